@@ -1,0 +1,13 @@
+//! Decisions without side effects: limits, budgets, routes, boundaries, policies, the ledger.
+//!
+//! Nothing here reads a clock, starts a thread or touches a file. Time comes in as an argument, so
+//! every decision can be replayed, tested against a plain model and measured alone.
+
+pub mod boundary;
+pub mod budget;
+pub mod canonical;
+pub mod intent;
+pub mod ledger;
+pub mod limit;
+pub mod policy;
+pub mod route;

@@ -1,0 +1,1 @@
+"""LLM providers: two wires, a catalogue of records, and prices as integers."""

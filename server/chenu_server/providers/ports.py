@@ -1,0 +1,35 @@
+"""What the pipeline asks of a provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from chenu_server.providers.model import ChatRequest, ProviderEvent
+
+
+class Provider(Protocol):
+    """One provider, ready to be called. Never retries by itself."""
+
+    def body_bytes(self, request: ChatRequest) -> int:
+        """An upper bound of the serialised upstream body's bytes, exact or a little above."""
+        ...
+
+    @property
+    def extra_tokens(self) -> int:
+        """Tokens that the wire adds beside the body (chat template, system wrapper)."""
+        ...
+
+    def stream(
+        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
+    ) -> AsyncIterator[ProviderEvent]:
+        """
+        Run one request; text as it arrives, then exactly one `Finished`.
+
+        `on_dispatch` is called once, when the request's first byte is about to leave on an
+        open connection. Closing the iterator early closes the upstream connection.
+
+        Raises:
+            ProviderFailure: It did not finish; says what may be tried and what it may cost.
+        """
+        ...
