@@ -68,7 +68,7 @@ class Billing(enum.Enum):
     UNKNOWN = "unknown"  # it may have run: charge its bound, marked as estimated
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(eq=False, kw_only=True)
 class ProviderFailure(Exception):
     """An attempt that did not finish. `detail` is safe to show: no key, no header, no body."""
 
