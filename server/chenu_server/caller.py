@@ -1,0 +1,56 @@
+"""Who is calling, as the verified token says. Standard library only."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+SYSTEM_IDENTITY: Final = "system"
+
+
+class PrincipalType(enum.StrEnum):
+    """What kind of principal calls. An agent that acts for a user stays an agent."""
+
+    USER = "user"
+    SERVICE = "service"
+    AGENT = "agent"
+
+
+class Role(enum.StrEnum):
+    """What a principal may do in one identity; the last two are held on `system` only."""
+
+    MEMBER = "member"
+    APPROVER = "approver"
+    BUDGET_ADMIN = "budget_admin"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+    SYSTEM_AUDITOR = "system_auditor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """A person, a service or an agent: `sub` of the token, and its type."""
+
+    type: PrincipalType
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.type.value}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A principal acting in one identity. Every governed call has exactly one."""
+
+    principal: Principal
+    identity_id: str
+    roles: frozenset[Role]
+    acting_for: tuple[str, ...] = ()
+    method: str = ""
+    peer: str = ""
+
+    @property
+    def is_user(self) -> bool:
+        """Whether a person calls."""
+        return self.principal.type is PrincipalType.USER
