@@ -1,0 +1,120 @@
+"""Budgets, their periods and the money held for a query. Standard library only."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from chenu_server.unit import Key, Lookup
+
+LIMIT_MAX_NANOUSD: Final = 10**18  # a billion dollars; sums of budgets stay far inside int64
+
+
+class Scope(enum.StrEnum):
+    """What a budget covers. The decision takes all; the API makes the first two."""
+
+    GLOBAL = "global"
+    IDENTITY = "identity"
+    SPHERE = "sphere"
+    THREAD = "thread"
+    AGENT = "agent"
+    PROVIDER = "provider"
+
+
+class Period(enum.StrEnum):
+    """How long a budget's limit holds, in UTC calendar terms."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    TOTAL = "total"
+
+
+class ReservationState(enum.StrEnum):
+    """`held` until it is posted, voided or expired, exactly once."""
+
+    HELD = "held"
+    POSTED = "posted"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A limit on what may be spent. `scope_value` is empty for global and identity scopes."""
+
+    budget_id: str
+    identity_id: str
+    scope: Scope
+    scope_value: str
+    period: Period
+    limit_nanousd: int
+    granted_nanousd: int
+    deleted: bool
+    version: int
+    created_us: int
+    updated_us: int
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return (self.budget_id,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetPeriod:
+    """What one budget has posted and reserved in one period."""
+
+    budget_id: str
+    period_start_us: int
+    identity_id: str
+    posted_nanousd: int
+    reserved_nanousd: int
+    overrun_nanousd: int
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return (self.budget_id, self.period_start_us)
+
+
+Leg = tuple[str, int]
+"""A budget and the start of the period that a reservation stands in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Money held for one query, in every budget that applies, all or none.
+
+    `amount_nanousd` is what is still held in each leg; `posted_nanousd` and
+    `overrun_nanousd` add up over the query's attempts.
+    """
+
+    identity_id: str
+    request_id: str
+    state: ReservationState
+    amount_nanousd: int
+    posted_nanousd: int
+    overrun_nanousd: int
+    estimated: bool
+    legs: tuple[Leg, ...]
+    owner_id: str
+    expires_us: int
+    created_us: int
+    ended_us: int
+
+    @property
+    def key(self) -> Key:
+        """The primary key: one reservation per query."""
+        return (self.identity_id, self.request_id)
+
+
+OPEN_BUDGETS: Final = Lookup(Budget, "open_of_identity")
+"""Budgets of an identity that are not deleted. Key: (identity_id,)."""
+
+CURRENT_PERIODS: Final = Lookup(BudgetPeriod, "of_identity_at")
+"""Periods of an identity's budgets that start at a time. Key: (identity_id, period_start_us)."""
+
+BUDGET_PERIODS: Final = Lookup(BudgetPeriod, "of_budget")
+"""All periods of one budget. Key: (budget_id,)."""

@@ -1,0 +1,93 @@
+"""A stop that only a person can lift. Standard library only."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from chenu_server.caller import PrincipalType
+from chenu_server.unit import Key
+
+EXPIRY_DEFAULT_S: Final = 1_800
+EXPIRY_MIN_S: Final = 60
+EXPIRY_MAX_S: Final = 86_400
+
+
+class CheckpointType(enum.StrEnum):
+    """Why a person is asked. Frozen: a policy names one of these."""
+
+    EXECUTION_APPROVAL = "execution_approval"
+    DATA_ACCESS = "data_access"
+    SCOPE_ELEVATION = "scope_elevation"
+    BUDGET_APPROVAL = "budget_approval"
+    CROSS_SPHERE = "cross_sphere"
+    DESTRUCTIVE_ACTION = "destructive_action"
+    IDENTITY_BOUNDARY = "identity_boundary"
+
+
+class CheckpointState(enum.StrEnum):
+    """`pending` becomes one of the others, once."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Decision(enum.StrEnum):
+    """What a person says."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """One question to a person about one action, bound to the action's digest."""
+
+    identity_id: str
+    checkpoint_id: str
+    request_id: str
+    types: tuple[CheckpointType, ...]
+    state: CheckpointState
+    action: str
+    target: str
+    action_digest: bytes
+    question_en: str
+    question_fr: str
+    preview: str
+    provider: str
+    model: str
+    max_cost_nanousd: int
+    requested_by_type: PrincipalType
+    requested_by: str
+    acting_for: tuple[str, ...]
+    lifetime_us: int
+    created_us: int
+    expires_us: int
+    use_before_us: int
+    resolved_us: int
+    resolved_by: str
+    decision_id: str
+    reason: str
+    consumed_us: int
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return (self.identity_id, self.checkpoint_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Expiries:
+    """How long a checkpoint of each type may wait; the shortest of its types holds."""
+
+    default_us: int
+    by_type_us: Mapping[CheckpointType, int]
+
+    def shortest(self, types: tuple[CheckpointType, ...]) -> int:
+        """Microseconds that a checkpoint of these types may wait."""
+        return min(self.by_type_us.get(kind, self.default_us) for kind in types)

@@ -1,0 +1,298 @@
+"""What the pipeline passes along. Standard library only."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+TEXT_MAX: Final = 50_000
+REQUEST_BYTES_MAX: Final = 262_144
+CONTEXT_ITEMS_MAX: Final = 64
+OPERATION: Final = "nova.query"
+NOVA_ROLE: Final = "nova"
+
+
+class Intent(enum.StrEnum):
+    """What a query wants done. Frozen."""
+
+    QUERY = "query"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    SEND = "send"
+    ANALYZE = "analyze"
+    TRANSFER = "transfer"
+    PAYMENT = "payment"
+
+
+class Sphere(enum.StrEnum):
+    """An area inside an identity. Frozen."""
+
+    PERSONAL = "personal"
+    BUSINESS = "business"
+    GOVERNMENT = "government"
+    CREATIVE = "creative"
+    COMMUNITY = "community"
+    SOCIAL = "social"
+    ENTERTAINMENT = "entertainment"
+    TEAM = "team"
+    SCHOLAR = "scholar"
+
+
+class Lane(enum.StrEnum):
+    """One of the seven steps, in order."""
+
+    INTENT = "lane_a_intent"
+    CONTEXT = "lane_b_context"
+    ENCODING = "lane_c_encoding"
+    GOVERNANCE = "lane_d_governance"
+    CHECKPOINT = "lane_e_checkpoint"
+    EXECUTION = "lane_f_execution"
+    AUDIT = "lane_g_audit"
+
+
+LANES: Final = tuple(Lane)
+
+
+class LaneStatus(enum.StrEnum):
+    """How far a lane is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    BLOCKED = "blocked"
+
+
+class QueryStatus(enum.StrEnum):
+    """How far a query is. The last five are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    BLOCKED = "blocked"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing follows."""
+        return self in _FINAL
+
+
+_FINAL: Final = frozenset(
+    {
+        QueryStatus.REJECTED,
+        QueryStatus.EXPIRED,
+        QueryStatus.COMPLETED,
+        QueryStatus.FAILED,
+        QueryStatus.CANCELLED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a query acts on. Empty strings where the caller named nothing."""
+
+    operation: str = ""
+    kind: str = ""
+    id: str = ""
+    sphere: Sphere | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextItem:
+    """A piece of data that the caller gives along."""
+
+    kind: str
+    id: str
+    sphere: Sphere | None
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """Which models may answer, and which of them first."""
+
+    task_type: str = "chat"
+    priority: str = "normal"
+    strategy: str = "balanced"
+    preferred_provider: str = ""
+    preferred_model: str = ""
+    required_capabilities: tuple[str, ...] = ()
+    allowed_providers: tuple[str, ...] = ()
+    forbidden_providers: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryRequest:
+    """One request to the Nova pipeline. Zero caps mean: none given.
+
+    Identity, principal and acting-for are not here: they come from the token.
+    """
+
+    request_id: str
+    text: str
+    intents: tuple[Intent, ...] = ()
+    sphere: Sphere = Sphere.PERSONAL
+    target: Target = Target()
+    context_items: tuple[ContextItem, ...] = ()
+    agent_role: str = ""
+    routing: Routing = Routing()
+    max_output_tokens: int = 0
+    max_cost_nanousd: int = 0
+    detached: bool = False
+    resume_on_approval: bool = False
+    validate_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """Lane A: what the text asks for. `intents` are declared and detected ones, in order."""
+
+    intents: tuple[Intent, ...]
+    confidence: float
+    entities: tuple[tuple[str, str], ...]
+    keywords: tuple[str, ...]
+    sensitivity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Lane B: what the query stands on, immutable, and its SHA-256."""
+
+    snapshot_id: str
+    content_hash: bytes
+    spheres: tuple[Sphere, ...]
+    crosses_spheres: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One model of the chain and the most that an attempt with it can cost."""
+
+    provider: str
+    model: str
+    bound_nanousd: int
+    body_bytes: int
+    extra_tokens: int
+    input_rate: int
+    output_rate: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """A model that a hard constraint took out, and which."""
+
+    provider: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """A candidate's factors and their weighted sum, each 0 to 1000."""
+
+    provider: str
+    model: str
+    score: int
+    quality: int
+    speed: int
+    cost: int
+    bound_nanousd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Lane C's last step: the chain, best first, and why it is so."""
+
+    chain: tuple[Candidate, ...]
+    candidates: tuple[Scored, ...]
+    exclusions: tuple[Exclusion, ...]
+    dearest_bound_nanousd: int
+    price_unknown: bool
+    unknown_model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """Lane C: the provider-neutral request, its route, and the digest an approval binds to."""
+
+    system: str
+    user: str
+    output_cap: int
+    cap_is_default: bool
+    max_cost_nanousd: int
+    action_digest: bytes
+    route: Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneReport:
+    """How one lane went. Durations are monotonic measures."""
+
+    lane: Lane
+    status: LaneStatus
+    duration_us: int
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUsage:
+    """Tokens as the provider counted them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens."""
+        return (
+            self.input_tokens
+            + self.output_tokens
+            + self.cache_read_tokens
+            + self.cache_write_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back and what it cost."""
+
+    text: str
+    provider: str
+    model: str
+    stop_reason: str
+    usage: TokenUsage
+    cost_nanousd: int
+    output_cap: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a query ended: `reason` and `error` are empty when it completed."""
+
+    reason: str = ""
+    message: str = ""
+    error: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """A place in a query's log: the last committed event seen, and the output seen."""
+
+    sequence: int = 0
+    attempt: int = 0
+    offset: int = 0
+
+
+START: Final = Cursor()

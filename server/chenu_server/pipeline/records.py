@@ -1,0 +1,138 @@
+"""What the pipeline stores: one row kind per table. Standard library only."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from chenu_server.caller import PrincipalType
+from chenu_server.pipeline.events import Event
+from chenu_server.pipeline.model import LaneReport, Outcome, QueryStatus, TokenUsage
+from chenu_server.unit import Key, Lookup
+
+
+class AttemptState(enum.StrEnum):
+    """`executing` until the provider's answer is settled; `interrupted` by a crash."""
+
+    EXECUTING = "executing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A query's state. Small: it is written by every unit of its life."""
+
+    identity_id: str
+    request_id: str
+    principal_type: PrincipalType
+    principal_id: str
+    acting_for: tuple[str, ...]
+    content_digest: bytes
+    status: QueryStatus
+    owner_id: str
+    deadline_ms: int
+    resume_on_approval: bool
+    sphere: str
+    intents: tuple[str, ...]
+    action_digest: bytes
+    context_hash: bytes
+    checkpoint_id: str
+    provider: str
+    model: str
+    stop_reason: str
+    output_cap: int
+    usage: TokenUsage
+    cost_nanousd: int
+    estimated: bool
+    attempts: int
+    lanes: tuple[LaneReport, ...]
+    outcome: Outcome
+    event_count: int
+    output_length: int
+    created_us: int
+    updated_us: int
+    ended_us: int
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return (self.identity_id, self.request_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryContent:
+    """What a resumed query runs on: the request and lanes A to C, as canonical JSON."""
+
+    identity_id: str
+    request_id: str
+    request: str
+    plan: str
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return (self.identity_id, self.request_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call of one provider. Written with its `execute` entry before any byte goes out."""
+
+    identity_id: str
+    request_id: str
+    attempt: int
+    state: AttemptState
+    provider: str
+    model: str
+    slot: int
+    bound_nanousd: int
+    cost_nanousd: int
+    estimated: bool
+    rates_source: str
+    usage: TokenUsage
+    failure: str
+    admitted_us: int
+    ended_us: int
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return (self.identity_id, self.request_id, self.attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSegment:
+    """The events that one unit committed; dense, starting at `first_sequence`."""
+
+    identity_id: str
+    request_id: str
+    first_sequence: int
+    events: tuple[Event, ...]
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return (self.identity_id, self.request_id, self.first_sequence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputChunk:
+    """A piece of an attempt's output, at its byte offset."""
+
+    identity_id: str
+    request_id: str
+    attempt: int
+    offset: int
+    text: str
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return (self.identity_id, self.request_id, self.attempt, self.offset)
+
+
+ATTEMPTS_OF_QUERY: Final = Lookup(Attempt, "of_query")
+"""All attempts of a query, in order. Key: (identity_id, request_id)."""
