@@ -1,0 +1,1 @@
+"""Named flows replayed on every store."""

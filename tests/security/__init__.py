@@ -1,0 +1,1 @@
+"""Attack lists against every rpc that takes text."""

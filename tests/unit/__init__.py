@@ -1,0 +1,1 @@
+"""One module on fakes, in milliseconds."""
