@@ -41,12 +41,15 @@ class TextDelta:
     text: str
 
 
+STOP_REASONS = ("stop", "length", "refusal", "other")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The provider's own terminator was seen. Exactly one, last."""
 
     usage: Usage
-    stop_reason: str
+    stop_reason: str  # one of STOP_REASONS, whatever the wire calls it
     model: str
 
 
@@ -126,3 +129,5 @@ class ProviderRecord:
     auth: str
     tier: str
     models: tuple[ModelRecord, ...]
+    output_cap_field: str = "max_tokens"  # newer OpenAI models want `max_completion_tokens`
+    stream_options: bool = True  # False: usage comes unasked, and the field is refused

@@ -1,0 +1,154 @@
+"""One attempt on its way to a provider, and the HTTP session that it travels on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+
+import aiohttp
+from yarl import URL
+
+from chenu_server.providers import failures
+from chenu_server.providers.sse import EventBuffer
+
+CONNECTIONS_MAX = 1_024
+CONNECT_TIMEOUT_S = 10.0
+KEEP_ALIVE_S = 30.0
+STREAM_BYTES_MAX = 64 << 20
+REFUSAL_BYTES_MAX = 64 << 10
+
+_DRAIN_TIMEOUT_S = 0.25
+
+
+class Call:
+    """One POST and its stream of events. Never repeated, never redirected."""
+
+    __slots__ = (
+        "_buffer",
+        "_dispatched",
+        "_on_dispatch",
+        "_received_bytes",
+        "_response",
+        "_timeout",
+    )
+
+    def __init__(self, *, timeout_s: float, on_dispatch: Callable[[], None]) -> None:
+        # aiohttp would round deadlines above 5 s up to whole seconds, and takes 0 for "none".
+        self._timeout = aiohttp.ClientTimeout(
+            total=max(timeout_s, 1e-6), sock_connect=CONNECT_TIMEOUT_S, ceil_threshold=1e9
+        )
+        self._on_dispatch = on_dispatch
+        self._dispatched = False
+        self._response: aiohttp.ClientResponse | None = None
+        self._buffer = EventBuffer()
+        self._received_bytes = 0
+
+    async def open(
+        self, session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], body: bytes
+    ) -> aiohttp.ClientResponse:
+        """Send the request; back with the head of a 200 answer, whose stream is then open.
+
+        Raises:
+            ProviderFailure: There is no such answer.
+        """
+        try:
+            response = await session.post(
+                url,
+                data=body,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,  # the key goes to the configured host and nowhere else
+                trace_request_ctx=self,
+            )
+        # `from None` throughout: an aiohttp error holds the request's headers, hence the key.
+        except TimeoutError:
+            raise failures.timed_out(dispatched=self._dispatched) from None
+        except aiohttp.ClientResponseError:
+            raise failures.malformed("the answer is not HTTP") from None
+        except (aiohttp.ClientError, OSError):
+            raise failures.disconnected(dispatched=self._dispatched) from None
+        self._response = response
+        if response.status != 200:
+            complete = await self._read_out(response)
+            raise failures.refused(response.status, response.headers, complete=complete)
+        return response
+
+    async def receive(self) -> list[bytes]:
+        """The events that arrived, as their data; perhaps none yet.
+
+        Raises:
+            ProviderFailure: The stream ended or broke: its terminator has not been seen.
+        """
+        assert self._response is not None, "receive() before open()"
+        try:
+            chunk = await self._response.content.readany()
+        except TimeoutError:
+            raise failures.timed_out(dispatched=True) from None
+        except (aiohttp.ClientError, OSError):
+            raise failures.truncated() from None
+        self._received_bytes += len(chunk)
+        if self._received_bytes > STREAM_BYTES_MAX:
+            raise failures.malformed(f"the stream is larger than {STREAM_BYTES_MAX} bytes")
+        if not chunk:
+            raise failures.truncated()
+        return self._buffer.feed(chunk)
+
+    async def drain(self) -> None:
+        """Read past the terminator, so that the connection can serve the next call."""
+        if self._response is None or self._response.content.at_eof():
+            return
+        try:
+            async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+                await self._response.content.readany()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return  # the answer is complete; `close` drops the connection
+
+    def close(self) -> None:
+        """Close the connection, unless the answer was read to its end and it went back."""
+        if self._response is not None:
+            self._response.close()
+
+    def sent(self) -> None:
+        """The first byte leaves now."""
+        if not self._dispatched:
+            self._dispatched = True
+            self._on_dispatch()
+
+    async def _read_out(self, response: aiohttp.ClientResponse) -> bool:
+        """Whether the whole refusal came; its text is dropped, it may quote the key."""
+        left_bytes = REFUSAL_BYTES_MAX
+        try:
+            while left_bytes > 0 and (chunk := await response.content.readany()):
+                left_bytes -= len(chunk)
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return False
+        return response.content.at_eof()
+
+
+def open_session() -> aiohttp.ClientSession:
+    """A session for one provider: no cookies, no proxy from the environment, bounded."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[_dispatch_trace()],
+    )
+
+
+def _dispatch_trace() -> aiohttp.TraceConfig:
+    """Tells a `Call` when it leaves.
+
+    aiohttp raises this signal on an open connection, in the same step in which it then hands
+    head and body to the transport: the recorded time is that of the write, to microseconds.
+    """
+    trace = aiohttp.TraceConfig()
+    trace.on_request_chunk_sent.append(_on_chunk_sent)
+    return trace
+
+
+async def _on_chunk_sent(
+    session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    params: aiohttp.TraceRequestChunkSentParams,
+) -> None:
+    context.trace_request_ctx.sent()

@@ -1,0 +1,125 @@
+"""The catalogue of providers and models: shipped records, and an operator's own over them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from chenu_server.providers.catalog_schema import CatalogueError, did_you_mean, provider_of
+from chenu_server.providers.model import ModelRecord, ProviderRecord
+
+_Tables = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Every provider and the models that can be called, by name."""
+
+    providers: Mapping[str, ProviderRecord]
+    retired: frozenset[tuple[str, str]]
+
+    def provider(self, name: str) -> ProviderRecord:
+        """The provider of this name.
+
+        Raises:
+            CatalogueError: There is none.
+        """
+        found = self.providers.get(name)
+        if found is None:
+            hint = did_you_mean(name, self.providers)
+            raise CatalogueError(f"unknown provider {name!r}{hint}")
+        return found
+
+    def model(self, provider: str, name: str) -> ModelRecord:
+        """The model of this name or alias.
+
+        Raises:
+            CatalogueError: There is none, or its provider has retired it.
+        """
+        models = self.provider(provider).models
+        for model in models:
+            if name == model.name or name in model.aliases:
+                return model
+        if (provider, name) in self.retired:
+            usable = ", ".join(model.name for model in models)
+            raise CatalogueError(
+                f"{provider} has retired the model {name!r}: name a current one ({usable})"
+            )
+        hint = did_you_mean(name, [model.name for model in models])
+        raise CatalogueError(f"{provider} has no model {name!r}{hint}")
+
+    def with_models(self, models: Mapping[str, tuple[ModelRecord, ...]]) -> Catalogue:
+        """The same catalogue with other models for the providers named."""
+        providers = {
+            name: replace(record, models=models.get(name, record.models))
+            for name, record in self.providers.items()
+        }
+        return replace(self, providers=providers)
+
+
+def load_catalogue(overrides: Path | None = None) -> Catalogue:
+    """The shipped records under an operator's directory of `<provider>.toml` files.
+
+    An operator's file may hold only what differs: it is laid over the shipped one, key by key
+    and model by model, before anything is checked.
+
+    Raises:
+        CatalogueError: A file does not say what a record must; the message names the place.
+    """
+    shipped = resources.files(__package__).joinpath("catalog")
+    tables = {_stem(file): _read(file) for file in shipped.iterdir() if _is_toml(file)}
+    if overrides is not None:
+        _lay_over(tables, overrides)
+    return _catalogue_of(tables)
+
+
+def _lay_over(tables: _Tables, overrides: Path) -> None:
+    if not overrides.is_dir():
+        raise CatalogueError(f"the catalogue directory {overrides} does not exist")
+    for file in sorted(overrides.iterdir()):
+        if _is_toml(file):
+            name = _stem(file)
+            tables[name] = _merged(tables.get(name, {}), _read(file))
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = {**base, **over}
+    models, changes = dict(base.get("models", {})), over.get("models", {})
+    if not isinstance(changes, dict):
+        return merged  # the schema says what is wrong with it
+    for name, change in changes.items():
+        if isinstance(change, dict):
+            if "price" in change and isinstance(change["price"], dict):
+                change = {**change, "price": {**change["price"], "source": "operator"}}
+            change = {**models.get(name, {}), **change}
+        models[name] = change
+    return {**merged, "models": models}
+
+
+def _catalogue_of(tables: _Tables) -> Catalogue:
+    providers: dict[str, ProviderRecord] = {}
+    retired: set[tuple[str, str]] = set()
+    for name in sorted(tables):
+        providers[name], gone = provider_of(name, tables[name])
+        retired.update((name, model) for model in gone)
+    return Catalogue(providers=providers, retired=frozenset(retired))
+
+
+def _read(file: Traversable) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"{file.name}: {error}") from None
+
+
+def _is_toml(file: Traversable) -> bool:
+    return file.name.endswith(".toml")
+
+
+def _stem(file: Traversable) -> str:
+    return file.name.removesuffix(".toml")

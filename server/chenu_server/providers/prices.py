@@ -1,0 +1,107 @@
+"""Prices as integers: genai-prices resolved once for a day, an operator's price over it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING
+
+from chenu_server.providers.catalog import Catalogue
+from chenu_server.providers.model import ModelRecord, Rates
+
+if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
+
+NANOUSD_PER_USD = 1_000_000_000
+
+# A request has at most 262,144 bytes, and a token is at least one byte of it.
+INPUT_TOKENS_MAX = 262_144
+
+_STEP = datetime.timedelta(minutes=15)
+
+
+def resolve_prices(
+    catalogue: Catalogue, on: datetime.date, *, input_tokens_max: int = INPUT_TOKENS_MAX
+) -> Catalogue:
+    """The loaded catalogue with the prices that hold on a UTC day; call again at midnight.
+
+    The operator's price wins over genai-prices, that over the shipped one. Where a price has
+    steps by the prompt's length, or hours of the day, the dearest that a prompt of at most
+    `input_tokens_max` can meet is taken, so that no bill is larger than what was reserved.
+    Nothing is fetched: the package's updater stays off.
+    """
+    import genai_prices
+    from genai_prices.data_snapshot import get_snapshot
+
+    snapshot, source = get_snapshot(), f"genai-prices {genai_prices.__version__}"
+
+    def priced(model: ModelRecord) -> ModelRecord:
+        if model.rates is not None and model.rates.source == "operator":
+            return model
+        found = _find(snapshot, model)
+        rates = found and _rates_on(found, on, input_tokens_max, source)
+        return replace(model, rates=rates) if rates else model
+
+    return catalogue.with_models(
+        {
+            name: tuple(priced(model) for model in record.models)
+            for name, record in catalogue.providers.items()
+        }
+    )
+
+
+def nanousd_per_million(usd: Decimal) -> int:
+    """A price in USD per million tokens as an integer, exact or rounded up."""
+    return int((usd * NANOUSD_PER_USD).to_integral_value(rounding=ROUND_CEILING))
+
+
+def _find(snapshot: DataSnapshot, model: ModelRecord) -> ModelInfo | None:
+    try:
+        return snapshot.find_provider_model(model.name, None, model.provider, None)[1]
+    except LookupError:
+        return None
+
+
+def _rates_on(
+    model: ModelInfo, on: datetime.date, input_tokens_max: int, source: str
+) -> Rates | None:
+    prices = list(_prices_on(model, on))
+
+    def dearest(*names: str) -> int | None:
+        found = [
+            _dearest_step(value, input_tokens_max)
+            for price in prices
+            for name in names
+            if (value := getattr(price, name)) is not None
+        ]
+        return max(map(nanousd_per_million, found), default=None)
+
+    input_rate, output_rate = dearest("input_mtok"), dearest("output_mtok")
+    if input_rate is None or output_rate is None:
+        return None
+    cache_read, cache_write = dearest("cache_read_mtok"), dearest("cache_write_mtok")
+    return Rates(
+        input=input_rate,
+        output=output_rate,
+        cache_read=input_rate if cache_read is None else cache_read,
+        cache_write=input_rate if cache_write is None else cache_write,
+        source=source,
+    )
+
+
+def _prices_on(model: ModelInfo, on: datetime.date) -> Iterator[ModelPrice]:
+    """Every price that holds at some time of the day; constraints are whole quarter hours."""
+    moment = datetime.datetime.combine(on, datetime.time(), datetime.UTC)
+    while moment.date() == on:
+        yield model.get_prices(moment)
+        moment += datetime.timedelta(days=1) if not isinstance(model.prices, list) else _STEP
+
+
+def _dearest_step(price: Decimal | TieredPrices, input_tokens_max: int) -> Decimal:
+    if isinstance(price, Decimal):
+        return price
+    steps = [step.price for step in price.tiers if step.start < input_tokens_max]
+    return max([price.base, *steps])
