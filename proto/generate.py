@@ -13,7 +13,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Final
 
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]  # it ships no types
 
 PROTO: Final = Path(__file__).resolve().parent
 STUBS: Final = PROTO.parent / "clients" / "python" / "src"
