@@ -1,14 +1,43 @@
 //! The engine, as Python sees it. Converts and forwards; decides nothing.
 
+#![expect(clippy::needless_pass_by_value, reason = "an extracted argument is the function's own")]
+
 use pyo3::prelude::*;
 
+mod boundary;
+mod budget;
+mod canonical;
+mod classes;
+mod convert;
 mod intent;
+mod ledger;
+mod limit;
 mod policy;
+mod route;
 
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use super::boundary::{BoundaryVerdict, choose_identity, owns, role_allowed};
+    #[pymodule_export]
+    use super::budget::{
+        Account, available, bound, cap_that_fits, cost, late_post, post, reserve, void,
+    };
+    #[pymodule_export]
+    use super::canonical::{digest, encode_list};
+    #[pymodule_export]
     use super::intent::{Analysis, analyze};
     #[pymodule_export]
+    use super::ledger::{
+        ChainVerifier, EntryDraft, ExportVerifier, LedgerEntry, SealedEntry, decode_entry,
+        export_line, export_tail, seal,
+    };
+    #[pymodule_export]
+    use super::limit::{
+        Arrival, CallBuckets, FairQueue, IdentityWindows, SlotChoice, WindowState, choose_slot,
+    };
+    #[pymodule_export]
     use super::policy::{PolicyQuery, PolicySet, PolicyVerdict};
+    #[pymodule_export]
+    use super::route::{Catalogue, Decision, ModelRecord, RouteQuery, Scored};
 }

@@ -1,1 +1,71 @@
-//! Placeholder.
+//! Which identity a call acts in, and what it may touch there.
+
+/// An identity id has at most this many characters.
+const ID_LENGTH_MAX: usize = 64;
+
+/// Why a call acts in no identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Violation {
+    /// The call named an identity that its token does not hold.
+    SpoofedIdentity,
+    /// The id is not 1 to 64 of `[a-z0-9._-]`, the first a letter or digit.
+    InvalidIdentity,
+    /// The call named none, and the token does not hold exactly one.
+    MissingIdentity,
+}
+
+impl Violation {
+    /// The violation's name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SpoofedIdentity => "spoofed_identity",
+            Self::InvalidIdentity => "invalid_identity",
+            Self::MissingIdentity => "missing_identity",
+        }
+    }
+}
+
+/// The identity that a call acts in: the one it named, or the only one its token holds.
+///
+/// # Errors
+/// [`Violation`] when there is no such identity; nothing is ever chosen for the caller.
+pub fn choose_identity<'a, T: AsRef<str>>(
+    held: &'a [T],
+    named: Option<&str>,
+) -> Result<&'a str, Violation> {
+    let mut ids = held.iter().map(AsRef::as_ref);
+    let chosen = match named {
+        Some(named) if !is_identity_id(named) => return Err(Violation::InvalidIdentity),
+        Some(named) => ids.find(|id| *id == named).ok_or(Violation::SpoofedIdentity)?,
+        None => only_one(ids).ok_or(Violation::MissingIdentity)?,
+    };
+    if is_identity_id(chosen) { Ok(chosen) } else { Err(Violation::InvalidIdentity) }
+}
+
+/// Whether a resource of `resource_identity` belongs to `identity`.
+///
+/// A resource that is not there belongs to nobody: whether it exists elsewhere stays unknown.
+#[must_use]
+pub fn owns(identity: &str, resource_identity: Option<&str>) -> bool {
+    resource_identity == Some(identity)
+}
+
+/// Whether the `required` role is among `roles`. No role implies another; none required is denied.
+#[must_use]
+pub fn role_allowed<T: AsRef<str>>(required: &str, roles: &[T]) -> bool {
+    !required.is_empty() && roles.iter().any(|role| role.as_ref() == required)
+}
+
+fn only_one<'a>(mut ids: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let first = ids.next()?;
+    ids.all(|id| id == first).then_some(first)
+}
+
+fn is_identity_id(id: &str) -> bool {
+    let is_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_allowed = |byte: u8| is_alphanumeric(byte) || matches!(byte, b'.' | b'_' | b'-');
+    id.len() <= ID_LENGTH_MAX
+        && id.bytes().next().is_some_and(is_alphanumeric)
+        && id.bytes().all(is_allowed)
+}

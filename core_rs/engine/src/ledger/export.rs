@@ -1,0 +1,247 @@
+//! The chain as JSON lines: one line for each entry, the last one states count and head.
+//!
+//! A line equals its re-encoding byte for byte: fixed key order, no spaces, lower-case hex. So a
+//! changed byte anywhere in an export is found, also one that JSON itself would not mind.
+
+use std::borrow::Cow;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::canonical::Hash;
+
+use super::entry::{LedgerEntry, LedgerError, entry_hash};
+use super::verify::{Broken, ChainVerifier, Disclosed};
+
+/// An entry's line; the order of its fields is the order of the keys.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    #[serde(borrow)]
+    origin: Cow<'a, str>,
+    ledger: u32,
+    sequence: u64,
+    #[serde(borrow)]
+    entry_id: Cow<'a, str>,
+    #[serde(borrow)]
+    batch_id: Cow<'a, str>,
+    time_us: i64,
+    #[serde(borrow)]
+    decision: Cow<'a, str>,
+    #[serde(borrow)]
+    action: Cow<'a, str>,
+    #[serde(borrow)]
+    identity_id: Cow<'a, str>,
+    #[serde(borrow)]
+    principal_type: Cow<'a, str>,
+    #[serde(borrow)]
+    principal_id: Cow<'a, str>,
+    acting_for: Vec<Cow<'a, str>>,
+    #[serde(borrow)]
+    resource_kind: Cow<'a, str>,
+    #[serde(borrow)]
+    resource_id: Cow<'a, str>,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+    payload_digest: Hex,
+    prev_hash: Hex,
+    entry_hash: Hex,
+    salt: Option<Hex>,
+    payload: Option<Cow<'a, str>>,
+}
+
+/// The last line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tail<'a> {
+    #[serde(borrow)]
+    origin: Cow<'a, str>,
+    ledger: u32,
+    entries: u64,
+    head: Hex,
+}
+
+impl<'a> Line<'a> {
+    fn new(
+        entry: LedgerEntry<'a>,
+        hash: Hash,
+        salt: Option<Hash>,
+        payload: Option<&'a str>,
+    ) -> Self {
+        Self {
+            origin: entry.origin,
+            ledger: entry.ledger_number,
+            sequence: entry.sequence,
+            entry_id: entry.entry_id,
+            batch_id: entry.batch_id,
+            time_us: entry.time_us,
+            decision: entry.decision,
+            action: entry.action,
+            identity_id: entry.identity_id,
+            principal_type: entry.principal_type,
+            principal_id: entry.principal_id,
+            acting_for: entry.acting_for,
+            resource_kind: entry.resource_kind,
+            resource_id: entry.resource_id,
+            reason: entry.reason,
+            payload_digest: Hex(entry.payload_digest),
+            prev_hash: Hex(entry.prev_hash),
+            entry_hash: Hex(hash),
+            salt: salt.map(Hex),
+            payload: payload.map(Cow::Borrowed),
+        }
+    }
+
+    fn entry(&self) -> LedgerEntry<'_> {
+        LedgerEntry {
+            origin: (&*self.origin).into(),
+            ledger_number: self.ledger,
+            sequence: self.sequence,
+            entry_id: (&*self.entry_id).into(),
+            batch_id: (&*self.batch_id).into(),
+            time_us: self.time_us,
+            decision: (&*self.decision).into(),
+            action: (&*self.action).into(),
+            identity_id: (&*self.identity_id).into(),
+            principal_type: (&*self.principal_type).into(),
+            principal_id: (&*self.principal_id).into(),
+            acting_for: self.acting_for.iter().map(|who| (&**who).into()).collect(),
+            resource_kind: (&*self.resource_kind).into(),
+            resource_id: (&*self.resource_id).into(),
+            reason: (&*self.reason).into(),
+            payload_digest: self.payload_digest.0,
+            prev_hash: self.prev_hash.0,
+        }
+    }
+
+    fn disclosed(&self) -> Result<Option<Disclosed<'_>>, LedgerError> {
+        Disclosed::from_parts(
+            self.salt.as_ref().map(|salt| &salt.0),
+            self.payload.as_deref().map(str::as_bytes),
+        )
+    }
+}
+
+/// The line of an entry, without a newline; an erased payload and its salt are `null`.
+///
+/// # Errors
+/// [`LedgerError`] when `canonical` is no entry or the payload is not UTF-8.
+pub fn export_line(
+    canonical: &[u8],
+    disclosed: Option<Disclosed<'_>>,
+) -> Result<String, LedgerError> {
+    let entry = LedgerEntry::decode(canonical)?;
+    let payload = disclosed.map(|it| std::str::from_utf8(it.payload)).transpose();
+    let payload = payload.map_err(|_| LedgerError::PayloadNotUtf8)?;
+    let salt = disclosed.map(|it| *it.salt);
+    Ok(json(&Line::new(entry, entry_hash(canonical), salt, payload)))
+}
+
+/// The last line of an export, without a newline.
+#[must_use]
+pub fn export_tail(origin: &str, ledger_number: u32, size: u64, head: Hash) -> String {
+    json(&Tail { origin: origin.into(), ledger: ledger_number, entries: size, head: Hex(head) })
+}
+
+/// Reads an export line by line and says whether all of it holds.
+#[derive(Debug, Clone, Default)]
+pub struct ExportVerifier {
+    chain: Option<ChainVerifier>,
+    lines: u64,
+    ended: bool,
+}
+
+impl ExportVerifier {
+    /// Checks the next line, given without its newline (`0x0a`).
+    ///
+    /// # Errors
+    /// [`Broken`] says what does not hold.
+    pub fn line(&mut self, line: &[u8]) -> Result<(), Broken> {
+        self.lines = self.lines.saturating_add(1);
+        if self.ended {
+            return Err(Broken::AfterTail(self.lines));
+        }
+        if let Ok(entry) = serde_json::from_slice::<Line<'_>>(line) {
+            return self.entry_line(line, &entry);
+        }
+        let tail = serde_json::from_slice::<Tail<'_>>(line);
+        self.tail_line(line, &tail.map_err(|_| Broken::Line(self.lines))?)
+    }
+
+    /// Ends the export.
+    ///
+    /// # Errors
+    /// [`Broken::NoTail`] when its last line was not there.
+    pub fn finish(&self) -> Result<(), Broken> {
+        if self.ended { Ok(()) } else { Err(Broken::NoTail) }
+    }
+
+    /// How many entries held so far.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.chain.as_ref().map_or(0, ChainVerifier::size)
+    }
+
+    /// The hash of the last entry that held, [`super::NO_HEAD`] before the first.
+    #[must_use]
+    pub fn head(&self) -> Hash {
+        self.chain.as_ref().map_or(super::NO_HEAD, |chain| *chain.head())
+    }
+
+    fn entry_line(&mut self, line: &[u8], parsed: &Line<'_>) -> Result<(), Broken> {
+        self.check_form(line, parsed)?;
+        let canonical = parsed.entry().canonical()?;
+        let chain = self.chain.get_or_insert_with(|| ChainVerifier::new(None, parsed.ledger));
+        chain.entry(&canonical, &parsed.entry_hash.0, parsed.disclosed()?)
+    }
+
+    fn tail_line(&mut self, line: &[u8], tail: &Tail<'_>) -> Result<(), Broken> {
+        self.check_form(line, tail)?;
+        let same_chain =
+            self.chain.as_ref().is_none_or(|chain| chain.is_of(&tail.origin, tail.ledger));
+        if !same_chain || tail.entries != self.entries() || tail.head.0 != self.head() {
+            return Err(Broken::Tail);
+        }
+        self.ended = true;
+        Ok(())
+    }
+
+    fn check_form(&self, line: &[u8], parsed: &impl Serialize) -> Result<(), Broken> {
+        if json(parsed).as_bytes() == line { Ok(()) } else { Err(Broken::Line(self.lines)) }
+    }
+}
+
+/// Compact JSON. Texts, integers and lists always serialise; an empty line never verifies.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// A digest that is written in lower-case hex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hex(Hash);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+        let digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        to.serialize_str(&digits.collect::<String>())
+    }
+}
+
+impl<'a> Deserialize<'a> for Hex {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("not 32 bytes in hex"))
+    }
+}
+
+impl Hex {
+    fn parse(text: &str) -> Option<Self> {
+        let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+        let digits = digits?;
+        let (pairs, []) = digits.as_chunks::<2>() else { return None };
+        let bytes: Option<Vec<u8>> =
+            pairs.iter().map(|[high, low]| u8::try_from(high * 16 + low).ok()).collect();
+        bytes?.try_into().ok().map(Self)
+    }
+}
