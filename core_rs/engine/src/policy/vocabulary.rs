@@ -1,0 +1,110 @@
+//! The closed lists of names that a query may use, as Cedar entities made once.
+
+use std::str::FromStr;
+
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
+
+const ROLES: [&str; 6] =
+    ["member", "approver", "budget_admin", "auditor", "operator", "system_auditor"];
+const SPHERES: [&str; 9] = [
+    "personal",
+    "business",
+    "government",
+    "creative",
+    "community",
+    "social",
+    "entertainment",
+    "team",
+    "scholar",
+];
+const INTENTS: [&str; 8] =
+    ["query", "create", "update", "delete", "send", "analyze", "transfer", "payment"];
+const SENSITIVITIES: [&str; 4] = ["public", "internal", "confidential", "restricted"];
+
+/// One enumerated entity type of the schema.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    field: &'static str,
+    members: Vec<(&'static str, EntityUid)>,
+}
+
+impl Names {
+    fn new(field: &'static str, entity: &str, names: &[&'static str]) -> Result<Self, String> {
+        let of = type_name(entity)?;
+        let member = |name: &&'static str| (*name, uid(&of, name));
+        Ok(Self { field, members: names.iter().map(member).collect() })
+    }
+
+    /// The entity that stands for `name`, or why there is none.
+    pub(super) fn one(&self, name: &str) -> Result<RestrictedExpression, String> {
+        let found = self.members.iter().find(|(member, _)| *member == name);
+        let (_, uid) = found.ok_or_else(|| format!("{}: {name:?} is unknown", self.field))?;
+        Ok(RestrictedExpression::new_entity_uid(uid.clone()))
+    }
+
+    /// The set of the entities that stand for `names`.
+    pub(super) fn set(&self, names: &[String]) -> Result<RestrictedExpression, String> {
+        let members: Result<Vec<_>, _> = names.iter().map(|name| self.one(name)).collect();
+        Ok(RestrictedExpression::new_set(members?))
+    }
+
+    /// Every name, to ask the schema about.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.members.iter().map(|(name, _)| (*name).to_owned()).collect()
+    }
+}
+
+/// Every name that requests are built from.
+#[derive(Debug, Clone)]
+pub(super) struct Vocabulary {
+    pub(super) roles: Names,
+    pub(super) spheres: Names,
+    pub(super) intents: Names,
+    pub(super) sensitivities: Names,
+    pub(super) target: EntityTypeName,
+    pub(super) submit: EntityUid,
+    principals: [(&'static str, EntityTypeName); 3],
+}
+
+impl Vocabulary {
+    pub(super) fn new() -> Result<Self, String> {
+        Ok(Self {
+            roles: Names::new("role", "Role", &ROLES)?,
+            spheres: Names::new("sphere", "Sphere", &SPHERES)?,
+            intents: Names::new("intent", "Intent", &INTENTS)?,
+            sensitivities: Names::new("sensitivity", "Sensitivity", &SENSITIVITIES)?,
+            target: type_name("Target")?,
+            submit: uid(&type_name("Action")?, "submit"),
+            principals: [
+                ("user", type_name("User")?),
+                ("service", type_name("Service")?),
+                ("agent", type_name("Agent")?),
+            ],
+        })
+    }
+
+    /// The Cedar type of a principal type's wire name.
+    pub(super) fn principal(&self, name: &str) -> Result<&EntityTypeName, String> {
+        let found = self.principals.iter().find(|(known, _)| *known == name);
+        found.map(|(_, of)| of).ok_or_else(|| format!("principal_type: {name:?} is unknown"))
+    }
+
+    /// The wire names of all principal types.
+    pub(super) fn principal_types(&self) -> impl Iterator<Item = &'static str> {
+        self.principals.iter().map(|(name, _)| *name)
+    }
+}
+
+fn type_name(name: &str) -> Result<EntityTypeName, String> {
+    EntityTypeName::from_str(name).map_err(|error| error.to_string())
+}
+
+/// An entity of a type whose name is already parsed.
+pub(super) fn uid(of: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(of.clone(), EntityId::new(id))
+}
+
+/// A set of strings.
+pub(super) fn texts(items: &[String]) -> RestrictedExpression {
+    RestrictedExpression::new_set(items.iter().cloned().map(RestrictedExpression::new_string))
+}
