@@ -1,0 +1,1 @@
+"""Budgets: limits on money, and what is held and spent against them."""

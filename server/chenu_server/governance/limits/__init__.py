@@ -1,0 +1,1 @@
+"""Rate limits: providers' slots and identities' windows."""

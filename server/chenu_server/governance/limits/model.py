@@ -24,10 +24,13 @@ class Slot:
 
 
 OLDEST_SLOTS: Final = Lookup(Slot, "oldest_of_provider")
-"""The `count` slots of a provider that are free first, and the one with the highest number.
+"""The `count` slots of a provider that are free first. Key: (ledger_number, provider)."""
 
-Key: (ledger_number, provider).
-"""
+LAST_SLOT: Final = Lookup(Slot, "last_of_provider")
+"""The slot of a provider with the highest number. Key: (ledger_number, provider)."""
+
+RETIRED_US: Final = 2**62
+"""The `free_at_us` of a slot that a lowered limit took away. No lookup finds such a slot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,328 @@
+"""How money is held, posted and released. Pure: rows and time in, rows out.
+
+The promise of every function here: at each commit `posted + reserved <= limit + granted` in every
+budget and period, and `posted + reserved + overrun <= limit + granted` whenever `reserve` or
+`top_up` admits something. All or none: a query fits in every budget that applies, or in none.
+
+A unit that reserves names `needs_for_reserve`; one that posts, tops up or releases loads the
+reservation first and names `needs_for_legs` in its `needs_next`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+from chenu_server import engine
+from chenu_server.caller import SYSTEM_IDENTITY
+from chenu_server.governance.budgets.model import (
+    CURRENT_PERIODS,
+    LIMIT_MAX_NANOUSD,
+    OPEN_BUDGETS,
+    Budget,
+    BudgetPeriod,
+    Reservation,
+    ReservationState,
+    Scope,
+)
+from chenu_server.governance.budgets.periods import DAY_US, starts_of_day
+from chenu_server.unit import ById, Found, Key, Need, Rows
+
+Facts = Mapping[Scope, str]
+"""What a query is about, by the scope that asks: its sphere, thread, agent and provider."""
+
+_WHOLE_IDENTITY: Final = (Scope.GLOBAL, Scope.IDENTITY)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One budget and what stands against it in one of its periods."""
+
+    budget: Budget
+    period: BudgetPeriod
+
+    @property
+    def account(self) -> engine.Account:
+        """Its amounts, as the engine reckons with them."""
+        return engine.Account(
+            limit=self.budget.limit_nanousd,
+            granted=self.budget.granted_nanousd,
+            posted=self.period.posted_nanousd,
+            reserved=self.period.reserved_nanousd,
+            overrun=self.period.overrun_nanousd,
+        )
+
+    def after(self, account: engine.Account) -> BudgetPeriod:
+        """The period's row once the engine has decided."""
+        return replace(
+            self.period,
+            posted_nanousd=account.posted,
+            reserved_nanousd=account.reserved,
+            overrun_nanousd=account.overrun,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What is to be held, for which query, and who answers for it until when.
+
+    `owner_id` is the process whose lease keeps it; empty for a blocked query's, which
+    `expires_us` ends. 0 means: no such time.
+    """
+
+    identity_id: str
+    request_id: str
+    amount_nanousd: int
+    owner_id: str
+    expires_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """It fits in every budget that applies; the reservation stands in `rows`."""
+
+    reservation: Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """A budget has no room. `budget_id` is empty unless the asking identity owns it."""
+
+    scope: Scope
+    budget_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoBudget:
+    """No budget applies, and one is required."""
+
+
+def needs_for_reserve(identity_id: str, now_us: int) -> Sequence[Need]:
+    """The rows that `budgets_for` reads: budgets and current periods, own and global."""
+    return _needs_on_day(identity_id, now_us // DAY_US)
+
+
+@lru_cache(maxsize=4_096)
+def _needs_on_day(identity_id: str, day: int) -> tuple[Need, ...]:
+    owners = dict.fromkeys((identity_id, SYSTEM_IDENTITY))
+    starts = dict.fromkeys(starts_of_day(day).values())
+    budgets = [Found(OPEN_BUDGETS, (owner,)) for owner in owners]
+    periods = [Found(CURRENT_PERIODS, (owner, start)) for owner in owners for start in starts]
+    return (*budgets, *periods)
+
+
+def needs_for_legs(reservation: Reservation) -> list[Need]:
+    """The rows that `budgets_of` reads: each leg's budget and period."""
+    budgets = [ById(Budget, (budget_id,)) for budget_id, _ in reservation.legs]
+    return [*budgets, *(ById(BudgetPeriod, leg) for leg in reservation.legs)]
+
+
+def budgets_for(rows: Rows, identity_id: str, facts: Facts, now_us: int) -> tuple[Standing, ...]:
+    """Every open budget that a query of this identity must fit in, oldest first.
+
+    The identity's own ones that match `facts`, and those of scope global. One without a row for
+    the current period stands at zero.
+    """
+    own = rows.find(OPEN_BUDGETS, (identity_id,))
+    shared = () if identity_id == SYSTEM_IDENTITY else rows.find(OPEN_BUDGETS, (SYSTEM_IDENTITY,))
+    applying = [budget for budget in own if _covers(budget, facts)]
+    applying += [budget for budget in shared if budget.scope is Scope.GLOBAL]
+    applying.sort(key=lambda budget: (budget.created_us, budget.budget_id))
+    starts = starts_of_day(now_us // DAY_US)
+    return tuple(_standing_at(rows, budget, starts[budget.period]) for budget in applying)
+
+
+def _covers(budget: Budget, facts: Facts) -> bool:
+    return budget.scope in _WHOLE_IDENTITY or facts.get(budget.scope) == budget.scope_value
+
+
+def _standing_at(rows: Rows, budget: Budget, start_us: int) -> Standing:
+    found = rows.find(CURRENT_PERIODS, (budget.identity_id, start_us))
+    period = next((row for row in found if row.budget_id == budget.budget_id), None)
+    return Standing(budget, period or _untouched(budget, start_us))
+
+
+def _untouched(budget: Budget, start_us: int) -> BudgetPeriod:
+    return BudgetPeriod(
+        budget_id=budget.budget_id,
+        period_start_us=start_us,
+        identity_id=budget.identity_id,
+        posted_nanousd=0,
+        reserved_nanousd=0,
+        overrun_nanousd=0,
+    )
+
+
+def budgets_of(rows: Rows, reservation: Reservation) -> tuple[Standing, ...]:
+    """The budgets and periods that a reservation stands in, whatever day it is now."""
+    return tuple(_standing_of_leg(rows, leg) for leg in reservation.legs)
+
+
+def _standing_of_leg(rows: Rows, leg: Key) -> Standing:
+    budget = rows.get(Budget, leg[:1])
+    period = rows.get(BudgetPeriod, leg)
+    if budget is None or period is None:
+        raise LookupError(f"a reservation stands in {leg}, which has no row")
+    return Standing(budget, period)
+
+
+def available(standings: Iterable[Standing]) -> int:
+    """The most that can be held in all of them; the largest limit there is when there are none."""
+    rooms = (engine.available(standing.account) for standing in standings)
+    return min(rooms, default=LIMIT_MAX_NANOUSD)
+
+
+def reserve(
+    rows: Rows,
+    standings: Sequence[Standing],
+    hold: Hold,
+    *,
+    required: bool,
+    now_us: int,
+) -> Held | Exhausted | NoBudget:
+    """Hold the amount in every standing (of `budgets_for`), or in none.
+
+    With `required` off, a query that no budget covers gets a reservation without legs.
+    """
+    if not standings and required:
+        return NoBudget()
+    refused = _take(rows, standings, hold.amount_nanousd, hold.identity_id)
+    if refused is not None:
+        return refused
+    reservation = Reservation(
+        identity_id=hold.identity_id,
+        request_id=hold.request_id,
+        state=ReservationState.HELD,
+        amount_nanousd=hold.amount_nanousd,
+        posted_nanousd=0,
+        overrun_nanousd=0,
+        estimated=False,
+        legs=tuple(
+            (standing.budget.budget_id, standing.period.period_start_us) for standing in standings
+        ),
+        owner_id=hold.owner_id,
+        expires_us=hold.expires_us,
+        created_us=now_us,
+        ended_us=0,
+    )
+    rows.put(reservation)
+    return Held(reservation)
+
+
+def top_up(rows: Rows, reservation: Reservation, amount_nanousd: int) -> Held | Exhausted:
+    """Raise what is held to `amount_nanousd`, in every leg or in none; never lowers it."""
+    _must_be_held(reservation)
+    missing = amount_nanousd - reservation.amount_nanousd
+    if missing <= 0:
+        return Held(reservation)
+    refused = _take(rows, budgets_of(rows, reservation), missing, reservation.identity_id)
+    if refused is not None:
+        return refused
+    return Held(_put(rows, replace(reservation, amount_nanousd=amount_nanousd)))
+
+
+def _take(
+    rows: Rows, standings: Sequence[Standing], amount: int, identity_id: str
+) -> Exhausted | None:
+    accounts, exhausted = engine.reserve([standing.account for standing in standings], amount)
+    if accounts is None:
+        budget = standings[exhausted].budget
+        owned = budget.identity_id == identity_id
+        return Exhausted(budget.scope, budget.budget_id if owned else "")
+    for standing, account in zip(standings, accounts, strict=True):
+        rows.put(standing.after(account))
+    return None
+
+
+def post_part(rows: Rows, reservation: Reservation, used: int, *, estimated: bool) -> Reservation:
+    """Post what one attempt used and keep the rest held. Beyond what is held: overrun."""
+    _must_be_held(reservation)
+    leaving = min(used, reservation.amount_nanousd)
+    return _put(rows, _post(rows, reservation, leaving, used, estimated=estimated))
+
+
+def post(
+    rows: Rows, reservation: Reservation, used: int, *, estimated: bool, now_us: int
+) -> Reservation:
+    """Post what the last attempt used, release the rest, and end the reservation.
+
+    One that a sweep has released already is posted late: what fits, the rest is overrun. Money
+    that was spent is never dropped.
+    """
+    if reservation.state is not ReservationState.HELD:
+        return late_post(rows, reservation, used, estimated=estimated)
+    posted = _post(rows, reservation, reservation.amount_nanousd, used, estimated=estimated)
+    return _put(rows, replace(posted, state=ReservationState.POSTED, ended_us=now_us))
+
+
+def _post(
+    rows: Rows, reservation: Reservation, leaving: int, used: int, *, estimated: bool
+) -> Reservation:
+    """`leaving` is how much is held no longer; of it `used` is posted, as far as it goes."""
+    for standing in budgets_of(rows, reservation) if leaving or used else ():
+        rows.put(standing.after(engine.post(standing.account, leaving, used)))
+    posted = min(used, leaving)
+    return replace(
+        reservation,
+        amount_nanousd=reservation.amount_nanousd - leaving,
+        posted_nanousd=reservation.posted_nanousd + posted,
+        overrun_nanousd=reservation.overrun_nanousd + used - posted,
+        estimated=reservation.estimated or estimated,
+    )
+
+
+def late_post(rows: Rows, reservation: Reservation, used: int, *, estimated: bool) -> Reservation:
+    """Post what fits in each leg of a reservation that is held no more; the rest is overrun.
+
+    Raises:
+        ValueError: It is held still, or was posted: posting it again would charge it twice.
+    """
+    if reservation.state in (ReservationState.HELD, ReservationState.POSTED):
+        raise ValueError(f"a {reservation.state.value} reservation cannot be posted late")
+    most_over = 0
+    for standing in budgets_of(rows, reservation):
+        account = engine.late_post(standing.account, used)
+        most_over = max(most_over, account.overrun - standing.period.overrun_nanousd)
+        rows.put(standing.after(account))
+    return _put(
+        rows,
+        replace(
+            reservation,
+            posted_nanousd=reservation.posted_nanousd + used - most_over,
+            overrun_nanousd=reservation.overrun_nanousd + most_over,
+            estimated=reservation.estimated or estimated,
+        ),
+    )
+
+
+def void(rows: Rows, reservation: Reservation, now_us: int) -> Reservation:
+    """Release all that is held: nothing was dispatched."""
+    _must_be_held(reservation)
+    return _release(rows, reservation, ReservationState.VOIDED, now_us)
+
+
+def expire(rows: Rows, reservation: Reservation, now_us: int) -> Reservation:
+    """Release what an owner left whose lease has lapsed. It may still be posted late."""
+    _must_be_held(reservation)
+    return _release(rows, reservation, ReservationState.EXPIRED, now_us)
+
+
+def _release(
+    rows: Rows, reservation: Reservation, state: ReservationState, now_us: int
+) -> Reservation:
+    held = reservation.amount_nanousd
+    for standing in budgets_of(rows, reservation) if held else ():
+        rows.put(standing.after(engine.void(standing.account, held)))
+    return _put(rows, replace(reservation, state=state, amount_nanousd=0, ended_us=now_us))
+
+
+def _put(rows: Rows, reservation: Reservation) -> Reservation:
+    rows.put(reservation)
+    return reservation
+
+
+def _must_be_held(reservation: Reservation) -> None:
+    if reservation.state is not ReservationState.HELD:
+        raise ValueError(f"the reservation is {reservation.state.value}, not held")

@@ -1,0 +1,157 @@
+"""Which slot a call takes. Pure: rows and time in, rows out.
+
+A provider that takes N requests in any window has N slots. A call takes one before it goes out,
+and the slot is free again a window after its dispatch, so no span of a window's length ever holds
+more than N dispatches. Until the dispatch is known the slot is held as if it came as late as it
+may; `Dispatched` then lowers that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from chenu_server import engine
+from chenu_server.governance.limits.model import (
+    LAST_SLOT,
+    OLDEST_SLOTS,
+    RETIRED_US,
+    ProviderLimit,
+    Slot,
+)
+from chenu_server.unit import ById, Found, Moment, Need, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class NoSlot:
+    """No slot is free. The times at which the next ones will be, soonest first, at least one."""
+
+    free_times_us: tuple[int, ...]
+
+
+def needs_slot(ledger_number: int, provider: str, count: int = 1) -> list[Need]:
+    """The rows that `take_slot` reads: the `count` slots that are free first, and the last one.
+
+    A caller that wants to know when its k-th waiter is served asks for k.
+    """
+    key = (ledger_number, provider)
+    return [Found(OLDEST_SLOTS, key, count), Found(LAST_SLOT, key)]
+
+
+def take_slot(
+    rows: Rows,
+    ledger_number: int,
+    provider: str,
+    limit: ProviderLimit,
+    now_us: int,
+    count: int = 1,
+) -> Slot | NoSlot:
+    """Take the slot that has been free longest, or a new one while there are fewer than the limit.
+
+    `count` is the one given to `needs_slot`; `NoSlot` tells at most as many times. The limit is
+    at least 1.
+    """
+    key = (ledger_number, provider)
+    stored = {*rows.find(OLDEST_SLOTS, key), *rows.find(LAST_SLOT, key)}
+    slots = sorted(
+        (slot for slot in stored if slot.free_at_us < RETIRED_US),
+        key=lambda slot: (slot.free_at_us, slot.slot),
+    )
+    created = _created(stored)
+    if created > limit.requests:
+        return _retire(rows, slots, created, now_us)
+    candidates = [(slot.slot, slot.free_at_us) for slot in slots]
+    choice = engine.choose_slot(candidates, created, limit.requests, now_us)
+    if choice.slot is None:
+        return NoSlot(tuple(slot.free_at_us for slot in slots[:count]))
+    return _put(
+        rows,
+        Slot(
+            ledger_number=ledger_number,
+            provider=provider,
+            slot=choice.slot,
+            free_at_us=now_us + limit.held_before_dispatch_us,
+        ),
+    )
+
+
+def _created(stored: Set[Slot]) -> int:
+    """How many slots are in use. Those that this batch has retired are the highest ones."""
+    retired = [slot.slot for slot in stored if slot.free_at_us == RETIRED_US]
+    return min(retired) if retired else max((slot.slot for slot in stored), default=-1) + 1
+
+
+def _retire(rows: Rows, slots: Sequence[Slot], created: int, now_us: int) -> NoSlot:
+    """Bring the slots one nearer to a lowered limit, as soon as one is free.
+
+    The free place goes and the highest slot takes its number, so that the calls in flight stay
+    counted and at no time more are in flight than were before. Nothing is admitted until then.
+    """
+    first, last = slots[0], next((slot for slot in slots if slot.slot == created - 1), None)
+    if first.free_at_us > now_us or last is None:
+        return NoSlot((max(first.free_at_us, now_us),))
+    rows.put(replace(first, free_at_us=last.free_at_us))
+    rows.put(replace(last, free_at_us=RETIRED_US))
+    return NoSlot((now_us,))
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """Unit: the call of this slot went out. For `Writer.note`; without it the slot frees later.
+
+    `dispatched_ns` is the process's monotonic clock at the dispatch: the batch maps it onto its
+    own time, so that a step of the clock since the admission does not shorten the window.
+    """
+
+    slot: Slot
+    limit: ProviderLimit
+    dispatched_ns: int
+    name: ClassVar[str] = "dispatched"
+
+    def needs(self, now: Moment) -> Sequence[Need]:
+        """The slot."""
+        return (ById(Slot, self.slot.key),)
+
+    def needs_next(self, rows: Rows, now: Moment) -> Sequence[Need]:
+        """Nothing more."""
+        return ()
+
+    def decide(self, rows: Rows, now: Moment) -> None:
+        """Lower the slot's time, unless it was given to a later call meanwhile."""
+        if rows.get(Slot, self.slot.key) == self.slot:
+            free_at_us = now.at(self.dispatched_ns) + self.limit.held_after_dispatch_us
+            rows.put(replace(self.slot, free_at_us=free_at_us))
+
+
+@dataclass(frozen=True, slots=True)
+class Readmitted:
+    """Unit: a call did not go out in time and asks again. The outcome is a `Slot` or `NoSlot`."""
+
+    slot: Slot
+    limit: ProviderLimit
+    name: ClassVar[str] = "readmitted"
+
+    def needs(self, now: Moment) -> Sequence[Need]:
+        """Its slot, and others in case that one is gone."""
+        return (ById(Slot, self.slot.key), *needs_slot(self.slot.ledger_number, self.slot.provider))
+
+    def needs_next(self, rows: Rows, now: Moment) -> Sequence[Need]:
+        """Nothing more."""
+        return ()
+
+    def decide(self, rows: Rows, now: Moment) -> Slot | NoSlot:
+        """Keep the same slot for as long as a new admission would, if it is still this call's."""
+        return readmit(rows, self.slot, self.limit, now.now_us)
+
+
+def readmit(rows: Rows, slot: Slot, limit: ProviderLimit, now_us: int) -> Slot | NoSlot:
+    """Admit a call anew whose slot was not used; it needs the rows that `Readmitted` names."""
+    if rows.get(Slot, slot.key) != slot:
+        return take_slot(rows, slot.ledger_number, slot.provider, limit, now_us)
+    return _put(rows, replace(slot, free_at_us=now_us + limit.held_before_dispatch_us))
+
+
+def _put(rows: Rows, slot: Slot) -> Slot:
+    rows.put(slot)
+    return slot
