@@ -1,0 +1,1 @@
+"""A governed gateway between backend services and LLM providers, served over gRPC."""
