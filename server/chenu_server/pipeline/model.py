@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from chenu_server.providers.model import Rates
+
 TEXT_MAX: Final = 50_000
 REQUEST_BYTES_MAX: Final = 262_144
 CONTEXT_ITEMS_MAX: Final = 64
@@ -183,8 +185,7 @@ class Candidate:
     bound_nanousd: int
     body_bytes: int
     extra_tokens: int
-    input_rate: int
-    output_rate: int
+    rates: Rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

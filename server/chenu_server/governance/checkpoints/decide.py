@@ -1,0 +1,148 @@
+"""When a checkpoint may change, and into what. Pure; one clock decides every race."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from chenu_server.caller import Principal
+from chenu_server.errors import CheckpointPending
+from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, Decision
+from chenu_server.unit import Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What a person decided. `expected_digest` is empty if they named none."""
+
+    decision_id: str
+    decision: Decision
+    reason: str
+    expected_digest: bytes
+    by: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The checkpoint as this decision leaves it."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The same decision under the same id was made before: the same answer."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """Its time is over: expired means denied, in the same instant too."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """It was resolved otherwise before; the checkpoint says by whom."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAction:
+    """The approver saw another action than the one that waits."""
+
+    checkpoint: Checkpoint
+
+
+ResolveAnswer = Resolved | Repeated | Lapsed | Lost | OtherAction
+
+
+def resolve(checkpoint: Checkpoint, asked: Resolution, now: Moment) -> ResolveAnswer:
+    """Decide one resolution against the checkpoint as it stands."""
+    wanted = _STATE_OF[asked.decision]
+    if checkpoint.state is not CheckpointState.PENDING:
+        same = checkpoint.decision_id == asked.decision_id and checkpoint.state is wanted
+        return Repeated(checkpoint) if same else Lost(checkpoint)
+    if now.now_us >= checkpoint.expires_us:
+        return Lapsed(expire(checkpoint, now))
+    if asked.expected_digest and asked.expected_digest != checkpoint.action_digest:
+        return OtherAction(checkpoint)
+    approved = wanted is CheckpointState.APPROVED
+    return Resolved(
+        replace(
+            checkpoint,
+            state=wanted,
+            resolved_us=now.now_us,
+            resolved_by=str(asked.by),
+            decision_id=asked.decision_id,
+            reason=asked.reason,
+            use_before_us=now.now_us + checkpoint.lifetime_us if approved else 0,
+        )
+    )
+
+
+def has_lapsed(checkpoint: Checkpoint, now: Moment) -> bool:
+    """Whether nobody decided in time, or the approval was not used in time."""
+    if checkpoint.state is CheckpointState.PENDING:
+        return now.now_us >= checkpoint.expires_us
+    approved = checkpoint.state is CheckpointState.APPROVED and checkpoint.consumed_us == 0
+    return approved and now.now_us >= checkpoint.use_before_us
+
+
+def expire(checkpoint: Checkpoint, now: Moment) -> Checkpoint:
+    """The checkpoint, expired now."""
+    return replace(checkpoint, state=CheckpointState.EXPIRED, resolved_us=now.now_us)
+
+
+def cancel(checkpoint: Checkpoint, by: Principal, reason: str, now: Moment) -> Checkpoint:
+    """The checkpoint, withdrawn with its query."""
+    return replace(
+        checkpoint,
+        state=CheckpointState.CANCELLED,
+        resolved_us=now.now_us,
+        resolved_by=str(by),
+        reason=reason,
+    )
+
+
+def consume(checkpoint: Checkpoint, now: Moment) -> Checkpoint:
+    """The approval, used. Only `units.consume` calls it, beside the `execute` entry."""
+    assert checkpoint.consumed_us == 0, "an approval is used once"
+    return replace(checkpoint, consumed_us=now.now_us)
+
+
+def pending_error(checkpoint: Checkpoint) -> CheckpointPending:
+    """The refusal that a blocked query answers."""
+    return CheckpointPending(
+        request_id=checkpoint.request_id,
+        checkpoint_id=checkpoint.checkpoint_id,
+        types=tuple(kind.value for kind in checkpoint.types),
+        action=checkpoint.action,
+        action_digest=checkpoint.action_digest.hex(),
+        expires_at=datetime.fromtimestamp(checkpoint.expires_us / 1e6, UTC).isoformat(),
+        question=checkpoint.question_en,
+        question_fr=checkpoint.question_fr,
+    )
+
+
+def created_body(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What `checkpoint.created` says."""
+    return {
+        "checkpoint_id": checkpoint.checkpoint_id,
+        "types": [kind.value for kind in checkpoint.types],
+        "action": checkpoint.action,
+        "action_digest": checkpoint.action_digest.hex(),
+        "expires_us": checkpoint.expires_us,
+        "question": checkpoint.question_en,
+        "question_fr": checkpoint.question_fr,
+    }
+
+
+_STATE_OF = {
+    Decision.APPROVE: CheckpointState.APPROVED,
+    Decision.REJECT: CheckpointState.REJECTED,
+}

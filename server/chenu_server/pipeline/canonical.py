@@ -1,0 +1,112 @@
+"""Canonical bytes and digests of a request; the layout stands in ARCHITECTURE.md §8."""
+
+from __future__ import annotations
+
+from chenu_server.caller import Caller
+from chenu_server.engine import digest, encode_list
+from chenu_server.pipeline.model import (
+    OPERATION,
+    ContextItem,
+    Intent,
+    QueryRequest,
+    Routing,
+    Sphere,
+    Target,
+)
+
+
+def content_digest(request: QueryRequest) -> bytes:
+    """SHA-256 over every field but the id: same digest, same request."""
+    fields = [
+        request.text.encode(),
+        _texts(request.intents),
+        request.sphere.encode(),
+        _target(request.target),
+        encode_list([_item(item) for item in request.context_items]),
+        request.agent_role.encode(),
+        _routing(request.routing),
+        _int(request.max_output_tokens),
+        _int(request.max_cost_nanousd),
+        _flags(request.detached, request.resume_on_approval, request.validate_only),
+    ]
+    return digest("chenu.request.v1", fields)
+
+
+def context_hash(identity_id: str, request: QueryRequest) -> bytes:
+    """SHA-256 of lane B's snapshot: identity, sphere and context items."""
+    items = encode_list([_item(item) for item in request.context_items])
+    return digest("chenu.context.v1", [identity_id.encode(), request.sphere.encode(), items])
+
+
+def action_digest(
+    caller: Caller,
+    request: QueryRequest,
+    *,
+    intents: tuple[Intent, ...],
+    encoded_request: bytes,
+    context: bytes,
+    max_cost_nanousd: int,
+) -> bytes:
+    """What an approval is bound to: who does what, with what, within which limits."""
+    fields = [
+        caller.identity_id.encode(),
+        caller.principal.type.encode(),
+        caller.principal.id.encode(),
+        _texts(caller.acting_for),
+        _texts(tuple(sorted(intents))),
+        (request.target.operation or OPERATION).encode(),
+        _target(request.target),
+        encoded_request,
+        context,
+        encode_list([request.agent_role.encode(), _routing(request.routing)]),
+        _int(max_cost_nanousd),
+    ]
+    return digest("chenu.action.v1", fields)
+
+
+def encoded_request(system: str, user: str, output_cap: int) -> bytes:
+    """Lane C's provider-neutral request, as it enters the digest."""
+    return encode_list([system.encode(), user.encode(), _int(output_cap)])
+
+
+def _texts(values: tuple[str, ...]) -> bytes:
+    return encode_list([value.encode() for value in values])
+
+
+def _int(value: int) -> bytes:
+    return value.to_bytes(8, "big", signed=True)
+
+
+def _flags(*values: bool) -> bytes:
+    return bytes(values)
+
+
+def _sphere(sphere: Sphere | None) -> bytes:
+    return sphere.encode() if sphere else b""
+
+
+def _target(target: Target) -> bytes:
+    texts = [target.operation.encode(), target.kind.encode(), target.id.encode()]
+    return encode_list([*texts, _sphere(target.sphere)])
+
+
+def _item(item: ContextItem) -> bytes:
+    texts = [item.kind.encode(), item.id.encode(), _sphere(item.sphere)]
+    return encode_list([*texts, item.content.encode()])
+
+
+def _routing(routing: Routing) -> bytes:
+    texts = [
+        routing.task_type,
+        routing.priority,
+        routing.strategy,
+        routing.preferred_provider,
+        routing.preferred_model,
+    ]
+    lists = [
+        routing.required_capabilities,
+        routing.allowed_providers,
+        routing.forbidden_providers,
+        routing.regions,
+    ]
+    return encode_list([text.encode() for text in texts] + [_texts(each) for each in lists])

@@ -1,0 +1,170 @@
+"""How a query's row and log change, inside a unit of work. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+
+from chenu_server import errors
+from chenu_server.pipeline import drafts
+from chenu_server.pipeline.events import Event, EventDraft, EventKind
+from chenu_server.pipeline.model import (
+    LANES,
+    Lane,
+    LaneReport,
+    LaneStatus,
+    Outcome,
+    QueryStatus,
+)
+from chenu_server.pipeline.records import EventSegment, OutputChunk, Query
+from chenu_server.unit import EntryDraft, Moment, Rows
+
+CHUNK_CHARACTERS = 16_384
+
+
+def append(rows: Rows, query: Query, new: Iterable[EventDraft], now: Moment) -> Query:
+    """Put the events behind the log's last one; the query with its new count, not yet put."""
+    first = query.event_count + 1
+    events = tuple(
+        Event(sequence=first + index, kind=draft.kind, time_us=now.now_us, body=draft.body)
+        for index, draft in enumerate(new)
+    )
+    if not events:
+        return query
+    segment = EventSegment(
+        identity_id=query.identity_id,
+        request_id=query.request_id,
+        first_sequence=first,
+        events=events,
+    )
+    rows.put(segment)
+    return replace(query, event_count=query.event_count + len(events), updated_us=now.now_us)
+
+
+def close(
+    rows: Rows,
+    query: Query,
+    status: QueryStatus,
+    outcome: Outcome,
+    new: Sequence[EventDraft],
+    now: Moment,
+) -> Query:
+    """End the query: its last lanes, the one final event, the row."""
+    lanes, ends = _end_lanes(query.lanes, status)
+    final = drafts.pipeline_end(outcome, query.output_length)
+    query = replace(query, status=status, outcome=outcome, lanes=lanes, ended_us=now.now_us)
+    query = append(rows, query, [*new, *ends, final], now)
+    query = replace(query, owner_id="", updated_us=now.now_us)
+    rows.put(query)
+    return query
+
+
+def _end_lanes(
+    reports: tuple[LaneReport, ...], status: QueryStatus
+) -> tuple[tuple[LaneReport, ...], list[EventDraft]]:
+    """Lanes that never ran are skipped; G runs for every query that ends."""
+    done = {report.lane for report in reports if report.status is not LaneStatus.BLOCKED}
+    kept = [report for report in reports if report.lane in done]
+    ends: list[EventDraft] = []
+    for lane in LANES:
+        if lane in done:
+            continue
+        report = LaneReport(lane=lane, status=_last_status(lane, status), duration_us=0)
+        kept.append(report)
+        ends += [drafts.lane_start(lane)] if lane is Lane.AUDIT else []
+        ends.append(drafts.lane_end(report))
+    return tuple(sorted(kept, key=lambda report: LANES.index(report.lane))), ends
+
+
+def _last_status(lane: Lane, status: QueryStatus) -> LaneStatus:
+    if lane is Lane.AUDIT:
+        return LaneStatus.COMPLETED
+    refused = status in (QueryStatus.REJECTED, QueryStatus.EXPIRED, QueryStatus.CANCELLED)
+    return LaneStatus.FAILED if lane is Lane.CHECKPOINT and refused else LaneStatus.SKIPPED
+
+
+def with_report(query: Query, report: LaneReport) -> Query:
+    """The query with one more lane's report, in place of an earlier one of that lane."""
+    others = [each for each in query.lanes if each.lane is not report.lane]
+    lanes = sorted([*others, report], key=lambda each: LANES.index(each.lane))
+    return replace(query, lanes=tuple(lanes))
+
+
+def chunks_of(query: Query, attempt: int, output: str) -> list[OutputChunk]:
+    """An attempt's output as rows, each at its byte offset."""
+    rows: list[OutputChunk] = []
+    offset = 0
+    for start in range(0, len(output), CHUNK_CHARACTERS):
+        text = output[start : start + CHUNK_CHARACTERS]
+        rows.append(
+            OutputChunk(
+                identity_id=query.identity_id,
+                request_id=query.request_id,
+                attempt=attempt,
+                offset=offset,
+                text=text,
+            )
+        )
+        offset += len(text.encode())
+    return rows
+
+
+def entry(
+    query: Query, decision: str, action: str, reason: str, payload: str, *, by: str = ""
+) -> EntryDraft:
+    """A ledger entry about a query, by its principal unless someone else decided."""
+    kind, _, name = by.partition(":")
+    return EntryDraft(
+        decision=decision,
+        action=action,
+        identity_id=query.identity_id,
+        principal_type=kind or query.principal_type.value,
+        principal_id=name or query.principal_id,
+        acting_for=() if by else query.acting_for,
+        resource_kind="query",
+        resource_id=query.request_id,
+        reason=reason,
+        payload=payload,
+    )
+
+
+# --- errors as stored outcomes ----------------------------------------------------------------
+
+
+def outcome_of(error: errors.ChenuError) -> Outcome:
+    """A refusal or failure as it is stored; `error_of` gives it back."""
+    stored = tuple((each.name, _stored(getattr(error, each.name))) for each in fields(error))
+    return Outcome(reason=type(error).__name__, message=str(error), error=stored)
+
+
+def error_of(outcome: Outcome) -> errors.ChenuError:
+    """The very error that an outcome was made of."""
+    kind: type[errors.ChenuError] = getattr(errors, outcome.reason)
+    types = {each.name: str(each.type) for each in fields(kind)}
+    return kind(**{name: _restored(types[name], text) for name, text in outcome.error})
+
+
+def _stored(value: object) -> str:
+    return "\x1f".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _restored(kind: str, text: str) -> object:
+    if kind == "int":
+        return int(text)
+    if kind == "bool":
+        return text == "True"
+    if kind.startswith("tuple"):
+        return tuple(text.split("\x1f")) if text else ()
+    return text
+
+
+def reason_name(outcome: Outcome) -> str:
+    """The wire's reason of a stored outcome, empty for a completed query."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", outcome.reason).upper()
+
+
+def queued_event(provider: str, place: int, retry_after_us: int, now_us: int) -> Event:
+    """The live-only notice that a call waits for a slot."""
+    body = {"provider": provider, "place": place, "retry_after_us": retry_after_us}
+    return Event(sequence=0, kind=EventKind.RATE_LIMIT_QUEUED, time_us=now_us, body=body)

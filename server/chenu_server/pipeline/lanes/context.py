@@ -1,0 +1,32 @@
+"""Lane B: what the query stands on, frozen and hashed."""
+
+from __future__ import annotations
+
+from chenu_server.pipeline.canonical import context_hash
+from chenu_server.pipeline.lanes.steps import Proceed
+from chenu_server.pipeline.model import Lane, LaneStatus, QueryRequest, Snapshot, Sphere
+from chenu_server.pipeline.state import QueryState
+
+
+class ContextLane:
+    """Hashes identity, sphere and context items."""
+
+    async def run(self, query: QueryState) -> Proceed:
+        """Fill `query.snapshot`."""
+        query.lanes.start(Lane.CONTEXT)
+        query.snapshot = snapshot_of(query.caller.identity_id, query.request)
+        query.lanes.finish(Lane.CONTEXT, LaneStatus.COMPLETED, query.snapshot.snapshot_id)
+        return Proceed()
+
+
+def snapshot_of(identity_id: str, request: QueryRequest) -> Snapshot:
+    """The immutable snapshot of a request in an identity."""
+    named = [request.target.sphere, *(item.sphere for item in request.context_items)]
+    others = {sphere for sphere in named if sphere is not None}
+    digest = context_hash(identity_id, request)
+    return Snapshot(
+        snapshot_id=f"snapshot-{digest.hex()[:32]}",
+        content_hash=digest,
+        spheres=tuple(sphere for sphere in Sphere if sphere in others),
+        crosses_spheres=bool(others - {request.sphere}),
+    )

@@ -1,0 +1,47 @@
+"""What a lane answers. Only `pipeline/service.py` decides what happens next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chenu_server.errors import CheckpointPending
+from chenu_server.pipeline.model import Outcome, QueryStatus
+from chenu_server.pipeline.records import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """On to the next lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Stop here until a person has decided."""
+
+    query: Query
+    pending: CheckpointPending
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Closed in lane D's own unit."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """The id is known: its log has the answer, or will have it."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """It ran and did not finish; lane G records this outcome."""
+
+    status: QueryStatus
+    outcome: Outcome
+
+
+Step = Proceed | Block | Deny | Attach | Fail

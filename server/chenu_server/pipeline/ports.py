@@ -1,0 +1,302 @@
+"""What the pipeline offers, and what it needs from governance, storage and providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from chenu_server.caller import Caller, Principal
+from chenu_server.errors import CheckpointPending
+from chenu_server.pipeline.events import EventDraft
+from chenu_server.pipeline.model import (
+    Analysis,
+    Candidate,
+    Encoded,
+    LaneReport,
+    Outcome,
+    QueryRequest,
+    QueryStatus,
+    Route,
+    Snapshot,
+    TokenUsage,
+)
+from chenu_server.pipeline.records import Attempt, EventSegment, OutputChunk, Query, QueryContent
+from chenu_server.providers.ports import Provider
+from chenu_server.unit import Moment
+
+# --- governance: what it is asked, and what it answers ----------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Lane D's question: may this query run, now, for at most this much?"""
+
+    caller: Caller
+    request: QueryRequest
+    content_digest: bytes
+    content: QueryContent
+    analysis: Analysis
+    snapshot: Snapshot
+    encoded: Encoded
+    deadline_ms: int
+    drafts: tuple[EventDraft, ...]
+    lanes: tuple[LaneReport, ...]
+    lane_started_ns: int
+    slots_wanted: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Yes, and it is durable: the first candidate of `chain` may be called, now."""
+
+    query: Query
+    attempt: Attempt
+    chain: tuple[Candidate, ...]
+    output_cap: int
+    moment: Moment
+    slot_free_at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """A person must approve first; nothing ran."""
+
+    query: Query
+    pending: CheckpointPending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """It ended in this unit; the query's outcome says why."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The provider has no free slot; nothing was written. Times ascend."""
+
+    provider: str
+    free_times_us: tuple[int, ...]
+    now_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The id was used before by this principal for this very request."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The id was used for something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotResumable:
+    """The query is not approved (any more); nothing was written."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """How an attempt went. `charge_nanousd` is what is posted for it."""
+
+    attempt: Attempt
+    provider_rates_source: str
+    usage: TokenUsage
+    charge_nanousd: int
+    estimated: bool
+    failure: str
+    duration_us: int
+    stop_reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextAttempt:
+    """The last attempt failed before its first token; may the next candidate be called?"""
+
+    query: Query
+    ended: AttemptEnd
+    chain: tuple[Candidate, ...]
+    output_cap: int
+    slots_wanted: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChainExhausted:
+    """No candidate is left that the budgets cover; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """Lane G: how the query ended and what it used. `ended` is None if nothing executes."""
+
+    query: Query
+    status: QueryStatus
+    outcome: Outcome
+    ended: AttemptEnd | None
+    output: str
+    execution_us: int
+    lane_started_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """An approved query's question: may exactly this run now?"""
+
+    query: Query
+    request: QueryRequest
+    analysis: Analysis
+    snapshot: Snapshot
+    encoded: Encoded
+    deadline_ms: int
+    slots_wanted: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What lanes A to E would have said; nothing was done."""
+
+    checkpoint_types: tuple[str, ...]
+    denial: Outcome
+    lanes: tuple[LaneReport, ...]
+
+
+class Governance(Protocol):
+    """Every decision about a query, each one unit of work. `units/` implements it."""
+
+    async def admit(
+        self, admission: Admission
+    ) -> Admitted | Blocked | Closed | Wait | Known | Conflict:
+        """Claim the id, decide, and write all of it, or answer `Wait` and write nothing."""
+        ...
+
+    async def validate(self, admission: Admission) -> Validation:
+        """Decide as `admit` would; write one entry so marked and nothing else."""
+        ...
+
+    async def retry(self, following: NextAttempt) -> Admitted | ChainExhausted | Wait:
+        """Close the failed attempt and admit the next candidate, in one unit."""
+        ...
+
+    async def consume(self, resumption: Resumption) -> Admitted | Closed | NotResumable | Wait:
+        """Use an approval, once, in the unit that writes the `execute` entry."""
+        ...
+
+    async def settle(self, settlement: Settlement) -> Query:
+        """Post or void the money, store the output, close the query."""
+        ...
+
+    async def cancel(self, query: Query, by: Principal, reason: str) -> Query:
+        """Cancel a query that waits for a person; another is returned as it is."""
+        ...
+
+    def dispatched(self, admitted: Admitted, mono_ns: int) -> None:
+        """The attempt's first byte left at this monotonic time."""
+        ...
+
+    async def readmit(self, admitted: Admitted) -> Admitted | Wait:
+        """A slot anew, for an attempt that did not go out in time."""
+        ...
+
+
+# --- the rest of what the pipeline needs ------------------------------------------------------
+
+
+class NewWorkLimit(Protocol):
+    """Counts new work per identity; refuses by raising."""
+
+    def arrive(self, identity_id: str) -> int:
+        """
+        Count one call; the token to give it back.
+
+        Raises:
+            RateLimited: This call broke the limit.
+            IdentityBlocked: The identity is still blocked.
+        """
+        ...
+
+    def give_back(self, identity_id: str, token: int) -> None:
+        """Uncount a call whose id proved known."""
+        ...
+
+
+class Boundary(Protocol):
+    """Refuses and records what reaches outside its identity."""
+
+    async def refuse(self, caller: Caller, *, kind: str, id: str) -> NoReturn:
+        """
+        Record a `cross_identity_access` and refuse it.
+
+        Raises:
+            BoundaryViolation: Always.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryFilter:
+    """Which queries a page shows; `before` is the last one of the page before."""
+
+    statuses: tuple[QueryStatus, ...]
+    before: tuple[int, str] | None
+    count: int
+
+
+class QueryStore(Protocol):
+    """Queries as they are stored, read outside any unit."""
+
+    async def get(self, identity_id: str, request_id: str) -> Query | None:
+        """One query, or None."""
+        ...
+
+    async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:
+        """Newest first."""
+        ...
+
+    async def segments(self, identity_id: str, request_id: str) -> Sequence[EventSegment]:
+        """All committed events, in order."""
+        ...
+
+    async def chunks(self, identity_id: str, request_id: str) -> Sequence[OutputChunk]:
+        """The stored output, in order."""
+        ...
+
+    async def content(self, identity_id: str, request_id: str) -> QueryContent | None:
+        """What the query was asked, or None."""
+        ...
+
+    async def pending(self, query: Query) -> CheckpointPending:
+        """The refusal that a blocked query answers."""
+        ...
+
+    async def to_resume(self) -> Sequence[Query]:
+        """Approved queries that said `resume_on_approval`."""
+        ...
+
+    async def free_times(self, provider: str, count: int) -> tuple[int, ...]:
+        """When the first `count` slots of a provider are free, ascending."""
+        ...
+
+
+class Router(Protocol):
+    """Which models may answer, best first."""
+
+    def route(
+        self, request: QueryRequest, *, system: str, user: str, output_cap: int, ceiling: int
+    ) -> Route:
+        """
+        The chain and why; a `ceiling` of 0 means none.
+
+        Raises:
+            NotFound: The preferred provider or model is not in the catalogue.
+        """
+        ...
+
+
+Providers = Mapping[str, Provider]

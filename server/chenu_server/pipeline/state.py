@@ -1,0 +1,54 @@
+"""What one run carries from lane to lane. Standard library only."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from chenu_server.caller import Caller
+from chenu_server.pipeline import drafts
+from chenu_server.pipeline.events import EventDraft
+from chenu_server.pipeline.model import (
+    Analysis,
+    Encoded,
+    Lane,
+    LaneReport,
+    LaneStatus,
+    QueryRequest,
+    Snapshot,
+)
+
+
+@dataclass(slots=True)
+class Lanes:
+    """The reports and event drafts of the lanes so far, timed on the monotonic clock."""
+
+    reports: list[LaneReport] = field(default_factory=list)
+    drafts: list[EventDraft] = field(default_factory=list)
+    started_ns: int = 0
+
+    def start(self, lane: Lane) -> None:
+        """A lane begins."""
+        self.started_ns = time.monotonic_ns()
+        self.drafts.append(drafts.lane_start(lane))
+
+    def finish(self, lane: Lane, status: LaneStatus, summary: str = "") -> None:
+        """The lane that began last has ended."""
+        duration_us = (time.monotonic_ns() - self.started_ns) // 1_000
+        report = LaneReport(lane=lane, status=status, duration_us=duration_us, summary=summary)
+        self.reports.append(report)
+        self.drafts.append(drafts.lane_end(report))
+
+
+@dataclass(slots=True)
+class QueryState:
+    """A query on its way through lanes A to D. Each lane fills what it is named for."""
+
+    caller: Caller
+    request: QueryRequest
+    content_digest: bytes
+    deadline_ms: int
+    lanes: Lanes = field(default_factory=Lanes)
+    analysis: Analysis | None = None
+    snapshot: Snapshot | None = None
+    encoded: Encoded | None = None

@@ -1,0 +1,306 @@
+"""Lane D in one unit of work: claim, decide, and write all of it, or write nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from chenu_server.errors import BudgetExhausted, ChenuError
+from chenu_server.governance.budgets import decide as budgets
+from chenu_server.governance.checkpoints import decide as checkpoints
+from chenu_server.governance.checkpoints import questions
+from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState
+from chenu_server.governance.limits import decide as limits
+from chenu_server.pipeline import decide, drafts
+from chenu_server.pipeline.events import EventDraft
+from chenu_server.pipeline.model import (
+    OPERATION,
+    Lane,
+    LaneReport,
+    LaneStatus,
+    Outcome,
+    QueryStatus,
+    TokenUsage,
+)
+from chenu_server.pipeline.ports import (
+    Admission,
+    Admitted,
+    Blocked,
+    Closed,
+    Conflict,
+    Known,
+    Wait,
+)
+from chenu_server.pipeline.records import Query
+from chenu_server.unit import ById, Moment, Need, Rows
+from chenu_server.units import judge
+from chenu_server.units.attempts import open_attempt, take_slot
+from chenu_server.units.judge import Judgement, Subject
+from chenu_server.units.rules import Rules, payload
+
+TEXT_PREVIEW = 100
+
+
+class Admit:
+    """May this query run? The claim of its id, the decision and its effect are one commit."""
+
+    name = "admit"
+
+    def __init__(self, admission: Admission, rules: Rules) -> None:
+        self._asked = admission
+        self._rules = rules
+        self._subject = Subject(
+            caller=admission.caller,
+            request=admission.request,
+            analysis=admission.analysis,
+            snapshot=admission.snapshot,
+            encoded=admission.encoded,
+        )
+        self._key = (admission.caller.identity_id, admission.request.request_id)
+
+    def needs(self, now: Moment) -> Iterable[Need]:
+        """The id's row, the budgets that apply, the first candidate's oldest slots."""
+        yield ById(Query, self._key)
+        yield from judge.needs(self._subject, now)
+        chain = self._asked.encoded.route.chain
+        if chain:
+            wanted = self._asked.slots_wanted
+            yield from limits.needs_slot(self._rules.ledger_number, chain[0].provider, wanted)
+
+    def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
+        """Nothing more."""
+        return ()
+
+    def decide(
+        self, rows: Rows, now: Moment
+    ) -> Admitted | Blocked | Closed | Wait | Known | Conflict:
+        """One of the six answers; only `Wait`, `Known` and `Conflict` write nothing."""
+        known = rows.get(Query, self._key)
+        if known is not None:
+            return self._known(known)
+        standings = judge.standings_of(rows, self._subject, now)
+        judged = judge.judge(self._subject, self._rules, standings)
+        if isinstance(judged, ChenuError):
+            return self._deny(rows, judged, now)
+        if judged.types:
+            return self._block(rows, judged, now)
+        return self._run(rows, judged, now)
+
+    def _known(self, query: Query) -> Known | Conflict:
+        principal = self._asked.caller.principal
+        same = (
+            query.principal_id == principal.id
+            and query.principal_type is principal.type
+            and query.content_digest == self._asked.content_digest
+        )
+        return Known(query=query) if same else Conflict()
+
+    # --- no -----------------------------------------------------------------------------------
+
+    def _deny(self, rows: Rows, error: ChenuError, now: Moment) -> Closed:
+        outcome = decide.outcome_of(error)
+        reason = decide.reason_name(outcome)
+        report = self._report(LaneStatus.FAILED, now, reason)
+        notice: list[EventDraft] = []
+        if isinstance(error, BudgetExhausted):
+            notice = [drafts.budget_exceeded(error.scope)]
+        query = self._query(QueryStatus.FAILED, report, now)
+        events = [*self._asked.drafts, *notice, drafts.lane_end(report)]
+        query = decide.close(rows, query, QueryStatus.FAILED, outcome, events, now)
+        rows.put(self._asked.content)
+        rows.record(decide.entry(query, "deny", "execute", reason, self._payload()))
+        return Closed(query=query)
+
+    # --- a person must approve ----------------------------------------------------------------
+
+    def _block(self, rows: Rows, judged: Judgement, now: Moment) -> Blocked:
+        checkpoint = self._checkpoint(judged, now)
+        self._hold(rows, judged, now, owner_id="", expires_us=checkpoint.expires_us)
+        report = self._report(LaneStatus.COMPLETED, now, ",".join(judged.policies))
+        blocked = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.BLOCKED, duration_us=0)
+        query = self._query(QueryStatus.BLOCKED, report, now)
+        query = replace(
+            decide.with_report(query, blocked),
+            checkpoint_id=checkpoint.checkpoint_id,
+            output_cap=judged.output_cap,
+        )
+        events = [
+            *self._asked.drafts,
+            drafts.lane_end(report),
+            drafts.lane_start(Lane.CHECKPOINT),
+            drafts.checkpoint_created(checkpoints.created_body(checkpoint)),
+            drafts.lane_end(blocked),
+            drafts.pipeline_blocked(checkpoint.checkpoint_id),
+        ]
+        query = decide.append(rows, query, events, now)
+        rows.put(query)
+        rows.put(self._asked.content)
+        rows.put(checkpoint)
+        rows.record(
+            decide.entry(
+                query,
+                "block",
+                "execute",
+                "CHECKPOINT_PENDING",
+                self._payload(
+                    checkpoint_id=checkpoint.checkpoint_id,
+                    types=[kind.value for kind in checkpoint.types],
+                    policies=list(judged.policies),
+                    expires_us=checkpoint.expires_us,
+                    held_nanousd=judged.amount_nanousd,
+                ),
+            )
+        )
+        return Blocked(query=query, pending=checkpoints.pending_error(checkpoint))
+
+    def _checkpoint(self, judged: Judgement, now: Moment) -> Checkpoint:
+        asked, caller = self._asked, self._asked.caller
+        lifetime_us = self._rules.expiries.shortest(judged.types)
+        target = asked.request.target
+        who, text = str(caller.principal), asked.request.text
+        return Checkpoint(
+            identity_id=caller.identity_id,
+            checkpoint_id=self._rules.make_id(),
+            request_id=asked.request.request_id,
+            types=judged.types,
+            state=CheckpointState.PENDING,
+            action=target.operation or OPERATION,
+            target="/".join(part for part in (target.kind, target.id) if part),
+            action_digest=asked.encoded.action_digest,
+            question_en=questions.english(judged.types, who, text),
+            question_fr=questions.french(judged.types, who, text),
+            preview=questions.preview(text),
+            provider=judged.chain[0].provider,
+            model=judged.chain[0].model,
+            max_cost_nanousd=asked.encoded.max_cost_nanousd,
+            requested_by_type=caller.principal.type,
+            requested_by=caller.principal.id,
+            acting_for=caller.acting_for,
+            lifetime_us=lifetime_us,
+            created_us=now.now_us,
+            expires_us=now.now_us + lifetime_us,
+            use_before_us=0,
+            resolved_us=0,
+            resolved_by="",
+            decision_id="",
+            reason="",
+            consumed_us=0,
+        )
+
+    # --- yes ----------------------------------------------------------------------------------
+
+    def _run(self, rows: Rows, judged: Judgement, now: Moment) -> Admitted | Wait:
+        first = judged.chain[0]
+        taken = take_slot(rows, self._rules, first.provider, now, self._asked.slots_wanted)
+        if isinstance(taken, Wait):
+            return taken
+        self._hold(
+            rows,
+            judged,
+            now,
+            owner_id=self._rules.owner_id,
+            expires_us=now.now_us + self._rules.lease_us,
+        )
+        report = self._report(LaneStatus.COMPLETED, now)
+        skipped = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.SKIPPED, duration_us=0)
+        query = replace(
+            decide.with_report(self._query(QueryStatus.RUNNING, report, now), skipped),
+            output_cap=judged.output_cap,
+        )
+        rows.put(self._asked.content)
+        rows.record(
+            decide.entry(
+                query,
+                "allow",
+                "execute",
+                "",
+                self._payload(
+                    bound_nanousd=judged.amount_nanousd,
+                    budgets=[standing.budget.budget_id for standing in judged.standings],
+                    output_cap=judged.output_cap,
+                ),
+            )
+        )
+        events = [
+            *self._asked.drafts,
+            drafts.lane_end(report),
+            drafts.lane_end(skipped),
+            drafts.lane_start(Lane.EXECUTION),
+        ]
+        return open_attempt(rows, query, judged.chain, taken, events, now)
+
+    # --- what all three write -----------------------------------------------------------------
+
+    def _hold(
+        self, rows: Rows, judged: Judgement, now: Moment, *, owner_id: str, expires_us: int
+    ) -> None:
+        hold = budgets.Hold(
+            identity_id=self._key[0],
+            request_id=self._key[1],
+            amount_nanousd=judged.amount_nanousd,
+            owner_id=owner_id,
+            expires_us=expires_us,
+        )
+        held = budgets.reserve(
+            rows,
+            judged.standings,
+            hold,
+            required=self._rules.budget_required,
+            now_us=now.now_us,
+        )
+        assert isinstance(held, budgets.Held), "judge has found room on these very rows"
+
+    def _report(self, status: LaneStatus, now: Moment, summary: str = "") -> LaneReport:
+        duration_us = (now.mono_ns - self._asked.lane_started_ns) // 1_000
+        return LaneReport(
+            lane=Lane.GOVERNANCE, status=status, duration_us=max(duration_us, 0), summary=summary
+        )
+
+    def _payload(self, **more: object) -> str:
+        asked = self._asked
+        return payload(
+            action_digest=asked.encoded.action_digest.hex(),
+            content_digest=asked.content_digest.hex(),
+            context_hash=asked.snapshot.content_hash.hex(),
+            intents=[intent.value for intent in asked.analysis.intents],
+            sphere=asked.request.sphere.value,
+            policies_revision=self._rules.policies.revision,
+            text=asked.request.text[:TEXT_PREVIEW],
+            **more,
+        )
+
+    def _query(self, status: QueryStatus, report: LaneReport, now: Moment) -> Query:
+        asked, caller = self._asked, self._asked.caller
+        running = status is QueryStatus.RUNNING
+        return Query(
+            identity_id=caller.identity_id,
+            request_id=asked.request.request_id,
+            principal_type=caller.principal.type,
+            principal_id=caller.principal.id,
+            acting_for=caller.acting_for,
+            content_digest=asked.content_digest,
+            status=status,
+            owner_id=self._rules.owner_id if running else "",
+            deadline_ms=asked.deadline_ms,
+            resume_on_approval=asked.request.resume_on_approval,
+            sphere=asked.request.sphere.value,
+            intents=tuple(intent.value for intent in asked.analysis.intents),
+            action_digest=asked.encoded.action_digest,
+            context_hash=asked.snapshot.content_hash,
+            checkpoint_id="",
+            provider="",
+            model="",
+            stop_reason="",
+            output_cap=0,
+            usage=TokenUsage(),
+            cost_nanousd=0,
+            estimated=False,
+            attempts=0,
+            lanes=(*asked.lanes, report),
+            outcome=Outcome(),
+            event_count=0,
+            output_length=0,
+            created_us=now.now_us,
+            updated_us=now.now_us,
+            ended_us=0,
+        )

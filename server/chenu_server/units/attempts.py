@@ -1,0 +1,131 @@
+"""Opening and closing one attempt, the same way in every unit that does it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chenu_server.governance.limits import decide as limits
+from chenu_server.governance.limits.model import Slot
+from chenu_server.pipeline import decide, drafts
+from chenu_server.pipeline.events import EventDraft
+from chenu_server.pipeline.model import Candidate, TokenUsage
+from chenu_server.pipeline.ports import Admitted, AttemptEnd, Wait
+from chenu_server.pipeline.records import Attempt, AttemptState, Query
+from chenu_server.unit import Moment, Rows
+from chenu_server.units.rules import Rules, payload
+
+
+def take_slot(
+    rows: Rows, rules: Rules, provider: str, now: Moment, wanted: int
+) -> Slot | Wait:
+    """A free slot of the provider, or when the next ones are free."""
+    limit = rules.limit_of(provider)
+    taken = limits.take_slot(rows, rules.ledger_number, provider, limit, now.now_us, wanted)
+    if isinstance(taken, Slot):
+        return taken
+    return Wait(provider=provider, free_times_us=taken.free_times_us, now_us=now.now_us)
+
+
+def open_attempt(
+    rows: Rows,
+    query: Query,
+    chain: tuple[Candidate, ...],
+    slot: Slot,
+    events: Sequence[EventDraft],
+    now: Moment,
+) -> Admitted:
+    """Write the first candidate's attempt and its `execute` entry; the query is put too."""
+    first = chain[0]
+    attempt = Attempt(
+        identity_id=query.identity_id,
+        request_id=query.request_id,
+        attempt=query.attempts + 1,
+        state=AttemptState.EXECUTING,
+        provider=first.provider,
+        model=first.model,
+        slot=slot.slot,
+        bound_nanousd=first.bound_nanousd,
+        cost_nanousd=0,
+        estimated=False,
+        rates_source=first.rates.source,
+        usage=TokenUsage(),
+        failure="",
+        admitted_us=now.now_us,
+        ended_us=0,
+    )
+    query = replace(
+        query, attempts=attempt.attempt, provider=first.provider, model=first.model
+    )
+    call = drafts.call_start(attempt.attempt, first.provider, first.model, query.output_cap)
+    query = decide.append(rows, query, [*events, call], now)
+    rows.put(query)
+    rows.put(attempt)
+    details = payload(
+        action_digest=query.action_digest.hex(),
+        attempt=attempt.attempt,
+        bound_nanousd=first.bound_nanousd,
+        model=first.model,
+        provider=first.provider,
+        slot=slot.slot,
+    )
+    rows.record(decide.entry(query, "execute", "execute", "", details))
+    return Admitted(
+        query=query,
+        attempt=attempt,
+        chain=chain,
+        output_cap=query.output_cap,
+        moment=now,
+        slot_free_at_us=slot.free_at_us,
+    )
+
+
+def end_attempt(rows: Rows, query: Query, ended: AttemptEnd, now: Moment) -> Query:
+    """Put the attempt as it ended and add what it used to the query."""
+    rows.put(
+        replace(
+            ended.attempt,
+            state=AttemptState.FAILED if ended.failure else AttemptState.SUCCEEDED,
+            cost_nanousd=ended.charge_nanousd,
+            estimated=ended.estimated,
+            usage=ended.usage,
+            failure=ended.failure,
+            ended_us=now.now_us,
+        )
+    )
+    return replace(
+        query,
+        usage=_sum(query.usage, ended.usage),
+        cost_nanousd=query.cost_nanousd + ended.charge_nanousd,
+        estimated=query.estimated or ended.estimated,
+        stop_reason=ended.stop_reason,
+    )
+
+
+def end_event(ended: AttemptEnd, *, will_retry: bool) -> EventDraft:
+    """How the attempt ended, as an event."""
+    if not ended.failure:
+        return drafts.call_complete(
+            attempt=ended.attempt.attempt,
+            usage=ended.usage,
+            cost_nanousd=ended.charge_nanousd,
+            stop_reason=ended.stop_reason,
+            duration_us=ended.duration_us,
+        )
+    return drafts.call_error(
+        attempt=ended.attempt.attempt,
+        provider=ended.attempt.provider,
+        kind=ended.failure,
+        detail=ended.detail,
+        will_retry=will_retry,
+        duration_us=ended.duration_us,
+    )
+
+
+def _sum(one: TokenUsage, other: TokenUsage) -> TokenUsage:
+    return TokenUsage(
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
+        cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
+    )

@@ -1,0 +1,144 @@
+"""An approval is used once, in the unit that writes the `execute` entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from chenu_server.caller import Caller, Principal, Role
+from chenu_server.errors import BudgetExhausted, ChenuError, PolicyDenied
+from chenu_server.governance.budgets import decide as budgets
+from chenu_server.governance.budgets.model import Reservation, ReservationState
+from chenu_server.governance.checkpoints import decide as checkpoints
+from chenu_server.governance.checkpoints.model import Checkpoint
+from chenu_server.governance.limits import decide as limits
+from chenu_server.pipeline import decide, drafts
+from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
+from chenu_server.pipeline.ports import Admitted, Closed, NotResumable, Resumption, Wait
+from chenu_server.pipeline.records import Query
+from chenu_server.unit import ById, Moment, Need, Rows
+from chenu_server.units import judge
+from chenu_server.units.attempts import open_attempt, take_slot
+from chenu_server.units.judge import Judgement, Subject
+from chenu_server.units.resolve import expire_query
+from chenu_server.units.rules import Rules, payload
+
+
+class Consume:
+    """May exactly the approved run go now? Checks again what may have changed since."""
+
+    name = "consume"
+
+    def __init__(self, resumption: Resumption, rules: Rules) -> None:
+        self._asked = resumption
+        self._rules = rules
+        self._key = resumption.query.key
+        self._checkpoint_key = (resumption.query.identity_id, resumption.query.checkpoint_id)
+
+    def needs(self, now: Moment) -> Iterable[Need]:
+        """The query, its checkpoint and reservation, the first candidate's slots."""
+        yield ById(Query, self._key)
+        yield ById(Checkpoint, self._checkpoint_key)
+        yield ById(Reservation, self._key)
+        chain = self._asked.encoded.route.chain
+        if chain:
+            wanted = self._asked.slots_wanted
+            yield from limits.needs_slot(self._rules.ledger_number, chain[0].provider, wanted)
+
+    def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
+        """The reservation's budgets."""
+        held = rows.get(Reservation, self._key)
+        return budgets.needs_for_legs(held) if held else ()
+
+    def decide(self, rows: Rows, now: Moment) -> Admitted | Closed | NotResumable | Wait:
+        """Runs, ends for good, or is left as it is (`Wait`, `NotResumable`)."""
+        query = rows.get(Query, self._key)
+        checkpoint = rows.get(Checkpoint, self._checkpoint_key)
+        held = rows.get(Reservation, self._key)
+        assert query is not None and checkpoint is not None and held is not None
+        if query.status is not QueryStatus.APPROVED:
+            return NotResumable(query=query)
+        if checkpoints.has_lapsed(checkpoint, now):
+            return Closed(query=expire_query(rows, query, checkpoint, held, now))
+        judged = self._judge(rows, query, checkpoint, held)
+        if isinstance(judged, ChenuError):
+            return Closed(query=self._refuse(rows, query, held, judged, now))
+        return self._run(rows, query, checkpoint, held, judged, now)
+
+    def _judge(
+        self, rows: Rows, query: Query, checkpoint: Checkpoint, held: Reservation
+    ) -> Judgement | ChenuError:
+        if self._asked.encoded.action_digest != checkpoint.action_digest:
+            return PolicyDenied(("approved_action_changed",))
+        subject = Subject(
+            caller=_requester(query),
+            request=self._asked.request,
+            analysis=self._asked.analysis,
+            snapshot=self._asked.snapshot,
+            encoded=self._asked.encoded,
+        )
+        standings = budgets.budgets_of(rows, held)
+        closed = next((each for each in standings if each.budget.deleted), None)
+        if closed is not None or held.state is not ReservationState.HELD:
+            return BudgetExhausted(closed.budget.scope.value if closed else "identity")
+        judged = judge.judge(subject, self._rules, standings, held_nanousd=held.amount_nanousd)
+        if isinstance(judged, Judgement):
+            uncovered = [kind for kind in judged.types if kind not in checkpoint.types]
+            if uncovered:
+                return PolicyDenied(judged.policies)
+        return judged
+
+    def _refuse(
+        self, rows: Rows, query: Query, held: Reservation, error: ChenuError, now: Moment
+    ) -> Query:
+        outcome = decide.outcome_of(error)
+        if held.state is ReservationState.HELD:
+            budgets.void(rows, held, now.now_us)
+        notice = (
+            [drafts.budget_exceeded(error.scope)] if isinstance(error, BudgetExhausted) else []
+        )
+        query = decide.close(rows, query, QueryStatus.FAILED, outcome, notice, now)
+        details = payload(checkpoint_id=query.checkpoint_id, status=query.status.value)
+        reason = decide.reason_name(outcome)
+        rows.record(decide.entry(query, "deny", "execute", reason, details))
+        return query
+
+    def _run(
+        self,
+        rows: Rows,
+        query: Query,
+        checkpoint: Checkpoint,
+        held: Reservation,
+        judged: Judgement,
+        now: Moment,
+    ) -> Admitted | Wait:
+        provider = judged.chain[0].provider
+        taken = take_slot(rows, self._rules, provider, now, self._asked.slots_wanted)
+        if isinstance(taken, Wait):
+            return taken
+        held = replace(held, owner_id=self._rules.owner_id, expires_us=now.now_us + self._rules.lease_us)
+        rows.put(held)
+        covered = budgets.top_up(rows, held, judged.amount_nanousd)
+        assert isinstance(covered, budgets.Held), "judge has found room on these very rows"
+        rows.put(checkpoints.consume(checkpoint, now))
+        report = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.COMPLETED, duration_us=0)
+        query = replace(
+            decide.with_report(query, report),
+            status=QueryStatus.RUNNING,
+            owner_id=self._rules.owner_id,
+            deadline_ms=self._asked.deadline_ms,
+            output_cap=judged.output_cap,
+        )
+        events = [drafts.lane_end(report), drafts.lane_start(Lane.EXECUTION)]
+        return open_attempt(rows, query, judged.chain, taken, events, now)
+
+
+def _requester(query: Query) -> Caller:
+    """Who asked, as policies see it when the query is resumed."""
+    return Caller(
+        principal=Principal(type=query.principal_type, id=query.principal_id),
+        identity_id=query.identity_id,
+        roles=frozenset({Role.MEMBER}),
+        acting_for=query.acting_for,
+    )
+

@@ -1,0 +1,108 @@
+"""The pipeline's `Governance` and the checkpoints' one, on the writer's units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from chenu_server.caller import Principal
+from chenu_server.governance.checkpoints.decide import Resolution, ResolveAnswer
+from chenu_server.governance.checkpoints.model import Checkpoint
+from chenu_server.governance.limits.decide import Dispatched, NoSlot, Readmitted
+from chenu_server.governance.limits.model import Slot
+from chenu_server.pipeline.ports import (
+    Admission,
+    Admitted,
+    Blocked,
+    ChainExhausted,
+    Closed,
+    Conflict,
+    Known,
+    NextAttempt,
+    NotResumable,
+    Resumption,
+    Settlement,
+    Validation,
+    Wait,
+)
+from chenu_server.pipeline.records import Query
+from chenu_server.unit import Writer
+from chenu_server.units.admit import Admit
+from chenu_server.units.consume import Consume
+from chenu_server.units.resolve import Cancel, Resolve
+from chenu_server.units.retry import Retry
+from chenu_server.units.rules import Rules
+from chenu_server.units.settle import Settle
+from chenu_server.units.validate import Validate
+
+
+class WriterGovernance:
+    """Each decision is one unit of work of the one writer."""
+
+    def __init__(self, writer: Writer, rules: Rules) -> None:
+        self._writer = writer
+        self._rules = rules
+
+    async def admit(
+        self, admission: Admission
+    ) -> Admitted | Blocked | Closed | Wait | Known | Conflict:
+        """See `pipeline.ports.Governance`."""
+        answer = await self._writer.submit(Admit(admission, self._rules))
+        return cast("Admitted | Blocked | Closed | Wait | Known | Conflict", answer)
+
+    async def validate(self, admission: Admission) -> Validation:
+        """See `pipeline.ports.Governance`."""
+        return cast(Validation, await self._writer.submit(Validate(admission, self._rules)))
+
+    async def retry(self, following: NextAttempt) -> Admitted | ChainExhausted | Wait:
+        """See `pipeline.ports.Governance`."""
+        answer = await self._writer.submit(Retry(following, self._rules))
+        return cast("Admitted | ChainExhausted | Wait", answer)
+
+    async def consume(
+        self, resumption: Resumption
+    ) -> Admitted | Closed | NotResumable | Wait:
+        """See `pipeline.ports.Governance`."""
+        answer = await self._writer.submit(Consume(resumption, self._rules))
+        return cast("Admitted | Closed | NotResumable | Wait", answer)
+
+    async def settle(self, settlement: Settlement) -> Query:
+        """See `pipeline.ports.Governance`."""
+        return cast(Query, await self._writer.submit(Settle(settlement)))
+
+    async def cancel(self, query: Query, by: Principal, reason: str) -> Query:
+        """See `pipeline.ports.Governance`."""
+        unit = Cancel(query.identity_id, query.request_id, query.checkpoint_id, by, reason)
+        return cast(Query, await self._writer.submit(unit))
+
+    async def resolve(self, checkpoint: Checkpoint, asked: Resolution) -> ResolveAnswer:
+        """See `governance.checkpoints.ports.Resolver`."""
+        unit = Resolve(
+            checkpoint.identity_id, checkpoint.request_id, checkpoint.checkpoint_id, asked
+        )
+        return cast(ResolveAnswer, await self._writer.submit(unit))
+
+    def dispatched(self, admitted: Admitted, mono_ns: int) -> None:
+        """See `pipeline.ports.Governance`."""
+        limit = self._rules.limit_of(admitted.attempt.provider)
+        self._writer.note(Dispatched(self._slot(admitted), limit, mono_ns))
+
+    async def readmit(self, admitted: Admitted) -> Admitted | Wait:
+        """See `pipeline.ports.Governance`."""
+        provider = admitted.attempt.provider
+        limit = self._rules.limit_of(provider)
+        slot = await self._writer.submit(Readmitted(self._slot(admitted), limit))
+        if isinstance(slot, NoSlot):
+            return Wait(provider=provider, free_times_us=slot.free_times_us, now_us=0)
+        taken = cast(Slot, slot)
+        attempt = replace(admitted.attempt, slot=taken.slot)
+        return replace(admitted, attempt=attempt, slot_free_at_us=taken.free_at_us)
+
+    def _slot(self, admitted: Admitted) -> Slot:
+        return Slot(
+            ledger_number=self._rules.ledger_number,
+            provider=admitted.attempt.provider,
+            slot=admitted.attempt.slot,
+            free_at_us=admitted.slot_free_at_us,
+        )
+

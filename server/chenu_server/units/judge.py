@@ -1,0 +1,186 @@
+"""Lane D's judgement: policy, route, price and money, on rows and nothing else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from chenu_server.caller import Caller
+from chenu_server.engine import PolicyQuery, available, bound, cap_that_fits
+from chenu_server.errors import (
+    BudgetExhausted,
+    BudgetRequired,
+    ChenuError,
+    NoRoute,
+    PolicyDenied,
+    PriceUnknown,
+)
+from chenu_server.governance.budgets import decide as budgets
+from chenu_server.governance.budgets.decide import Standing
+from chenu_server.governance.budgets.model import Scope
+from chenu_server.governance.checkpoints.model import CheckpointType
+from chenu_server.pipeline.model import (
+    OPERATION,
+    Analysis,
+    Candidate,
+    Encoded,
+    QueryRequest,
+    Route,
+    Snapshot,
+)
+from chenu_server.unit import Moment, Need, Rows
+from chenu_server.units.rules import Rules
+
+EXCLUSIONS_TOLD = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is judged: who asks what, after lanes A to C."""
+
+    caller: Caller
+    request: QueryRequest
+    analysis: Analysis
+    snapshot: Snapshot
+    encoded: Encoded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """May run within these bounds, once a person has approved `types` (if there are any)."""
+
+    types: tuple[CheckpointType, ...]
+    policies: tuple[str, ...]
+    chain: tuple[Candidate, ...]
+    output_cap: int
+    amount_nanousd: int
+    standings: tuple[Standing, ...]
+
+
+def needs(subject: Subject, now: Moment) -> Iterable[Need]:
+    """The rows that `standings_of` reads."""
+    return budgets.needs_for_reserve(subject.caller.identity_id, now.now_us)
+
+
+def standings_of(rows: Rows, subject: Subject, now: Moment) -> tuple[Standing, ...]:
+    """Every budget that a new query must fit in."""
+    chain = subject.encoded.route.chain
+    facts = {
+        Scope.SPHERE: subject.request.sphere.value,
+        Scope.AGENT: subject.request.agent_role,
+        Scope.PROVIDER: chain[0].provider if chain else "",
+    }
+    return budgets.budgets_for(rows, subject.caller.identity_id, facts, now.now_us)
+
+
+def judge(
+    subject: Subject, rules: Rules, standings: tuple[Standing, ...], *, held_nanousd: int = 0
+) -> Judgement | ChenuError:
+    """Yes with its bounds, or the refusal. `held_nanousd` is what the query holds already."""
+    verdict = rules.policies.evaluate(policy_query(subject))
+    if not verdict.allowed:
+        return PolicyDenied(tuple(verdict.denied_by) or ("policy_error",))
+    refusal = route_refusal(subject.encoded.route)
+    if refusal is not None:
+        return refusal
+    if not standings and rules.budget_required:
+        return BudgetRequired()
+    room = budgets.available(standings) + held_nanousd
+    fitted = fit(subject.encoded, room, rules.least_cap)
+    if fitted is None:
+        return _exhausted(standings, subject.caller.identity_id)
+    chain, cap = fitted
+    return Judgement(
+        types=tuple(dict.fromkeys(CheckpointType(kind) for kind, _ in verdict.checkpoints)),
+        policies=tuple(policy for _, policy in verdict.checkpoints),
+        chain=chain,
+        output_cap=cap,
+        amount_nanousd=max(each.bound_nanousd for each in chain),
+        standings=standings,
+    )
+
+
+def policy_query(subject: Subject) -> PolicyQuery:
+    """The facts that policies decide on."""
+    caller, request = subject.caller, subject.request
+    target = request.target
+    return PolicyQuery(
+        principal_type=caller.principal.type.value,
+        principal_id=caller.principal.id,
+        identity_id=caller.identity_id,
+        roles=[role.value for role in sorted(caller.roles)],
+        acting_for=list(caller.acting_for),
+        operation=target.operation or OPERATION,
+        intents=[intent.value for intent in subject.analysis.intents],
+        sphere=request.sphere.value,
+        target_kind=target.kind,
+        target_id=target.id,
+        target_sphere=(target.sphere or request.sphere).value,
+        spheres=[sphere.value for sphere in subject.snapshot.spheres],
+        cross_sphere=subject.snapshot.crosses_spheres,
+        sensitivity=subject.analysis.sensitivity,
+        agent_role=request.agent_role,
+        providers=list(dict.fromkeys(each.provider for each in subject.encoded.route.chain)),
+    )
+
+
+def route_refusal(route: Route) -> NoRoute | PriceUnknown | None:
+    """Why nothing can be called, or None."""
+    if route.chain:
+        return None
+    told = route.exclusions[:EXCLUSIONS_TOLD]
+    if route.price_unknown:
+        unknown = [each for each in route.exclusions if each.reason == "price_unknown"]
+        names = tuple(f"{each.provider}/{each.model}" for each in unknown[:EXCLUSIONS_TOLD])
+        return PriceUnknown(names)
+    lines = tuple(f"{each.provider}/{each.model}:{each.reason}" for each in told)
+    return NoRoute(exclusions=lines, count=len(route.exclusions))
+
+
+def _exhausted(standings: Sequence[Standing], identity_id: str) -> BudgetExhausted:
+    narrowest = min(standings, key=lambda standing: available(standing.account)).budget
+    owned = narrowest.identity_id == identity_id
+    return BudgetExhausted(narrowest.scope.value, narrowest.budget_id if owned else "")
+
+
+def fit(
+    encoded: Encoded, available_nanousd: int, least_cap: int
+) -> tuple[tuple[Candidate, ...], int] | None:
+    """The chain at the largest output cap whose dearest bound fits, or None.
+
+    Only a default cap is lowered, never under `least_cap`; a caller's own cap stands.
+    """
+    chain, wanted = encoded.route.chain, encoded.output_cap
+    room = min(encoded.max_cost_nanousd, available_nanousd)
+    caps = [_cap_for(each, room, wanted, least_cap) for each in chain]
+    if not encoded.cap_is_default:
+        fits = all(bound_at(each, wanted) <= room for each in chain)
+        return (chain, wanted) if fits else None
+    if any(cap is None for cap in caps):
+        return None
+    cap = min(cap for cap in caps if cap is not None)
+    return tuple(replace(each, bound_nanousd=bound_at(each, cap)) for each in chain), cap
+
+
+def _cap_for(candidate: Candidate, room: int, wanted: int, least: int) -> int | None:
+    return cap_that_fits(
+        available=room,
+        body_bytes=candidate.body_bytes,
+        extra_tokens=candidate.extra_tokens,
+        dearest_input_rate=candidate.rates.dearest_input,
+        output_rate=candidate.rates.output,
+        wanted=wanted,
+        least=min(least, wanted),
+    )
+
+
+def bound_at(candidate: Candidate, output_cap: int) -> int:
+    """The most that an attempt with this candidate can cost at a cap, in nano-USD."""
+    return bound(
+        body_bytes=candidate.body_bytes,
+        extra_tokens=candidate.extra_tokens,
+        dearest_input_rate=candidate.rates.dearest_input,
+        output_cap=output_cap,
+        output_rate=candidate.rates.output,
+    )
+

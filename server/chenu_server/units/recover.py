@@ -1,0 +1,93 @@
+"""What a dead owner's running query becomes. It is never run again by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from chenu_server.errors import ExecutionInterrupted
+from chenu_server.governance.budgets import decide as budgets
+from chenu_server.governance.budgets.model import Reservation, ReservationState
+from chenu_server.pipeline import decide, drafts
+from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
+from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY, Attempt, AttemptState, Query
+from chenu_server.unit import ById, Found, Key, Moment, Need, Rows
+from chenu_server.units.rules import payload
+
+
+class Recover:
+    """Ends one query of an owner that is dead: outcome unknown, its bound charged."""
+
+    name = "recover"
+
+    def __init__(self, identity_id: str, request_id: str, dead_owner_id: str) -> None:
+        self._key: Key = (identity_id, request_id)
+        self._dead_owner_id = dead_owner_id
+
+    def needs(self, now: Moment) -> Iterable[Need]:
+        """The query, its attempts and its reservation."""
+        yield ById(Query, self._key)
+        yield ById(Reservation, self._key)
+        yield Found(ATTEMPTS_OF_QUERY, self._key)
+
+    def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
+        """The reservation's budgets."""
+        held = rows.get(Reservation, self._key)
+        return budgets.needs_for_legs(held) if held else ()
+
+    def decide(self, rows: Rows, now: Moment) -> bool:
+        """Whether the query was still the dead owner's, and is ended now."""
+        query = rows.get(Query, self._key)
+        if query is None or query.status is not QueryStatus.RUNNING:
+            return False
+        if query.owner_id != self._dead_owner_id:
+            return False
+        charge = self._interrupt(rows, now)
+        self._charge(rows, charge, now)
+        report = LaneReport(lane=Lane.EXECUTION, status=LaneStatus.FAILED, duration_us=0)
+        query = replace(
+            decide.with_report(query, report),
+            cost_nanousd=query.cost_nanousd + charge,
+            estimated=True,
+        )
+        error = ExecutionInterrupted(query.request_id)
+        outcome = decide.outcome_of(error)
+        query = decide.close(
+            rows, query, QueryStatus.FAILED, outcome, [drafts.lane_end(report)], now
+        )
+        details = payload(
+            attempts=query.attempts,
+            cost_nanousd=query.cost_nanousd,
+            estimated=True,
+            outcome_unknown=True,
+            status=query.status.value,
+        )
+        rows.record(decide.entry(query, "settle", "execute", decide.reason_name(outcome), details))
+        return True
+
+    def _interrupt(self, rows: Rows, now: Moment) -> int:
+        """Mark the executing attempt; what it may have cost."""
+        charge = 0
+        for attempt in rows.find(ATTEMPTS_OF_QUERY, self._key):
+            if attempt.state is AttemptState.EXECUTING:
+                charge += attempt.bound_nanousd
+                rows.put(_interrupted(attempt, now))
+        return charge
+
+    def _charge(self, rows: Rows, charge: int, now: Moment) -> None:
+        held = rows.get(Reservation, self._key)
+        if held is None or held.state is not ReservationState.HELD:
+            return
+        released = budgets.expire(rows, held, now.now_us)
+        budgets.late_post(rows, released, charge, estimated=True)
+
+
+def _interrupted(attempt: Attempt, now: Moment) -> Attempt:
+    return replace(
+        attempt,
+        state=AttemptState.INTERRUPTED,
+        cost_nanousd=attempt.bound_nanousd,
+        estimated=True,
+        failure="interrupted",
+        ended_us=now.now_us,
+    )

@@ -1,0 +1,44 @@
+"""What every decision is made by: policies, limits and identities of this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from chenu_server.engine import PolicySet
+from chenu_server.governance.checkpoints.model import Expiries
+from chenu_server.governance.limits.model import ProviderLimit
+
+
+def new_id() -> str:
+    """A fresh UUID as text."""
+    return str(uuid4())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Fixed at start; a unit decides by them and by its rows, and by nothing else."""
+
+    policies: PolicySet
+    expiries: Expiries
+    default_limit: ProviderLimit
+    limits: Mapping[str, ProviderLimit] = field(default_factory=dict)
+    ledger_number: int
+    owner_id: str
+    lease_us: int
+    least_cap: int
+    budget_required: bool
+    make_id: Callable[[], str] = new_id
+
+    def limit_of(self, provider: str) -> ProviderLimit:
+        """How many calls a provider takes."""
+        return self.limits.get(provider, self.default_limit)
+
+
+def payload(**values: Any) -> str:
+    """Canonical JSON text of an entry's payload: sorted keys, no spaces."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+

@@ -1,0 +1,122 @@
+"""Lane G in one unit of work: the money, the output, the end of the query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from chenu_server.governance.budgets import decide as budgets
+from chenu_server.governance.budgets.model import Reservation, ReservationState
+from chenu_server.pipeline import decide, drafts
+from chenu_server.pipeline.events import EventDraft
+from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
+from chenu_server.pipeline.ports import Settlement
+from chenu_server.pipeline.records import Query
+from chenu_server.unit import ById, EntryDraft, Moment, Need, Rows
+from chenu_server.units.attempts import end_attempt, end_event
+from chenu_server.units.rules import payload
+
+
+class Settle:
+    """Posts or voids, stores the output, writes the final event and the final entry."""
+
+    name = "settle"
+
+    def __init__(self, settlement: Settlement) -> None:
+        self._asked = settlement
+
+    def needs(self, now: Moment) -> Iterable[Need]:
+        """The query as it stands, and its reservation."""
+        yield ById(Query, self._asked.query.key)
+        yield ById(Reservation, self._asked.query.key)
+
+    def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
+        """The reservation's budgets."""
+        held = rows.get(Reservation, self._asked.query.key)
+        return budgets.needs_for_legs(held) if held else ()
+
+    def decide(self, rows: Rows, now: Moment) -> Query:
+        """The query as it ended; if a sweep ended it before, only its money is posted late."""
+        stored = rows.get(Query, self._asked.query.key)
+        assert stored is not None, "only an admitted query is settled"
+        if stored.status.is_final:
+            self._post_late(rows, stored)
+            return stored
+        self._post(rows, now)
+        query, events = self._end_execution(rows, now)
+        query, events = self._end_audit(query, events, now)
+        query = replace(query, output_length=len(self._asked.output.encode()))
+        query = decide.close(
+            rows, query, self._asked.status, self._asked.outcome, events, now
+        )
+        for chunk in decide.chunks_of(query, query.attempts, self._asked.output):
+            rows.put(chunk)
+        rows.record(self._entry(query))
+        return query
+
+    def _post(self, rows: Rows, now: Moment) -> None:
+        held = rows.get(Reservation, self._asked.query.key)
+        if held is None:
+            return
+        ended = self._asked.ended
+        nothing_used = ended is None or ended.charge_nanousd == 0
+        if nothing_used and held.posted_nanousd == 0 and self._failed:
+            if held.state is ReservationState.HELD:
+                budgets.void(rows, held, now.now_us)
+            return
+        charge = ended.charge_nanousd if ended else 0
+        estimated = ended.estimated if ended else False
+        budgets.post(rows, held, charge, estimated=estimated, now_us=now.now_us)
+
+    @property
+    def _failed(self) -> bool:
+        return self._asked.status is not QueryStatus.COMPLETED
+
+    def _post_late(self, rows: Rows, stored: Query) -> None:
+        """A sweep took this query over and charged its bound; what was billed beyond is posted."""
+        held = rows.get(Reservation, stored.key)
+        ended = self._asked.ended
+        if held is None or ended is None:
+            return
+        beyond = ended.charge_nanousd - ended.attempt.bound_nanousd
+        if held.state is ReservationState.EXPIRED and beyond > 0:
+            budgets.late_post(rows, held, beyond, estimated=ended.estimated)
+
+    def _end_execution(self, rows: Rows, now: Moment) -> tuple[Query, list[EventDraft]]:
+        query, ended = self._asked.query, self._asked.ended
+        events: list[EventDraft] = []
+        if ended is not None:
+            query = end_attempt(rows, query, ended, now)
+            events.append(end_event(ended, will_retry=False))
+        report = LaneReport(
+            lane=Lane.EXECUTION,
+            status=LaneStatus.FAILED if self._failed else LaneStatus.COMPLETED,
+            duration_us=self._asked.execution_us,
+            summary=f"{query.provider}/{query.model}",
+        )
+        return decide.with_report(query, report), [*events, drafts.lane_end(report)]
+
+    def _end_audit(
+        self, query: Query, events: Sequence[EventDraft], now: Moment
+    ) -> tuple[Query, list[EventDraft]]:
+        duration_us = max((now.mono_ns - self._asked.lane_started_ns) // 1_000, 0)
+        report = LaneReport(
+            lane=Lane.AUDIT, status=LaneStatus.COMPLETED, duration_us=duration_us
+        )
+        audit = [drafts.lane_start(Lane.AUDIT), drafts.lane_end(report)]
+        return decide.with_report(query, report), [*events, *audit]
+
+    def _entry(self, query: Query) -> EntryDraft:
+        details = payload(
+            action_digest=query.action_digest.hex(),
+            attempts=query.attempts,
+            cost_nanousd=query.cost_nanousd,
+            estimated=query.estimated,
+            model=query.model,
+            output_sha256=sha256(self._asked.output.encode()).hexdigest(),
+            provider=query.provider,
+            status=query.status.value,
+            usage=drafts.usage_body(query.usage),
+        )
+        return decide.entry(query, "settle", "execute", decide.reason_name(query.outcome), details)
