@@ -1,0 +1,118 @@
+# What a newcomer, a developer and CI run. `make` alone lists the targets.
+#
+# `make demo` and `make test` set up whatever is missing; nothing that is up to date is done again.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.13.8
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+BIN := .venv/bin
+
+# The coverage that the tests must reach, in per cent of the lines.
+SERVER_COVERAGE_MIN := 85
+ENGINE_COVERAGE_MIN := 85
+
+# The database of `make demo`: sqlite or postgres.
+DB ?= sqlite
+DATABASE := $(filter-out sqlite,$(DB))
+
+SYNCED := .venv/synced.stamp
+CORE := server/chenu_server/_core.abi3.so
+CORE_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs -name '*.rs' -o -name Cargo.toml)
+TYPED := $(wildcard server/chenu_server clients/python/src loadtest tests scripts proto/generate.py)
+CARGO_TEST := cargo test --locked --release --package chenu-engine
+
+say = @printf '\n==> %s\n' "$(1)"
+
+.PHONY: help setup proto build lint lint-python lint-rust lint-proto test coverage \
+	coverage-engine demo dev bench load clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- set-up ------------------------------------------------------------------------------------
+
+setup: $(CORE) ## Everything that the other targets need: virtual environment, packages, Rust core.
+
+$(SYNCED): uv.lock pyproject.toml clients/python/pyproject.toml
+	@scripts/check_toolchain.sh $(PYTHON)
+	$(call say,Python packages into .venv (about a minute the first time))
+	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv sync --frozen --no-install-project
+	@touch $@
+
+$(CORE): $(SYNCED) $(CORE_SOURCES)
+	@scripts/check_toolchain.sh $(PYTHON)
+	$(call say,Rust core (a few minutes the first time))
+	$(BIN)/maturin develop --release --locked --uv
+	@touch $@
+
+build: $(CORE) ## Release artefacts in dist/: the server's wheel and the client's.
+	$(call say,Wheels into dist/)
+	$(BIN)/maturin build --release --locked --out dist
+	$(BIN)/uv build --wheel --package chenu --out-dir dist
+
+proto: $(SYNCED) ## Regenerate the stubs of the contract.
+	$(BIN)/python proto/generate.py
+
+# --- gates -------------------------------------------------------------------------------------
+
+lint: lint-python lint-proto lint-rust ## Every check that runs no test.
+
+lint-python: $(CORE)
+	$(call say,ruff and mypy, the stub of the core, uv.lock)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/python -m mypy.stubtest chenu_server._core --mypy-config-file pyproject.toml
+	$(BIN)/uv lock --check
+
+lint-proto: $(SYNCED)
+	$(call say,buf lint and format, breaking changes, fresh stubs)
+	$(BIN)/buf lint proto
+	$(BIN)/buf format --diff --exit-code proto
+	scripts/check_breaking.sh $(BIN)/buf
+	$(BIN)/python proto/generate.py --check
+
+lint-rust:
+	$(call say,rustfmt and clippy)
+	cargo fmt --all --check
+	cargo clippy --locked --release --workspace --all-targets --features pyo3/extension-module -- -D warnings
+
+test: $(CORE) ## The engine's tests, then the server's with its coverage.
+	$(call say,Engine tests)
+	$(CARGO_TEST)
+	$(call say,Server tests)
+	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=$(SERVER_COVERAGE_MIN)
+
+coverage: coverage-engine ## The engine's line coverage, then the server's.
+	$(call say,Server coverage)
+	$(BIN)/pytest --cov --cov-report=term-missing --cov-fail-under=$(SERVER_COVERAGE_MIN)
+
+coverage-engine: $(SYNCED)
+	$(call say,Engine coverage)
+	$(BIN)/python -m scripts.engine_coverage --fail-under $(ENGINE_COVERAGE_MIN)
+
+# --- running -----------------------------------------------------------------------------------
+
+demo: $(CORE) ## The main job from end to end on a fake provider; DB=postgres for PostgreSQL.
+	@$(BIN)/python -m loadtest.demo $(DATABASE:%=--database %)
+
+dev: $(CORE) ## A server on SQLite with a fake provider and a token, until Ctrl-C.
+	@$(BIN)/chenu dev
+
+bench: $(CORE) ## Benchmarks: the engine alone, then the whole server.
+	cargo bench --locked --package chenu-engine
+	$(BIN)/python -m loadtest.bench
+
+load: $(CORE) ## A 20 s load test of a server started for it.
+	@$(BIN)/python -m loadtest.run
+
+clean: ## Remove everything that was built or installed here; var/ stays.
+	rm -rf .venv target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -f $(CORE)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

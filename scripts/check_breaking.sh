@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Hold the contract to its promise: no change that breaks a client built against main.
+# Usage: check_breaking.sh BUF        BASE=<commit> names another base than origin/main or main.
+# Where the base is the commit checked out, the base is its parent: that is what main was.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+buf=$1
+
+skip() {
+  echo "breaking changes: not checked, $1"
+  exit 0
+}
+
+commit_of() { git rev-parse --quiet --verify "$1^{commit}"; }
+
+[ -e .git ] && command -v git >/dev/null || skip 'this is no git checkout'
+if [ -n "${BASE:-}" ]; then
+  base=$(commit_of "$BASE") || { echo "BASE=$BASE is no commit here" >&2; exit 1; }
+else
+  base=$(commit_of origin/main || commit_of main) || skip 'there is no main to compare with'
+  if [ "$base" = "$(commit_of HEAD)" ]; then
+    base=$(commit_of HEAD^) || skip 'main has no earlier commit here'
+  fi
+fi
+[ -n "$(git ls-tree -r --name-only "$base" -- proto | grep '\.proto$' || true)" ] ||
+  skip 'main has no contract yet'
+echo "breaking changes: against $(git rev-parse --short "$base")"
+"$buf" breaking proto --against ".git#ref=$base,subdir=proto"

@@ -1,0 +1,139 @@
+"""Which module of the server may import which: the arrows of ARCHITECTURE.md, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tests.architecture.source import Import, Module, inside
+
+# Words that every module may use: they know nothing of any feature.
+VOCABULARY: Final = frozenset(
+    {"", "caller", "engine", "errors", "failpoints", "unit", "providers.model", "providers.ports"}
+)
+FEATURE_GROUPS: Final = ("governance", "monitoring")
+FEATURES: Final = ("pipeline", "providers", *FEATURE_GROUPS)
+
+# A file's name says its layer, in every feature the same; any other name is a pure part.
+LAYERS: Final = {
+    "model": "model",
+    "events": "model",
+    "records": "model",
+    "ports": "ports",
+    "decide": "decide",
+    "lanes": "lanes",
+    "service": "service",
+    "tables": "tables",
+    "convert": "convert",
+    "servicer": "servicer",
+}
+# What each layer may import of its own feature, besides itself.
+MAY_IMPORT: Final = {
+    "model": set[str](),
+    "ports": {"model"},
+    "part": {"model", "ports"},
+    "decide": {"model", "ports", "part"},
+    "lanes": {"model", "ports", "part", "decide"},
+    "service": {"model", "ports", "part", "decide", "lanes"},
+    "tables": {"model", "ports"},
+    "convert": {"model", "ports"},
+    "servicer": {"model", "ports", "part", "service", "convert"},
+}
+ADAPTERS: Final = frozenset({"tables", "convert", "servicer"})
+SHARED_WITH_UNITS: Final = frozenset({"model", "ports", "part", "decide"})
+SHARED_WITH_INFRA: Final = frozenset({"model", "ports"})
+
+TRANSPORT: Final = ("grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "chenu")
+STORAGE: Final = ("alembic", "psycopg", "psycopg_pool", "sqlalchemy", "sqlite3")
+UPSTREAM: Final = ("aiohttp", "anthropic")
+FOREIGN: Final = {
+    "tables": TRANSPORT + UPSTREAM,
+    "convert": STORAGE + UPSTREAM,
+    "servicer": STORAGE + UPSTREAM,
+    "provider": TRANSPORT + STORAGE,
+}
+PURE: Final = TRANSPORT + STORAGE + UPSTREAM
+
+
+def findings(modules: list[Module]) -> list[str]:
+    """Every import that points the wrong way, as `path:line: who may not import what`."""
+    found = {
+        f"{module.source.path}:{imported.line}: {module.name or 'chenu_server'} may not import "
+        f"{imported.target.removeprefix('.')}: {reason}"
+        for module in modules
+        for imported in module.imports
+        for reason in _reasons(module.name, imported)
+    }
+    return sorted(found)
+
+
+def feature_of(name: str) -> str:
+    """`governance.budgets` for `governance.budgets.tables`; empty outside the features."""
+    parts = name.split(".")
+    if parts[0] in FEATURE_GROUPS:
+        return ".".join(parts[:2])
+    return parts[0] if parts[0] in FEATURES else ""
+
+
+def layer_of(name: str) -> str:
+    """The layer of a feature's module."""
+    below = name.removeprefix(feature_of(name)).lstrip(".")
+    if feature_of(name) == "providers" and below not in {"model", "ports"}:
+        return "provider"
+    return LAYERS.get(below.split(".", maxsplit=1)[0], "part")
+
+
+def _reasons(name: str, imported: Import) -> Iterator[str]:
+    if not imported.target.startswith("."):
+        yield from _foreign(name, imported)
+        return
+    target = imported.target[1:]
+    if target == "_core" and name != "engine":
+        yield "only engine.py knows the Rust core"
+    elif inside(target, "units") and not inside(name, "units", "bootstrap"):
+        yield "only bootstrap joins the units to the features"
+    elif not _allowed(name, target, lazy=imported.lazy):
+        yield "imports point from __main__ and bootstrap towards the models, never back or across"
+
+
+def _allowed(name: str, target: str, *, lazy: bool) -> bool:
+    """Whether `name` may import `target`, both inside the server."""
+    if target in VOCABULARY or target == "_core" or inside(name, "bootstrap"):
+        return True
+    if name in VOCABULARY or name == "config":
+        return False
+    if inside(name, "cli"):
+        return inside(target, "cli", "config") or (lazy and inside(target, "bootstrap"))
+    if name == "__main__":
+        return inside(target, "cli")
+    if inside(name, "units"):
+        shared = bool(feature_of(target)) and layer_of(target) in SHARED_WITH_UNITS
+        return inside(target, "units") or shared
+    if inside(name, "infra"):
+        shared = bool(feature_of(target)) and layer_of(target) in SHARED_WITH_INFRA
+        return inside(target, "infra", "config") or shared
+    return _allowed_in_feature(name, target)
+
+
+def _allowed_in_feature(name: str, target: str) -> bool:
+    layer = layer_of(name)
+    if inside(target, "infra"):
+        return layer in ADAPTERS
+    if feature_of(name) != feature_of(target) or inside(target, "config", "cli", "bootstrap"):
+        return False
+    if layer == "provider":
+        return True
+    return layer_of(target) == layer or layer_of(target) in MAY_IMPORT[layer]
+
+
+def _foreign(name: str, imported: Import) -> Iterator[str]:
+    """Third-party packages that a layer must not know."""
+    if inside(name, "bootstrap", "infra", "config", "__main__"):
+        return
+    if inside(name, "cli"):
+        if not imported.lazy and inside(imported.target, *PURE):
+            yield "a command loads the SDK and gRPC when it runs, so that `--help` stays quick"
+        return
+    banned = FOREIGN.get(layer_of(name), PURE) if feature_of(name) else PURE
+    if inside(imported.target, *banned):
+        yield "only adapters know a transport, a database or a provider"

@@ -1,0 +1,133 @@
+"""The server keeps to the contract: one row per error, one servicer per service, tests per rpc."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, Final
+
+import pytest
+
+from chenu_server import errors
+from tests.architecture import contract
+from tests.architecture.source import ROOT, Source, sources
+
+MAPPING: Final = ROOT / "server/chenu_server/infra/rpc/errors.py"
+CASES: Final = ROOT / "tests/service/cases.py"
+# Any exception that is no ChenuError becomes this one; it needs no class.
+UNEXPECTED: Final = "INTERNAL"
+
+needs_mapping = pytest.mark.skipif(not MAPPING.exists(), reason="no errors are mapped yet")
+needs_cases = pytest.mark.skipif(not CASES.exists(), reason="no rpc is served yet")
+
+
+def leaves(error: type[errors.ChenuError]) -> Iterator[type[errors.ChenuError]]:
+    """The classes of errors that are raised: those without subclasses."""
+    below = error.__subclasses__()
+    yield from (leaf for child in below for leaf in leaves(child))
+    if not below:
+        yield error
+
+
+def rows() -> dict[type[errors.ChenuError], tuple[str, str]]:
+    """Status and reason of each error, by name, as the server maps them."""
+    mapping = importlib.import_module("chenu_server.infra.rpc.errors")
+    reason = importlib.import_module("chenu.api.errors.v1.error_reason_pb2").ErrorReason
+    table: dict[type[errors.ChenuError], tuple[Any, int]] = mapping.STATUS_OF
+    return {
+        error: (status.name, reason.Name(number).removeprefix("ERROR_REASON_"))
+        for error, (status, number) in table.items()
+    }
+
+
+def names(error: type[errors.ChenuError]) -> Iterator[str]:
+    """The fields of an error, which are its metadata keys unless hidden."""
+    return (field.name for field in fields(error))
+
+
+@needs_mapping
+def test_every_error_has_one_row() -> None:
+    """An error without a status would reach callers as INTERNAL, in production."""
+    assert set(leaves(errors.ChenuError)) == set(rows())
+
+
+@needs_mapping
+def test_every_reason_has_one_error() -> None:
+    """The enum holds what can be reached, and a reason names one thing that happened."""
+    mapped = sorted(reason for _, reason in rows().values())
+
+    assert sorted(set(contract.promises()) - {UNEXPECTED}) == mapped
+
+
+@needs_mapping
+def test_every_error_is_answered_as_the_contract_promises() -> None:
+    """Callers act on the status and the metadata keys that the contract's comments name."""
+    answered = {
+        reason: contract.Promise(status, frozenset(names(error)) - error.hidden)
+        for error, (status, reason) in rows().items()
+    }
+    promised = {name: it for name, it in contract.promises().items() if name != UNEXPECTED}
+
+    assert promised == answered
+
+
+def servicers() -> dict[str, list[tuple[str, set[str]]]]:
+    """By service: the classes of the server that serve it, each with the methods it defines."""
+    found: dict[str, list[tuple[str, set[str]]]] = {}
+    for file in sources(ROOT, ".py"):
+        if file.path.startswith("server/"):
+            for service, served in _served_in(file):
+                found.setdefault(service, []).append(served)
+    return found
+
+
+def _served_in(file: Source) -> Iterator[tuple[str, tuple[str, set[str]]]]:
+    for node in ast.walk(file.tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for base in map(ast.unparse, node.bases):
+            if base.endswith("Servicer") and "pb2_grpc" in file.text:
+                service = base.rsplit(".", maxsplit=1)[-1].removesuffix("Servicer")
+                functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+                methods = {item.name for item in node.body if isinstance(item, functions)}
+                yield service, (f"{file.path}: {node.name}", methods)
+
+
+@needs_mapping
+def test_every_service_has_one_servicer_with_every_rpc() -> None:
+    """An rpc that no servicer defines answers UNIMPLEMENTED."""
+    served = servicers()
+    problems = []
+    for service in contract.services().values():
+        classes = served.get(service.name, [])
+        missing = {rpc.name for rpc in service.methods} - {
+            method for _, methods in classes for method in methods
+        }
+        if len(classes) != 1 or missing:
+            problems.append((service.full_name, [name for name, _ in classes], sorted(missing)))
+
+    assert [] == problems
+
+
+@needs_cases
+@pytest.mark.parametrize("name", ["ROLE_CASES", "BOUNDARY_CASES"])
+def test_every_rpc_has_a_role_case_and_a_boundary_case(name: str) -> None:
+    """An rpc without them may be open to any role, or to any identity, and nobody would know."""
+    cases: dict[str, object] = getattr(importlib.import_module("tests.service.cases"), name)
+
+    assert contract.rpcs() == set(cases)
+
+
+@needs_cases
+@pytest.mark.parametrize("name", ["ROLE_CASES", "BOUNDARY_CASES"])
+def test_the_cases_are_run(name: str) -> None:
+    """A table that no test reads proves nothing."""
+    readers = [
+        file.path
+        for file in sources(ROOT, ".py")
+        if file.path.startswith("tests/service/test_") and name in file.text
+    ]
+
+    assert [] != readers

@@ -1,0 +1,124 @@
+"""Imports point one way, and each foreign library has one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.import_rules import findings
+from tests.architecture.source import ROOT, server_modules, sources
+
+SDK = "clients/python/src/chenu/"
+ENVIRONMENT = ("os.environ", "os.getenv", "from os import environ", "from os import getenv")
+
+
+NEIGHBOURS = (
+    "governance/budgets/decide",
+    "governance/budgets/model",
+    "infra/db/schema",
+    "infra/db/writer",
+    "governance/budgets/periods",
+    "pipeline/lanes/__init__",
+    "pipeline/ports",
+    "pipeline/service",
+)
+
+
+def found_in(root: Path, importer: str, statement: str) -> list[str]:
+    """What the rules say of a server of empty modules, one of which imports something."""
+    for name, text in {**dict.fromkeys(NEIGHBOURS, ""), importer: statement}.items():
+        path = root / "server/chenu_server" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return findings(server_modules(root))
+
+
+def test_imports_point_one_way() -> None:
+    """A feature can be read, tested and replaced alone only while nothing reaches into it."""
+    assert [] == findings(server_modules(ROOT))
+
+
+@pytest.mark.parametrize(
+    ("importer", "statement"),
+    [
+        ("pipeline/model", "from chenu_server.pipeline import ports"),
+        ("pipeline/ports", "from chenu_server.pipeline import service"),
+        ("pipeline/service", "from chenu_server.pipeline.servicer import X"),
+        ("pipeline/lanes/intent", "from chenu_server.pipeline.service import X"),
+        ("pipeline/drafts", "from chenu_server.pipeline.lanes import X"),
+        ("governance/budgets/periods", "from chenu_server.governance.budgets.decide import X"),
+        ("pipeline/service", "from chenu_server.governance.budgets.model import X"),
+        ("governance/limits/decide", "import chenu_server.governance.budgets.model"),
+        ("governance/budgets/decide", "from chenu_server.governance.budgets.tables import X"),
+        ("governance/budgets/tables", "from chenu_server.governance.budgets.servicer import X"),
+        ("governance/budgets/service", "from chenu_server.infra.db import writer"),
+        ("units/admit", "from chenu_server.governance.budgets.service import X"),
+        ("pipeline/service", "from chenu_server.units.admit import X"),
+        ("infra/rpc/server", "from chenu_server.units.admit import X"),
+        ("infra/db/writer", "from chenu_server.governance.budgets.service import X"),
+        ("infra/rpc/server", "from chenu_server.bootstrap import X"),
+        ("errors", "from chenu_server.pipeline.model import X"),
+        ("providers/catalog", "from chenu_server.pipeline.model import X"),
+        ("governance/policy/decide", "from chenu_server._core import X"),
+        ("pipeline/model", "import grpc"),
+        ("pipeline/service", "from chenu.api.pipeline.v1 import event_pb2"),
+        ("governance/budgets/decide", "import sqlalchemy as sa"),
+        ("governance/budgets/tables", "import grpc"),
+        ("pipeline/servicer", "import sqlalchemy as sa"),
+        ("units/admit", "from google.protobuf import timestamp_pb2"),
+        ("unit", "import sqlalchemy as sa"),
+        ("providers/openai_wire", "import grpc"),
+        ("cli/query", "from chenu_server.bootstrap import X"),
+        ("cli/query", "import grpc"),
+        ("cli/query", "def f() -> None:\n    from chenu_server.pipeline.service import X"),
+        ("config", "from chenu_server.bootstrap import X"),
+        ("__main__", "from chenu_server.bootstrap import X"),
+    ],
+)
+def test_an_import_that_points_the_wrong_way_is_found(
+    tmp_path: Path, importer: str, statement: str
+) -> None:
+    """The table of layers refuses what it was written to refuse."""
+    assert 1 == len(found_in(tmp_path, importer, statement))
+
+
+@pytest.mark.parametrize(
+    ("importer", "statement"),
+    [
+        ("bootstrap", "from chenu_server.units.admit import X"),
+        ("pipeline/servicer", "import grpc"),
+        ("governance/budgets/tables", "from chenu_server.infra.db import schema"),
+        ("units/admit", "from chenu_server.governance.budgets import decide"),
+        ("governance/budgets/decide", "from chenu_server.governance.budgets.periods import X"),
+        ("engine", "from chenu_server import _core"),
+        ("pipeline/service", "from chenu_server.errors import ChenuError"),
+        ("pipeline/ports", "from chenu_server.providers.ports import Provider"),
+        ("cli/query", "def f() -> None:\n    import grpc"),
+    ],
+)
+def test_an_import_that_points_the_right_way_is_allowed(
+    tmp_path: Path, importer: str, statement: str
+) -> None:
+    """A gate that refuses the design's own arrows would be switched off."""
+    assert [] == found_in(tmp_path, importer, statement)
+
+
+def test_only_config_reads_the_environment() -> None:
+    """A setting that a module reads by itself is one that `config show` cannot show."""
+    readers = [
+        file.path
+        for file in sources(ROOT, ".py")
+        if file.path.startswith("server/") and any(word in file.text for word in ENVIRONMENT)
+    ]
+
+    assert set(readers) <= {"server/chenu_server/config.py"}
+
+
+def test_the_sdk_does_not_know_the_server() -> None:
+    """The client is installed without the server."""
+    assert [] == [
+        file.path
+        for file in sources(ROOT, ".py")
+        if file.path.startswith(SDK) and "chenu_server" in file.text
+    ]
