@@ -71,7 +71,7 @@ class AnthropicProvider:
     ) -> AsyncIterator[ProviderEvent]:
         """Run one request; see `ports.Provider.stream`."""
         call = Call(timeout_s=timeout_s, on_dispatch=on_dispatch)
-        answer = _Answer(request.model)
+        answer = MessagesAnswer(request.model)
         try:
             await self._send(request, call)
             while not answer.done:
@@ -140,7 +140,7 @@ def _body(request: ChatRequest) -> bytes:
     return body_of(body)
 
 
-class _Answer:
+class MessagesAnswer:
     """What the events of one answer add up to."""
 
     __slots__ = ("_joiner", "_model", "_stop_reason", "_usage", "done")

@@ -27,10 +27,8 @@ class CallTransport(httpx2.AsyncBaseTransport):
         Raises:
             ProviderFailure: There was no 200 answer.
         """
-        response = await self._current.get().open(
-            self._session,
-            URL(str(request.url), encoded=True),
-            dict(request.headers),
-            request.content,
-        )
+        # `request.headers` as a mapping would scan all headers again for each of them.
+        headers = {name.decode(): value.decode() for name, value in request.headers.raw}
+        url = URL(str(request.url), encoded=True)
+        response = await self._current.get().open(self._session, url, headers, request.content)
         return httpx2.Response(response.status, request=request)

@@ -55,7 +55,7 @@ class OpenAiProvider:
     ) -> AsyncIterator[ProviderEvent]:
         """Run one request; see `ports.Provider.stream`."""
         call = Call(timeout_s=timeout_s, on_dispatch=on_dispatch)
-        answer = _Answer(request.model)
+        answer = ChatAnswer(request.model)
         try:
             await call.open(self._session, self._url, self._headers, self._body(request))
             while not answer.done:
@@ -82,7 +82,7 @@ class OpenAiProvider:
         return body_of(body)
 
 
-class _Answer:
+class ChatAnswer:
     """What the chunks of one answer add up to."""
 
     __slots__ = ("_joiner", "_model", "_stop_reason", "_usage", "done")

@@ -87,7 +87,7 @@ def json_object(data: bytes) -> dict[str, Any]:
         ProviderFailure: It is something else.
     """
     try:
-        value = json.loads(data)
+        value = json.loads(data.decode())
     except (ValueError, RecursionError):
         raise failures.malformed("an event is not JSON") from None
     if not isinstance(value, dict):

@@ -1,0 +1,1 @@
+"""Load tests, benches and the fake LLM upstream they run against."""

@@ -1,0 +1,281 @@
+"""The fake upstream itself: takes requests, answers as told, keeps the books."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import re
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Self
+
+from chenu_server.providers.catalog import Catalogue, load_catalogue
+from chenu_server.providers.prices import resolve_prices
+from loadtest.upstream.behaviour import FAULTS_MIDWAY, Behaviour, Playbook
+from loadtest.upstream.control import answer_control
+from loadtest.upstream.http import Connection, Request
+from loadtest.upstream.record import Arrival, Bill, Tokens, prices_of
+from loadtest.upstream.wires import Answer, AnthropicMessages, Ask, OpenAiChat, Wire
+
+ARRIVALS_MAX = 200_000
+BODIES_MAX = 1_000
+LATER_S = 86_400.0
+
+_PATH = re.compile(r"/([a-z0-9_-]+)/v1/(messages|chat/completions)")
+_MARKER = re.compile(r"\[\[(.{1,128}?)\]\]")
+_WIRES: dict[str, Wire] = {"messages": AnthropicMessages(), "chat/completions": OpenAiChat()}
+_PATHS = {"anthropic_messages": "", "openai_chat": "/v1"}
+
+
+class FakeUpstream:
+    """A real server on a real port that plays every provider of a catalogue.
+
+    Deterministic: the answer echoes the prompt, the usage follows from the sizes: input
+    tokens never exceed the body's bytes, output tokens never the cap, unless told to. It bills
+    an attempt in full when it accepts it, whatever becomes of the answer: the harshest
+    provider that a gateway's books must stand.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue | None = None,
+        *,
+        port: int = 0,
+        arrivals_max: int = ARRIVALS_MAX,
+    ) -> None:
+        if catalogue is None:
+            today = datetime.datetime.now(datetime.UTC).date()
+            catalogue = resolve_prices(load_catalogue(), today)
+        self._catalogue = catalogue
+        self._port = port
+        self._prices = prices_of(catalogue)
+        self._playbook = Playbook()
+        self._opened: set[Connection] = set()
+        self._released = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self.arrivals: deque[Arrival] = deque(maxlen=arrivals_max)
+        self.bodies: deque[bytes] = deque(maxlen=BODIES_MAX)
+        self.bill = Bill(self._prices)
+        self.arrivals_total = 0
+        self.calls_open = 0
+        self.connections_total = 0
+        self._released.set()
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            self._accept, "127.0.0.1", self._port, backlog=4_096
+        )
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None, "never entered"
+        self._server.close()
+        for connection in list(self._opened):
+            connection.close()
+        await self._server.wait_closed()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._port
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def provider_url(self, provider: str) -> str:
+        """The `base_url` to configure for one provider."""
+        path = _PATHS[self._catalogue.provider(provider).wire]
+        return f"{self.base_url}/{provider}{path}"
+
+    def behave(self, key: str = "*", behaviour: Behaviour | None = None, **knobs: Any) -> None:
+        """Answer `provider/model`, a model, a provider or `*` so from now on."""
+        self._playbook.stand(key, behaviour or Behaviour(**knobs))
+
+    def script(self, key: str, behaviours: Iterable[Behaviour]) -> None:
+        """Answer the next requests for `key` so, one each."""
+        self._playbook.queue(key, behaviours)
+
+    def hold(self) -> None:
+        """Let every request wait, from now until `release`."""
+        self._released.clear()
+
+    def release(self) -> None:
+        """Answer those that wait, and no longer hold."""
+        self._released.set()
+
+    @property
+    def held(self) -> bool:
+        """Whether requests wait."""
+        return not self._released.is_set()
+
+    def reset(self) -> None:
+        """Forget behaviours, arrivals and the bill; let go of what is held."""
+        self._playbook.clear()
+        self.arrivals.clear()
+        self.bodies.clear()
+        self.bill = Bill(self._prices)
+        self.arrivals_total = 0
+        self.release()
+
+    def _accept(self) -> Connection:
+        self.connections_total += 1
+        return Connection(self._serve, self._opened)
+
+    async def _serve(self, request: Request, connection: Connection) -> None:
+        if request.path.startswith("/control/"):
+            connection.respond(*answer_control(self, request))
+            return
+        self.calls_open += 1
+        try:
+            await self._call(request, connection)
+        finally:
+            self.calls_open -= 1
+
+    async def _call(self, request: Request, connection: Connection) -> None:
+        match = _PATH.fullmatch(request.path)
+        if match is None or request.method != "POST":
+            connection.respond(404, b'{"error":{"type":"not_found","message":"no such path"}}')
+            return
+        provider, wire = match[1], _WIRES[match[2]]
+        try:
+            ask = wire.ask_of(provider, _object(request.body))
+        except ValueError as error:
+            self._arrive(request, provider, None, 400, 0)
+            connection.respond(400, wire.error("invalid_request_error", str(error)))
+            return
+        await self._answer(request, connection, provider, wire, ask)
+
+    async def _answer(
+        self, request: Request, connection: Connection, provider: str, wire: Wire, ask: Ask
+    ) -> None:
+        behaviour = self._playbook.take(provider, ask.model)
+        status, why = self._verdict(request, provider, wire, ask, behaviour)
+        pieces, tokens = _compose(ask, behaviour, len(request.body))
+        billed = status == 200 and behaviour.fault != "refuse"
+        cost = self.bill.charge(provider, ask.model, tokens) if billed else 0
+        self._arrive(request, provider, ask, status, cost)
+        await self._wait(behaviour)
+        if status != 200:
+            retry = f"Retry-After: {behaviour.retry_after}\r\n" if behaviour.retry_after else ""
+            connection.respond(status, wire.error(why, self._complaint(why, request, wire)), retry)
+            return
+        shown = behaviour.fault != "no_usage" and (ask.wants_usage or not ask.streaming)
+        answer = Answer(
+            name=f"{self.arrivals_total:08d}",
+            model=ask.model,
+            pieces=pieces,
+            finished=sum(map(len, pieces)) < 4 * ask.output_cap,
+            tokens=tokens if shown else None,
+        )
+        if behaviour.fault == "refuse":
+            connection.close()
+        elif ask.streaming:
+            await _play(connection, wire, answer, behaviour)
+        else:
+            connection.respond(200, wire.whole(answer))
+
+    def _verdict(
+        self, request: Request, provider: str, wire: Wire, ask: Ask, behaviour: Behaviour
+    ) -> tuple[int, str]:
+        if (provider, ask.model) not in self._prices:
+            return 404, "not_found_error"
+        if self._catalogue.provider(provider).auth != "none" and not wire.key_of(request.headers):
+            return 401, "authentication_error"
+        return behaviour.status, "api_error"
+
+    def _complaint(self, why: str, request: Request, wire: Wire) -> str:
+        # Real providers quote the key in their refusals; so does this one, for those who log.
+        return f"{why}, key {wire.key_of(request.headers)!r}"
+
+    def _arrive(
+        self, request: Request, provider: str, ask: Ask | None, status: int, cost: int
+    ) -> None:
+        self.arrivals_total += 1
+        marker = _MARKER.search(ask.prompt) if ask else None
+        self.bodies.append(request.body)
+        self.arrivals.append(
+            Arrival(
+                number=self.arrivals_total,
+                mono_ns=request.mono_ns,
+                wall_us=request.wall_us,
+                provider=provider,
+                model=ask.model if ask else "",
+                body_bytes=len(request.body),
+                output_cap=ask.output_cap if ask else 0,
+                streaming=ask.streaming if ask else False,
+                marker=marker[1] if marker else "",
+                status=status,
+                billed_nanousd=cost,
+            )
+        )
+
+    async def _wait(self, behaviour: Behaviour) -> None:
+        if not self._released.is_set():
+            await self._released.wait()
+        if behaviour.latency_ms:
+            await asyncio.sleep(behaviour.latency_ms / 1_000)
+        if behaviour.fault == "hang":
+            await asyncio.sleep(LATER_S)
+
+
+async def _play(connection: Connection, wire: Wire, answer: Answer, behaviour: Behaviour) -> None:
+    connection.begin_stream()
+    written = wire.begin(answer)
+    for number, piece in enumerate(answer.pieces):
+        if behaviour.fault in FAULTS_MIDWAY and number == behaviour.fault_after:
+            break
+        written += wire.delta(answer, piece)
+        if behaviour.pace_ms:
+            connection.chunk(written)
+            written = b""
+            await asyncio.sleep(behaviour.pace_ms / 1_000)
+    await _finish(connection, wire, answer, behaviour, written)
+
+
+async def _finish(
+    connection: Connection, wire: Wire, answer: Answer, behaviour: Behaviour, written: bytes
+) -> None:
+    match behaviour.fault:
+        case "cut" | "stall":
+            if written:
+                connection.chunk(written)
+            if behaviour.fault == "stall":
+                await asyncio.sleep(LATER_S)
+            connection.close()
+        case "malformed":
+            connection.end_stream(written + b'data: {"type": "content_block_delta", \n\n')
+        case "error":
+            connection.end_stream(written + wire.error_event())
+        case "no_terminator":
+            connection.end_stream(written + wire.end(answer))
+        case _:
+            connection.end_stream(written + wire.end(answer) + wire.terminator)
+
+
+def _compose(ask: Ask, behaviour: Behaviour, body_bytes: int) -> tuple[tuple[str, ...], Tokens]:
+    """The answer's pieces and its count: four characters to a token, four bytes on the way in."""
+    text = f"{ask.model} heard: {ask.prompt}"
+    if behaviour.answer_chars:
+        text = (text * (behaviour.answer_chars // len(text) + 1))[: behaviour.answer_chars]
+    text = text[: 4 * ask.output_cap]
+    size = -(-len(text) // behaviour.deltas)
+    pieces = tuple(text[at : at + size] for at in range(0, len(text), size))
+    counted = max(body_bytes // 4, 1)
+    cached = min(behaviour.cached_tokens, counted)
+    return pieces, Tokens(
+        input=counted - cached + behaviour.extra_input_tokens,
+        output=-(-len(text) // 4) + behaviour.extra_output_tokens,
+        cache_read=cached,
+    )
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    value = json.loads(body)
+    if not isinstance(value, dict):
+        raise ValueError("the body is not an object")
+    return value

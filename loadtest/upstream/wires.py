@@ -1,0 +1,273 @@
+"""Both wires from the provider's side: what a request asks, how an answer is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from loadtest.upstream.record import Tokens
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a request asks for."""
+
+    model: str
+    prompt: str
+    output_cap: int
+    streaming: bool
+    wants_usage: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What it gets. `tokens` is None when the answer keeps them to itself."""
+
+    name: str
+    model: str
+    pieces: tuple[str, ...]
+    finished: bool  # False: stopped at the cap
+    tokens: Tokens | None
+
+
+class Wire(Protocol):
+    """One wire."""
+
+    def key_of(self, headers: dict[str, str]) -> str:
+        """The caller's key, or nothing."""
+        ...
+
+    def ask_of(self, provider: str, body: dict[str, Any]) -> Ask:
+        """What a body asks for (ValueError: what is wrong with it)."""
+        ...
+
+    def begin(self, answer: Answer) -> bytes:
+        """The events before the first delta."""
+        ...
+
+    def delta(self, answer: Answer, text: str) -> bytes:
+        """The event of one delta."""
+        ...
+
+    def end(self, answer: Answer) -> bytes:
+        """The events after the last delta, but for the terminator."""
+        ...
+
+    @property
+    def terminator(self) -> bytes:
+        """The event that ends a stream."""
+        ...
+
+    def whole(self, answer: Answer) -> bytes:
+        """The answer of a request that does not stream."""
+        ...
+
+    def error(self, kind: str, message: str) -> bytes:
+        """The body of a refusal."""
+        ...
+
+    def error_event(self) -> bytes:
+        """The event of an error inside a stream."""
+        ...
+
+
+class AnthropicMessages:
+    """`POST /v1/messages`."""
+
+    terminator = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+    def key_of(self, headers: dict[str, str]) -> str:
+        """`x-api-key`, or a bearer token."""
+        return headers.get("x-api-key") or headers.get("authorization", "")[7:]
+
+    def ask_of(self, provider: str, body: dict[str, Any]) -> Ask:
+        """A body as the Messages API has it."""
+        return Ask(
+            model=_text(body, "model"),
+            prompt=_prompt(body),
+            output_cap=_positive(body, "max_tokens"),
+            streaming=bool(body.get("stream")),
+            wants_usage=True,
+        )
+
+    def begin(self, answer: Answer) -> bytes:
+        """`message_start` with the input's count, then the block and a ping."""
+        message = {**self._message(answer), "content": [], "stop_reason": None}
+        if answer.tokens is None:
+            message.pop("usage")
+        else:
+            message["usage"]["output_tokens"] = 1
+        return (
+            _event("message_start", {"message": message})
+            + _event("content_block_start", {"index": 0, "content_block": _block("")})
+            + _event("ping", {})
+        )
+
+    def delta(self, answer: Answer, text: str) -> bytes:
+        """`content_block_delta`."""
+        return _event(
+            "content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": text}}
+        )
+
+    def end(self, answer: Answer) -> bytes:
+        """`message_delta` with the output's count."""
+        delta = {"delta": {"stop_reason": self._reason(answer), "stop_sequence": None}}
+        tokens = answer.tokens
+        usage = {"usage": {"output_tokens": tokens.output} if tokens else {}}
+        return _event("content_block_stop", {"index": 0}) + _event("message_delta", delta | usage)
+
+    def whole(self, answer: Answer) -> bytes:
+        """A message."""
+        return _dumps(self._message(answer)).encode()
+
+    def error(self, kind: str, message: str) -> bytes:
+        """The wire's error object."""
+        return _dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
+
+    def error_event(self) -> bytes:
+        """Overloaded, as it happens in mid-stream."""
+        return _event("error", {"error": {"type": "overloaded_error", "message": "Overloaded"}})
+
+    def _message(self, answer: Answer) -> dict[str, Any]:
+        tokens = answer.tokens
+        return {
+            "id": f"msg_{answer.name}",
+            "type": "message",
+            "role": "assistant",
+            "model": answer.model,
+            "content": [_block("".join(answer.pieces))],
+            "stop_reason": self._reason(answer),
+            "stop_sequence": None,
+            "usage": {
+                "input_tokens": tokens.input,
+                "cache_read_input_tokens": tokens.cache_read,
+                "cache_creation_input_tokens": 0,
+                "output_tokens": tokens.output,
+            }
+            if tokens
+            else {},
+        }
+
+    def _reason(self, answer: Answer) -> str:
+        return "end_turn" if answer.finished else "max_tokens"
+
+
+class OpenAiChat:
+    """`POST /v1/chat/completions`."""
+
+    terminator = b"data: [DONE]\n\n"
+
+    def key_of(self, headers: dict[str, str]) -> str:
+        """The bearer token."""
+        return headers.get("authorization", "")[7:]
+
+    def ask_of(self, provider: str, body: dict[str, Any]) -> Ask:
+        """A body as Chat Completions has it; OpenAI itself refuses the old cap's name."""
+        if provider == "openai" and "max_tokens" in body:
+            raise ValueError("Unsupported parameter: use 'max_completion_tokens' instead")
+        cap = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
+        options = body.get("stream_options") or {}
+        return Ask(
+            model=_text(body, "model"),
+            prompt=_prompt(body),
+            output_cap=_positive(body, cap),
+            streaming=bool(body.get("stream")),
+            wants_usage=provider == "mistral" or bool(options.get("include_usage")),
+        )
+
+    def begin(self, answer: Answer) -> bytes:
+        """The chunk that names the role."""
+        return self._chunk(answer, {"role": "assistant", "content": ""}, None)
+
+    def delta(self, answer: Answer, text: str) -> bytes:
+        """A chunk with text."""
+        return self._chunk(answer, {"content": text}, None)
+
+    def end(self, answer: Answer) -> bytes:
+        """The chunk with the reason to stop, and the one with the usage."""
+        last = self._chunk(answer, {}, self._reason(answer))
+        if answer.tokens is None:
+            return last
+        chunk = {**self._frame(answer), "choices": [], "usage": _usage(answer.tokens)}
+        return last + _data(chunk)
+
+    def whole(self, answer: Answer) -> bytes:
+        """A completion."""
+        message = {"role": "assistant", "content": "".join(answer.pieces)}
+        choice = {"index": 0, "message": message, "finish_reason": self._reason(answer)}
+        usage = {"usage": _usage(answer.tokens)} if answer.tokens else {}
+        frame = {**self._frame(answer), "object": "chat.completion", "choices": [choice]}
+        return _dumps(frame | usage).encode()
+
+    def error(self, kind: str, message: str) -> bytes:
+        """The wire's error object."""
+        return _dumps({"error": {"type": kind, "message": message, "code": None}}).encode()
+
+    def error_event(self) -> bytes:
+        """A server error, as it happens in mid-stream."""
+        return _data({"error": {"type": "server_error", "message": "The server had an error"}})
+
+    def _chunk(self, answer: Answer, delta: dict[str, str], reason: str | None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return _data({**self._frame(answer), "choices": [choice]})
+
+    def _frame(self, answer: Answer) -> dict[str, Any]:
+        return {
+            "id": f"chatcmpl-{answer.name}",
+            "object": "chat.completion.chunk",
+            "created": 1_700_000_000,
+            "model": answer.model,
+        }
+
+    def _reason(self, answer: Answer) -> str:
+        return "stop" if answer.finished else "length"
+
+
+def _usage(tokens: Tokens) -> dict[str, Any]:
+    prompt = tokens.input + tokens.cache_read
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": tokens.output,
+        "total_tokens": prompt + tokens.output,
+        "prompt_tokens_details": {"cached_tokens": tokens.cache_read},
+    }
+
+
+def _event(name: str, fields: dict[str, Any]) -> bytes:
+    return f"event: {name}\ndata: {_dumps({'type': name, **fields})}\n\n".encode()
+
+
+def _data(value: dict[str, Any]) -> bytes:
+    return f"data: {_dumps(value)}\n\n".encode()
+
+
+def _block(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}: a text is required")
+    return value
+
+
+def _positive(body: dict[str, Any], name: str) -> int:
+    value = body.get(name)
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name}: a positive integer is required")
+    return value
+
+
+def _prompt(body: dict[str, Any]) -> str:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise ValueError("messages: at least one is required")
+    last = messages[-1]
+    content = last.get("content") if isinstance(last, dict) else None
+    if not isinstance(content, str):
+        raise ValueError("messages: the last one has no text")
+    return content
