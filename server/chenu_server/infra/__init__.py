@@ -1,0 +1,1 @@
+"""What touches the outside: the database, the transport, telemetry."""

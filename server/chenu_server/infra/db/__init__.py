@@ -1,0 +1,1 @@
+"""SQL remembers: one writer commits decisions in groups, a bounded pool reads."""

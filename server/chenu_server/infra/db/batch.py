@@ -1,0 +1,200 @@
+"""One transaction's worth of units: what they need, what they decide, what they leave to commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import structlog
+
+from chenu_server import failpoints
+from chenu_server.errors import InternalError
+from chenu_server.infra.db.ledger_tables import ZERO_HASH, HeadRow
+from chenu_server.infra.db.sealing import ledger_writes, new_id
+from chenu_server.infra.db.session import (
+    CommitUnknown,
+    Fetch,
+    Session,
+    SessionError,
+    StatementFailed,
+    Write,
+)
+from chenu_server.infra.db.tablemap import Tables
+from chenu_server.infra.db.workspace import FoundKey, UnitRows, Workspace
+from chenu_server.unit import ById, Key, Moment, Need, Row, Unit
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Which chain a writer continues, what a new one is called, and who writes."""
+
+    number: int
+    new_origin: Callable[[], str]
+    writer_id: str
+
+
+class Decided(NamedTuple):
+    """What a unit came to: its outcome, or the error that takes its place."""
+
+    outcome: Any
+    error: InternalError | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Units that are decided and committed together."""
+
+    units: Sequence[Unit[Any]]
+    batch_id: str = field(default_factory=new_id)
+    decided: list[Decided] = field(default_factory=list)
+    published: list[Row] = field(default_factory=list)
+
+    def run(self, session: Session, tables: Tables, ledger: Ledger) -> None:
+        """Decide every unit and commit what they wrote.
+
+        Raises:
+            SessionError: Which one says whether the batch happened.
+        """
+        begun = session.begin()
+        try:
+            head = begun.head or HeadRow(ledger.number, ledger.new_origin(), 0, ZERO_HASH, 0)
+            now = Moment(max(begun.clock_us, head.last_time_us), begun.mono_ns)
+            workspace = Workspace(tables.by_kind)
+            self.decided = _Decisions(session, workspace, now).of(self.units)
+            if not workspace.written and not workspace.drafts:
+                session.rollback()
+                return
+            session.write(self._writes(workspace, tables, head, ledger.writer_id, now))
+            self._hit("before_commit")
+        except SessionError:
+            raise
+        except Exception as error:
+            session.rollback()
+            raise StatementFailed(repr(error)) from error
+        session.commit()
+        self.published = workspace.published
+        self._committed()
+
+    def _writes(
+        self, workspace: Workspace, tables: Tables, head: HeadRow, writer_id: str, now: Moment
+    ) -> list[Write]:
+        written = workspace.written
+        rows = [
+            Write(table, [table.encode(row) for row in written[table.kind].values()])
+            for table in tables.in_order
+            if table.kind in written
+        ]
+        return rows + ledger_writes(
+            head,
+            workspace.drafts,
+            writer_id=writer_id,
+            batch_id=self.batch_id,
+            now_us=now.now_us,
+        )
+
+    def _committed(self) -> None:
+        try:
+            self._hit("after_commit")
+        except failpoints.FailpointError as error:
+            raise CommitUnknown(str(error)) from error
+
+    def _hit(self, edge: str) -> None:
+        for name in dict.fromkeys(unit.name for unit in self.units):
+            failpoints.hit(f"{name}.{edge}")
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A unit's place in the batch: its rows, and whether it has raised."""
+
+    unit: Unit[Any]
+    rows: UnitRows
+    now: Moment
+    dropped: bool = False
+
+    def needs(self) -> list[Need]:
+        """What the unit names before it has seen a row."""
+        return self._new(lambda: self.unit.needs(self.now))
+
+    def needs_next(self) -> list[Need]:
+        """What the unit names as its rows stand now, and has not named before."""
+        return self._new(lambda: self.unit.needs_next(self.rows, self.now))
+
+    def _new(self, ask: Callable[[], Iterable[Need]]) -> list[Need]:
+        if not self.dropped:
+            try:
+                return self.rows.name(ask())
+            except Exception as error:  # noqa: BLE001 - a unit's bug is its own
+                self.drop(error)
+        return []
+
+    def drop(self, error: Exception) -> None:
+        """Leave the unit out: what it raised is a bug of its own."""
+        self.dropped = True
+        log.error("unit_dropped", unit=self.unit.name, exc_info=error)
+
+
+class _Decisions:
+    """Loads what units name and lets them decide, in order."""
+
+    def __init__(self, session: Session, workspace: Workspace, now: Moment) -> None:
+        self._session = session
+        self._workspace = workspace
+        self._now = now
+
+    def of(self, units: Sequence[Unit[Any]]) -> list[Decided]:
+        """What each unit came to."""
+        seats = [_Seat(unit, UnitRows(self._workspace), self._now) for unit in units]
+        self._load([need for seat in seats for need in seat.needs()])
+        self._load([need for seat in seats for need in seat.needs_next()])
+        return [self._decided(seat) for seat in seats]
+
+    def _decided(self, seat: _Seat) -> Decided:
+        if self._workspace.written:
+            # An earlier unit may have written the row that leads to this one's next keys.
+            self._load(seat.needs_next())
+        if not seat.dropped:
+            try:
+                outcome = seat.unit.decide(seat.rows, self._now)
+                seat.rows.merge()
+                return Decided(outcome, None)
+            except Exception as error:  # noqa: BLE001 - a unit's bug is its own
+                seat.drop(error)
+        return Decided(None, InternalError())
+
+    def _load(self, needs: Sequence[Need]) -> None:
+        """Load what is missing, with one statement for each table and lookup."""
+        if not needs:
+            return
+        by_id, lookups = self._workspace.missing(needs)
+        fetches = [*self._by_id(by_id), *self._by_lookup(lookups)]
+        if not fetches:
+            return
+        for fetch, found in zip(fetches, self._session.fetch(fetches), strict=True):
+            decode, kind = fetch.table.decode, fetch.table.kind
+            if fetch.lookup is None:
+                self._workspace.loaded(kind, fetch.keys, map(decode, found))
+                continue
+            under: list[list[Row]] = [[] for _ in fetch.keys]
+            for position, *values in found:
+                under[position].append(decode(values))
+            for key, rows in zip(fetch.keys, under, strict=True):
+                self._workspace.found((kind, fetch.lookup, key), rows)
+
+    def _by_id(self, needs: Iterable[ById]) -> list[Fetch]:
+        keys: dict[type[Any], dict[Key, None]] = {}
+        for need in needs:
+            keys.setdefault(need.kind, {})[need.key] = None
+        return [Fetch(self._workspace.maps[kind], list(named)) for kind, named in keys.items()]
+
+    def _by_lookup(self, counts: dict[FoundKey, int]) -> list[Fetch]:
+        keys: dict[tuple[type[Any], str], dict[Key, int]] = {}
+        for (kind, name, key), count in counts.items():
+            keys.setdefault((kind, name), {})[key] = count
+        return [
+            Fetch(self._workspace.maps[kind], list(asked), name, list(asked.values()))
+            for (kind, name), asked in keys.items()
+        ]

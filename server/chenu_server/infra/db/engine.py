@@ -1,0 +1,81 @@
+"""SQLAlchemy engines for the two stores, with the settings that the promises rest on."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import Any
+
+import sqlalchemy as sa
+
+BUSY_TIMEOUT_MS = 5_000
+# A writer that waits for the lock, and a reader's query, give up after this long.
+STATEMENT_TIMEOUT_MS = 5_000
+
+# Dead peers are noticed in seconds; one that hangs inside a transaction loses it, for it would
+# hold the lock that every writer needs.
+_POSTGRES_CONNECT = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+    "application_name": "chenu",
+}
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether the URL names the embedded store."""
+    return sa.make_url(url).get_backend_name() == "sqlite"
+
+
+def writer_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engine:
+    """An engine without a pool: the writer, the owner and migrations keep their own connection."""
+    if is_sqlite(url):
+        return _sqlite(url, "BEGIN IMMEDIATE", busy_timeout_ms, poolclass=sa.NullPool)
+    return sa.create_engine(
+        url, poolclass=sa.NullPool, connect_args=_POSTGRES_CONNECT, use_native_hstore=False
+    )
+
+
+def reader_engine(url: str, *, connections: int) -> sa.Engine:
+    """A pooled engine whose transactions cannot write."""
+    pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": 5}
+    if is_sqlite(url):
+        engine = _sqlite(url, "BEGIN", BUSY_TIMEOUT_MS, poolclass=sa.QueuePool, **pool)
+        sa.event.listen(engine, "connect", _query_only)
+        return engine
+    options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c default_transaction_read_only=on"
+    return sa.create_engine(
+        url,
+        isolation_level="REPEATABLE READ",
+        connect_args=_POSTGRES_CONNECT | {"options": options},
+        use_native_hstore=False,
+        pool_pre_ping=True,
+        **pool,
+    )
+
+
+def _sqlite(url: str, begin: str, busy_timeout_ms: int, **pool: Any) -> sa.Engine:
+    """The recipe: without it the driver's own transactions lose updates in silence."""
+    engine = sa.create_engine(url, connect_args={"check_same_thread": False}, **pool)
+
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        with contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _query_only(connection: sqlite3.Connection, _record: object) -> None:
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA query_only=ON")

@@ -1,0 +1,110 @@
+"""What waits for the writer's thread: units with a caller, and notes without one. Bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from chenu_server.errors import ServerOverloaded
+from chenu_server.unit import Unit
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterLimits:
+    """How much waits, how much is committed at once, and how long a caller may be kept."""
+
+    queue_max: int = 4_096
+    notes_max: int = 4_096
+    batch_max: int = 128
+    note_delay_ms: int = 100
+    answer_within_ms: int = 10_000
+    reconnect_delay_ms: int = 250
+    overload_retry_ms: int = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A unit and who waits for it; nobody waits for a note."""
+
+    unit: Unit[Any]
+    future: asyncio.Future[Any] | None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its caller has left or was answered."""
+        return self.future is not None and self.future.done()
+
+
+class Intake:
+    """Filled by the event loop, emptied by the writer's thread."""
+
+    def __init__(self, limits: WriterLimits) -> None:
+        self._limits = limits
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._notes: deque[Job] = deque()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """How many units wait."""
+        return self._queue.qsize()
+
+    def put(self, job: Job) -> None:
+        """Queue a unit.
+
+        Raises:
+            ServerOverloaded: As many wait as may.
+        """
+        if self._queue.qsize() >= self._limits.queue_max:
+            raise ServerOverloaded(self._limits.overload_retry_ms * 1_000, "decisions")
+        self._queue.put(job)
+
+    def put_note(self, job: Job) -> bool:
+        """Queue a note for the next batch; True if it is the first to wait for one.
+
+        A note more than may wait is lost, as in a crash.
+        """
+        if len(self._notes) >= self._limits.notes_max:
+            log.warning("note_lost", unit=job.unit.name)
+            return False
+        self._notes.append(job)
+        return len(self._notes) == 1
+
+    def wake_for_notes(self) -> None:
+        """Run the notes that still wait, in a batch of their own if need be."""
+        if self._notes:
+            self._queue.put(None)
+
+    def close(self) -> None:
+        """Let `take` end once everything queued before has been taken."""
+        self._closed = True
+        self._queue.put(None)
+
+    def take(self, timeout_s: float | None) -> list[Job] | None:
+        """Whatever waits now, notes first; blocks while nothing does. None: closed and empty.
+
+        The list is empty when `timeout_s` passed.
+        """
+        jobs: list[Job] = []
+        try:
+            job = self._queue.get(block=not self._closed, timeout=timeout_s)
+            while True:
+                if job is not None:
+                    jobs.append(job)
+                if len(jobs) == self._limits.batch_max:
+                    break
+                job = self._queue.get_nowait()
+        except queue.Empty:
+            if self._closed and not jobs and not self._notes:
+                return None
+        return [*self._some_notes(), *(job for job in jobs if not job.abandoned)]
+
+    def _some_notes(self) -> list[Job]:
+        count = min(len(self._notes), self._limits.batch_max)
+        return [self._notes.popleft() for _ in range(count)]

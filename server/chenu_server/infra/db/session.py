@@ -1,0 +1,138 @@
+"""What the writer asks of a database: one transaction at a time, on one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chenu_server.infra.db.ledger_tables import HeadRow
+from chenu_server.infra.db.tablemap import TableMap, Values
+from chenu_server.unit import Key
+
+
+class CannotConnect(Exception):
+    """The database does not answer, or refuses this client."""
+
+
+class SessionError(Exception):
+    """Why a batch did not commit."""
+
+
+class CannotBegin(SessionError):
+    """The lock or the clock could not be had; no unit is to blame."""
+
+
+class ConnectionLost(SessionError):
+    """The connection broke before COMMIT was sent: nothing of the batch happened."""
+
+
+class StatementFailed(SessionError):
+    """A statement of the batch failed; it was rolled back and the connection is usable."""
+
+
+class CommitUnknown(SessionError):
+    """COMMIT was sent and its answer was not read: the batch happened or it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The transaction's start: the database's clock after the lock, and the chain's head.
+
+    `mono_ns` was read no later than the clock, so that a time mapped through it is never early.
+    """
+
+    clock_us: int
+    mono_ns: int
+    head: HeadRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Rows to load from one table: by primary key, or through one of its lookups.
+
+    `counts` belongs to a lookup: how many rows at most, key by key.
+    """
+
+    table: TableMap[Any]
+    keys: Sequence[Key]
+    lookup: str | None = None
+    counts: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Rows of one table, encoded, each primary key at most once."""
+
+    table: TableMap[Any]
+    rows: Sequence[Values]
+
+
+class Session(Protocol):
+    """One connection that runs one batch after the other. Used by one thread.
+
+    After `StatementFailed` or `CannotBegin` the transaction is over; after `ConnectionLost` or
+    `CommitUnknown` the session is done for and only `close` may follow.
+    """
+
+    def begin(self) -> Begun:
+        """Open a transaction and take the writer's lock.
+
+        Raises:
+            CannotBegin: Somebody else holds it, or the database refuses.
+            ConnectionLost: The connection is gone.
+        """
+        ...
+
+    def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
+        """The rows of each fetch; a lookup's rows start with the position of their key.
+
+        Raises:
+            StatementFailed, ConnectionLost: As named.
+        """
+        ...
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """Run one statement per table. An error may also come from `commit`.
+
+        Raises:
+            StatementFailed, ConnectionLost: As named.
+        """
+        ...
+
+    def commit(self) -> None:
+        """Make it durable.
+
+        Raises:
+            StatementFailed: A write had failed; nothing happened.
+            CommitUnknown: As named.
+        """
+        ...
+
+    def rollback(self) -> None:
+        """Leave the transaction. Never raises; a connection that cannot is closed."""
+        ...
+
+    def committed(self, writer_id: str, batch_id: str) -> bool:
+        """Whether the last batch of this writer is `batch_id`, after any other transaction.
+
+        Raises:
+            CannotBegin, ConnectionLost: As `begin`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connection. Never raises."""
+        ...
+
+
+class Store(Protocol):
+    """A database that the writer can (re)connect to."""
+
+    def connect(self) -> Session:
+        """A new session.
+
+        Raises:
+            CannotConnect: As named.
+        """
+        ...

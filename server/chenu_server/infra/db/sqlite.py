@@ -1,0 +1,205 @@
+"""The writer's session on SQLite: one file, one process, in-process statements."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NoReturn
+
+import sqlalchemy as sa
+
+from chenu_server.infra.db.engine import BUSY_TIMEOUT_MS, writer_engine
+from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow
+from chenu_server.infra.db.session import (
+    Begun,
+    CannotBegin,
+    CannotConnect,
+    CommitUnknown,
+    Fetch,
+    StatementFailed,
+    Write,
+)
+from chenu_server.infra.db.tablemap import LookupSql, TableMap, Values
+from chenu_server.unit import Key
+
+_HEAD_SQL: Final = (
+    "SELECT ledger_number, origin, size, last_hash, last_time_us"
+    " FROM ledger_heads WHERE ledger_number = ?"
+)
+_BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = ?"
+# Key counts are rounded up to a power of two, so that few texts are ever prepared.
+_KEYS_MAX: Final = 256
+
+
+class SqliteStore:
+    """The embedded store at a `sqlite:///path` URL."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ledger_number: int = 0,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        wall_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+    ) -> None:
+        self._engine = writer_engine(url, busy_timeout_ms=busy_timeout_ms)
+        self._ledger_number = ledger_number
+        self._wall_us = wall_us
+
+    def connect(self) -> SqliteSession:
+        """A new session on the file."""
+        try:
+            pooled = self._engine.raw_connection()
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            raise CannotConnect(str(error)) from error
+        connection = pooled.driver_connection
+        pooled.detach()
+        assert isinstance(connection, sqlite3.Connection)
+        return SqliteSession(connection, self._ledger_number, self._wall_us)
+
+
+class SqliteSession:
+    """A `Session` on one SQLite connection."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, ledger_number: int, wall_us: Callable[[], int]
+    ) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._ledger_number = ledger_number
+        self._wall_us = wall_us
+        self._statements: dict[TableMap[Any], _Statements] = {}
+
+    def begin(self) -> Begun:
+        """BEGIN IMMEDIATE, then the process's clock: there is no other process."""
+        try:
+            self._cursor.execute("BEGIN IMMEDIATE")
+            mono_ns = time.monotonic_ns()
+            clock_us = self._wall_us()
+            row = self._cursor.execute(_HEAD_SQL, (self._ledger_number,)).fetchone()
+        except sqlite3.Error as error:
+            self.rollback()
+            raise CannotBegin(str(error)) from error
+        return Begun(clock_us, mono_ns, HeadRow(*row) if row else None)
+
+    def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
+        """One statement per table; a lookup's runs once for each of its keys."""
+        try:
+            return [list(self._fetched(fetch)) for fetch in fetches]
+        except Exception as error:  # noqa: BLE001 - a key that cannot be bound is its unit's fault
+            self._fail(error)
+
+    def _fetched(self, fetch: Fetch) -> Iterator[Values]:
+        statements = self._statements_of(fetch.table)
+        if fetch.lookup is None:
+            for start in range(0, len(fetch.keys), _KEYS_MAX):
+                keys = fetch.keys[start : start + _KEYS_MAX]
+                yield from self._cursor.execute(*statements.by_id(keys))
+            return
+        text = statements.lookups[fetch.lookup]
+        for position, (key, count) in enumerate(zip(fetch.keys, fetch.counts, strict=True)):
+            yield from self._cursor.execute(text, (position, count, *key))
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """One prepared statement per table, run for all its rows."""
+        try:
+            for write in writes:
+                self._cursor.executemany(self._statements_of(write.table).write, write.rows)
+        except Exception as error:  # noqa: BLE001 - a value that cannot be bound is its unit's fault
+            self._fail(error)
+
+    def commit(self) -> None:
+        """COMMIT; after an error only a new connection can tell what the file holds."""
+        try:
+            self._cursor.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise CommitUnknown(str(error)) from error
+
+    def rollback(self) -> None:
+        """ROLLBACK if a transaction is open; SQLite may have left it by itself."""
+        try:
+            if self._connection.in_transaction:
+                self._cursor.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()
+
+    def committed(self, writer_id: str, batch_id: str) -> bool:
+        """Whether the writer's last batch is this one."""
+        self.begin()
+        try:
+            row = self._cursor.execute(_BATCH_SQL, (writer_id,)).fetchone()
+        except sqlite3.Error as error:
+            raise CannotBegin(str(error)) from error
+        finally:
+            self.rollback()
+        return bool(row == (batch_id,))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _fail(self, error: Exception) -> NoReturn:
+        self.rollback()
+        raise StatementFailed(str(error)) from error
+
+    def _statements_of(self, table: TableMap[Any]) -> _Statements:
+        found = self._statements.get(table)
+        if found is None:
+            found = self._statements[table] = _Statements(table)
+        return found
+
+
+class _Statements:
+    """The SQL of one table, as text."""
+
+    def __init__(self, table: TableMap[Any]) -> None:
+        self._name = table.table.name
+        self._columns = ", ".join(f"t.{name}" for name in table.columns)
+        self._keys = tuple(column.name for column in table.key_columns)
+        self._by_count: dict[int, str] = {}
+        self.lookups = {name: self._lookup(table, lookup) for name, lookup in table.lookups.items()}
+        self.write = _upsert(table, self._keys)
+
+    def by_id(self, keys: Sequence[Key]) -> tuple[str, list[Any]]:
+        """A select by primary keys, the last one repeated up to a power of two."""
+        count = 1 << (len(keys) - 1).bit_length()
+        text = self._by_count.get(count)
+        if text is None:
+            text = self._by_count[count] = self._by_id(count)
+        padded = [*keys, *([keys[-1]] * (count - len(keys)))]
+        return text, [value for key in padded for value in key]
+
+    def _by_id(self, count: int) -> str:
+        # A join with the keys on the left always searches; `(a, b) IN (VALUES ...)` scans.
+        names = [f"key_{number}" for number in range(len(self._keys))]
+        rows = ", ".join([f"({', '.join('?' * len(names))})"] * count)
+        on = " AND ".join(f"t.{key} = {name}" for key, name in zip(self._keys, names, strict=True))
+        return (
+            f"WITH keys({', '.join(names)}) AS (VALUES {rows})"
+            f" SELECT {self._columns} FROM keys CROSS JOIN {self._name} AS t ON {on}"
+        )
+
+    def _lookup(self, table: TableMap[Any], lookup: LookupSql) -> str:
+        """`?1` is the key's position, `?2` the row count, the key's values follow."""
+        values = [f"?{number}" for number in range(3, 3 + len(lookup.keys))]
+        order = f" ORDER BY {lookup.order_by}" if lookup.order_by else ""
+        # Every parameter must stand in the text; a negative limit is none.
+        limit = " LIMIT ?2" if lookup.limited else " LIMIT -1 - abs(?2)"
+        return (
+            f"SELECT ?1, {', '.join(table.columns)} FROM {table.table.name}"
+            f" WHERE {lookup.condition(*values)}{order}{limit}"
+        )
+
+
+def _upsert(table: TableMap[Any], keys: tuple[str, ...]) -> str:
+    names = table.columns
+    insert = (
+        f"INSERT INTO {table.table.name} ({', '.join(names)})"
+        f" VALUES ({', '.join('?' * len(names))})"
+    )
+    if table.append_only:
+        return insert
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    action = f"UPDATE SET {changes}" if changes else "NOTHING"
+    return f"{insert} ON CONFLICT ({', '.join(keys)}) DO {action}"

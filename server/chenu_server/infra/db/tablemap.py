@@ -1,0 +1,165 @@
+"""How a kind of row maps to a table: columns, primary key, and the lookups beside it.
+
+A feature declares its `sa.Table` on `METADATA` and one `TableMap` for it. The row's fields are
+the table's columns, by name and in the same order. SQL text is made once per dialect from here
+(`sqlite.py`, `postgres.py`); nothing is compiled while a batch runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from chenu_server.unit import Key
+
+R = TypeVar("R")
+Values = tuple[Any, ...]
+Codec = Callable[[Any], Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LookupSql:
+    """The SQL of one `unit.Lookup`: which rows stand under a key, and in which order.
+
+    Args:
+        keys: One column for each value of the lookup's key; gives its SQL type.
+        where: A condition on the table's columns, with `{0}`, `{1}` for the key's values.
+            Left out, each key column equals its value.
+        order_by: SQL text, for instance `free_at_us, slot`.
+        limited: At most as many rows as the batch's summed `Found.count`; else all of them.
+        key_of: The key under which a row stands now, None for none. With it, `Rows.find` also
+            shows rows that earlier units of the batch put there, and hides those they moved
+            away. Only for lookups by equality.
+    """
+
+    keys: tuple[sa.Column[Any], ...]
+    where: str = ""
+    order_by: str = ""
+    limited: bool = True
+    key_of: Callable[[Any], Key | None] | None = None
+
+    def condition(self, *values: str) -> str:
+        """The condition's SQL with these texts in place of the key's values."""
+        if self.where:
+            return self.where.format(*values)
+        return " AND ".join(
+            f"{key.name} = {value}" for key, value in zip(self.keys, values, strict=True)
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class TableMap(Generic[R]):
+    """A kind of row and its table.
+
+    Args:
+        kind: A frozen dataclass with a `key` property, or a NamedTuple (it is its own values).
+        table: Its columns are the kind's fields, in the same order.
+        lookups: By the name that `unit.Lookup` uses.
+        append_only: Rows are inserted and never replaced; a second one with the same key is a
+            failed statement.
+        published: Committed rows are handed to the writer's `on_commit`, in order.
+    """
+
+    kind: type[R]
+    table: sa.Table
+    lookups: Mapping[str, LookupSql] = dataclasses.field(default_factory=dict)
+    append_only: bool = False
+    published: bool = False
+    encode: Callable[[R], Values] = dataclasses.field(init=False)
+    decode: Callable[[Sequence[Any]], R] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        fields, columns = _fields_of(self.kind), self.columns
+        if fields != columns:
+            raise TypeError(f"{self.kind.__name__} has {fields}, {self.table} has {columns}")
+        object.__setattr__(self, "encode", _encoder(self.kind, self.table))
+        object.__setattr__(self, "decode", _decoder(self.kind, self.table))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column names, in order."""
+        return tuple(column.name for column in self.table.columns)
+
+    @property
+    def key_columns(self) -> tuple[sa.Column[Any], ...]:
+        """The primary key's columns, in the order of `Row.key`."""
+        return tuple(self.table.primary_key.columns)
+
+
+def _fields_of(kind: type[Any]) -> tuple[str, ...]:
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    names: tuple[str, ...] = kind._fields
+    return names
+
+
+def _codecs(table: sa.Table, method: str) -> list[tuple[int, Codec]]:
+    """The columns whose values are not what the driver takes or gives, by position."""
+    found: list[tuple[int, Codec]] = []
+    for position, column in enumerate(table.columns):
+        if isinstance(column.type, sa.types.TypeDecorator):
+            found.append((position, partial(_call, getattr(column.type, method))))
+        elif isinstance(column.type, sa.Boolean):
+            found.append((position, _truth))
+    return found
+
+
+def _call(convert: Callable[[Any, Any], Any], value: Any) -> Any:
+    return convert(value, None)
+
+
+def _truth(value: Any) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _encoder(kind: type[R], table: sa.Table) -> Callable[[Any], Values]:
+    fields, codecs = _fields_of(kind), _codecs(table, "process_bind_param")
+    values_of: Callable[[Any], Values] = tuple
+    if not issubclass(kind, tuple):
+        # An attrgetter of one name gives the bare value.
+        values_of = attrgetter(*fields) if len(fields) > 1 else _only(fields[0])
+    if not codecs:
+        return values_of
+    return lambda row: _converted(values_of(row), codecs)
+
+
+def _only(field: str) -> Callable[[Any], Values]:
+    return lambda row: (getattr(row, field),)
+
+
+def _decoder(kind: type[R], table: sa.Table) -> Callable[[Sequence[Any]], R]:
+    fields, codecs = _fields_of(kind), _codecs(table, "process_result_value")
+    make = _constructor(kind, fields)
+    if not codecs:
+        return make
+    return lambda values: make(_converted(values, codecs))
+
+
+def _constructor(kind: type[R], fields: tuple[str, ...]) -> Callable[[Sequence[Any]], R]:
+    keyword_only = dataclasses.is_dataclass(kind) and any(
+        field.kw_only for field in dataclasses.fields(kind)
+    )
+    if keyword_only:
+        return lambda values: kind(**dict(zip(fields, values, strict=True)))
+    return lambda values: kind(*values)
+
+
+def _converted(values: Sequence[Any], codecs: list[tuple[int, Codec]]) -> Values:
+    changed = list(values)
+    for position, convert in codecs:
+        changed[position] = convert(changed[position])
+    return tuple(changed)
+
+
+class Tables:
+    """All the tables that a writer knows, by kind, and parents before their children."""
+
+    def __init__(self, tables: Sequence[TableMap[Any]]) -> None:
+        self.by_kind: Mapping[type[Any], TableMap[Any]] = {table.kind: table for table in tables}
+        places = {t: n for n, t in enumerate(sa.schema.sort_tables([m.table for m in tables]))}
+        self.in_order = sorted(tables, key=lambda table: places[table.table])

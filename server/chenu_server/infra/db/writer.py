@@ -1,0 +1,177 @@
+"""The writer as the event loop sees it: submit a unit, get its outcome after its commit."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from chenu_server.errors import GovernanceUnavailable
+from chenu_server.infra.db.batch import Batch, Decided, Ledger
+from chenu_server.infra.db.committer import Committer
+from chenu_server.infra.db.intake import Intake, Job, WriterLimits
+from chenu_server.infra.db.session import CannotConnect, Store
+from chenu_server.infra.db.tablemap import TableMap, Tables
+from chenu_server.unit import Row, Unit
+
+log = structlog.get_logger(__name__)
+
+OnCommit = Callable[[Sequence[Row]], None]
+OnLate = Callable[[Unit[Any], Any], None]
+
+
+class SqlWriter:
+    """A `unit.Writer` on SQLite or PostgreSQL. Made, started and closed in one event loop.
+
+    Args:
+        store: What to connect to.
+        tables: Every kind of row that units read or write.
+        writer_id: Names this writer's batches; unique among all writers of the database.
+        ledger_number: The chain it appends to.
+        on_commit: Called in the loop with the committed rows of published tables, in order,
+            before anybody of their batch is answered.
+        on_late: Called in the loop with a unit that was committed after its caller had left or
+            had been told that it could not be; what it decided stands.
+        new_origin: Names the chain when the database has none yet.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tables: Sequence[TableMap[Any]],
+        *,
+        limits: WriterLimits | None = None,
+        writer_id: str | None = None,
+        ledger_number: int = 0,
+        on_commit: OnCommit = lambda rows: None,
+        on_late: OnLate = lambda unit, outcome: None,
+        new_origin: Callable[[], str] = lambda: f"chenu/{uuid4()}",
+    ) -> None:
+        self._limits = limits or WriterLimits()
+        self._intake = Intake(self._limits)
+        self._on_commit = on_commit
+        self._on_late = on_late
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = False
+        self._committer = Committer(
+            store,
+            Tables(tables),
+            Ledger(ledger_number, new_origin, writer_id or str(uuid4())),
+            self._limits,
+            committed=lambda jobs, batch: self._in_loop(self._answer, jobs, batch),
+            refused=lambda jobs: self._in_loop(self._refuse, jobs),
+        )
+        self._thread = threading.Thread(
+            target=self._committer.run, args=(self._intake,), name="chenu-writer", daemon=True
+        )
+
+    @property
+    def healthy(self) -> bool:
+        """Whether decisions can be recorded now, as far as is known."""
+        return self._loop is not None and not self._closing and self._committer.healthy
+
+    @property
+    def queued(self) -> int:
+        """How many units wait for the next batch."""
+        return len(self._intake)
+
+    async def start(self) -> None:
+        """Connect and begin.
+
+        Raises:
+            GovernanceUnavailable: The database cannot be reached.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(None, self._committer.connect)
+        except CannotConnect as error:
+            raise GovernanceUnavailable from error
+        self._loop = loop
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Refuse what comes from now on, commit what is queued, and end the thread."""
+        if self._loop is None or self._closing:
+            return
+        self._closing = True
+        self._intake.close()
+        await self._loop.run_in_executor(None, self._thread.join)
+        # The last batch's answers were called for before the thread ended: let them run.
+        await asyncio.sleep(0)
+
+    async def submit(self, unit: Unit[Any]) -> Any:
+        """The unit's outcome, after its commit.
+
+        Raises:
+            GovernanceUnavailable: It could not be recorded within `answer_within_ms`.
+            ServerOverloaded: Too many wait already.
+            InternalError: The unit raised; nothing of it was written.
+        """
+        if self._loop is None or not self.healthy:
+            raise GovernanceUnavailable
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._intake.put(Job(unit, future))
+        timer = self._loop.call_later(self._limits.answer_within_ms / 1_000, _give_up, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+
+    def note(self, unit: Unit[Any]) -> None:
+        """Run a unit ahead of the next batch; call it in the event loop.
+
+        A note is lost when the database is away or as many wait as may.
+        """
+        if self._loop is None or self._closing:
+            raise GovernanceUnavailable
+        if self._intake.put_note(Job(unit, None)):
+            delay_s = self._limits.note_delay_ms / 1_000
+            self._loop.call_later(delay_s, self._intake.wake_for_notes)
+
+    def _in_loop(self, call: Callable[..., None], *args: Any) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(call, *args)
+        except RuntimeError:
+            log.warning("loop_closed_before_answer")
+
+    def _answer(self, jobs: Sequence[Job], batch: Batch) -> None:
+        if batch.published:
+            self._guarded(self._on_commit, batch.published)
+        for job, decided in zip(jobs, batch.decided, strict=True):
+            if job.future is None:
+                continue
+            if not job.future.done():
+                _resolve(job.future, decided)
+            elif decided.error is None:
+                self._guarded(self._on_late, job.unit, decided.outcome)
+
+    def _refuse(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if job.future is None:
+                log.warning("note_lost", unit=job.unit.name)
+            elif not job.future.done():
+                job.future.set_exception(GovernanceUnavailable())
+
+    def _guarded(self, call: Callable[..., None], *args: Any) -> None:
+        """A listener's bug must not keep the batch's callers from their answers."""
+        try:
+            call(*args)
+        except Exception:
+            log.exception("writer_listener_failed")
+
+
+def _resolve(future: asyncio.Future[Any], decided: Decided) -> None:
+    if decided.error is None:
+        future.set_result(decided.outcome)
+    else:
+        future.set_exception(decided.error)
+
+
+def _give_up(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(GovernanceUnavailable())
