@@ -23,7 +23,7 @@ SYNCED := .venv/synced.stamp
 CORE := server/chenu_server/_core.abi3.so
 CORE_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs -name '*.rs' -o -name Cargo.toml)
 TYPED := $(wildcard server/chenu_server clients/python/src loadtest tests scripts proto/generate.py)
-CARGO_TEST := cargo test --locked --release --package chenu-engine
+CARGO_TEST := cargo test --locked --package chenu-engine
 
 say = @printf '\n==> %s\n' "$(1)"
 
@@ -81,7 +81,7 @@ lint-proto: $(SYNCED)
 lint-rust:
 	$(call say,rustfmt and clippy)
 	cargo fmt --all --check
-	cargo clippy --locked --release --workspace --all-targets --features pyo3/extension-module -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features pyo3/extension-module -- -D warnings
 
 test: $(CORE) ## The engine's tests, then the server's with its coverage.
 	$(call say,Engine tests)

@@ -21,7 +21,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 WRAPPER: Final = ROOT / "scripts" / "rustc_with_coverage.sh"
 SOURCES: Final = ROOT / "core_rs" / "engine" / "src"
-TEST: Final = ("cargo", "test", "--locked", "--release", "--package", "chenu-engine", "--tests")
+TEST: Final = ("cargo", "test", "--locked", "--package", "chenu-engine", "--tests")
 
 
 def llvm_tool(name: str) -> str:
@@ -62,7 +62,8 @@ def _cargo(environment: dict[str, str], *arguments: str) -> str:
     command = [*TEST, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise SystemExit(f"{done.stdout}{' '.join(command)} failed")
+        said = [line for line in done.stdout.splitlines() if not line.startswith("{")]
+        raise SystemExit("\n".join([*said, f"{' '.join(command)} failed"]))
     return done.stdout
 
 
