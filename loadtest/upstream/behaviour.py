@@ -33,6 +33,7 @@ class Behaviour:
     answer_chars: int = 0  # 0: as long as the echo of the prompt
     status: int = 200
     retry_after: str = ""  # the header's value: seconds or a date
+    location: str = ""  # likewise, for a redirect
     fault: str = ""  # one of FAULTS
     fault_after: int = 0
     cached_tokens: int = 0  # of the input, read from a cache
@@ -48,6 +49,12 @@ class Behaviour:
             value = getattr(self, field.name)
             if type(value).__name__ != field.type or (isinstance(value, int) and value < 0):
                 raise ValueError(f"{field.name} must be a {field.type}, not negative")
+
+    @property
+    def headers(self) -> str:
+        """The header lines of a refusal."""
+        named = (("Retry-After", self.retry_after), ("Location", self.location))
+        return "".join(f"{name}: {value}\r\n" for name, value in named if value)
 
 
 def behaviour_of(table: Mapping[str, Any]) -> Behaviour:

@@ -53,6 +53,7 @@ class FakeUpstream:
         self._playbook = Playbook()
         self._opened: set[Connection] = set()
         self._released = asyncio.Event()
+        self._changed = asyncio.Event()
         self._server: asyncio.Server | None = None
         self.arrivals: deque[Arrival] = deque(maxlen=arrivals_max)
         self.bodies: deque[bytes] = deque(maxlen=BODIES_MAX)
@@ -113,6 +114,12 @@ class FakeUpstream:
         """Whether requests wait."""
         return not self._released.is_set()
 
+    async def until_open(self, calls: int) -> None:
+        """Wait until so many calls are under way; bound it with `asyncio.timeout`."""
+        while self.calls_open != calls:
+            self._changed.clear()
+            await self._changed.wait()
+
     def reset(self) -> None:
         """Forget behaviours, arrivals and the bill; let go of what is held."""
         self._playbook.clear()
@@ -131,10 +138,12 @@ class FakeUpstream:
             connection.respond(*answer_control(self, request))
             return
         self.calls_open += 1
+        self._changed.set()
         try:
             await self._call(request, connection)
         finally:
             self.calls_open -= 1
+            self._changed.set()
 
     async def _call(self, request: Request, connection: Connection) -> None:
         match = _PATH.fullmatch(request.path)
@@ -161,8 +170,8 @@ class FakeUpstream:
         self._arrive(request, provider, ask, status, cost)
         await self._wait(behaviour)
         if status != 200:
-            retry = f"Retry-After: {behaviour.retry_after}\r\n" if behaviour.retry_after else ""
-            connection.respond(status, wire.error(why, self._complaint(why, request, wire)), retry)
+            complaint = wire.error(why, self._complaint(why, request, wire))
+            connection.respond(status, complaint, behaviour.headers)
             return
         shown = behaviour.fault != "no_usage" and (ask.wants_usage or not ask.streaming)
         answer = Answer(

@@ -163,7 +163,7 @@ class MessagesAnswer:
             case "message_start":
                 self._start(event.get("message"))
             case "message_delta":
-                self._count(event.get("usage"))
+                self._count(event.get("usage", {}))
                 self._stop_reason = str(_object(event.get("delta")).get("stop_reason"))
             case "message_stop":
                 self._end()
@@ -193,7 +193,7 @@ class MessagesAnswer:
 
     def _start(self, message: object) -> None:
         message = _object(message)
-        self._count(message.get("usage"))
+        self._count(message.get("usage", {}))
         if isinstance(model := message.get("model"), str) and model:
             self._model = model[:128]
 

@@ -1,0 +1,1 @@
+"""Unit tests of the providers and of the fake upstream."""

@@ -1,0 +1,120 @@
+"""Prices are integers, dated, and never below what can be billed."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chenu_server.providers.catalog import Catalogue, load_catalogue
+from chenu_server.providers.model import Rates
+from chenu_server.providers.prices import nanousd_per_million, resolve_prices
+
+DAY = datetime.date(2026, 11, 21)
+
+
+def rates_of(catalogue: Catalogue, provider: str, model: str) -> Rates:
+    """The rates of a model that has some."""
+    rates = catalogue.model(provider, model).rates
+    assert rates is not None
+    return rates
+
+
+@given(st.decimals(0, 10_000, places=12))
+def test_a_price_is_rounded_up_by_less_than_one(usd: Decimal) -> None:
+    """Rounded down, a million tokens could cost more than was reserved."""
+    price = nanousd_per_million(usd)
+
+    assert 0 <= price - usd * 10**9 < 1
+
+
+@pytest.mark.parametrize(("usd", "expected"), [("3", 3 * 10**9), ("0.0375", 37_500_000)])
+def test_a_price_in_nano_usd_is_exact(usd: str, expected: int) -> None:
+    """Known prices lose nothing."""
+    assert expected == nanousd_per_million(Decimal(usd))
+
+
+def test_the_package_wins_over_the_shipped_record_and_is_named() -> None:
+    """Each cost row says where its price came from."""
+    rates = rates_of(resolve_prices(load_catalogue(), DAY), "anthropic", "nova")
+
+    assert rates.source.startswith("genai-prices ")
+    assert rates.source.split()[1][0].isdigit()
+
+
+def test_the_operator_wins_over_the_package(tmp_path: Path) -> None:
+    """A negotiated price is the one that is billed."""
+    text = '[models."gpt-6-luna"]\nprice = { input = 5, output = 6 }\n'
+    (tmp_path / "openai.toml").write_text(text)
+
+    resolved = resolve_prices(load_catalogue(tmp_path), DAY)
+
+    assert (5, 6, "operator") == (
+        (rates := rates_of(resolved, "openai", "gpt-6-luna")).input,
+        rates.output,
+        rates.source,
+    )
+    assert rates_of(resolved, "openai", "gpt-6.1-sol").source.startswith("genai-prices")
+
+
+def test_the_shipped_price_stands_where_the_package_knows_none() -> None:
+    """Local models cost nothing, and that is a price."""
+    rates = rates_of(resolve_prices(load_catalogue(), DAY), "ollama", "qwen3:8b")
+
+    assert (0, 0, "record") == (rates.input, rates.output, rates.source)
+
+
+def test_shipped_prices_agree_with_the_package() -> None:
+    """A record that drifted would bill wrongly on the day the package forgets the model."""
+    shipped = load_catalogue()
+    resolved = resolve_prices(shipped, DAY)
+    pairs = [
+        (model, rates_of(resolved, provider.name, model.name))
+        for provider in shipped.providers.values()
+        for model in provider.models
+    ]
+
+    def numbers(rates: Rates) -> tuple[int, int, int, int]:
+        return rates.input, rates.output, rates.cache_read, rates.cache_write
+
+    assert [] == [
+        model.name
+        for model, rates in pairs
+        if model.rates and numbers(model.rates) != numbers(rates)
+    ]
+
+
+def test_a_dated_price_changes_on_its_day() -> None:
+    """Resolved again at midnight, the new price holds from the first query."""
+    catalogue = load_catalogue()
+    last = resolve_prices(catalogue, datetime.date(2026, 11, 30))
+    first = resolve_prices(catalogue, datetime.date(2026, 12, 1))
+
+    model = ("google", "gemini-4-argon")
+    assert (2 * 10**9, 4 * 10**9) == (rates_of(last, *model).input, rates_of(first, *model).input)
+
+
+def test_a_price_by_length_is_the_dearest_that_a_request_can_meet() -> None:
+    """The step is decided by tokens that nobody can count before."""
+    catalogue = load_catalogue()
+    model = ("anthropic", "claude-haiku-5-5")
+
+    assert 500_000_000 == rates_of(resolve_prices(catalogue, DAY), *model).input
+    short = resolve_prices(catalogue, DAY, input_tokens_max=100_000)
+    assert 100_000_000 == rates_of(short, *model).input
+
+
+def test_every_rate_is_an_integer() -> None:
+    """Money is never a float, nor a Decimal that pretends to be an int."""
+    resolved = resolve_prices(load_catalogue(), DAY)
+    rates = [m.rates for p in resolved.providers.values() for m in p.models if m.rates]
+
+    assert {int} == {
+        type(value)
+        for rate in rates
+        for value in (rate.input, rate.output, rate.cache_read, rate.cache_write)
+    }
