@@ -1,0 +1,715 @@
+"""The Rust engine, as Python sees it. `mypy.stubtest` holds this to the truth.
+
+Every time is Unix time in microseconds, every amount nano-USD, every rate nano-USD per million
+tokens. A refusal is a return value. A caller's mistake is a `ValueError`, an integer that does
+not fit its type an `OverflowError`. All classes are frozen; those with state are thread-safe.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, final
+
+__all__ = [
+    "Account",
+    "Analysis",
+    "Arrival",
+    "BoundaryVerdict",
+    "CallBuckets",
+    "Catalogue",
+    "ChainVerifier",
+    "Decision",
+    "EntryDraft",
+    "ExportVerifier",
+    "FairQueue",
+    "IdentityWindows",
+    "LedgerEntry",
+    "ModelRecord",
+    "PolicyQuery",
+    "PolicySet",
+    "PolicyVerdict",
+    "RouteQuery",
+    "Scored",
+    "SealedEntry",
+    "SlotChoice",
+    "WindowState",
+    "analyze",
+    "available",
+    "bound",
+    "cap_that_fits",
+    "choose_identity",
+    "choose_slot",
+    "cost",
+    "decode_entry",
+    "digest",
+    "encode_list",
+    "export_line",
+    "export_tail",
+    "late_post",
+    "owns",
+    "post",
+    "reserve",
+    "role_allowed",
+    "seal",
+    "void",
+]
+
+# Canonical bytes
+
+def encode_list(items: Sequence[bytes]) -> bytes:
+    """Encode a list of byte strings so that no two lists share an encoding.
+
+    A count (u32, big-endian), then each item after its length (u32, big-endian).
+    """
+
+def digest(tag: str, fields: Sequence[bytes]) -> bytes:
+    """SHA-256 over the length-prefixed `tag` and the encoded list of `fields`; 32 bytes."""
+
+# The ledger
+
+@final
+class EntryDraft:
+    """An entry before it has a number, a time and a predecessor."""
+
+    def __new__(
+        cls,
+        *,
+        entry_id: str,
+        decision: str,
+        action: str,
+        identity_id: str,
+        principal_type: str,
+        principal_id: str,
+        acting_for: Sequence[str],
+        resource_kind: str,
+        resource_id: str,
+        reason: str,
+        salt: bytes,
+        payload: bytes,
+    ) -> EntryDraft:
+        """Take the entry's fields.
+
+        `salt` is 32 random bytes, kept and erased with `payload`, which is UTF-8 text.
+        """
+
+@final
+class SealedEntry:
+    """An entry as it is stored."""
+
+    @property
+    def sequence(self) -> int:
+        """Its number; the first entry of a ledger has 1."""
+    @property
+    def canonical(self) -> bytes:
+        """Its canonical bytes."""
+    @property
+    def payload_digest(self) -> bytes:
+        """SHA-256 over salt and payload."""
+    @property
+    def prev_hash(self) -> bytes:
+        """The hash of the entry before it; 32 zero bytes for the first."""
+    @property
+    def entry_hash(self) -> bytes:
+        """Its own hash, SHA-256 over a zero byte and the canonical bytes (an RFC 6962 leaf)."""
+    def __hash__(self) -> int: ...
+
+@final
+class LedgerEntry:
+    """An entry as it was decided, read from its canonical bytes."""
+
+    @property
+    def origin(self) -> str:
+        """Names the database that the chain began in."""
+    @property
+    def ledger_number(self) -> int:
+        """Which of the origin's ledgers this is."""
+    @property
+    def sequence(self) -> int:
+        """Counts from 1 without a gap."""
+    @property
+    def entry_id(self) -> str:
+        """The entry's UUID; other rows refer to it."""
+    @property
+    def batch_id(self) -> str:
+        """The UUID of the transaction that wrote it."""
+    @property
+    def time_us(self) -> int:
+        """The transaction's time."""
+    @property
+    def decision(self) -> str:
+        """What was decided."""
+    @property
+    def action(self) -> str:
+        """What it was decided about."""
+    @property
+    def identity_id(self) -> str:
+        """The identity that the decision belongs to."""
+    @property
+    def principal_type(self) -> str:
+        """`user`, `service` or `agent`."""
+    @property
+    def principal_id(self) -> str:
+        """Who acted."""
+    @property
+    def acting_for(self) -> list[str]:
+        """On whose behalf, nearest first."""
+    @property
+    def resource_kind(self) -> str:
+        """What kind of thing it was done to."""
+    @property
+    def resource_id(self) -> str:
+        """Which one."""
+    @property
+    def reason(self) -> str:
+        """Why it was decided so; empty when the decision says it."""
+    @property
+    def payload_digest(self) -> bytes:
+        """SHA-256 over salt and payload."""
+    @property
+    def prev_hash(self) -> bytes:
+        """The hash of the entry before it."""
+    def __hash__(self) -> int: ...
+
+def seal(
+    *,
+    origin: str,
+    ledger_number: int,
+    batch_id: str,
+    time_us: int,
+    size: int,
+    head: bytes,
+    drafts: Sequence[EntryDraft],
+) -> list[SealedEntry]:
+    """Number, chain and hash `drafts` after the entry with number `size` and hash `head`.
+
+    Raises:
+        ValueError: A payload is not UTF-8, or `head` is not 32 bytes. Then none is sealed.
+    """
+
+def decode_entry(canonical: bytes) -> LedgerEntry:
+    """Read an entry from its canonical bytes.
+
+    Raises:
+        ValueError: The bytes are not what any entry encodes to.
+    """
+
+def export_line(canonical: bytes, salt: bytes | None, payload: bytes | None) -> str:
+    """Write the JSON line of an entry, without a newline.
+
+    `salt` and `payload` are both None once they are erased.
+
+    Raises:
+        ValueError: `canonical` is no entry, the payload is not UTF-8, or only one is None.
+    """
+
+def export_tail(origin: str, ledger_number: int, size: int, head: bytes) -> str:
+    """Write the last line of an export, without a newline."""
+
+@final
+class ChainVerifier:
+    """Follows one stored chain from its first entry."""
+
+    def __new__(cls, origin: str | None, ledger_number: int) -> ChainVerifier:
+        """Start before the first entry; without an `origin` the first entry's counts."""
+    def entry(
+        self, canonical: bytes, entry_hash: bytes, salt: bytes | None, payload: bytes | None
+    ) -> str | None:
+        """Check the next entry: None when it holds, else why not; then it is not followed."""
+    @property
+    def size(self) -> int:
+        """How many entries held so far."""
+    @property
+    def head(self) -> bytes:
+        """The hash of the last entry that held; 32 zero bytes before the first."""
+
+@final
+class ExportVerifier:
+    """Reads an export line by line and says whether all of it holds."""
+
+    def __new__(cls) -> ExportVerifier: ...
+    def line(self, line: bytes) -> str | None:
+        r"""Check the next line: None when it holds, else why not.
+
+        Split the file at `b"\n"` and nowhere else; a newline at its end is the caller's to take.
+        """
+    def finish(self) -> str | None:
+        """End the export: None when its last line was there, else why not."""
+    @property
+    def entries(self) -> int:
+        """How many entries held so far."""
+    @property
+    def head(self) -> bytes:
+        """The hash of the last entry that held."""
+
+# Limits
+
+@final
+class Arrival:
+    """The answer to an arrival."""
+
+    @property
+    def verdict(self) -> Literal["admitted", "limited", "blocked", "full"]:
+        """What became of it; only an admitted call is counted."""
+    @property
+    def retry_after_us(self) -> int:
+        """After this long the call is admitted if nobody came in between; 0 when admitted."""
+    def __hash__(self) -> int: ...
+
+@final
+class WindowState:
+    """How much of its windows an identity has used."""
+
+    @property
+    def used(self) -> int:
+        """Admissions in the window."""
+    @property
+    def burst_used(self) -> int:
+        """Admissions in the burst's window."""
+    @property
+    def blocked_until_us(self) -> int:
+        """End of the block; 0 when not blocked."""
+    def __hash__(self) -> int: ...
+
+@final
+class IdentityWindows:
+    """Exact sliding windows for each identity: a limit, a burst, and a block for who breaks them.
+
+    No span of `window_us` holds more than `limit` admissions, and nothing is refused while there
+    is room. The same holds for the burst.
+    """
+
+    def __new__(
+        cls,
+        *,
+        limit: int,
+        window_us: int,
+        burst: int,
+        burst_window_us: int,
+        block_us: int,
+        keys_max: int,
+    ) -> IdentityWindows:
+        """Start with no history.
+
+        A `limit`, `burst` or `block_us` of 0 is off. At most `keys_max` identities are remembered;
+        those with nothing left to remember make room.
+        """
+    def arrive(self, identity: str, now_us: int) -> Arrival:
+        """Count a call if there is room; the one that breaks a limit blocks the identity."""
+    def give_back(self, identity: str, arrived_us: int) -> None:
+        """Take back one admission at `arrived_us`, if it is still counted."""
+    def restore(self, identity: str, times_us: Sequence[int]) -> None:
+        """Add admissions that were stored before a restart, in any order."""
+    def state(self, identity: str, now_us: int) -> WindowState:
+        """Tell what the identity has used."""
+    def reset(self, identity: str) -> None:
+        """Forget the identity's admissions and its block."""
+
+@final
+class CallBuckets:
+    """A rate with a burst for each key (GCRA)."""
+
+    def __new__(cls, *, rate_per_s: int, burst: int, keys_max: int) -> CallBuckets:
+        """Start with every bucket full. A rate of 0 is off.
+
+        Raises:
+            ValueError: `burst` is 0.
+        """
+    def take(self, key: str, now_us: int) -> int:
+        """Take one call: 0 when admitted, else the exact microseconds to wait."""
+
+@final
+class SlotChoice:
+    """Which slot to take, or when to come back."""
+
+    @property
+    def slot(self) -> int | None:
+        """The slot to take; None when none is free."""
+    @property
+    def is_new(self) -> bool:
+        """Whether the slot has no row yet."""
+    @property
+    def retry_at_us(self) -> int:
+        """When a slot is free: now if one was chosen."""
+    def __hash__(self) -> int: ...
+
+def choose_slot(
+    slots: Sequence[tuple[int, int]], created: int, limit: int, now_us: int
+) -> SlotChoice:
+    """Choose among `slots`, pairs of number and `free_at_us`, those that are free first.
+
+    `created` is how many slots the provider has stored, `limit` how many it may have. The free
+    slot with the smallest `free_at_us` wins, then the smallest number; else slot `created` is new.
+
+    Raises:
+        ValueError: No slot below `limit` was given and none may be created, for one because
+            `limit` is 0.
+    """
+
+@final
+class FairQueue:
+    """Who waits for one provider: identities take turns, each in its own order.
+
+    An identity that was idle is served before the backlog of those that were not.
+    """
+
+    def __new__(cls, *, waiting_max: int) -> FairQueue:
+        """Start empty; at most `waiting_max` calls wait."""
+    def join(self, identity: str, ticket: int) -> int | None:
+        """Let a call wait: its place from 0, or None when the queue is full.
+
+        A ticket that waits already keeps its place.
+        """
+    def leave(self, ticket: int) -> None:
+        """Let a call go without service; the identity's later calls move up."""
+    def next(self) -> int | None:
+        """Tell whose turn it is."""
+    def take(self) -> int | None:
+        """Serve the call whose turn it is."""
+    def place(self, ticket: int) -> int | None:
+        """Tell how many calls are served before this one if nobody else comes or leaves."""
+    def __len__(self) -> int: ...
+
+# The identity boundary
+
+@final
+class BoundaryVerdict:
+    """The identity that a call acts in, or why there is none."""
+
+    @property
+    def identity(self) -> str | None:
+        """The identity; None with a violation."""
+    @property
+    def violation(
+        self,
+    ) -> Literal["spoofed_identity", "invalid_identity", "missing_identity"] | None:
+        """Why there is none."""
+    def __hash__(self) -> int: ...
+
+def choose_identity(held: Sequence[str], named: str | None) -> BoundaryVerdict:
+    """Tell the identity that a call acts in: the one it named, or the only one its token holds."""
+
+def owns(identity: str, resource_identity: str | None) -> bool:
+    """Whether a resource belongs to `identity`; one that is not there never does."""
+
+def role_allowed(required: str, roles: Sequence[str]) -> bool:
+    """Whether the required role is among `roles`; no role implies another."""
+
+# Budgets
+
+def cost(tokens_and_rates: Sequence[tuple[int, int]]) -> int:
+    """Sum tokens times rates, exactly, rounded up once.
+
+    Raises:
+        ValueError: Something is negative or the cost does not fit 64 bits.
+    """
+
+def bound(
+    *,
+    body_bytes: int,
+    extra_tokens: int,
+    dearest_input_rate: int,
+    output_cap: int,
+    output_rate: int,
+) -> int:
+    """Tell the most that an attempt can cost.
+
+    Raises:
+        ValueError: Something is negative or the bound does not fit 64 bits.
+    """
+
+def cap_that_fits(
+    *,
+    available: int,
+    body_bytes: int,
+    extra_tokens: int,
+    dearest_input_rate: int,
+    output_rate: int,
+    wanted: int,
+    least: int,
+) -> int | None:
+    """Tell the largest output cap from `least` to `wanted` whose bound is at most `available`.
+
+    Raises:
+        ValueError: Something is negative or does not fit 64 bits.
+    """
+
+@final
+class Account:
+    """One budget in one period."""
+
+    def __new__(cls, limit: int, granted: int, posted: int, reserved: int, overrun: int) -> Account:
+        """Take the amounts.
+
+        Raises:
+            ValueError: One is negative.
+        """
+    @property
+    def limit(self) -> int:
+        """What the budget allows."""
+    @property
+    def granted(self) -> int:
+        """What approvals added to it."""
+    @property
+    def posted(self) -> int:
+        """What was spent of it."""
+    @property
+    def reserved(self) -> int:
+        """What running work may still spend."""
+    @property
+    def overrun(self) -> int:
+        """What was billed beyond the reservations."""
+    def __hash__(self) -> int: ...
+
+def available(account: Account) -> int:
+    """Tell what may still be reserved; 0 when the account is overdrawn."""
+
+def reserve(accounts: Sequence[Account], amount: int) -> tuple[list[Account] | None, int]:
+    """Reserve `amount` in all accounts or in none.
+
+    The accounts after it and -1; or None and the index of the account with the least available
+    among those that it does not fit in, the first of equals.
+    """
+
+def post(account: Account, reserved: int, used: int) -> Account:
+    """End a reservation with what was used; what exceeds it is overrun.
+
+    Raises:
+        ValueError: Something is negative, or the account has less than `reserved` reserved.
+    """
+
+def late_post(account: Account, used: int) -> Account:
+    """Post what was used after its reservation had ended; what does not fit is overrun."""
+
+def void(account: Account, reserved: int) -> Account:
+    """End a reservation of which nothing was used.
+
+    Raises:
+        ValueError: The account has less than `reserved` reserved.
+    """
+
+# Routes
+
+@final
+class ModelRecord:
+    """A model of the catalogue."""
+
+    def __new__(
+        cls,
+        *,
+        provider: str,
+        model: str,
+        wire: str,
+        quality: int,
+        speed: int,
+        input_rate: int,
+        output_rate: int,
+        dearest_input_rate: int | None,
+        context_tokens: int,
+        output_tokens_max: int,
+        capabilities: Sequence[str],
+        regions: Sequence[str],
+        tier: str,
+        locked_role: str | None,
+    ) -> ModelRecord:
+        """Take the record's fields.
+
+        `quality` is 0 to 100, `speed` output tokens a second. A `dearest_input_rate` of None is an
+        unknown price. `regions` are all in which it may process data. `locked_role` is served by
+        records with that lock alone; they serve other roles too.
+        """
+
+@final
+class RouteQuery:
+    """What a query asks of the router."""
+
+    def __new__(
+        cls,
+        *,
+        task_type: str,
+        agent_role: str,
+        priority: str,
+        strategy: str,
+        preferred_provider: str | None,
+        preferred_model: str | None,
+        capabilities: Sequence[str],
+        cost_ceiling: int | None,
+        allowed_providers: Sequence[str],
+        forbidden_providers: Sequence[str],
+        regions: Sequence[str],
+        body_bytes: Sequence[int],
+        extra_tokens: Sequence[int],
+        output_cap: int,
+        nova_provider: str | None,
+        nova_model: str | None,
+    ) -> RouteQuery:
+        """Take the query's fields.
+
+        Empty `capabilities`, `allowed_providers` and `regions` ask nothing. `body_bytes` and
+        `extra_tokens` have one item for each record of the catalogue. No rule depends on
+        `priority`. The role `nova` is served by `nova_provider` and `nova_model` alone.
+
+        Raises:
+            ValueError: `strategy` is not balanced, cost, quality, speed or specific.
+        """
+
+@final
+class Scored:
+    """A candidate and why it stands where it stands; factors and score are 0 to 1,000."""
+
+    @property
+    def index(self) -> int:
+        """Its index in the catalogue."""
+    @property
+    def score(self) -> int:
+        """The weighted sum of its factors, times its provider's signal."""
+    @property
+    def quality(self) -> int:
+        """Its quality against the best candidate's."""
+    @property
+    def speed(self) -> int:
+        """Its speed against the fastest candidate's."""
+    @property
+    def cost(self) -> int:
+        """The cheapest candidate's bound against its own; 1,000 when free."""
+    @property
+    def bound(self) -> int:
+        """The most that an attempt can cost."""
+    def __hash__(self) -> int: ...
+
+@final
+class Decision:
+    """Which models may answer, and why not the others."""
+
+    @property
+    def chain(self) -> list[int]:
+        """Indexes of the candidates, in the order in which they are tried."""
+    @property
+    def candidates(self) -> list[Scored]:
+        """What the hard constraints leave, in the order of the chain."""
+    @property
+    def exclusions(self) -> list[tuple[int, str]]:
+        """The other records' indexes, each with the first constraint that excludes it."""
+    @property
+    def dearest_bound(self) -> int:
+        """The largest bound over the candidates; 0 if there are none."""
+    @property
+    def price_unknown_only(self) -> bool:
+        """Whether no record fits, but some would if its price were known."""
+    @property
+    def unknown_preferred(self) -> str | None:
+        """A preferred model or provider that the catalogue does not know; then all is empty."""
+
+@final
+class Catalogue:
+    """All models, and the providers that tasks and roles prefer."""
+
+    def __new__(
+        cls,
+        records: Sequence[ModelRecord],
+        task_defaults: Sequence[tuple[str, str]],
+        role_defaults: Sequence[tuple[str, str]],
+    ) -> Catalogue:
+        """Take the records, and default providers by task type and by agent role."""
+    def route(self, query: RouteQuery, signals: Sequence[tuple[str, int]] = ...) -> Decision:
+        """Decide which models may answer, best first.
+
+        `signals` are providers' present standings, 0 to 1,000: a score is multiplied by it, and
+        models of a provider with 0 come last. A provider that is not named has 1,000.
+
+        Raises:
+            ValueError: `body_bytes` or `extra_tokens` have not one item for each record.
+        """
+
+# Policies
+
+@final
+class PolicySet:
+    """The Cedar policies in force, checked against their schema."""
+
+    def __new__(
+        cls,
+        *,
+        schema: str,
+        shipped: Sequence[tuple[str, str]],
+        operator: Sequence[tuple[str, str]],
+    ) -> PolicySet:
+        """Check and take policy files, pairs of file name and text.
+
+        Raises:
+            ValueError: A file does not parse or validate, a policy has no unique `@id` or an
+                unknown `@checkpoint`, or an operator's policy is no `forbid`.
+        """
+    @property
+    def policy_ids(self) -> list[str]:
+        """The ids of all policies."""
+    @property
+    def revision(self) -> str:
+        """SHA-256 over the canonical set, in hex: the same policies have the same revision."""
+    def evaluate(self, query: PolicyQuery) -> PolicyVerdict:
+        """Decide whether the query is allowed, and what a person must approve first."""
+
+@final
+class PolicyQuery:
+    """What a principal wants to do, as policies see it."""
+
+    def __new__(
+        cls,
+        *,
+        principal_type: str,
+        principal_id: str,
+        identity_id: str,
+        roles: Sequence[str],
+        acting_for: Sequence[str],
+        operation: str,
+        intents: Sequence[str],
+        sphere: str,
+        target_kind: str,
+        target_id: str,
+        target_sphere: str,
+        spheres: Sequence[str],
+        cross_sphere: bool,
+        sensitivity: str,
+        agent_role: str,
+        providers: Sequence[str],
+    ) -> PolicyQuery:
+        """Take the query's fields; `principal_type` is user, service or agent."""
+
+@final
+class PolicyVerdict:
+    """What the policies say."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether a permit and no forbid applies, and nothing failed."""
+    @property
+    def denied_by(self) -> list[str]:
+        """Ids of the forbids that apply; `default_deny` when no permit does."""
+    @property
+    def checkpoints(self) -> list[tuple[str, str]]:
+        """What a person must approve: checkpoint type and the policy that asks for it."""
+    @property
+    def errors(self) -> list[str]:
+        """What failed in the evaluation; anything that fails denies."""
+
+# Intents
+
+@final
+class Analysis:
+    """What a text asks for."""
+
+    @property
+    def intents(self) -> list[str]:
+        """Wire names in a fixed order; `query` when nothing else is asked for."""
+    @property
+    def confidence(self) -> float:
+        """0.3 when nothing was found, else 0.7 to 0.99."""
+    @property
+    def entities(self) -> list[tuple[str, str]]:
+        """Kind (email, date, number, quoted) and value; at most 32."""
+    @property
+    def keywords(self) -> list[str]:
+        """At most 10 words that carry meaning, in lower case."""
+    @property
+    def sensitivity(self) -> Literal["public", "internal", "confidential", "restricted"]:
+        """How sensitive the intents make it."""
+
+def analyze(text: str) -> Analysis:
+    """Find what a text asks for, in English and French; linear in its length."""
