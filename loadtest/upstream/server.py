@@ -170,8 +170,10 @@ class FakeUpstream:
         self._arrive(request, provider, ask, status, cost)
         await self._wait(behaviour)
         if status != 200:
-            complaint = wire.error(why, self._complaint(why, request, wire))
-            connection.respond(status, complaint, behaviour.headers)
+            # Real providers quote the key in their refusals; so does this one, for those who log.
+            key = wire.key_of(request.headers)
+            complaint = wire.error(why, f"{why}, key {key!r}")
+            connection.respond(status, complaint, f"X-Key-Seen: {key}\r\n{behaviour.headers}")
             return
         shown = behaviour.fault != "no_usage" and (ask.wants_usage or not ask.streaming)
         answer = Answer(
@@ -196,10 +198,6 @@ class FakeUpstream:
         if self._catalogue.provider(provider).auth != "none" and not wire.key_of(request.headers):
             return 401, "authentication_error"
         return behaviour.status, "api_error"
-
-    def _complaint(self, why: str, request: Request, wire: Wire) -> str:
-        # Real providers quote the key in their refusals; so does this one, for those who log.
-        return f"{why}, key {wire.key_of(request.headers)!r}"
 
     def _arrive(
         self, request: Request, provider: str, ask: Ask | None, status: int, cost: int
