@@ -1,0 +1,67 @@
+"""The ledger: read, verify, export."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import grpc
+
+from chenu import errors
+from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.api.governance.v1 import audit_service_pb2, audit_service_pb2_grpc
+
+WHOLE_LEDGER_TIMEOUT_S: Final = 3_600.0
+
+
+class Audit:
+    """`AuditService`, for an `auditor`, or for a `system_auditor` in the identity `system`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = audit_service_pb2_grpc.AuditServiceStub(connection.channel)
+
+    async def list(
+        self,
+        filters: audit_service_pb2.ListEntriesRequest | None = None,
+        *,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> AsyncIterator[audit_service_pb2.LedgerEntry]:
+        """Entries that pass the filters, oldest first, page by page as they are read."""
+        request = audit_service_pb2.ListEntriesRequest()
+        if filters is not None:
+            request.CopyFrom(filters)
+        while True:
+            page = await self._connection.unary(self._stub.ListEntries, request, timeout_s)
+            for entry in page.entries:
+                yield entry
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def get(
+        self, entry_id: str, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> audit_service_pb2.LedgerEntry:
+        """One entry."""
+        request = audit_service_pb2.GetEntryRequest(entry_id=entry_id)
+        answer = await self._connection.unary(self._stub.GetEntry, request, timeout_s)
+        return answer.entry
+
+    async def verify(
+        self, *, timeout_s: float = WHOLE_LEDGER_TIMEOUT_S
+    ) -> audit_service_pb2.VerifyLedgerResponse:
+        """Have the server check every hash, link and number of the whole ledger."""
+        request = audit_service_pb2.VerifyLedgerRequest()
+        return await self._connection.unary(self._stub.VerifyLedger, request, timeout_s)
+
+    async def export(self, *, timeout_s: float = WHOLE_LEDGER_TIMEOUT_S) -> AsyncIterator[bytes]:
+        """The whole ledger as JSON lines, in pieces; the file verifies offline."""
+        request = audit_service_pb2.ExportEntriesRequest()
+        call = self._connection.open(self._stub.ExportEntries, request, timeout_s)
+        try:
+            async for answer in call:
+                yield answer.chunk
+        except grpc.aio.AioRpcError as error:
+            raise errors.from_call(error) from error
+        finally:
+            call.cancel()

@@ -1,0 +1,107 @@
+"""What waits for a person, and the person's decision."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable
+
+from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.api.governance.v1 import (
+    checkpoint_pb2,
+    checkpoint_service_pb2,
+    checkpoint_service_pb2_grpc,
+)
+
+
+class Checkpoints:
+    """`CheckpointService`. Only a person with the role `approver` approves or rejects."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = checkpoint_service_pb2_grpc.CheckpointServiceStub(connection.channel)
+
+    async def get(
+        self, checkpoint_id: str, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> checkpoint_pb2.Checkpoint:
+        """One checkpoint."""
+        request = checkpoint_service_pb2.GetCheckpointRequest(checkpoint_id=checkpoint_id)
+        answer = await self._connection.unary(self._stub.GetCheckpoint, request, timeout_s)
+        return answer.checkpoint
+
+    async def list(
+        self,
+        *,
+        states: Iterable[checkpoint_pb2.CheckpointState.ValueType] = (),
+        page_size: int = 0,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> AsyncIterator[checkpoint_pb2.Checkpoint]:
+        """The identity's checkpoints, newest first, page by page as they are read."""
+        request = checkpoint_service_pb2.ListCheckpointsRequest(states=states, page_size=page_size)
+        while True:
+            page = await self._connection.unary(self._stub.ListCheckpoints, request, timeout_s)
+            for checkpoint in page.checkpoints:
+                yield checkpoint
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def pending(self, *, timeout_s: float = CALL_TIMEOUT_S) -> int:
+        """How many of the identity's checkpoints wait for a person."""
+        request = checkpoint_service_pb2.CountPendingCheckpointsRequest()
+        answer = await self._connection.unary(
+            self._stub.CountPendingCheckpoints, request, timeout_s
+        )
+        return answer.pending
+
+    async def approve(
+        self,
+        checkpoint_id: str,
+        *,
+        reason: str = "",
+        decision_id: str = "",
+        expected_action_digest: bytes = b"",
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> checkpoint_pb2.Checkpoint:
+        """
+        Say yes to exactly the action that the checkpoint shows.
+
+        Pass the `decision_id` of the first try when you repeat it, and the digest that the person
+        was shown.
+        """
+        request = checkpoint_service_pb2.ResolveCheckpointRequest(
+            checkpoint_id=checkpoint_id,
+            decision_id=decision_id or str(uuid.uuid4()),
+            decision=checkpoint_service_pb2.CHECKPOINT_DECISION_APPROVE,
+            reason=reason,
+            expected_action_digest=expected_action_digest,
+        )
+        answer = await self._connection.unary(self._stub.ResolveCheckpoint, request, timeout_s)
+        return answer.checkpoint
+
+    async def reject(
+        self,
+        checkpoint_id: str,
+        *,
+        reason: str,
+        decision_id: str = "",
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> checkpoint_pb2.Checkpoint:
+        """Say no, and why. Pass the `decision_id` of the first try when you repeat it."""
+        request = checkpoint_service_pb2.ResolveCheckpointRequest(
+            checkpoint_id=checkpoint_id,
+            decision_id=decision_id or str(uuid.uuid4()),
+            decision=checkpoint_service_pb2.CHECKPOINT_DECISION_REJECT,
+            reason=reason,
+        )
+        answer = await self._connection.unary(self._stub.ResolveCheckpoint, request, timeout_s)
+        return answer.checkpoint
+
+    async def cancel(
+        self, checkpoint_id: str, *, reason: str = "", timeout_s: float = CALL_TIMEOUT_S
+    ) -> checkpoint_pb2.Checkpoint:
+        """Withdraw a pending checkpoint and end its query."""
+        request = checkpoint_service_pb2.CancelCheckpointRequest(
+            checkpoint_id=checkpoint_id, reason=reason
+        )
+        answer = await self._connection.unary(self._stub.CancelCheckpoint, request, timeout_s)
+        return answer.checkpoint

@@ -1,0 +1,75 @@
+"""The client: one channel, one token, one identity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from chenu.aio.audit import Audit
+from chenu.aio.budgets import Budgets
+from chenu.aio.checkpoints import Checkpoints
+from chenu.aio.connection import Connection, connect
+from chenu.aio.identity import Identity
+from chenu.aio.pipeline import Pipeline
+from chenu.aio.rate_limits import RateLimits
+from chenu.aio.router import Router
+
+
+class Client:
+    """
+    A connection to CHE·NU. Every failure is a `chenu.errors.ChenuError`.
+
+        async with Client("gateway.example:443", token=token, identity="acme") as client:
+            response = await client.pipeline.query("What changed since Monday?")
+            print(response.answer.text)
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        token: str | Callable[[], str] | None = None,
+        identity: str | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        insecure: bool = False,
+        options: tuple[tuple[str, str | int], ...] = (),
+    ) -> None:
+        """
+        Connect on first use.
+
+        Args:
+            target: `host:port`, or `unix:path`.
+            token: The bearer token, or what gives the present one (asked at each call).
+            identity: The identity to act in; a token that holds only one needs none.
+            credentials: TLS with other than the system's roots, or with a client certificate.
+            insecure: Go without TLS to another machine. On loopback there is none anyway.
+            options: Channel options of gRPC, over this SDK's own.
+        """
+        give = (lambda: token) if isinstance(token, str) else token
+        channel = connect(target, credentials=credentials, insecure=insecure, options=options)
+        self._connection = Connection(channel, give, identity)
+        self.pipeline = Pipeline(self._connection)
+        self.router = Router(self._connection)
+        self.checkpoints = Checkpoints(self._connection)
+        self.budgets = Budgets(self._connection)
+        self.rate_limits = RateLimits(self._connection)
+        self.identity = Identity(self._connection)
+        self.audit = Audit(self._connection)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End every call and the connection."""
+        await self._connection.channel.close()

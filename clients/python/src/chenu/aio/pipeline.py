@@ -1,0 +1,170 @@
+"""Queries: ask, follow, take up, list, cancel."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.aio.stream import Attach, Attached, Log
+from chenu.api.pipeline.v1 import (
+    event_pb2,
+    message_pb2,
+    pipeline_service_pb2,
+    pipeline_service_pb2_grpc,
+)
+
+QUERY_TIMEOUT_S: Final = 300.0
+WATCH_TIMEOUT_S: Final = 86_400.0
+WATCH_CALL_TIMEOUT_S: Final = 600.0
+GIVE_UP_S: Final = 30.0
+
+
+class Pipeline:
+    """`PipelineService`. A query is a text, or a `QueryRequest` where more is to be said."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = pipeline_service_pb2_grpc.PipelineServiceStub(connection.channel)
+
+    async def query(
+        self,
+        query: str | pipeline_service_pb2.QueryRequest,
+        *,
+        timeout_s: float = QUERY_TIMEOUT_S,
+    ) -> pipeline_service_pb2.QueryResponse:
+        """
+        Run a query and return its whole answer.
+
+        It is given a `request_id` if it has none, so that a repeated call is the same query.
+        """
+        return await self._connection.unary(self._stub.Query, _request(query), timeout_s)
+
+    def run(
+        self,
+        query: str | pipeline_service_pb2.QueryRequest,
+        *,
+        timeout_s: float = QUERY_TIMEOUT_S,
+        give_up_s: float = GIVE_UP_S,
+    ) -> Log:
+        """
+        Run a query and read its log as it is written.
+
+        `timeout_s` is the query's deadline; `give_up_s` is how long a lost connection is sought.
+        """
+        request = pipeline_service_pb2.RunRequest(query=_request(query))
+        return Log(
+            request_id=request.query.request_id,
+            first=lambda _, left_s: self._connection.open(self._stub.Run, request, left_s),
+            again=self._watch(request.query.request_id),
+            after=None,
+            timeout_s=timeout_s,
+            raises_outcome=True,
+            give_up_s=give_up_s,
+        )
+
+    def watch(
+        self,
+        request_id: str,
+        *,
+        after: event_pb2.Cursor | None = None,
+        timeout_s: float = WATCH_TIMEOUT_S,
+        give_up_s: float = GIVE_UP_S,
+    ) -> Log:
+        """Read a query's log from a cursor to its end, whatever its outcome."""
+        watch = self._watch(request_id)
+        return Log(
+            request_id=request_id,
+            first=watch,
+            again=watch,
+            after=after,
+            timeout_s=timeout_s,
+            raises_outcome=False,
+            give_up_s=give_up_s,
+        )
+
+    def resume(
+        self,
+        request_id: str,
+        *,
+        after: event_pb2.Cursor | None = None,
+        timeout_s: float = QUERY_TIMEOUT_S,
+        give_up_s: float = GIVE_UP_S,
+    ) -> Log:
+        """Run an approved query (`Continue`) and read its log from a cursor."""
+
+        def first(cursor: event_pb2.Cursor, left_s: float) -> Attached:
+            request = pipeline_service_pb2.ContinueRequest(request_id=request_id, after=cursor)
+            return self._connection.open(self._stub.Continue, request, left_s)
+
+        return Log(
+            request_id=request_id,
+            first=first,
+            again=self._watch(request_id),
+            after=after,
+            timeout_s=timeout_s,
+            raises_outcome=True,
+            give_up_s=give_up_s,
+        )
+
+    async def get(
+        self, request_id: str, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> pipeline_service_pb2.GetQueryResponse:
+        """One query, with its answer once it completed."""
+        request = pipeline_service_pb2.GetQueryRequest(request_id=request_id)
+        return await self._connection.unary(self._stub.GetQuery, request, timeout_s)
+
+    async def list(
+        self,
+        *,
+        states: Iterable[message_pb2.QueryState.ValueType] = (),
+        page_size: int = 0,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> AsyncIterator[message_pb2.Query]:
+        """The identity's queries, newest first, page by page as they are read."""
+        request = pipeline_service_pb2.ListQueriesRequest(states=states, page_size=page_size)
+        while True:
+            page = await self._connection.unary(self._stub.ListQueries, request, timeout_s)
+            for query in page.queries:
+                yield query
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def cancel(
+        self, request_id: str, *, reason: str = "", timeout_s: float = CALL_TIMEOUT_S
+    ) -> message_pb2.Query:
+        """End a query at once; a query that has ended stays as it is."""
+        request = pipeline_service_pb2.CancelQueryRequest(request_id=request_id, reason=reason)
+        answer = await self._connection.unary(self._stub.CancelQuery, request, timeout_s)
+        return answer.query
+
+    async def intents(
+        self, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> tuple[pipeline_service_pb2.IntentInfo, ...]:
+        """All intents and the checkpoint that each one asks for."""
+        request = pipeline_service_pb2.ListIntentsRequest()
+        answer = await self._connection.unary(self._stub.ListIntents, request, timeout_s)
+        return tuple(answer.intents)
+
+    def _watch(self, request_id: str) -> Attach:
+        def attach(cursor: event_pb2.Cursor, left_s: float) -> Attached:
+            request = pipeline_service_pb2.WatchRequest(request_id=request_id, after=cursor)
+            timeout_s = min(left_s, WATCH_CALL_TIMEOUT_S)
+            return self._connection.open(self._stub.Watch, request, timeout_s)
+
+        return attach
+
+
+def _request(
+    query: str | pipeline_service_pb2.QueryRequest,
+) -> pipeline_service_pb2.QueryRequest:
+    request = pipeline_service_pb2.QueryRequest()
+    if isinstance(query, str):
+        request.text = query
+    else:
+        request.CopyFrom(query)
+    if not request.request_id and not request.validate_only:
+        request.request_id = str(uuid.uuid4())
+    return request
