@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what the gates need and a bare Debian 12 lacks. Needs root; does nothing where all is there.
+# Install what the gates need and a bare Debian 12 lacks: as root, or nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

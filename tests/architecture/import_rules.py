@@ -14,7 +14,8 @@ VOCABULARY: Final = frozenset(
 FEATURE_GROUPS: Final = ("governance", "monitoring")
 FEATURES: Final = ("pipeline", "providers", *FEATURE_GROUPS)
 
-# A file's name says its layer, in every feature the same; any other name is a pure part.
+# The last word of a file's name says its layer, in every feature the same; any other word makes
+# it a pure part of its feature.
 LAYERS: Final = {
     "model": "model",
     "events": "model",
@@ -25,19 +26,20 @@ LAYERS: Final = {
     "service": "service",
     "tables": "tables",
     "convert": "convert",
+    "encode": "convert",
     "servicer": "servicer",
 }
 # What each layer may import of its own feature, besides itself.
 MAY_IMPORT: Final = {
     "model": set[str](),
     "ports": {"model"},
-    "part": {"model", "ports"},
+    "part": {"model", "ports", "decide"},
     "decide": {"model", "ports", "part"},
     "lanes": {"model", "ports", "part", "decide"},
     "service": {"model", "ports", "part", "decide", "lanes"},
-    "tables": {"model", "ports"},
-    "convert": {"model", "ports"},
-    "servicer": {"model", "ports", "part", "service", "convert"},
+    "tables": {"model", "ports", "part"},
+    "convert": {"model", "ports", "part", "decide"},
+    "servicer": {"model", "ports", "part", "decide", "service", "convert"},
 }
 ADAPTERS: Final = frozenset({"tables", "convert", "servicer"})
 SHARED_WITH_UNITS: Final = frozenset({"model", "ports", "part", "decide"})
@@ -52,6 +54,7 @@ FOREIGN: Final = {
     "servicer": STORAGE + UPSTREAM,
     "provider": TRANSPORT + STORAGE,
 }
+INFRA: Final = {"infra.db": TRANSPORT + UPSTREAM, "infra.rpc": STORAGE + UPSTREAM}
 PURE: Final = TRANSPORT + STORAGE + UPSTREAM
 
 
@@ -80,7 +83,7 @@ def layer_of(name: str) -> str:
     below = name.removeprefix(feature_of(name)).lstrip(".")
     if feature_of(name) == "providers" and below not in {"model", "ports"}:
         return "provider"
-    return LAYERS.get(below.split(".", maxsplit=1)[0], "part")
+    return LAYERS.get(below.split(".", maxsplit=1)[0].rsplit("_", maxsplit=1)[-1], "part")
 
 
 def _reasons(name: str, imported: Import) -> Iterator[str]:
@@ -119,7 +122,7 @@ def _allowed_in_feature(name: str, target: str) -> bool:
     layer = layer_of(name)
     if inside(target, "infra"):
         return layer in ADAPTERS
-    if feature_of(name) != feature_of(target) or inside(target, "config", "cli", "bootstrap"):
+    if feature_of(name) != feature_of(target):
         return False
     if layer == "provider":
         return True
@@ -129,6 +132,9 @@ def _allowed_in_feature(name: str, target: str) -> bool:
 def _foreign(name: str, imported: Import) -> Iterator[str]:
     """Third-party packages that a layer must not know."""
     if inside(name, "bootstrap", "infra", "config", "__main__"):
+        place = name.split(".", maxsplit=2)[:2]
+        if inside(imported.target, *INFRA.get(".".join(place), ())):
+            yield "storage and transport do not know each other"
         return
     if inside(name, "cli"):
         if not imported.lazy and inside(imported.target, *PURE):

@@ -16,8 +16,6 @@ from tests.architecture.source import ROOT, Source, sources
 
 MAPPING: Final = ROOT / "server/chenu_server/infra/rpc/errors.py"
 CASES: Final = ROOT / "tests/service/cases.py"
-# Any exception that is no ChenuError becomes this one; it needs no class.
-UNEXPECTED: Final = "INTERNAL"
 
 needs_mapping = pytest.mark.skipif(not MAPPING.exists(), reason="no errors are mapped yet")
 needs_cases = pytest.mark.skipif(not CASES.exists(), reason="no rpc is served yet")
@@ -58,7 +56,7 @@ def test_every_reason_has_one_error() -> None:
     """The enum holds what can be reached, and a reason names one thing that happened."""
     mapped = sorted(reason for _, reason in rows().values())
 
-    assert sorted(set(contract.promises()) - {UNEXPECTED}) == mapped
+    assert sorted(contract.promises()) == mapped
 
 
 @needs_mapping
@@ -68,9 +66,8 @@ def test_every_error_is_answered_as_the_contract_promises() -> None:
         reason: contract.Promise(status, frozenset(names(error)) - error.hidden)
         for error, (status, reason) in rows().items()
     }
-    promised = {name: it for name, it in contract.promises().items() if name != UNEXPECTED}
 
-    assert promised == answered
+    assert contract.promises() == answered
 
 
 def servicers() -> dict[str, list[tuple[str, set[str]]]]:
