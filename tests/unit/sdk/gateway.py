@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import grpc
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from grpc_status import rpc_status  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
+from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 
 from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.pipeline.v1 import (

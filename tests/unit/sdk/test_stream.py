@@ -64,9 +64,12 @@ async def test_a_cut_run_is_taken_up_at_its_cursor(
     )
     assert "Hello" == log.text
     assert [
-        event_pb2.Cursor(sequence=2, attempt=1, offset=3),
-        event_pb2.Cursor(sequence=2, attempt=1, offset=5),
-    ] == [asked.after for asked in gateway.asked[1:]]  # type: ignore[attr-defined]
+        pipeline_service_pb2.WatchRequest(
+            request_id=log.request_id,
+            after=event_pb2.Cursor(sequence=2, attempt=1, offset=offset),
+        )
+        for offset in (3, 5)
+    ] == gateway.asked[1:]
 
 
 async def test_a_run_that_was_cut_before_its_first_event_is_asked_again(
@@ -152,10 +155,12 @@ async def test_a_block_is_raised_wherever_the_connection_breaks(
     gateway.runs = [[*log[:cut_after], Cut()]]
     gateway.watches = [[*log[cut_after:], Hang()]]
 
+    waiting = client.pipeline.run("hello", timeout_s=20)
+
     with pytest.raises(errors.CheckpointPending) as caught:
-        await read(client.pipeline.run("hello", timeout_s=20))
+        await read(waiting)
     assert "c-1" == caught.value.checkpoint_id
-    assert gateway.asked[0].query.request_id == caught.value.request_id  # type: ignore[attr-defined]
+    assert waiting.request_id == caught.value.request_id
 
 
 async def test_watch_reads_over_a_block_and_ends_without_an_error(

@@ -21,8 +21,8 @@ from typing import Final
 
 import grpc
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from grpc_status import rpc_status  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
+from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 
 from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
