@@ -106,7 +106,6 @@ class AttemptEnd:
     """How an attempt went. `charge_nanousd` is what is posted for it."""
 
     attempt: Attempt
-    provider_rates_source: str
     usage: TokenUsage
     charge_nanousd: int
     estimated: bool

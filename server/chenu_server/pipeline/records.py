@@ -42,6 +42,7 @@ class Query:
     checkpoint_id: str
     provider: str
     model: str
+    chain: tuple[str, ...]
     stop_reason: str
     output_cap: int
     usage: TokenUsage
@@ -132,6 +133,11 @@ class OutputChunk:
     def key(self) -> Key:
         """The primary key."""
         return (self.identity_id, self.request_id, self.attempt, self.offset)
+
+    @property
+    def end(self) -> int:
+        """The byte offset behind it."""
+        return self.offset + len(self.text.encode())
 
 
 ATTEMPTS_OF_QUERY: Final = Lookup(Attempt, "of_query")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from chenu_server.caller import Caller
 from chenu_server.pipeline import drafts
 from chenu_server.pipeline.events import EventDraft
+from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import (
     Analysis,
     Encoded,
@@ -17,6 +20,9 @@ from chenu_server.pipeline.model import (
     QueryRequest,
     Snapshot,
 )
+from chenu_server.pipeline.ports import Admitted, AttemptEnd, Blocked
+from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.stop import Stop
 
 
 @dataclass(slots=True)
@@ -48,7 +54,37 @@ class QueryState:
     request: QueryRequest
     content_digest: bytes
     deadline_ms: int
+    arrival: int = 0
+    record: Query | None = None
     lanes: Lanes = field(default_factory=Lanes)
     analysis: Analysis | None = None
     snapshot: Snapshot | None = None
     encoded: Encoded | None = None
+    admitted: Admitted | None = None
+    blocked: Blocked | None = None
+    ended: AttemptEnd | None = None
+    output: list[str] = field(default_factory=list)
+    execution_started_ns: int = 0
+
+
+class Run(Protocol):
+    """What a lane sees of the run that walks it."""
+
+    @property
+    def deadline(self) -> float:
+        """When the query must have ended, on `time.monotonic`."""
+        ...
+
+    @property
+    def stop(self) -> Stop:
+        """What ends the run before its time."""
+        ...
+
+    @property
+    def log(self) -> QueryLog:
+        """Where output goes as it comes."""
+        ...
+
+    def told_to_wait(self, provider: str) -> Callable[[int, int], None]:
+        """Shows that the query waits for a slot: its place, and for how many microseconds."""
+        ...

@@ -290,6 +290,7 @@ class Admit:
             checkpoint_id="",
             provider="",
             model="",
+            chain=tuple(f"{each.provider}/{each.model}" for each in asked.encoded.route.chain),
             stop_reason="",
             output_cap=0,
             usage=TokenUsage(),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from chenu_server.pipeline.canonical import context_hash
 from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import Lane, LaneStatus, QueryRequest, Snapshot, Sphere
-from chenu_server.pipeline.state import QueryState
+from chenu_server.pipeline.state import QueryState, Run
 
 
 class ContextLane:
     """Hashes identity, sphere and context items."""
 
-    async def run(self, query: QueryState) -> Proceed:
+    async def run(self, query: QueryState, run: Run) -> Proceed:
         """Fill `query.snapshot`."""
         query.lanes.start(Lane.CONTEXT)
         query.snapshot = snapshot_of(query.caller.identity_id, query.request)

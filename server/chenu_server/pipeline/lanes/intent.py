@@ -5,7 +5,7 @@ from __future__ import annotations
 from chenu_server.engine import analyze
 from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import Analysis, Intent, Lane, LaneStatus
-from chenu_server.pipeline.state import QueryState
+from chenu_server.pipeline.state import QueryState, Run
 
 _ORDER = tuple(Intent)
 
@@ -13,7 +13,7 @@ _ORDER = tuple(Intent)
 class IntentLane:
     """Adds the intents that the text shows to the declared ones; never removes one."""
 
-    async def run(self, query: QueryState) -> Proceed:
+    async def run(self, query: QueryState, run: Run) -> Proceed:
         """Fill `query.analysis`."""
         query.lanes.start(Lane.INTENT)
         query.analysis = analysis_of(query.request.text, query.request.intents)

@@ -1,0 +1,126 @@
+"""Wire to model and back, for checkpoints."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from chenu.api.annotations.v1 import access_pb2
+from chenu.api.governance.v1 import action_pb2, checkpoint_pb2, principal_pb2
+from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
+from google.protobuf import timestamp_pb2
+
+from chenu_server.caller import Caller
+from chenu_server.errors import InvalidField
+from chenu_server.governance.checkpoints.decide import Resolution
+from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, Decision
+
+ID_MAX: Final = 256
+REASON_MAX: Final = 500
+
+_STATES: Final = {
+    checkpoint_pb2.CheckpointState.Value(f"CHECKPOINT_STATE_{state.name}"): state
+    for state in CheckpointState
+}
+_DECISIONS: Final = {
+    pb.CHECKPOINT_DECISION_APPROVE: Decision.APPROVE,
+    pb.CHECKPOINT_DECISION_REJECT: Decision.REJECT,
+}
+_OPTIONS: Final = (
+    checkpoint_pb2.CheckpointOption(id="approve", label_en="Approve", label_fr="Approuver"),
+    checkpoint_pb2.CheckpointOption(id="reject", label_en="Reject", label_fr="Refuser"),
+)
+
+
+def id_from(text: str) -> str:
+    """A checkpoint's id; one that is no UUID belongs to nobody's identity."""
+    if not text or len(text) > ID_MAX:
+        raise InvalidField("checkpoint_id", f"1 to {ID_MAX} characters are needed")
+    return text.lower()
+
+
+def reason_from(text: str) -> str:
+    """Why somebody decided so."""
+    if len(text) > REASON_MAX:
+        raise InvalidField("reason", f"{len(text)} characters; it takes at most {REASON_MAX}")
+    return text
+
+
+def state_from(number: int) -> CheckpointState:
+    """A state by its number."""
+    if number not in _STATES:
+        raise InvalidField("states", f"unknown value {number}")
+    return _STATES[number]
+
+
+def resolution_from(request: pb.ResolveCheckpointRequest, caller: Caller) -> Resolution:
+    """What a person decided."""
+    decision = _DECISIONS.get(request.decision)
+    if decision is None:
+        raise InvalidField("decision", "approve or reject")
+    digest = request.expected_action_digest
+    if digest and len(digest) != 32:
+        raise InvalidField("expected_action_digest", "32 bytes, or none")
+    return Resolution(
+        decision_id=_uuid(request.decision_id),
+        decision=decision,
+        reason=reason_from(request.reason),
+        expected_digest=digest,
+        by=caller.principal,
+    )
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise InvalidField("decision_id", "not a UUID") from None
+
+
+def checkpoint_of(checkpoint: Checkpoint) -> checkpoint_pb2.Checkpoint:
+    """A checkpoint as the wire shows it."""
+    kind, _, name = checkpoint.target.partition("/")
+    return checkpoint_pb2.Checkpoint(
+        checkpoint_id=checkpoint.checkpoint_id,
+        request_id=checkpoint.request_id,
+        types=[
+            checkpoint_pb2.CheckpointType.Value(f"CHECKPOINT_TYPE_{kind.name}")
+            for kind in checkpoint.types
+        ],
+        state=checkpoint_pb2.CheckpointState.Value(f"CHECKPOINT_STATE_{checkpoint.state.name}"),
+        action=checkpoint.action,
+        target=action_pb2.Target(operation=checkpoint.action, kind=kind, id=name),
+        action_digest=checkpoint.action_digest,
+        question_en=checkpoint.question_en,
+        question_fr=checkpoint.question_fr,
+        options=_OPTIONS,
+        requested_by=_principal(checkpoint.requested_by_type.value, checkpoint.requested_by),
+        create_time=_time(checkpoint.created_us),
+        expire_time=_time(checkpoint.expires_us),
+        resolve_time=_time(checkpoint.resolved_us),
+        use_before=_time(checkpoint.use_before_us),
+        resolved_by=_resolver(checkpoint.resolved_by),
+        decision_id=checkpoint.decision_id,
+        reason=checkpoint.reason,
+        max_cost_nanousd=checkpoint.max_cost_nanousd,
+        provider=checkpoint.provider,
+        model=checkpoint.model,
+        text_preview=checkpoint.preview,
+    )
+
+
+def _principal(kind: str, name: str) -> principal_pb2.Principal:
+    type_ = access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{kind.upper()}")
+    return principal_pb2.Principal(type=type_, id=name)
+
+
+def _resolver(text: str) -> principal_pb2.Principal | None:
+    kind, _, name = text.partition(":")
+    return _principal(kind, name) if kind else None
+
+
+def _time(time_us: int) -> timestamp_pb2.Timestamp | None:
+    if not time_us:
+        return None
+    seconds, micros = divmod(time_us, 1_000_000)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=micros * 1_000)

@@ -1,0 +1,69 @@
+"""What checkpoints need from storage, from the pipeline and from the boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from chenu_server.caller import Caller
+from chenu_server.governance.checkpoints.decide import Resolution, ResolveAnswer
+from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointFilter:
+    """Which checkpoints a page shows; `before` is the last one of the page before."""
+
+    states: tuple[CheckpointState, ...]
+    before: tuple[int, str] | None
+    count: int
+
+
+class CheckpointStore(Protocol):
+    """Checkpoints as they are stored, read outside any unit."""
+
+    async def get(self, identity_id: str, checkpoint_id: str) -> Checkpoint | None:
+        """One checkpoint, or None."""
+        ...
+
+    async def page(self, identity_id: str, wanted: CheckpointFilter) -> Sequence[Checkpoint]:
+        """Newest first."""
+        ...
+
+    async def count_pending(self, identity_id: str) -> int:
+        """How many wait for a person."""
+        ...
+
+
+class Resolver(Protocol):
+    """The unit that decides a resolution together with its query."""
+
+    async def resolve(self, checkpoint: Checkpoint, asked: Resolution) -> ResolveAnswer:
+        """How the resolution went; see `units.resolve`."""
+        ...
+
+
+class WaitingQueries(Protocol):
+    """What a decision sets going in the pipeline."""
+
+    async def approved(self, identity_id: str, request_id: str) -> None:
+        """Start the query now, if it said `resume_on_approval`."""
+        ...
+
+    async def cancel(self, caller: Caller, request_id: str, reason: str) -> None:
+        """Cancel the query that waits, and its checkpoint with it."""
+        ...
+
+
+class Boundary(Protocol):
+    """Refuses and records what reaches outside its identity."""
+
+    async def refuse(self, caller: Caller, *, kind: str, id: str) -> NoReturn:
+        """
+        Record a `cross_identity_access` and refuse it.
+
+        Raises:
+            BoundaryViolation: Always.
+        """
+        ...

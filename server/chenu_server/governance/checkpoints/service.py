@@ -1,0 +1,132 @@
+"""Checkpoints as people use them: see, count, approve, reject, withdraw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from chenu_server.caller import Caller, Role
+from chenu_server.errors import (
+    CheckpointAlreadyResolved,
+    CheckpointCancelled,
+    CheckpointExpired,
+    InvalidField,
+    RoleRequired,
+)
+from chenu_server.governance.checkpoints.decide import (
+    Lapsed,
+    Lost,
+    OtherAction,
+    Repeated,
+    Resolution,
+    Resolved,
+)
+from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, Decision
+from chenu_server.governance.checkpoints.ports import (
+    Boundary,
+    CheckpointFilter,
+    CheckpointStore,
+    Resolver,
+    WaitingQueries,
+)
+
+
+class CheckpointService:
+    """Only a person with the role `approver` in the same identity resolves."""
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        resolver: Resolver,
+        queries: WaitingQueries,
+        boundary: Boundary,
+    ) -> None:
+        self._store = store
+        self._resolver = resolver
+        self._queries = queries
+        self._boundary = boundary
+
+    async def get(self, caller: Caller, checkpoint_id: str) -> Checkpoint:
+        """
+        One checkpoint of the caller's identity.
+
+        Raises:
+            BoundaryViolation: There is none, here or anywhere.
+        """
+        checkpoint = await self._store.get(caller.identity_id, checkpoint_id)
+        if checkpoint is None:
+            await self._boundary.refuse(caller, kind="checkpoint", id=checkpoint_id)
+        assert checkpoint is not None
+        return checkpoint
+
+    async def page(self, caller: Caller, wanted: CheckpointFilter) -> Sequence[Checkpoint]:
+        """Checkpoints of the caller's identity, newest first."""
+        return await self._store.page(caller.identity_id, wanted)
+
+    async def count_pending(self, caller: Caller) -> int:
+        """How many wait for a person in the caller's identity."""
+        return await self._store.count_pending(caller.identity_id)
+
+    async def resolve(
+        self, caller: Caller, checkpoint_id: str, asked: Resolution
+    ) -> Checkpoint:
+        """
+        Approve or reject, once; the same decision under the same id is answered alike.
+
+        Raises:
+            RoleRequired: The caller is no person, or no approver here.
+            BoundaryViolation: The checkpoint is not in the caller's identity.
+            CheckpointAlreadyResolved: Someone else was first.
+            CheckpointExpired, CheckpointCancelled: It is over.
+            InvalidField: A rejection without a reason, or another action than the one shown.
+        """
+        if not caller.is_user or Role.APPROVER not in caller.roles:
+            raise RoleRequired(Role.APPROVER.value, "user")
+        if asked.decision is Decision.REJECT and not asked.reason.strip():
+            raise InvalidField("reason", "a rejection needs one")
+        checkpoint = await self.get(caller, checkpoint_id)
+        answer = await self._resolver.resolve(checkpoint, asked)
+        match answer:
+            case Resolved():
+                if answer.checkpoint.state is CheckpointState.APPROVED:
+                    await self._queries.approved(caller.identity_id, checkpoint.request_id)
+                return answer.checkpoint
+            case Repeated():
+                return answer.checkpoint
+            case Lapsed():
+                raise CheckpointExpired(checkpoint_id)
+            case OtherAction():
+                raise InvalidField("expected_action_digest", "the checkpoint asks about another")
+            case Lost():
+                _raise_lost(answer.checkpoint)
+
+    async def cancel(self, caller: Caller, checkpoint_id: str, reason: str) -> Checkpoint:
+        """
+        Withdraw a checkpoint with its query: by the requester, or by an approver.
+
+        Raises:
+            RoleRequired: The caller is neither.
+            BoundaryViolation: The checkpoint is not in the caller's identity.
+            CheckpointAlreadyResolved: It was resolved before.
+        """
+        checkpoint = await self.get(caller, checkpoint_id)
+        asked_it = (checkpoint.requested_by_type, checkpoint.requested_by)
+        requester = (caller.principal.type, caller.principal.id) == asked_it
+        if not requester and Role.APPROVER not in caller.roles:
+            raise RoleRequired(Role.APPROVER.value)
+        await self._queries.cancel(caller, checkpoint.request_id, reason)
+        after = await self.get(caller, checkpoint_id)
+        if after.state is not CheckpointState.CANCELLED:
+            _raise_lost(after)
+        return after
+
+
+def _raise_lost(checkpoint: Checkpoint) -> NoReturn:
+    """The refusal for whom a resolved checkpoint is no longer open."""
+    if checkpoint.state is CheckpointState.EXPIRED:
+        raise CheckpointExpired(checkpoint.checkpoint_id)
+    if checkpoint.state is CheckpointState.CANCELLED:
+        raise CheckpointCancelled(checkpoint.checkpoint_id)
+    raise CheckpointAlreadyResolved(
+        checkpoint.checkpoint_id, checkpoint.resolved_by, checkpoint.state.value
+    )

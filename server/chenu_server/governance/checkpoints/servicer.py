@@ -1,0 +1,76 @@
+"""CheckpointService over gRPC. Decodes, calls, encodes; decides nothing."""
+
+from __future__ import annotations
+
+import grpc
+from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
+from chenu.api.governance.v1 import checkpoint_service_pb2_grpc as pb_grpc
+
+from chenu_server.governance.checkpoints import convert
+from chenu_server.governance.checkpoints.ports import CheckpointFilter
+from chenu_server.governance.checkpoints.service import CheckpointService
+from chenu_server.infra.rpc.context import current_caller
+from chenu_server.infra.rpc.paging import page_of, page_token_of
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
+    """Serves `CheckpointService`."""
+
+    def __init__(self, checkpoints: CheckpointService) -> None:
+        self._checkpoints = checkpoints
+
+    async def GetCheckpoint(  # noqa: N802 - the wire name
+        self, request: pb.GetCheckpointRequest, context: Context
+    ) -> pb.GetCheckpointResponse:
+        """One checkpoint of the caller's identity."""
+        checkpoint_id = convert.id_from(request.checkpoint_id)
+        found = await self._checkpoints.get(current_caller(), checkpoint_id)
+        return pb.GetCheckpointResponse(checkpoint=convert.checkpoint_of(found))
+
+    async def ListCheckpoints(  # noqa: N802 - the wire name
+        self, request: pb.ListCheckpointsRequest, context: Context
+    ) -> pb.ListCheckpointsResponse:
+        """A page of the identity's checkpoints, newest first."""
+        caller = current_caller()
+        states = tuple(convert.state_from(number) for number in dict.fromkeys(request.states))
+        about = ("checkpoints", caller.identity_id, *states)
+        page = page_of(request.page_size, request.page_token, about)
+        before = (int(page.after[0]), page.after[1]) if page.after else None
+        wanted = CheckpointFilter(states=states, before=before, count=page.size + 1)
+        found = await self._checkpoints.page(caller, wanted)
+        shown = found[: page.size]
+        token = ""
+        if len(found) > page.size:
+            last = shown[-1]
+            token = page_token_of((str(last.created_us), last.checkpoint_id), about)
+        return pb.ListCheckpointsResponse(
+            checkpoints=[convert.checkpoint_of(each) for each in shown], next_page_token=token
+        )
+
+    async def CountPendingCheckpoints(  # noqa: N802 - the wire name
+        self, request: pb.CountPendingCheckpointsRequest, context: Context
+    ) -> pb.CountPendingCheckpointsResponse:
+        """How many checkpoints wait for a person in the caller's identity."""
+        pending = await self._checkpoints.count_pending(current_caller())
+        return pb.CountPendingCheckpointsResponse(pending=pending)
+
+    async def ResolveCheckpoint(  # noqa: N802 - the wire name
+        self, request: pb.ResolveCheckpointRequest, context: Context
+    ) -> pb.ResolveCheckpointResponse:
+        """Approve or reject, once."""
+        caller = current_caller()
+        checkpoint_id = convert.id_from(request.checkpoint_id)
+        asked = convert.resolution_from(request, caller)
+        resolved = await self._checkpoints.resolve(caller, checkpoint_id, asked)
+        return pb.ResolveCheckpointResponse(checkpoint=convert.checkpoint_of(resolved))
+
+    async def CancelCheckpoint(  # noqa: N802 - the wire name
+        self, request: pb.CancelCheckpointRequest, context: Context
+    ) -> pb.CancelCheckpointResponse:
+        """Withdraw a checkpoint together with its query."""
+        checkpoint_id = convert.id_from(request.checkpoint_id)
+        reason = convert.reason_from(request.reason)
+        cancelled = await self._checkpoints.cancel(current_caller(), checkpoint_id, reason)
+        return pb.CancelCheckpointResponse(checkpoint=convert.checkpoint_of(cancelled))

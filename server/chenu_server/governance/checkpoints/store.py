@@ -1,0 +1,66 @@
+"""Checkpoints as they are stored, read outside any unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState
+from chenu_server.governance.checkpoints.ports import CheckpointFilter
+from chenu_server.governance.checkpoints.tables import CHECKPOINTS
+from chenu_server.infra.db.reader import Reader
+
+
+class SqlCheckpoints:
+    """A `CheckpointStore`."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def get(self, identity_id: str, checkpoint_id: str) -> Checkpoint | None:
+        """One checkpoint, or None."""
+        columns = CHECKPOINTS.c
+        wanted = sa.select(CHECKPOINTS).where(
+            columns.identity_id == identity_id, columns.checkpoint_id == checkpoint_id
+        )
+        rows = await self._reader.rows(wanted)
+        return Checkpoint(**rows[0]._mapping) if rows else None
+
+    async def page(self, identity_id: str, wanted: CheckpointFilter) -> Sequence[Checkpoint]:
+        """Newest first."""
+        columns = CHECKPOINTS.c
+        query = sa.select(CHECKPOINTS).where(columns.identity_id == identity_id)
+        if wanted.states:
+            query = query.where(columns.state.in_(wanted.states))
+        if wanted.before is not None:
+            created_us, checkpoint_id = wanted.before
+            older = columns.created_us < created_us
+            same = columns.created_us == created_us
+            behind = sa.and_(same, columns.checkpoint_id > checkpoint_id)
+            query = query.where(sa.or_(older, behind))
+        ordered = query.order_by(columns.created_us.desc(), columns.checkpoint_id)
+        rows = await self._reader.rows(ordered.limit(wanted.count))
+        return [Checkpoint(**row._mapping) for row in rows]
+
+    async def count_pending(self, identity_id: str) -> int:
+        """How many wait for a person."""
+        columns = CHECKPOINTS.c
+        counted = sa.select(sa.func.count()).where(
+            columns.identity_id == identity_id, columns.state == CheckpointState.PENDING
+        )
+        return int((await self._reader.rows(counted))[0][0])
+
+    async def lapsed(self, now_us: int, count: int) -> Sequence[Checkpoint]:
+        """Checkpoints whose time is over; a unit decides again whether it is."""
+        columns = CHECKPOINTS.c
+        undecided = sa.and_(
+            columns.state == CheckpointState.PENDING, columns.expires_us <= now_us
+        )
+        unused = sa.and_(
+            columns.state == CheckpointState.APPROVED,
+            columns.consumed_us == 0,
+            columns.use_before_us <= now_us,
+        )
+        wanted = sa.select(CHECKPOINTS).where(sa.or_(undecided, unused)).limit(count)
+        return [Checkpoint(**row._mapping) for row in await self._reader.rows(wanted)]

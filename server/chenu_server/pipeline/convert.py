@@ -1,0 +1,206 @@
+"""Wire to model, for requests to the pipeline."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, TypeVar
+from uuid import UUID, uuid4
+
+from chenu.api.governance.v1 import action_pb2
+from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+
+from chenu_server.errors import InvalidField
+from chenu_server.pipeline.model import (
+    CONTEXT_ITEMS_MAX,
+    TEXT_MAX,
+    ContextItem,
+    Cursor,
+    Intent,
+    QueryRequest,
+    QueryStatus,
+    Routing,
+    Sphere,
+    Target,
+)
+
+NAME_MAX: Final = 256
+LIST_MAX: Final = 64
+REASON_MAX: Final = 500
+COST_MAX: Final = 10**18
+OUTPUT_TOKENS_MAX: Final = 1_000_000
+
+E = TypeVar("E", bound=enum.StrEnum)
+
+
+def by_number(wire: object, prefix: str, kind: type[E]) -> dict[int, E]:
+    """A wire enum's numbers and the model's values of the same names."""
+    value = wire.Value  # type: ignore[attr-defined] # protobuf's enum wrapper has no base type
+    return {value(f"{prefix}_{each.name}"): each for each in kind}
+
+
+INTENTS: Final = by_number(action_pb2.Intent, "INTENT", Intent)
+SPHERES: Final = by_number(action_pb2.Sphere, "SPHERE", Sphere)
+STATES: Final = by_number(message_pb2.QueryState, "QUERY_STATE", QueryStatus)
+
+
+def request_from(request: pb.QueryRequest) -> QueryRequest:
+    """
+    The request, checked field by field.
+
+    Raises:
+        InvalidField: A field's value is not one that this rpc takes; names the field.
+    """
+    if request.tools:
+        raise InvalidField("tools", "tools are not taken yet; leave the field empty")
+    return QueryRequest(
+        request_id=request_id_from(request.request_id, "request_id") or str(uuid4()),
+        text=text_from(request.text),
+        intents=_intents(request),
+        sphere=_sphere(request.sphere, "sphere") or Sphere.PERSONAL,
+        target=_target(request),
+        context_items=_items(request),
+        agent_role=name(request.agent_role, "agent_role"),
+        routing=routing_from(request.routing),
+        max_output_tokens=output_tokens_from(request.max_output_tokens),
+        max_cost_nanousd=cost_from(request.max_cost_nanousd),
+        detached=request.detached,
+        resume_on_approval=request.resume_on_approval,
+        validate_only=request.validate_only,
+    )
+
+
+def request_id_from(text: str, field: str) -> str:
+    """The canonical form of a UUID; an empty one stays empty."""
+    if not text:
+        return ""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise InvalidField(field, "not a UUID") from None
+
+
+def needed_id(text: str, field: str) -> str:
+    """An id that must be given. One that is no UUID belongs to nobody's identity."""
+    if not text or len(text) > NAME_MAX:
+        raise InvalidField(field, f"1 to {NAME_MAX} characters are needed")
+    return text.lower()
+
+
+def text_from(text: str) -> str:
+    """The query's text: 1 to 50,000 characters."""
+    if not 1 <= len(text) <= TEXT_MAX:
+        raise InvalidField("text", f"{len(text)} characters; it takes 1 to {TEXT_MAX:,}")
+    return text
+
+
+def output_tokens_from(value: int) -> int:
+    """The caller's cap on output; 0 means the default."""
+    if not 0 <= value <= OUTPUT_TOKENS_MAX:
+        raise InvalidField("max_output_tokens", f"0 to {OUTPUT_TOKENS_MAX:,}")
+    return value
+
+
+def cost_from(value: int) -> int:
+    """The caller's cap on cost in nano-USD; 0 means none."""
+    if not 0 <= value <= COST_MAX:
+        raise InvalidField("max_cost_nanousd", "0 to 10^18")
+    return value
+
+
+def name(text: str, field: str) -> str:
+    """A short text that names something."""
+    if len(text) > NAME_MAX:
+        raise InvalidField(field, f"{len(text)} characters; it takes at most {NAME_MAX}")
+    return text
+
+
+def reason_from(text: str) -> str:
+    """Why a person or service did something."""
+    if len(text) > REASON_MAX:
+        raise InvalidField("reason", f"{len(text)} characters; it takes at most {REASON_MAX}")
+    return text
+
+
+def routing_from(routing: routing_pb2.RoutingRequest) -> Routing:
+    """The routing wishes; unspecified enums are the defaults."""
+    return Routing(
+        task_type=_word(routing_pb2.TaskType, routing.task_type, "TASK_TYPE", "chat"),
+        priority=_word(routing_pb2.Priority, routing.priority, "PRIORITY", "normal"),
+        strategy=_word(routing_pb2.Strategy, routing.strategy, "STRATEGY", "balanced"),
+        preferred_provider=name(routing.preferred_provider, "routing.preferred_provider"),
+        preferred_model=name(routing.preferred_model, "routing.preferred_model"),
+        required_capabilities=_names(routing.required_capabilities, "required_capabilities"),
+        allowed_providers=_names(routing.allowed_providers, "allowed_providers"),
+        forbidden_providers=_names(routing.forbidden_providers, "forbidden_providers"),
+        regions=_names(routing.regions, "regions"),
+    )
+
+
+def cursor_from(cursor: event_pb2.Cursor) -> Cursor:
+    """Where a reader is in the log."""
+    if min(cursor.sequence, cursor.attempt, cursor.offset) < 0:
+        raise InvalidField("after", "a cursor's numbers are not negative")
+    return Cursor(sequence=cursor.sequence, attempt=cursor.attempt, offset=cursor.offset)
+
+
+def state_from(number: int, field: str) -> QueryStatus:
+    """A query's state by its number."""
+    if number not in STATES:
+        raise InvalidField(field, f"unknown value {number}")
+    return STATES[number]
+
+
+def _word(wire: object, number: int, prefix: str, default: str) -> str:
+    if number == 0:
+        return default
+    try:
+        word: str = wire.Name(number)  # type: ignore[attr-defined] # as in `by_number`
+    except ValueError:
+        raise InvalidField(f"routing.{prefix.lower()}", f"unknown value {number}") from None
+    return word.removeprefix(f"{prefix}_").lower()
+
+
+def _names(values: object, field: str) -> tuple[str, ...]:
+    names = tuple(values)  # type: ignore[call-overload] # a repeated field of strings
+    if len(names) > LIST_MAX:
+        raise InvalidField(f"routing.{field}", f"at most {LIST_MAX} values")
+    return tuple(name(each, f"routing.{field}") for each in names)
+
+
+def _sphere(number: int, field: str) -> Sphere | None:
+    if number and number not in SPHERES:
+        raise InvalidField(field, f"unknown value {number}")
+    return SPHERES.get(number)
+
+
+def _intents(request: pb.QueryRequest) -> tuple[Intent, ...]:
+    for number in request.intents:
+        if number not in INTENTS:
+            raise InvalidField("intents", f"unknown value {number}")
+    declared = {INTENTS[number] for number in request.intents}
+    return tuple(intent for intent in Intent if intent in declared)
+
+
+def _target(request: pb.QueryRequest) -> Target:
+    target = request.target
+    return Target(
+        operation=name(target.operation, "target.operation"),
+        kind=name(target.kind, "target.kind"),
+        id=name(target.id, "target.id"),
+        sphere=_sphere(target.sphere, "target.sphere"),
+    )
+
+
+def _items(request: pb.QueryRequest) -> tuple[ContextItem, ...]:
+    if len(request.context_items) > CONTEXT_ITEMS_MAX:
+        raise InvalidField("context_items", f"at most {CONTEXT_ITEMS_MAX} items")
+    return tuple(
+        ContextItem(
+            kind=name(item.kind, "context_items.kind"),
+            id=name(item.id, "context_items.id"),
+            sphere=_sphere(item.sphere, "context_items.sphere"),
+            content=item.content,
+        )
+        for item in request.context_items
+    )

@@ -1,0 +1,340 @@
+"""Model to wire, for queries, events and routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from chenu.api.annotations.v1 import access_pb2
+from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2, principal_pb2
+from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
+
+from chenu_server.pipeline.decide import error_of, reason_name
+from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.model import (
+    Intent,
+    Lane,
+    LaneReport,
+    Outcome,
+    QueryStatus,
+    Route,
+    TokenUsage,
+)
+from chenu_server.pipeline.records import Query
+
+Body = Mapping[str, Any]
+
+_KINDS: Final = {
+    kind: event_pb2.EventType.Value(f"EVENT_TYPE_{kind.name}") for kind in EventKind
+}
+_LANES: Final = {
+    lane.value: message_pb2.Lane.Value(lane.value.upper()) for lane in Lane
+}
+_STOPS: Final = {
+    "end_turn": message_pb2.STOP_REASON_END,
+    "stop": message_pb2.STOP_REASON_END,
+    "stop_sequence": message_pb2.STOP_REASON_END,
+    "max_tokens": message_pb2.STOP_REASON_LENGTH,
+    "length": message_pb2.STOP_REASON_LENGTH,
+    "model_context_window_exceeded": message_pb2.STOP_REASON_LENGTH,
+    "refusal": message_pb2.STOP_REASON_REFUSAL,
+    "content_filter": message_pb2.STOP_REASON_REFUSAL,
+}
+
+
+def time_of(time_us: int) -> timestamp_pb2.Timestamp | None:
+    """Unix microseconds as a timestamp; 0 is no time."""
+    if not time_us:
+        return None
+    seconds, micros = divmod(time_us, 1_000_000)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=micros * 1_000)
+
+
+def duration_of(duration_us: int) -> duration_pb2.Duration:
+    """Microseconds as a duration."""
+    seconds, micros = divmod(duration_us, 1_000_000)
+    return duration_pb2.Duration(seconds=seconds, nanos=micros * 1_000)
+
+
+def principal_of(text: str) -> principal_pb2.Principal:
+    """A principal from its `type:id` form."""
+    kind, _, name = text.partition(":")
+    type_ = access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{kind.upper()}") if kind else None
+    return principal_pb2.Principal(type=type_, id=name)
+
+
+def query_of(query: Query) -> message_pb2.Query:
+    """A query as the wire shows it. No remaining budget amount is in it."""
+    basis = message_pb2.COST_BASIS_ESTIMATED if query.estimated else message_pb2.COST_BASIS_EXACT
+    return message_pb2.Query(
+        request_id=query.request_id,
+        identity_id=query.identity_id,
+        principal=principal_of(f"{query.principal_type.value}:{query.principal_id}"),
+        state=_state(query.status),
+        lanes=[lane_of(report) for report in query.lanes],
+        intents=[_intent(name) for name in query.intents],
+        sphere=action_pb2.Sphere.Value(f"SPHERE_{query.sphere.upper()}"),
+        checkpoint_id=query.checkpoint_id,
+        route=_route_of(query),
+        tokens_used=query.usage.total,
+        cost_nanousd=query.cost_nanousd,
+        cost_basis=basis,
+        create_time=time_of(query.created_us),
+        update_time=time_of(query.updated_us),
+        end_time=time_of(query.ended_us),
+        outcome=outcome_of(query.outcome) if query.outcome.reason else None,
+        action_digest=query.action_digest,
+        context_hash=query.context_hash,
+        output_length=query.output_length,
+        last_sequence=query.event_count,
+        applied_output_cap=query.output_cap,
+    )
+
+
+def answer_of(query: Query, text: str) -> message_pb2.Answer:
+    """What came back; `text` is empty where the deltas have carried it."""
+    return message_pb2.Answer(
+        text=text,
+        provider=query.provider,
+        model=query.model,
+        stop_reason=stop_reason_of(query.stop_reason),
+        usage=usage_of(query.usage),
+        cost_nanousd=query.cost_nanousd,
+        applied_output_cap=query.output_cap,
+    )
+
+
+def lane_of(report: LaneReport) -> message_pb2.LaneReport:
+    """One lane's report."""
+    return message_pb2.LaneReport(
+        lane=_LANES[report.lane.value],
+        status=_lane_status(report.status.value),
+        duration=duration_of(report.duration_us),
+        summary=report.summary,
+    )
+
+
+def usage_of(usage: TokenUsage) -> message_pb2.Usage:
+    """Token counts."""
+    return message_pb2.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+    )
+
+
+def outcome_of(outcome: Outcome) -> message_pb2.Outcome:
+    """How a query ended, by the wire's reason."""
+    metadata = error_of(outcome).metadata() if outcome.reason else {}
+    return message_pb2.Outcome(
+        reason=reason_name(outcome), message=outcome.message, metadata=metadata
+    )
+
+
+def stop_reason_of(text: str) -> message_pb2.StopReason:
+    """A provider's word for why it stopped."""
+    return _STOPS.get(text, message_pb2.STOP_REASON_OTHER)
+
+
+def checkpoint_type_of(text: str) -> checkpoint_pb2.CheckpointType:
+    """A checkpoint type by its name."""
+    return checkpoint_pb2.CheckpointType.Value(f"CHECKPOINT_TYPE_{text.upper()}")
+
+
+def route_of(route: Route) -> routing_pb2.RoutingDecision:
+    """A route and why it is so."""
+    chain = route.chain
+    return routing_pb2.RoutingDecision(
+        provider=chain[0].provider if chain else "",
+        model=chain[0].model if chain else "",
+        chain=[routing_pb2.ModelRef(provider=e.provider, model=e.model) for e in chain],
+        candidates=[
+            routing_pb2.Candidate(
+                provider=each.provider,
+                model=each.model,
+                score=each.score,
+                quality=each.quality,
+                speed=each.speed,
+                cost=each.cost,
+                cost_bound_nanousd=each.bound_nanousd,
+            )
+            for each in route.candidates
+        ],
+        exclusions=[
+            routing_pb2.Exclusion(
+                provider=each.provider,
+                model=each.model,
+                reason=routing_pb2.ExclusionReason.Value(
+                    f"EXCLUSION_REASON_{each.reason.upper()}"
+                ),
+            )
+            for each in route.exclusions
+        ],
+        cost_bound_nanousd=max((each.bound_nanousd for each in chain), default=0),
+    )
+
+
+# --- events -----------------------------------------------------------------------------------
+
+
+def event_of(event: Event, request_id: str, query: Query | None) -> event_pb2.Event:
+    """An event; a final one takes the outcome from its query's row."""
+    field, body = _BODIES[event.kind](event.body, query)
+    return event_pb2.Event(
+        sequence=event.sequence,
+        request_id=request_id,
+        type=_KINDS[event.kind],
+        time=time_of(event.time_us),
+        **{field: body},
+    )
+
+
+_Made = tuple[str, Any]
+
+
+def _start(body: Body, query: Query | None) -> _Made:
+    return "pipeline_start", event_pb2.PipelineStart(
+        intents=[_intent(name) for name in body["intents"]],
+        sphere=action_pb2.Sphere.Value(f"SPHERE_{body['sphere'].upper()}"),
+    )
+
+
+def _lane_start(body: Body, query: Query | None) -> _Made:
+    return "lane_start", event_pb2.LaneStart(lane=_LANES[body["lane"]])
+
+
+def _lane_complete(body: Body, query: Query | None) -> _Made:
+    report = message_pb2.LaneReport(
+        lane=_LANES[body["lane"]],
+        status=_lane_status(body["status"]),
+        duration=duration_of(body["duration_us"]),
+        summary=body["summary"],
+    )
+    return "lane_complete", event_pb2.LaneComplete(report=report)
+
+
+def _lane_error(body: Body, query: Query | None) -> _Made:
+    reason = body["summary"]
+    return "lane_error", event_pb2.LaneError(lane=_LANES[body["lane"]], reason=reason)
+
+
+def _call_start(body: Body, query: Query | None) -> _Made:
+    return "llm_call_start", event_pb2.LlmCallStart(**body)
+
+
+def _call_delta(body: Body, query: Query | None) -> _Made:
+    return "llm_call_delta", event_pb2.LlmCallDelta(**body)
+
+
+def _call_complete(body: Body, query: Query | None) -> _Made:
+    return "llm_call_complete", event_pb2.LlmCallComplete(
+        attempt=body["attempt"],
+        usage=message_pb2.Usage(**body["usage"]),
+        cost_nanousd=body["cost_nanousd"],
+        stop_reason=stop_reason_of(body["stop_reason"]),
+        duration=duration_of(body["duration_us"]),
+    )
+
+
+def _call_error(body: Body, query: Query | None) -> _Made:
+    retried = body["will_retry"]
+    following = event_pb2.AFTER_ATTEMPT_FAILOVER if retried else event_pb2.AFTER_ATTEMPT_END
+    return "llm_call_error", event_pb2.LlmCallError(
+        attempt=body["attempt"],
+        provider=body["provider"],
+        kind=body["kind"],
+        detail=body["detail"],
+        next=following,
+    )
+
+
+def _checkpoint_created(body: Body, query: Query | None) -> _Made:
+    return "checkpoint_created", event_pb2.CheckpointCreated(
+        checkpoint_id=body["checkpoint_id"],
+        types=[checkpoint_type_of(name) for name in body["types"]],
+        action=body["action"],
+        action_digest=bytes.fromhex(body["action_digest"]),
+        expire_time=time_of(body["expires_us"]),
+        question_en=body["question"],
+        question_fr=body["question_fr"],
+    )
+
+
+def _checkpoint_resolved(body: Body, query: Query | None) -> _Made:
+    return "checkpoint_resolved", event_pb2.CheckpointResolved(
+        checkpoint_id=body["checkpoint_id"],
+        resolved_by=principal_of(body["by"]) if body["by"] else None,
+        reason=body["reason"],
+    )
+
+
+def _blocked(body: Body, query: Query | None) -> _Made:
+    return "pipeline_blocked", event_pb2.PipelineBlocked(**body)
+
+
+def _budget(body: Body, query: Query | None) -> _Made:
+    scope = budget_service_pb2.BudgetScope.Value(f"BUDGET_SCOPE_{body['scope'].upper()}")
+    return "budget_notice", event_pb2.BudgetNotice(scope=scope)
+
+
+def _rate(body: Body, query: Query | None) -> _Made:
+    return "rate_limit_notice", event_pb2.RateLimitNotice(
+        provider=body["provider"],
+        place=body["place"],
+        retry_after=duration_of(body["retry_after_us"]),
+    )
+
+
+def _complete(body: Body, query: Query | None) -> _Made:
+    assert query is not None, "a final event is shown with its query"
+    return "pipeline_complete", event_pb2.PipelineComplete(
+        query=query_of(query), answer=answer_of(query, "")
+    )
+
+
+def _error(body: Body, query: Query | None) -> _Made:
+    assert query is not None, "a final event is shown with its query"
+    return "pipeline_error", event_pb2.PipelineError(query=query_of(query))
+
+
+_BODIES: Final[dict[EventKind, Callable[[Body, Query | None], _Made]]] = {
+    EventKind.PIPELINE_START: _start,
+    EventKind.LANE_START: _lane_start,
+    EventKind.LANE_COMPLETE: _lane_complete,
+    EventKind.LANE_ERROR: _lane_error,
+    EventKind.LLM_CALL_START: _call_start,
+    EventKind.LLM_CALL_DELTA: _call_delta,
+    EventKind.LLM_CALL_COMPLETE: _call_complete,
+    EventKind.LLM_CALL_ERROR: _call_error,
+    EventKind.CHECKPOINT_CREATED: _checkpoint_created,
+    EventKind.CHECKPOINT_APPROVED: _checkpoint_resolved,
+    EventKind.CHECKPOINT_REJECTED: _checkpoint_resolved,
+    EventKind.CHECKPOINT_EXPIRED: _checkpoint_resolved,
+    EventKind.PIPELINE_BLOCKED: _blocked,
+    EventKind.BUDGET_WARNING: _budget,
+    EventKind.BUDGET_EXCEEDED: _budget,
+    EventKind.RATE_LIMIT_QUEUED: _rate,
+    EventKind.RATE_LIMIT_EXCEEDED: _rate,
+    EventKind.PIPELINE_COMPLETE: _complete,
+    EventKind.PIPELINE_ERROR: _error,
+}
+
+
+def _state(status: QueryStatus) -> message_pb2.QueryState:
+    return message_pb2.QueryState.Value(f"QUERY_STATE_{status.name}")
+
+
+def _lane_status(text: str) -> message_pb2.LaneStatus:
+    return message_pb2.LaneStatus.Value(f"LANE_STATUS_{text.upper()}")
+
+
+def _intent(name: str) -> action_pb2.Intent:
+    return action_pb2.Intent.Value(f"INTENT_{Intent(name).name}")
+
+
+def _route_of(query: Query) -> message_pb2.Route:
+    parts = (each.partition("/") for each in query.chain)
+    chain = [routing_pb2.ModelRef(provider=provider, model=model) for provider, _, model in parts]
+    return message_pb2.Route(provider=query.provider, model=query.model, chain=chain)

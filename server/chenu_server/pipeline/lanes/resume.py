@@ -1,0 +1,113 @@
+"""What stands in for lanes A to E when an approved query goes on: F and G follow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from chenu_server.caller import Caller, Principal, Role
+from chenu_server.pipeline.lanes.encoding import EncodingLane
+from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
+from chenu_server.pipeline.ports import (
+    Admitted,
+    Closed,
+    Governance,
+    NotResumable,
+    Resumption,
+    Wait,
+)
+from chenu_server.pipeline.records import Query, QueryContent
+from chenu_server.pipeline.state import QueryState, Run
+from chenu_server.pipeline.stored import plan_from, request_from
+from chenu_server.pipeline.waiting import ProviderQueue, Waiter
+
+Resumed = Admitted | Closed | NotResumable
+
+
+class ResumeLane:
+    """Routes and prices again within the approval, and uses it."""
+
+    def __init__(
+        self,
+        encoding: EncodingLane,
+        governance: Governance,
+        queues: Mapping[str, ProviderQueue],
+    ) -> None:
+        self._encoding = encoding
+        self._governance = governance
+        self._queues = queues
+
+    def prepare(self, query: Query, content: QueryContent) -> QueryState:
+        """The stored results of lanes A and B, and lane C within the approved cost."""
+        request = request_from(content.request)
+        analysis, snapshot, max_cost = plan_from(content.plan)
+        caller = _requester(query)
+        state = QueryState(
+            caller=caller,
+            request=request,
+            content_digest=query.content_digest,
+            deadline_ms=query.deadline_ms,
+            record=query,
+        )
+        state.analysis, state.snapshot = analysis, snapshot
+        state.encoded = self._encoding.encode(
+            caller,
+            request,
+            analysis=analysis,
+            snapshot=snapshot,
+            approved_max_nanousd=max_cost,
+        )
+        return state
+
+    async def run(self, query: QueryState, run: Run) -> Proceed | Deny | Attach:
+        """
+        Fill `query.admitted`, or say that the approval can no longer be used.
+
+        Raises:
+            QueueFull, DeadlineUnreachable: No slot in time; the approval is not used.
+        """
+        assert query.analysis and query.snapshot and query.encoded and query.record
+        resumption = Resumption(
+            query=query.record,
+            request=query.request,
+            analysis=query.analysis,
+            snapshot=query.snapshot,
+            encoded=query.encoded,
+            deadline_ms=int((run.deadline - time.monotonic()) * 1_000),
+        )
+        answer = await self._consumed(resumption, query, run)
+        if isinstance(answer, Admitted):
+            query.admitted = answer
+            return Proceed()
+        if isinstance(answer, Closed):
+            return Deny(answer.query)
+        return Attach(answer.query)
+
+    async def _consumed(
+        self, resumption: Resumption, query: QueryState, run: Run
+    ) -> Resumed:
+        async def submit(wanted: int) -> Resumed | Wait:
+            return await self._governance.consume(resumption)
+
+        chain = resumption.encoded.route.chain
+        if not chain:
+            answer = await submit(1)
+            assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"
+            return answer
+        waiter: Waiter[Resumed] = Waiter(
+            identity_id=query.caller.identity_id,
+            deadline=run.deadline,
+            stop=run.stop,
+            submit=submit,
+        )
+        provider = chain[0].provider
+        return await self._queues[provider].run(waiter, run.told_to_wait(provider))
+
+
+def _requester(query: Query) -> Caller:
+    return Caller(
+        principal=Principal(type=query.principal_type, id=query.principal_id),
+        identity_id=query.identity_id,
+        roles=frozenset({Role.MEMBER}),
+        acting_for=query.acting_for,
+    )

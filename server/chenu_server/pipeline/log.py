@@ -1,0 +1,263 @@
+"""A query's log as readers see it: committed events and output, from any cursor, live or later."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from chenu_server.errors import ChenuError
+from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.model import Cursor, QueryStatus
+from chenu_server.pipeline.records import EventSegment, OutputChunk, Query
+from chenu_server.unit import Key, Row
+
+_CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)
+_RESTING = (QueryStatus.BLOCKED, QueryStatus.APPROVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of an attempt's output at its byte offset."""
+
+    attempt: int
+    offset: int
+    text: str
+    end: int
+
+
+class _Reader:
+    """One follower's place to be woken, and the error that ends it early."""
+
+    __slots__ = ("error", "woken")
+
+    def __init__(self) -> None:
+        self.woken = asyncio.Event()
+        self.error: ChenuError | None = None
+
+
+class QueryLog:
+    """Everything one query has said, in order. Readers hold an index, never a copy."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.query: Query | None = None
+        self.refusal: ChenuError | None = None
+        self.rested = asyncio.Event()
+        self._items: list[Event | Piece] = []
+        self._count = 0
+        self._early: dict[int, Event] = {}
+        self._output_bytes = 0
+        self._readers: set[_Reader] = set()
+        self._ended = False
+        self.loaded = False
+
+    # --- what is written ----------------------------------------------------------------------
+
+    def commit(self, events: Iterable[Event]) -> None:
+        """Append committed events; known ones are passed over, early ones kept for later."""
+        for event in events:
+            if event.sequence > self._count:
+                self._early[event.sequence] = event
+        while self._count + 1 in self._early:
+            following = self._early.pop(self._count + 1)
+            self._count = following.sequence
+            self._items.append(following)
+            self._ended = self._ended or following.kind.is_final
+        self._wake()
+
+    def set_query(self, query: Query) -> None:
+        """The row as it was just committed."""
+        if self.query is None or query.event_count >= self.query.event_count:
+            self.query = query
+            if query.status.is_final or query.status in _RESTING:
+                self.rested.set()
+            else:
+                self.rested.clear()
+
+    def delta(self, attempt: int, text: str) -> None:
+        """Append output, live only until it is settled."""
+        start = self._output_bytes
+        self._output_bytes += len(text.encode())
+        self._items.append(Piece(attempt, start, text, self._output_bytes))
+        self._wake()
+
+    def notice(self, event: Event) -> None:
+        """Show a live-only event to whoever reads now or later."""
+        self._items.append(event)
+        self._wake()
+
+    def load(self, segments: Sequence[EventSegment], chunks: Sequence[OutputChunk]) -> None:
+        """Append what is stored, each attempt's output before its call's end."""
+        self.loaded = True
+        for event in (each for segment in segments for each in segment.events):
+            if event.sequence == self._count + 1 and event.kind in _CALL_ENDS:
+                for chunk in chunks:
+                    if chunk.attempt == event.body["attempt"] and chunk.end > self._output_bytes:
+                        self.delta(chunk.attempt, chunk.text)
+            self.commit((event,))
+
+    def refuse(self, error: ChenuError) -> None:
+        """The query never came to be: everyone gets this error, now and later."""
+        self.refusal = error
+        self.rested.set()
+        self.fail_readers(error)
+
+    def fail_readers(self, error: ChenuError) -> None:
+        """End today's readers with an error; the log itself goes on."""
+        for reader in self._readers:
+            reader.error = error
+        self._wake()
+
+    # --- what is read -------------------------------------------------------------------------
+
+    @property
+    def output(self) -> str:
+        """The whole output so far."""
+        return "".join(item.text for item in self._items if isinstance(item, Piece))
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the final event is in."""
+        return self._ended
+
+    async def rest(self) -> Query:
+        """
+        The query once it is blocked, approved or final.
+
+        Raises:
+            ChenuError: It was refused before admission, or cannot be recorded now.
+        """
+        reader = _Reader()
+        self._readers.add(reader)
+        try:
+            while not self.rested.is_set():
+                if reader.error is not None:
+                    raise reader.error
+                reader.woken.clear()
+                await reader.woken.wait()
+        finally:
+            self._readers.discard(reader)
+        if self.refusal is not None:
+            raise self.refusal
+        assert self.query is not None
+        return self.query
+
+    async def follow(self, after: Cursor, coalesce_s: float) -> AsyncIterator[Event]:
+        """
+        Events behind a cursor, then new ones as they come; ends after the final event.
+
+        Neighbouring pieces of output come as one delta, at most one per `coalesce_s`.
+
+        Raises:
+            ChenuError: The query was refused, or its end cannot be recorded now.
+        """
+        reader = _Reader()
+        self._readers.add(reader)
+        index, quiet_until = 0, 0.0
+        try:
+            while True:
+                if reader.error is not None:
+                    raise reader.error
+                if self.refusal is not None:
+                    raise self.refusal
+                if index >= len(self._items):
+                    if self._ended:
+                        return
+                    reader.woken.clear()
+                    await reader.woken.wait()
+                    continue
+                if isinstance(self._items[index], Piece):
+                    await self._gather(reader, quiet_until)
+                    quiet_until = time.monotonic() + coalesce_s
+                event, index = self._next(index, after)
+                if event is not None:
+                    yield event
+        finally:
+            self._readers.discard(reader)
+
+    async def _gather(self, reader: _Reader, quiet_until: float) -> None:
+        """Let output gather until the window is over or something else has come."""
+        while isinstance(self._items[-1], Piece) and reader.error is None:
+            left = quiet_until - time.monotonic()
+            if left <= 0:
+                return
+            reader.woken.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await reader.woken.wait()
+            except TimeoutError:
+                return
+
+    def _next(self, index: int, after: Cursor) -> tuple[Event | None, int]:
+        item = self._items[index]
+        if isinstance(item, Event):
+            known = 0 < item.sequence <= after.sequence
+            return (None if known else item), index + 1
+        end = index
+        while end < len(self._items) and _continues(self._items[end], item.attempt):
+            end += 1
+        pieces = [piece for piece in self._items[index:end] if isinstance(piece, Piece)]
+        return _delta_event(pieces, after), end
+
+    def _wake(self) -> None:
+        for reader in self._readers:
+            reader.woken.set()
+
+
+def _continues(item: Event | Piece, attempt: int) -> bool:
+    return isinstance(item, Piece) and item.attempt == attempt
+
+
+def _delta_event(pieces: Sequence[Piece], after: Cursor) -> Event | None:
+    """The pieces behind the cursor as one delta, or None if the reader has them all."""
+    attempt, seen = pieces[0].attempt, after.offset
+    if attempt < after.attempt:
+        return None
+    if attempt > after.attempt:
+        seen = 0
+    fresh = [piece for piece in pieces if piece.end > seen]
+    if not fresh:
+        return None
+    first, text = fresh[0], "".join(piece.text for piece in fresh)
+    start = max(first.offset, seen)
+    if start > first.offset:
+        text = text.encode()[start - first.offset :].decode(errors="replace")
+    body = {"attempt": attempt, "offset": start, "text": text}
+    return Event(sequence=0, kind=EventKind.LLM_CALL_DELTA, time_us=0, body=body)
+
+
+class LogHub:
+    """The logs that somebody holds: committed rows reach them here, and nowhere else."""
+
+    def __init__(self) -> None:
+        self._logs: WeakValueDictionary[Key, QueryLog] = WeakValueDictionary()
+
+    def find(self, key: Key) -> QueryLog | None:
+        """The log, if somebody holds it."""
+        return self._logs.get(key)
+
+    def create(self, key: Key) -> QueryLog:
+        """A fresh log that gets what is committed from now on."""
+        log = QueryLog(key)
+        self._logs[key] = log
+        return log
+
+    def drop(self, log: QueryLog) -> None:
+        """Forget a log that came to nothing, so that the id starts afresh."""
+        if self._logs.get(log.key) is log:
+            del self._logs[log.key]
+
+    def on_commit(self, rows: Sequence[Row]) -> None:
+        """Hand committed queries and events to their logs, in commit order."""
+        for row in rows:
+            if isinstance(row, EventSegment):
+                log = self._logs.get((row.identity_id, row.request_id))
+                if log is not None:
+                    log.commit(row.events)
+            elif isinstance(row, Query):
+                log = self._logs.get(row.key)
+                if log is not None:
+                    log.set_query(row)

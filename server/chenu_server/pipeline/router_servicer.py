@@ -1,0 +1,113 @@
+"""RouterService over gRPC: explains routes, shows the catalogue, calls nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+import grpc
+from chenu.api.pipeline.v1 import router_service_pb2 as pb
+from chenu.api.pipeline.v1 import router_service_pb2_grpc as pb_grpc
+
+from chenu_server.errors import NotFound
+from chenu_server.infra.rpc.context import current_caller
+from chenu_server.pipeline import convert, encode
+from chenu_server.pipeline.model import QueryRequest
+from chenu_server.pipeline.service import PipelineService
+from chenu_server.providers.model import ModelRecord, ProviderRecord
+
+Context = grpc.aio.ServicerContext[object, object]
+
+_WIRES: Final = {
+    "anthropic_messages": pb.WIRE_ANTHROPIC_MESSAGES,
+    "openai_chat": pb.WIRE_OPENAI_CHAT_COMPLETIONS,
+}
+
+
+class RouterServicer(pb_grpc.RouterServiceServicer):
+    """Serves `RouterService`. The catalogue belongs to no identity."""
+
+    def __init__(
+        self,
+        pipeline: PipelineService,
+        records: Callable[[], Mapping[str, ProviderRecord]],
+        configured: Collection[str],
+    ) -> None:
+        self._pipeline = pipeline
+        self._records = records
+        self._configured = frozenset(configured)
+
+    async def Route(  # noqa: N802 - the wire name
+        self, request: pb.RouteRequest, context: Context
+    ) -> pb.RouteResponse:
+        """Which models would answer, why, and what that costs at most."""
+        wanted = QueryRequest(
+            request_id="",
+            text=convert.text_from(request.text),
+            agent_role=convert.name(request.agent_role, "agent_role"),
+            routing=convert.routing_from(request.routing),
+            max_output_tokens=convert.output_tokens_from(request.max_output_tokens),
+            max_cost_nanousd=convert.cost_from(request.max_cost_nanousd),
+        )
+        route = self._pipeline.route(current_caller(), wanted)
+        return pb.RouteResponse(decision=encode.route_of(route))
+
+    async def ListProviders(  # noqa: N802 - the wire name
+        self, request: pb.ListProvidersRequest, context: Context
+    ) -> pb.ListProvidersResponse:
+        """Every provider of the catalogue, by name."""
+        records = self._records()
+        shown = [self._provider(records[name]) for name in sorted(records)]
+        return pb.ListProvidersResponse(providers=shown)
+
+    async def GetProvider(  # noqa: N802 - the wire name
+        self, request: pb.GetProviderRequest, context: Context
+    ) -> pb.GetProviderResponse:
+        """
+        One provider of the catalogue.
+
+        Raises:
+            NotFound: The catalogue has none of this name.
+        """
+        record = self._records().get(convert.needed_id(request.name, "name"))
+        if record is None:
+            raise NotFound("provider", request.name)
+        return pb.GetProviderResponse(provider=self._provider(record))
+
+    def _provider(self, record: ProviderRecord) -> pb.Provider:
+        there = record.name in self._configured
+        return pb.Provider(
+            name=record.name,
+            title=record.title,
+            wire=_WIRES[record.wire],
+            tier=record.tier,
+            availability=pb.AVAILABILITY_CONFIGURED if there else pb.AVAILABILITY_NOT_CONFIGURED,
+            models=[_model(model) for model in record.models],
+        )
+
+
+def _model(model: ModelRecord) -> pb.Model:
+    return pb.Model(
+        name=model.name,
+        aliases=model.aliases,
+        context_tokens=model.context_tokens,
+        output_tokens_max=model.output_tokens_max,
+        capabilities=model.capabilities,
+        quality=model.quality,
+        speed=model.speed,
+        tier=model.tier,
+        regions=model.regions,
+        rates=_rates(model),
+    )
+
+
+def _rates(model: ModelRecord) -> pb.Rates | None:
+    if model.rates is None:
+        return None
+    return pb.Rates(
+        input_nanousd=model.rates.input,
+        output_nanousd=model.rates.output,
+        cache_read_nanousd=model.rates.cache_read,
+        cache_write_nanousd=model.rates.cache_write,
+        source=model.rates.source,
+    )

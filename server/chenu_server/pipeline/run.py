@@ -1,0 +1,63 @@
+"""One query's run: it belongs to the server; RPCs attach to it and detach."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from chenu_server.pipeline.decide import queued_event
+from chenu_server.pipeline.log import QueryLog
+from chenu_server.pipeline.stop import Stop, StopReason
+
+
+class QueryRun:
+    """Who is attached, when it must end, and where its output goes."""
+
+    def __init__(
+        self, log: QueryLog, *, deadline_s: float, abandon_after_s: float, detached: bool
+    ) -> None:
+        self.log = log
+        self.stop = Stop()
+        self.deadline = time.monotonic() + deadline_s
+        self.content_digest = b""
+        self.principal = ""
+        self._abandon_after_s = abandon_after_s
+        self._detached = detached
+        self._attached = 0
+        self._abandoning: asyncio.TimerHandle | None = None
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(deadline_s, self.stop.set, StopReason.DEADLINE)
+
+    def finish(self) -> None:
+        """The run has ended: its timers go."""
+        self._timer.cancel()
+        if self._abandoning is not None:
+            self._abandoning.cancel()
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """One RPC is attached while this is open."""
+        self._attached += 1
+        if self._abandoning is not None:
+            self._abandoning.cancel()
+            self._abandoning = None
+        try:
+            yield
+        finally:
+            self._attached -= 1
+            if self._attached == 0 and not self._detached:
+                loop = asyncio.get_running_loop()
+                self._abandoning = loop.call_later(
+                    self._abandon_after_s, self.stop.set, StopReason.ABANDONED
+                )
+
+    def told_to_wait(self, provider: str) -> Callable[[int, int], None]:
+        """Show that the query waits for a slot; live only."""
+
+        def tell(place: int, retry_after_us: int) -> None:
+            now_us = time.time_ns() // 1_000
+            self.log.notice(queued_event(provider, place, retry_after_us, now_us))
+
+        return tell

@@ -1,0 +1,381 @@
+"""The pipeline: finds or starts a query's run, walks the lanes, decides what follows each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from chenu_server.caller import Caller
+from chenu_server.errors import (
+    ChenuError,
+    InternalError,
+    RequestIdConflict,
+    ServerOverloaded,
+)
+from chenu_server.errors import QueryState as QueryStateError
+from chenu_server.pipeline import drafts
+from chenu_server.pipeline.canonical import content_digest
+from chenu_server.pipeline.decide import outcome_of
+from chenu_server.pipeline.lanes.audit import AuditLane
+from chenu_server.pipeline.lanes.checkpoint import CheckpointLane
+from chenu_server.pipeline.lanes.context import ContextLane
+from chenu_server.pipeline.lanes.encoding import EncodingLane
+from chenu_server.pipeline.lanes.execution import ExecutionLane, stop_error
+from chenu_server.pipeline.lanes.governance import GovernanceLane, admission_of
+from chenu_server.pipeline.lanes.intent import IntentLane
+from chenu_server.pipeline.lanes.resume import ResumeLane
+from chenu_server.pipeline.lanes.steps import Attach, Fail, Proceed, Step
+from chenu_server.pipeline.log import LogHub, QueryLog
+from chenu_server.pipeline.model import Encoded, QueryRequest, QueryStatus, Route
+from chenu_server.pipeline.ports import (
+    Boundary,
+    Governance,
+    NewWorkLimit,
+    QueryFilter,
+    QueryStore,
+    Validation,
+)
+from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.run import QueryRun
+from chenu_server.pipeline.state import QueryState
+from chenu_server.pipeline.stop import Stopped, StopReason
+from chenu_server.unit import Key
+
+_log = structlog.get_logger(__name__)
+
+OVERLOAD_RETRY_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineLimits:
+    """What bounds the pipeline."""
+
+    deadline_s: float
+    abandon_after_s: float
+    running_max: int
+    tail_every_s: float = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSet:
+    """The seven lanes, and the one that takes D's place when a query is resumed."""
+
+    intent: IntentLane
+    context: ContextLane
+    encoding: EncodingLane
+    governance: GovernanceLane
+    checkpoint: CheckpointLane
+    execution: ExecutionLane
+    audit: AuditLane
+    resume: ResumeLane
+
+
+class PipelineService:
+    """Runs queries. Everything that ends one goes through a unit of work."""
+
+    def __init__(
+        self,
+        lanes: LaneSet,
+        *,
+        governance: Governance,
+        store: QueryStore,
+        hub: LogHub,
+        boundary: Boundary,
+        new_work: NewWorkLimit,
+        limits: PipelineLimits,
+    ) -> None:
+        self._lanes = lanes
+        self._governance = governance
+        self._store = store
+        self._hub = hub
+        self._boundary = boundary
+        self._new_work = new_work
+        self._limits = limits
+        self._runs: dict[Key, QueryRun] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    # --- starting -----------------------------------------------------------------------------
+
+    def start(
+        self, caller: Caller, request: QueryRequest, deadline_s: float | None
+    ) -> QueryRun:
+        """
+        The run of this request: the one under way, or a new one.
+
+        Raises:
+            RateLimited, IdentityBlocked: Too much new work.
+            RequestIdConflict: The id is under way for something else.
+            ServerOverloaded: As many queries run as may.
+        """
+        key = (caller.identity_id, request.request_id)
+        arrival = self._new_work.arrive(caller.identity_id)
+        digest = content_digest(request)
+        known = self._runs.get(key)
+        if known is not None:
+            self._new_work.give_back(caller.identity_id, arrival)
+            return _same(known, caller, request, digest)
+        run = self._open_run(key, deadline_s, request.detached or request.resume_on_approval)
+        run.content_digest, run.principal = digest, str(caller.principal)
+        query = QueryState(
+            caller=caller,
+            request=request,
+            content_digest=digest,
+            deadline_ms=int((deadline_s or self._limits.deadline_s) * 1_000),
+            arrival=arrival,
+        )
+        start = drafts.pipeline_start(
+            request.sphere.value, request.intents, request.agent_role
+        )
+        query.lanes.drafts.append(start)
+        self._spawn(key, run, self._walk(query, run))
+        return run
+
+    async def resume(
+        self, caller: Caller, request_id: str, deadline_s: float | None
+    ) -> QueryRun | QueryLog:
+        """
+        Run an approved query, or attach to it wherever it is.
+
+        Raises:
+            BoundaryViolation: It is not in the caller's identity.
+            ServerOverloaded: As many queries run as may.
+        """
+        query = await self.get(caller, request_id)
+        if query.status is not QueryStatus.APPROVED:
+            return self._runs.get(query.key) or await self.open_log(query.key)
+        return self.resume_approved(query, deadline_s)
+
+    def resume_approved(self, query: Query, deadline_s: float | None) -> QueryRun:
+        """Run an approved query; the approval is used in the unit that lets it run."""
+        known = self._runs.get(query.key)
+        if known is not None:
+            return known
+        run = self._open_run(query.key, deadline_s or query.deadline_ms / 1e3, detached=True)
+        run.content_digest = query.content_digest
+        run.principal = f"{query.principal_type.value}:{query.principal_id}"
+        self._spawn(query.key, run, self._walk_resumed(query, run))
+        return run
+
+    def _open_run(self, key: Key, deadline_s: float | None, detached: bool) -> QueryRun:
+        if self._draining or len(self._runs) >= self._limits.running_max:
+            raise ServerOverloaded(OVERLOAD_RETRY_US, "queries")
+        log = self._hub.find(key) or self._hub.create(key)
+        return QueryRun(
+            log,
+            deadline_s=deadline_s or self._limits.deadline_s,
+            abandon_after_s=self._limits.abandon_after_s,
+            detached=detached,
+        )
+
+    def _spawn(self, key: Key, run: QueryRun, walk: Coroutine[None, None, None]) -> None:
+        self._runs[key] = run
+        task = asyncio.create_task(self._guarded(key, run, walk))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, key: Key, run: QueryRun, walk: Coroutine[None, None, None]) -> None:
+        """Whatever happens, the run leaves the books and its readers get an answer."""
+        try:
+            await walk
+        except ChenuError as refusal:
+            self._refuse(run.log, refusal)
+        except Stopped as stopped:
+            self._refuse(run.log, stop_error(stopped.reason, str(key[1])))
+        except Exception:
+            _log.exception("run_failed", request_id=key[1])
+            self._refuse(run.log, InternalError())
+        finally:
+            run.finish()
+            del self._runs[key]
+
+    def _refuse(self, log: QueryLog, error: ChenuError) -> None:
+        if log.query is None:
+            log.refuse(error)
+            self._hub.drop(log)
+        else:
+            log.fail_readers(error)
+
+    # --- walking ------------------------------------------------------------------------------
+
+    async def _walk(self, query: QueryState, run: QueryRun) -> None:
+        lanes = self._lanes
+        for lane in (
+            lanes.intent,
+            lanes.context,
+            lanes.encoding,
+            lanes.governance,
+            lanes.checkpoint,
+        ):
+            step = await lane.run(query, run)
+            if not isinstance(step, Proceed):
+                await self._leave(step, query, run)
+                return
+        await self._execute(query, run)
+
+    async def _leave(self, step: Step, query: QueryState, run: QueryRun) -> None:
+        """The query rests: blocked, denied, or known from before."""
+        if not isinstance(step, Attach):
+            return
+        self._new_work.give_back(query.caller.identity_id, query.arrival)
+        await self._load(run.log)
+        if step.query.status is QueryStatus.APPROVED:
+            await self._walk_resumed(step.query, run)
+        elif step.query.status is QueryStatus.RUNNING:
+            await self._tail(run.log)
+
+    async def _walk_resumed(self, query: Query, run: QueryRun) -> None:
+        """F and G on the stored results of B and C."""
+        if not run.log.loaded:
+            await self._load(run.log)
+        content = await self._store.content(query.identity_id, query.request_id)
+        assert content is not None, "an admitted query has its content"
+        state = self._lanes.resume.prepare(query, content)
+        step = await self._lanes.resume.run(state, run)
+        if isinstance(step, Proceed):
+            await self._execute(state, run)
+
+    async def _execute(self, query: QueryState, run: QueryRun) -> None:
+        try:
+            step: Proceed | Fail = await self._lanes.execution.run(query, run)
+        except Exception:
+            _log.exception("execution_failed", request_id=query.request.request_id)
+            step = Fail(QueryStatus.FAILED, outcome_of(InternalError()))
+        await self._lanes.audit.run(query, run, step)
+
+    async def _load(self, log: QueryLog) -> None:
+        """Fill a log with what is stored."""
+        identity_id, request_id = log.key
+        query = await self._store.get(str(identity_id), str(request_id))
+        segments = await self._store.segments(str(identity_id), str(request_id))
+        chunks = await self._store.chunks(str(identity_id), str(request_id))
+        log.load(segments, chunks)
+        if query is not None:
+            log.set_query(query)
+
+    async def _tail(self, log: QueryLog) -> None:
+        """Follow a query that another process runs, until it rests."""
+        while not log.rested.is_set():
+            await asyncio.sleep(self._limits.tail_every_s)
+            await self._load(log)
+
+    # --- reading ------------------------------------------------------------------------------
+
+    async def open_log(self, key: Key) -> QueryLog:
+        """The log of a stored query, live if it still runs."""
+        log = self._hub.find(key)
+        if log is None:
+            log = self._hub.create(key)
+            await self._load(log)
+        return log
+
+    async def watch(self, caller: Caller, request_id: str) -> QueryRun | QueryLog:
+        """
+        Attach to a query wherever it is.
+
+        Raises:
+            BoundaryViolation: It is not in the caller's identity.
+        """
+        key = (caller.identity_id, request_id)
+        run = self._runs.get(key)
+        if run is not None:
+            return run
+        await self.get(caller, request_id)
+        return await self.open_log(key)
+
+    async def get(self, caller: Caller, request_id: str) -> Query:
+        """
+        One query of the caller's identity.
+
+        Raises:
+            BoundaryViolation: There is none, here or anywhere.
+        """
+        query = await self._store.get(caller.identity_id, request_id)
+        if query is None:
+            await self._boundary.refuse(caller, kind="query", id=request_id)
+        assert query is not None
+        return query
+
+    async def page(self, caller: Caller, wanted: QueryFilter) -> Sequence[Query]:
+        """Queries of the caller's identity, newest first."""
+        return await self._store.page(caller.identity_id, wanted)
+
+    # --- ending -------------------------------------------------------------------------------
+
+    async def cancel(self, caller: Caller, request_id: str, reason: str) -> Query:
+        """
+        Cancel a query, wherever it is; a final one is returned as it is.
+
+        Raises:
+            BoundaryViolation: It is not in the caller's identity.
+            QueryState: It was settled under way, or runs in another process.
+        """
+        key = (caller.identity_id, request_id)
+        run = self._runs.get(key)
+        if run is not None:
+            run.stop.set(StopReason.CANCELLED)
+            return await run.log.rest()
+        query = await self.get(caller, request_id)
+        if query.checkpoint_id and not query.status.is_final:
+            query = await self._governance.cancel(query, caller.principal, reason)
+        if not query.status.is_final:
+            raise QueryStateError(request_id, query.status.value)
+        return query
+
+    async def drain(self, grace_s: float) -> None:
+        """Start nothing new, let what runs end, stop what does not end in time."""
+        self._draining = True
+        await self._wait_for_runs(grace_s)
+        for run in list(self._runs.values()):
+            run.stop.set(StopReason.SHUTDOWN)
+        await self._wait_for_runs(grace_s)
+
+    async def _wait_for_runs(self, timeout_s: float) -> None:
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=timeout_s)
+
+    @property
+    def running(self) -> int:
+        """How many queries run."""
+        return len(self._runs)
+
+    # --- asking only --------------------------------------------------------------------------
+
+    async def validate(
+        self, caller: Caller, request: QueryRequest
+    ) -> tuple[Encoded, Validation]:
+        """Lanes A to E without effect: one entry so marked."""
+        arrival = self._new_work.arrive(caller.identity_id)
+        query = QueryState(
+            caller=caller,
+            request=replace(request, validate_only=True),
+            content_digest=content_digest(request),
+            deadline_ms=0,
+            arrival=arrival,
+        )
+        run = QueryRun(
+            QueryLog((caller.identity_id, request.request_id)),
+            deadline_s=self._limits.deadline_s,
+            abandon_after_s=self._limits.abandon_after_s,
+            detached=True,
+        )
+        try:
+            for lane in (self._lanes.intent, self._lanes.context, self._lanes.encoding):
+                await lane.run(query, run)
+        finally:
+            run.finish()
+        assert query.encoded is not None
+        return query.encoded, await self._governance.validate(admission_of(query))
+
+    def route(self, caller: Caller, request: QueryRequest) -> Route:
+        """Which models would answer, and what that costs at most; calls nothing."""
+        return self._lanes.encoding.explain(request)
+
+
+def _same(run: QueryRun, caller: Caller, request: QueryRequest, digest: bytes) -> QueryRun:
+    if run.content_digest != digest or run.principal != str(caller.principal):
+        raise RequestIdConflict(request.request_id)
+    return run

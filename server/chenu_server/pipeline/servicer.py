@@ -1,0 +1,212 @@
+"""PipelineService over gRPC. Decodes, calls, encodes; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, nullcontext
+
+import grpc
+from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
+from chenu.api.pipeline.v1 import message_pb2
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
+
+from chenu_server.caller import Caller
+from chenu_server.infra.rpc.context import current_caller
+from chenu_server.infra.rpc.paging import Page, page_of, page_token_of
+from chenu_server.pipeline import convert, encode
+from chenu_server.pipeline.attachments import Attachments
+from chenu_server.pipeline.decide import error_of
+from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.log import QueryLog
+from chenu_server.pipeline.model import START, Cursor, Encoded, Intent, QueryStatus
+from chenu_server.pipeline.ports import QueryFilter, QueryStore, Validation
+from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.run import QueryRun
+from chenu_server.pipeline.service import PipelineService
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class PipelineServicer(pb_grpc.PipelineServiceServicer):
+    """Serves `PipelineService`; every refusal is raised and mapped by the interceptor."""
+
+    def __init__(
+        self,
+        pipeline: PipelineService,
+        store: QueryStore,
+        attachments: Attachments,
+        *,
+        coalesce_s: float,
+    ) -> None:
+        self._pipeline = pipeline
+        self._store = store
+        self._attachments = attachments
+        self._coalesce_s = coalesce_s
+
+    async def Query(  # noqa: N802 - the wire name
+        self, request: pb.QueryRequest, context: Context
+    ) -> pb.QueryResponse:
+        """Run one query and answer it whole."""
+        caller, wanted = current_caller(), convert.request_from(request)
+        if wanted.validate_only:
+            return _validation(*await self._pipeline.validate(caller, wanted))
+        run = self._pipeline.start(caller, wanted, context.time_remaining())
+        with run.attached():
+            query = await run.log.rest()
+        await self._raise_unless_completed(query)
+        answer = encode.answer_of(query, run.log.output)
+        return pb.QueryResponse(query=encode.query_of(query), answer=answer)
+
+    async def Run(  # noqa: N802 - the wire name
+        self, request: pb.RunRequest, context: Context
+    ) -> AsyncIterator[pb.RunResponse]:
+        """Run one query and stream its log; the status is the outcome."""
+        caller, wanted = current_caller(), convert.request_from(request.query)
+        run = self._pipeline.start(caller, wanted, context.time_remaining())
+        async with aclosing(self._stream(caller, run, START, until_blocked=True)) as events:
+            async for event in events:
+                yield pb.RunResponse(event=event)
+
+    async def Watch(  # noqa: N802 - the wire name
+        self, request: pb.WatchRequest, context: Context
+    ) -> AsyncIterator[pb.WatchResponse]:
+        """Attach to a query's log at any cursor; OK after the final event."""
+        caller, after = current_caller(), convert.cursor_from(request.after)
+        source = await self._pipeline.watch(
+            caller, convert.needed_id(request.request_id, "request_id")
+        )
+        stream = self._stream(caller, source, after, until_blocked=False, with_outcome=False)
+        async with aclosing(stream) as events:
+            async for event in events:
+                yield pb.WatchResponse(event=event)
+
+    async def Continue(  # noqa: N802 - the wire name
+        self, request: pb.ContinueRequest, context: Context
+    ) -> AsyncIterator[pb.ContinueResponse]:
+        """Run an approved query and stream its log; the status is the outcome."""
+        caller, after = current_caller(), convert.cursor_from(request.after)
+        request_id = convert.needed_id(request.request_id, "request_id")
+        source = await self._pipeline.resume(caller, request_id, context.time_remaining())
+        blocked = source if isinstance(source, QueryLog) else source.log
+        if blocked.query is not None and blocked.query.status is QueryStatus.BLOCKED:
+            raise await self._store.pending(blocked.query)
+        async with aclosing(self._stream(caller, source, after)) as events:
+            async for event in events:
+                yield pb.ContinueResponse(event=event)
+
+    async def GetQuery(  # noqa: N802 - the wire name
+        self, request: pb.GetQueryRequest, context: Context
+    ) -> pb.GetQueryResponse:
+        """One query of the caller's identity, with its answer if it has one."""
+        caller = current_caller()
+        request_id = convert.needed_id(request.request_id, "request_id")
+        query = await self._pipeline.get(caller, request_id)
+        response = pb.GetQueryResponse(query=encode.query_of(query))
+        if query.status is QueryStatus.COMPLETED:
+            chunks = await self._store.chunks(query.identity_id, query.request_id)
+            text = "".join(chunk.text for chunk in chunks)
+            response.answer.CopyFrom(encode.answer_of(query, text))
+        return response
+
+    async def ListQueries(  # noqa: N802 - the wire name
+        self, request: pb.ListQueriesRequest, context: Context
+    ) -> pb.ListQueriesResponse:
+        """A page of the identity's queries, newest first."""
+        caller = current_caller()
+        statuses = tuple(
+            convert.state_from(number, "states") for number in dict.fromkeys(request.states)
+        )
+        about = ("queries", caller.identity_id, *statuses)
+        page: Page = page_of(request.page_size, request.page_token, about)
+        before = (int(page.after[0]), page.after[1]) if page.after else None
+        wanted = QueryFilter(statuses=statuses, before=before, count=page.size + 1)
+        found = await self._pipeline.page(caller, wanted)
+        shown = found[: page.size]
+        token = ""
+        if len(found) > page.size:
+            token = page_token_of((str(shown[-1].created_us), shown[-1].request_id), about)
+        return pb.ListQueriesResponse(
+            queries=[encode.query_of(query) for query in shown], next_page_token=token
+        )
+
+    async def CancelQuery(  # noqa: N802 - the wire name
+        self, request: pb.CancelQueryRequest, context: Context
+    ) -> pb.CancelQueryResponse:
+        """Cancel a query at once, wherever it is."""
+        request_id = convert.needed_id(request.request_id, "request_id")
+        reason = convert.reason_from(request.reason)
+        query = await self._pipeline.cancel(current_caller(), request_id, reason)
+        return pb.CancelQueryResponse(query=encode.query_of(query))
+
+    async def ListIntents(  # noqa: N802 - the wire name
+        self, request: pb.ListIntentsRequest, context: Context
+    ) -> pb.ListIntentsResponse:
+        """The eight intents, and the checkpoint that the shipped policies ask for each."""
+        return pb.ListIntentsResponse(intents=[_intent_info(intent) for intent in Intent])
+
+    async def _stream(
+        self,
+        caller: Caller,
+        source: QueryRun | QueryLog,
+        after: Cursor,
+        *,
+        until_blocked: bool = False,
+        with_outcome: bool = True,
+    ) -> AsyncIterator[message_pb2.Query]:
+        log = source.log if isinstance(source, QueryRun) else source
+        attached = source.attached() if isinstance(source, QueryRun) else nullcontext()
+        request_id = str(log.key[1])
+        with self._attachments.opened(caller.identity_id), attached:
+            following = log.follow(after, self._coalesce_s)
+            async with aclosing(following), aclosing(self._attachments.paced(following)) as events:
+                async for event in events:
+                    yield encode.event_of(event, request_id, log.query)
+                    if until_blocked and _blocks(event, log.query):
+                        break
+        if with_outcome and log.query is not None:
+            await self._raise_unless_completed(log.query)
+
+    async def _raise_unless_completed(self, query: Query) -> None:
+        if query.status is QueryStatus.BLOCKED:
+            raise await self._store.pending(query)
+        if query.status is not QueryStatus.COMPLETED:
+            raise error_of(query.outcome)
+
+
+def _blocks(event: Event, query: Query | None) -> bool:
+    waits = query is not None and query.status is QueryStatus.BLOCKED
+    return event.kind is EventKind.PIPELINE_BLOCKED and waits
+
+
+def _validation(encoded: Encoded, validation: Validation) -> pb.QueryResponse:
+    denial = validation.denial
+    answer = message_pb2.Validation(
+        checkpoint_types=[
+            encode.checkpoint_type_of(kind) for kind in validation.checkpoint_types
+        ],
+        route=encode.route_of(encoded.route),
+        cost_bound_nanousd=encoded.route.dearest_bound_nanousd,
+        action_digest=encoded.action_digest,
+    )
+    if denial.reason:
+        answer.outcome.CopyFrom(encode.outcome_of(denial))
+        policies = dict(denial.error).get("policies", "")
+        answer.denied_policies.extend(each for each in policies.split("\x1f") if each)
+    return pb.QueryResponse(validation=answer)
+
+
+_ASKED_FOR = {
+    Intent.DELETE: checkpoint_pb2.CHECKPOINT_TYPE_DESTRUCTIVE_ACTION,
+    Intent.SEND: checkpoint_pb2.CHECKPOINT_TYPE_EXECUTION_APPROVAL,
+    Intent.TRANSFER: checkpoint_pb2.CHECKPOINT_TYPE_DATA_ACCESS,
+    Intent.PAYMENT: checkpoint_pb2.CHECKPOINT_TYPE_EXECUTION_APPROVAL,
+}
+
+
+def _intent_info(intent: Intent) -> pb.IntentInfo:
+    return pb.IntentInfo(
+        intent=action_pb2.Intent.Value(f"INTENT_{intent.name}"),
+        name=intent.value,
+        checkpoint_type=_ASKED_FOR.get(intent),
+    )

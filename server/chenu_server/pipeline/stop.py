@@ -1,0 +1,66 @@
+"""What ends a run before its time, and how it reaches the code that waits."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class StopReason(enum.Enum):
+    """Why a run must end."""
+
+    CANCELLED = "cancelled"
+    ABANDONED = "abandoned"
+    DEADLINE = "deadline"
+    SHUTDOWN = "shutdown"
+
+
+class Stopped(Exception):
+    """Raised inside `Stop.interrupts` when the run must end."""
+
+    def __init__(self, reason: StopReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class Stop:
+    """One run's stop signal. It interrupts only what says that it may be interrupted.
+
+    Units of work are never interrupted: a decision that may have committed is always known.
+    """
+
+    def __init__(self) -> None:
+        self.reason: StopReason | None = None
+        self._task: asyncio.Task[object] | None = None
+
+    def set(self, reason: StopReason) -> None:
+        """Ask the run to end; the first reason holds. Never called by the run's own task."""
+        if self.reason is None:
+            self.reason = reason
+            if self._task is not None:
+                self._task.cancel()
+
+    @contextmanager
+    def interrupts(self) -> Iterator[None]:
+        """
+        What stands inside may be interrupted.
+
+        Raises:
+            Stopped: The run must end.
+        """
+        if self.reason is not None:
+            raise Stopped(self.reason)
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self.reason is None:
+                raise
+            task.uncancel()
+            raise Stopped(self.reason) from None
+        finally:
+            self._task = None

@@ -1,0 +1,88 @@
+"""Queries as they are stored, read outside any unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from chenu_server.infra.db.reader import Reader
+from chenu_server.pipeline.model import QueryStatus
+from chenu_server.pipeline.ports import QueryFilter
+from chenu_server.pipeline.records import EventSegment, OutputChunk, Query, QueryContent
+from chenu_server.pipeline.tables import OUTPUT_CHUNKS, QUERIES, QUERY_CONTENTS, QUERY_EVENTS
+
+
+class SqlQueries:
+    """The part of a `QueryStore` that stands in the pipeline's own tables."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def get(self, identity_id: str, request_id: str) -> Query | None:
+        """One query, or None."""
+        rows = await self._reader.rows(sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id)))
+        return Query(**rows[0]._mapping) if rows else None
+
+    async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:
+        """Newest first."""
+        columns = QUERIES.c
+        query = sa.select(QUERIES).where(columns.identity_id == identity_id)
+        if wanted.statuses:
+            query = query.where(columns.status.in_(wanted.statuses))
+        if wanted.before is not None:
+            created_us, request_id = wanted.before
+            older = columns.created_us < created_us
+            behind = sa.and_(columns.created_us == created_us, columns.request_id > request_id)
+            query = query.where(sa.or_(older, behind))
+        ordered = query.order_by(columns.created_us.desc(), columns.request_id)
+        rows = await self._reader.rows(ordered.limit(wanted.count))
+        return [Query(**row._mapping) for row in rows]
+
+    async def segments(self, identity_id: str, request_id: str) -> Sequence[EventSegment]:
+        """All committed events, in order."""
+        wanted = sa.select(QUERY_EVENTS).where(*_is(QUERY_EVENTS, identity_id, request_id))
+        rows = await self._reader.rows(wanted.order_by(QUERY_EVENTS.c.first_sequence))
+        return [EventSegment(**row._mapping) for row in rows]
+
+    async def chunks(self, identity_id: str, request_id: str) -> Sequence[OutputChunk]:
+        """The stored output, in order."""
+        columns = OUTPUT_CHUNKS.c
+        wanted = sa.select(OUTPUT_CHUNKS).where(*_is(OUTPUT_CHUNKS, identity_id, request_id))
+        rows = await self._reader.rows(wanted.order_by(columns.attempt, columns.offset))
+        return [OutputChunk(**row._mapping) for row in rows]
+
+    async def content(self, identity_id: str, request_id: str) -> QueryContent | None:
+        """What the query was asked, or None."""
+        wanted = sa.select(QUERY_CONTENTS).where(*_is(QUERY_CONTENTS, identity_id, request_id))
+        rows = await self._reader.rows(wanted)
+        return QueryContent(**rows[0]._mapping) if rows else None
+
+    async def to_resume(self) -> Sequence[Query]:
+        """Approved queries that said `resume_on_approval`."""
+        columns = QUERIES.c
+        wanted = sa.select(QUERIES).where(
+            columns.status == QueryStatus.APPROVED, columns.resume_on_approval.is_(True)
+        )
+        return [Query(**row._mapping) for row in await self._reader.rows(wanted)]
+
+    async def running_of(self, owner_id: str, count: int) -> Sequence[tuple[str, str]]:
+        """Identity and id of queries that an owner left running."""
+        columns = QUERIES.c
+        wanted = sa.select(columns.identity_id, columns.request_id).where(
+            columns.status == QueryStatus.RUNNING, columns.owner_id == owner_id
+        )
+        return [(row[0], row[1]) for row in await self._reader.rows(wanted.limit(count))]
+
+    async def arrivals_since(self, since_us: int) -> Sequence[tuple[str, int]]:
+        """Identity and arrival time of the queries of the last while, oldest first."""
+        columns = QUERIES.c
+        wanted = sa.select(columns.identity_id, columns.created_us).where(
+            columns.created_us >= since_us
+        )
+        rows = await self._reader.rows(wanted.order_by(columns.created_us))
+        return [(row[0], row[1]) for row in rows]
+
+
+def _is(table: sa.Table, identity_id: str, request_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (table.c.identity_id == identity_id, table.c.request_id == request_id)

@@ -1,0 +1,119 @@
+"""A request and its plan as stored JSON, and back, for a query that is resumed. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chenu_server.pipeline.model import (
+    Analysis,
+    ContextItem,
+    Encoded,
+    Intent,
+    QueryRequest,
+    Routing,
+    Snapshot,
+    Sphere,
+    Target,
+)
+
+
+def request_json(request: QueryRequest) -> str:
+    """The request as compact JSON; fields at their defaults are left out."""
+    target, routing = request.target, request.routing
+    values: dict[str, Any] = {
+        "request_id": request.request_id,
+        "text": request.text,
+        "intents": list(request.intents),
+        "sphere": request.sphere.value,
+        "target": [target.operation, target.kind, target.id, target.sphere or ""],
+        "items": [
+            [item.kind, item.id, item.sphere or "", item.content]
+            for item in request.context_items
+        ],
+        "agent_role": request.agent_role,
+        "routing": [getattr(routing, name) for name in Routing.__slots__],
+        "caps": [request.max_output_tokens, request.max_cost_nanousd],
+        "flags": [request.detached, request.resume_on_approval],
+    }
+    kept = {key: value for key, value in values.items() if value}
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def request_from(text: str) -> QueryRequest:
+    """The request that `request_json` stored."""
+    values = json.loads(text)
+    operation, kind, id_, sphere = values["target"]
+    cap, cost = values["caps"]
+    detached, resume = values["flags"]
+    return QueryRequest(
+        request_id=values["request_id"],
+        text=values["text"],
+        intents=tuple(Intent(name) for name in values.get("intents", ())),
+        sphere=Sphere(values["sphere"]),
+        target=Target(operation=operation, kind=kind, id=id_, sphere=_sphere(sphere)),
+        context_items=tuple(_item(each) for each in values.get("items", ())),
+        agent_role=values.get("agent_role", ""),
+        routing=_routing(values["routing"]),
+        max_output_tokens=cap,
+        max_cost_nanousd=cost,
+        detached=detached,
+        resume_on_approval=resume,
+    )
+
+
+def plan_json(analysis: Analysis, snapshot: Snapshot, encoded: Encoded) -> str:
+    """Lanes A to C's results that a resumed run stands on."""
+    values = {
+        "analysis": {
+            "intents": list(analysis.intents),
+            "confidence": analysis.confidence,
+            "entities": [list(each) for each in analysis.entities],
+            "keywords": list(analysis.keywords),
+            "sensitivity": analysis.sensitivity,
+        },
+        "snapshot": {
+            "id": snapshot.snapshot_id,
+            "hash": snapshot.content_hash.hex(),
+            "spheres": list(snapshot.spheres),
+            "crosses": snapshot.crosses_spheres,
+        },
+        "max_cost_nanousd": encoded.max_cost_nanousd,
+    }
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+def plan_from(text: str) -> tuple[Analysis, Snapshot, int]:
+    """Lane A's and B's results, and the highest cost that the digest allows."""
+    values = json.loads(text)
+    found, frozen = values["analysis"], values["snapshot"]
+    analysis = Analysis(
+        intents=tuple(Intent(name) for name in found["intents"]),
+        confidence=found["confidence"],
+        entities=tuple((kind, value) for kind, value in found["entities"]),
+        keywords=tuple(found["keywords"]),
+        sensitivity=found["sensitivity"],
+    )
+    snapshot = Snapshot(
+        snapshot_id=frozen["id"],
+        content_hash=bytes.fromhex(frozen["hash"]),
+        spheres=tuple(Sphere(name) for name in frozen["spheres"]),
+        crosses_spheres=frozen["crosses"],
+    )
+    return analysis, snapshot, values["max_cost_nanousd"]
+
+
+def _sphere(name: str) -> Sphere | None:
+    return Sphere(name) if name else None
+
+
+def _item(values: list[str]) -> ContextItem:
+    kind, id_, sphere, content = values
+    return ContextItem(kind=kind, id=id_, sphere=_sphere(sphere), content=content)
+
+
+def _routing(values: list[Any]) -> Routing:
+    pairs = zip(Routing.__slots__, values, strict=True)
+    return Routing(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in pairs}
+    )

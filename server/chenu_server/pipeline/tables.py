@@ -1,0 +1,208 @@
+"""Queries, their attempts, events and output in SQL. Structures are positional lists."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from chenu_server.caller import PrincipalType
+from chenu_server.infra.db.columns import FreeText, Json
+from chenu_server.infra.db.metadata import METADATA, EnumText, Strings
+from chenu_server.infra.db.tablemap import LookupSql, TableMap
+from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.model import (
+    Lane,
+    LaneReport,
+    LaneStatus,
+    Outcome,
+    QueryStatus,
+    TokenUsage,
+)
+from chenu_server.pipeline.records import (
+    ATTEMPTS_OF_QUERY,
+    Attempt,
+    AttemptState,
+    EventSegment,
+    OutputChunk,
+    Query,
+    QueryContent,
+)
+
+
+def _usage_list(usage: TokenUsage) -> list[int]:
+    return [
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+    ]
+
+
+def _usage(plain: Any) -> TokenUsage:
+    read, written, cache_read, cache_written = plain
+    return TokenUsage(
+        input_tokens=read,
+        output_tokens=written,
+        cache_read_tokens=cache_read,
+        cache_write_tokens=cache_written,
+    )
+
+
+def _lanes_list(lanes: tuple[LaneReport, ...]) -> list[Any]:
+    return [[each.lane, each.status, each.duration_us, each.summary] for each in lanes]
+
+
+def _lanes(plain: Any) -> tuple[LaneReport, ...]:
+    return tuple(
+        LaneReport(
+            lane=Lane(lane), status=LaneStatus(status), duration_us=duration_us, summary=summary
+        )
+        for lane, status, duration_us, summary in plain
+    )
+
+
+def _outcome_list(outcome: Outcome) -> list[Any]:
+    return [outcome.reason, outcome.message, outcome.error]
+
+
+def _outcome(plain: Any) -> Outcome:
+    reason, message, error = plain
+    return Outcome(
+        reason=reason, message=message, error=tuple((name, value) for name, value in error)
+    )
+
+
+def _events_list(events: tuple[Event, ...]) -> list[Any]:
+    return [[each.sequence, each.kind, each.time_us, each.body] for each in events]
+
+
+def _events(plain: Any) -> tuple[Event, ...]:
+    return tuple(
+        Event(sequence=sequence, kind=EventKind(kind), time_us=time_us, body=body)
+        for sequence, kind, time_us, body in plain
+    )
+
+
+USAGE: Final = Json[TokenUsage](_usage_list, _usage)
+
+QUERIES: Final = sa.Table(
+    "queries",
+    METADATA,
+    sa.Column("identity_id", sa.Text, primary_key=True),
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("principal_type", EnumText(PrincipalType), nullable=False),
+    sa.Column("principal_id", sa.Text, nullable=False),
+    sa.Column("acting_for", Strings, nullable=False),
+    sa.Column("content_digest", sa.LargeBinary, nullable=False),
+    sa.Column("status", EnumText(QueryStatus), nullable=False),
+    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("deadline_ms", sa.BigInteger, nullable=False),
+    sa.Column("resume_on_approval", sa.Boolean, nullable=False),
+    sa.Column("sphere", sa.Text, nullable=False),
+    sa.Column("intents", Strings, nullable=False),
+    sa.Column("action_digest", sa.LargeBinary, nullable=False),
+    sa.Column("context_hash", sa.LargeBinary, nullable=False),
+    sa.Column("checkpoint_id", sa.Text, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("chain", Strings, nullable=False),
+    sa.Column("stop_reason", FreeText, nullable=False),
+    sa.Column("output_cap", sa.BigInteger, nullable=False),
+    sa.Column("usage", USAGE, nullable=False),
+    sa.Column("cost_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("estimated", sa.Boolean, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("lanes", Json[tuple[LaneReport, ...]](_lanes_list, _lanes), nullable=False),
+    sa.Column("outcome", Json[Outcome](_outcome_list, _outcome), nullable=False),
+    sa.Column("event_count", sa.BigInteger, nullable=False),
+    sa.Column("output_length", sa.BigInteger, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("updated_us", sa.BigInteger, nullable=False),
+    sa.Column("ended_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("length(content_digest) = 32", "ck_queries_digest"),
+    sa.CheckConstraint("cost_nanousd >= 0", "ck_queries_cost"),
+    sa.CheckConstraint("event_count >= 0 AND output_length >= 0", "ck_queries_sizes"),
+    sa.Index("ix_queries_listed", "identity_id", sa.text("created_us DESC"), "request_id"),
+    sa.Index("ix_queries_created", "created_us"),
+    sa.Index("ix_queries_owner", "status", "owner_id"),
+)
+
+QUERY_CONTENTS: Final = sa.Table(
+    "query_contents",
+    METADATA,
+    sa.Column("identity_id", sa.Text, primary_key=True),
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
+)
+
+ATTEMPTS: Final = sa.Table(
+    "attempts",
+    METADATA,
+    sa.Column("identity_id", sa.Text, primary_key=True),
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", EnumText(AttemptState), nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("slot", sa.Integer, nullable=False),
+    sa.Column("bound_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("cost_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("estimated", sa.Boolean, nullable=False),
+    sa.Column("rates_source", sa.Text, nullable=False),
+    sa.Column("usage", USAGE, nullable=False),
+    sa.Column("failure", sa.Text, nullable=False),
+    sa.Column("admitted_us", sa.BigInteger, nullable=False),
+    sa.Column("ended_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("attempt >= 1", "ck_attempts_attempt"),
+    sa.CheckConstraint("bound_nanousd >= 0 AND cost_nanousd >= 0", "ck_attempts_amounts"),
+)
+
+QUERY_EVENTS: Final = sa.Table(
+    "query_events",
+    METADATA,
+    sa.Column("identity_id", sa.Text, primary_key=True),
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("first_sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("events", Json[tuple[Event, ...]](_events_list, _events), nullable=False),
+    sa.CheckConstraint("first_sequence >= 1", "ck_query_events_sequence"),
+)
+
+OUTPUT_CHUNKS: Final = sa.Table(
+    "output_chunks",
+    METADATA,
+    sa.Column("identity_id", sa.Text, primary_key=True),
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("offset", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("text", FreeText, nullable=False),
+    sa.CheckConstraint('"offset" >= 0', "ck_output_chunks_offset"),
+)
+
+# Published: a log's readers see the query as it was just committed.
+QUERIES_MAP: Final = TableMap(Query, QUERIES, published=True)
+QUERY_CONTENTS_MAP: Final = TableMap(QueryContent, QUERY_CONTENTS)
+ATTEMPTS_MAP: Final = TableMap(
+    Attempt,
+    ATTEMPTS,
+    lookups={
+        ATTEMPTS_OF_QUERY.name: LookupSql(
+            keys=(ATTEMPTS.c.identity_id, ATTEMPTS.c.request_id),
+            order_by="attempt",
+            limited=False,
+            key_of=lambda attempt: (attempt.identity_id, attempt.request_id),
+        )
+    },
+)
+# Published: what is committed of a log goes to those who follow it.
+QUERY_EVENTS_MAP: Final = TableMap(EventSegment, QUERY_EVENTS, append_only=True, published=True)
+OUTPUT_CHUNKS_MAP: Final = TableMap(OutputChunk, OUTPUT_CHUNKS, append_only=True)
+
+MAPS: Final = (
+    QUERIES_MAP,
+    QUERY_CONTENTS_MAP,
+    ATTEMPTS_MAP,
+    QUERY_EVENTS_MAP,
+    OUTPUT_CHUNKS_MAP,
+)
