@@ -51,7 +51,7 @@ def test_only_a_complete_refusal_is_free(status: int, complete: bool, expected: 
     assert expected == failures.refused(status, {}, complete=complete).billing
 
 
-def test_a_failure_passes_a_context_manager() -> None:
+def test_a_failure_passes_through_a_with_block_unchanged() -> None:
     """`contextlib` writes to an exception that passes: a frozen one would become another."""
 
     @contextlib.contextmanager
