@@ -28,40 +28,14 @@ from chenu_server.governance.budgets.model import (
     Scope,
 )
 from chenu_server.governance.budgets.periods import DAY_US, starts_of_day
+from chenu_server.governance.budgets.standing import Standing as Standing
+from chenu_server.governance.budgets.standing import standing_in
 from chenu_server.unit import ById, Found, Key, Need, Rows
 
 Facts = Mapping[Scope, str]
 """What a query is about, by the scope that asks: its sphere, thread, agent and provider."""
 
 _WHOLE_IDENTITY: Final = (Scope.GLOBAL, Scope.IDENTITY)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One budget and what stands against it in one of its periods."""
-
-    budget: Budget
-    period: BudgetPeriod
-
-    @property
-    def account(self) -> engine.Account:
-        """Its amounts, as the engine reckons with them."""
-        return engine.Account(
-            limit=self.budget.limit_nanousd,
-            granted=self.budget.granted_nanousd,
-            posted=self.period.posted_nanousd,
-            reserved=self.period.reserved_nanousd,
-            overrun=self.period.overrun_nanousd,
-        )
-
-    def after(self, account: engine.Account) -> BudgetPeriod:
-        """The period's row once the engine has decided."""
-        return replace(
-            self.period,
-            posted_nanousd=account.posted,
-            reserved_nanousd=account.reserved,
-            overrun_nanousd=account.overrun,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,18 +115,7 @@ def _covers(budget: Budget, facts: Facts) -> bool:
 def _standing_at(rows: Rows, budget: Budget, start_us: int) -> Standing:
     found = rows.find(CURRENT_PERIODS, (budget.identity_id, start_us))
     period = next((row for row in found if row.budget_id == budget.budget_id), None)
-    return Standing(budget, period or _untouched(budget, start_us))
-
-
-def _untouched(budget: Budget, start_us: int) -> BudgetPeriod:
-    return BudgetPeriod(
-        budget_id=budget.budget_id,
-        period_start_us=start_us,
-        identity_id=budget.identity_id,
-        posted_nanousd=0,
-        reserved_nanousd=0,
-        overrun_nanousd=0,
-    )
+    return standing_in(budget, start_us, period)
 
 
 def budgets_of(rows: Rows, reservation: Reservation) -> tuple[Standing, ...]:

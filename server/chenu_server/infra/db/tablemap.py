@@ -11,15 +11,19 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from chenu_server.unit import Key
 
 R = TypeVar("R")
 Values = tuple[Any, ...]
 Codec = Callable[[Any], Any]
+
+# PostgreSQL reserves more words than SQLite, and both take its quotes.
+_QUOTER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call] # SQLAlchemy's
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class TableMap(Generic[R]):
     decode: Callable[[Sequence[Any]], R] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        fields, columns = _fields_of(self.kind), self.columns
+        fields, columns = _fields_of(self.kind), tuple(self.table.columns.keys())
         if fields != columns:
             raise TypeError(f"{self.kind.__name__} has {fields}, {self.table} has {columns}")
         object.__setattr__(self, "encode", _encoder(self.kind, self.table))
@@ -82,8 +86,8 @@ class TableMap(Generic[R]):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The column names, in order."""
-        return tuple(column.name for column in self.table.columns)
+        """The column names as SQL text, in order; a reserved word such as `offset` is quoted."""
+        return tuple(_QUOTER.quote(column.name) for column in self.table.columns)
 
     @property
     def key_columns(self) -> tuple[sa.Column[Any], ...]:

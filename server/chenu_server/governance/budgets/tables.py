@@ -1,0 +1,128 @@
+"""Budgets, their periods and reservations in SQL."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from chenu_server.governance.budgets.model import (
+    BUDGET_PERIODS,
+    CURRENT_PERIODS,
+    OPEN_BUDGETS,
+    Budget,
+    BudgetPeriod,
+    Leg,
+    Period,
+    Reservation,
+    ReservationState,
+    Scope,
+)
+from chenu_server.infra.db.columns import Json
+from chenu_server.infra.db.metadata import METADATA, EnumText
+from chenu_server.infra.db.tablemap import LookupSql, TableMap
+
+
+def _legs(plain: Any) -> tuple[Leg, ...]:
+    return tuple((budget_id, start_us) for budget_id, start_us in plain)
+
+
+BUDGETS: Final = sa.Table(
+    "budgets",
+    METADATA,
+    sa.Column("budget_id", sa.Text, primary_key=True),
+    sa.Column("identity_id", sa.Text, nullable=False),
+    sa.Column("scope", EnumText(Scope), nullable=False),
+    sa.Column("scope_value", sa.Text, nullable=False),
+    sa.Column("period", EnumText(Period), nullable=False),
+    sa.Column("limit_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("granted_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("deleted", sa.Boolean, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("updated_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("limit_nanousd >= 0 AND granted_nanousd >= 0", "ck_budgets_amounts"),
+    sa.Index(
+        "uq_budgets_open",
+        "identity_id",
+        "scope",
+        "scope_value",
+        "period",
+        unique=True,
+        sqlite_where=sa.text("NOT deleted"),
+        postgresql_where=sa.text("NOT deleted"),
+    ),
+    sa.Index("ix_budgets_listed", "identity_id", "created_us", "budget_id"),
+)
+
+BUDGET_PERIOD_ROWS: Final = sa.Table(
+    "budget_periods",
+    METADATA,
+    sa.Column("budget_id", sa.Text, primary_key=True),
+    sa.Column("period_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("identity_id", sa.Text, nullable=False),
+    sa.Column("posted_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("reserved_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("overrun_nanousd", sa.BigInteger, nullable=False),
+    sa.CheckConstraint(
+        "posted_nanousd >= 0 AND reserved_nanousd >= 0 AND overrun_nanousd >= 0",
+        "ck_budget_periods_amounts",
+    ),
+    sa.Index("ix_budget_periods_current", "identity_id", "period_start_us"),
+)
+
+RESERVATIONS: Final = sa.Table(
+    "reservations",
+    METADATA,
+    sa.Column("identity_id", sa.Text, primary_key=True),
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("state", EnumText(ReservationState), nullable=False),
+    sa.Column("amount_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("posted_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("overrun_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("estimated", sa.Boolean, nullable=False),
+    sa.Column("legs", Json[tuple[Leg, ...]](list, _legs), nullable=False),
+    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("expires_us", sa.BigInteger, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("ended_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint(
+        "amount_nanousd >= 0 AND posted_nanousd >= 0 AND overrun_nanousd >= 0",
+        "ck_reservations_amounts",
+    ),
+    sa.CheckConstraint("state = 'held' OR amount_nanousd = 0", "ck_reservations_released"),
+    sa.Index("ix_reservations_owner", "state", "owner_id"),
+    sa.Index("ix_reservations_expiry", "state", "expires_us"),
+)
+
+BUDGETS_MAP: Final = TableMap(
+    Budget,
+    BUDGETS,
+    lookups={
+        OPEN_BUDGETS.name: LookupSql(
+            keys=(BUDGETS.c.identity_id,),
+            where="identity_id = {0} AND NOT deleted",
+            limited=False,
+            key_of=lambda budget: None if budget.deleted else (budget.identity_id,),
+        )
+    },
+)
+BUDGET_PERIODS_MAP: Final = TableMap(
+    BudgetPeriod,
+    BUDGET_PERIOD_ROWS,
+    lookups={
+        CURRENT_PERIODS.name: LookupSql(
+            keys=(BUDGET_PERIOD_ROWS.c.identity_id, BUDGET_PERIOD_ROWS.c.period_start_us),
+            limited=False,
+            key_of=lambda period: (period.identity_id, period.period_start_us),
+        ),
+        BUDGET_PERIODS.name: LookupSql(
+            keys=(BUDGET_PERIOD_ROWS.c.budget_id,),
+            limited=False,
+            key_of=lambda period: (period.budget_id,),
+        ),
+    },
+)
+RESERVATIONS_MAP: Final = TableMap(Reservation, RESERVATIONS)
+
+MAPS: Final = (BUDGETS_MAP, BUDGET_PERIODS_MAP, RESERVATIONS_MAP)

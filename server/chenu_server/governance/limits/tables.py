@@ -1,0 +1,55 @@
+"""Provider slots in SQL."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS, RETIRED_US, Slot
+from chenu_server.infra.db.metadata import METADATA
+from chenu_server.infra.db.tablemap import LookupSql, TableMap
+from chenu_server.unit import Key
+
+SLOTS: Final = sa.Table(
+    "provider_slots",
+    METADATA,
+    sa.Column("ledger_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("free_at_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("slot >= 0", "ck_provider_slots_slot"),
+    sa.Index("ix_provider_slots_oldest", "ledger_number", "provider", "free_at_us", "slot"),
+)
+
+_OF_PROVIDER: Final = (SLOTS.c.ledger_number, SLOTS.c.provider)
+_IN_USE: Final = f"ledger_number = {{0}} AND provider = {{1}} AND free_at_us < {RETIRED_US}"
+
+
+def _key_of(slot: Slot) -> Key:
+    """A slot that a batch has retired stays in sight: the batch counts the ones in use by it."""
+    return (slot.ledger_number, slot.provider)
+
+
+SLOTS_MAP: Final = TableMap(
+    Slot,
+    SLOTS,
+    lookups={
+        OLDEST_SLOTS.name: LookupSql(
+            keys=_OF_PROVIDER, where=_IN_USE, order_by="free_at_us, slot", key_of=_key_of
+        ),
+        LAST_SLOT.name: LookupSql(
+            keys=_OF_PROVIDER,
+            where=(
+                "ledger_number = {0} AND provider = {1} AND slot = (SELECT last.slot"
+                " FROM provider_slots AS last WHERE last.ledger_number = {0}"
+                f" AND last.provider = {{1}} AND last.free_at_us < {RETIRED_US}"
+                " ORDER BY last.slot DESC LIMIT 1)"
+            ),
+            limited=False,
+            key_of=_key_of,
+        ),
+    },
+)
+
+MAPS: Final = (SLOTS_MAP,)

@@ -1,0 +1,1 @@
+"""Every table keeps what is put into it, on every store."""

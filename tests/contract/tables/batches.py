@@ -1,0 +1,46 @@
+"""Batches on a writer's session, as small as a test can say them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+from chenu_server.infra.db.session import Fetch, Session, Write
+from chenu_server.infra.db.tablemap import TableMap
+from chenu_server.unit import Key, Lookup, Row
+from tests.contract.tables.samples import MAPS
+
+R = TypeVar("R", bound=Row)
+
+OF: Final[dict[type[Any], TableMap[Any]]] = {table.kind: table for table in MAPS}
+
+
+def commit(session: Session, *rows: Row) -> None:
+    """One batch that writes these rows."""
+    session.begin()
+    session.write([Write(OF[type(row)], [OF[type(row)].encode(row)]) for row in rows])
+    session.commit()
+
+
+def stored(session: Session, rows: Sequence[Row]) -> list[Row]:
+    """The rows with the same keys, as another batch loads them."""
+    session.begin()
+    fetched = session.fetch([Fetch(OF[type(row)], [row.key]) for row in rows])
+    session.rollback()
+    return [
+        OF[type(row)].decode(values)
+        for row, found in zip(rows, fetched, strict=True)
+        for values in found
+    ]
+
+
+def found(session: Session, lookup: Lookup[R], *keys: Key, count: int = 1) -> list[list[R]]:
+    """What a lookup finds for each key."""
+    table = OF[lookup.kind]
+    session.begin()
+    (rows,) = session.fetch([Fetch(table, keys, lookup.name, [count] * len(keys))])
+    session.rollback()
+    under: list[list[R]] = [[] for _ in keys]
+    for position, *values in rows:
+        under[position].append(table.decode(values))
+    return under

@@ -1,0 +1,203 @@
+"""One awkward row of every kind: all text that SQL, JSON or C could trip over."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chenu_server.caller import PrincipalType
+from chenu_server.governance.budgets import tables as budgets
+from chenu_server.governance.budgets.model import (
+    Budget,
+    BudgetPeriod,
+    Period,
+    Reservation,
+    ReservationState,
+    Scope,
+)
+from chenu_server.governance.checkpoints import tables as checkpoints
+from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, CheckpointType
+from chenu_server.governance.limits import tables as limits
+from chenu_server.governance.limits.model import Slot
+from chenu_server.pipeline import tables as pipeline
+from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.model import (
+    Lane,
+    LaneReport,
+    LaneStatus,
+    Outcome,
+    QueryStatus,
+    TokenUsage,
+)
+from chenu_server.pipeline.records import (
+    Attempt,
+    AttemptState,
+    EventSegment,
+    OutputChunk,
+    Query,
+    QueryContent,
+)
+from chenu_server.unit import Row
+
+MAPS: Final = (*budgets.MAPS, *limits.MAPS, *checkpoints.MAPS, *pipeline.MAPS)
+
+# What is data in SQL, JSON, arrays and C strings, and must never be anything else.
+AWKWARD: Final = (
+    "l'été \"q\" \\ {a,b} NULL '; DROP TABLE queries;-- \0 \x01 \x1f \u2028 \U0001f512 é"
+)
+LARGEST: Final = 2**63 - 1
+
+BUDGET: Final = Budget(
+    budget_id="b",
+    identity_id="ali'ce",
+    scope=Scope.SPHERE,
+    scope_value='per"sonal\\',
+    period=Period.WEEKLY,
+    limit_nanousd=10**18,
+    granted_nanousd=7,
+    deleted=True,
+    version=LARGEST,
+    created_us=1,
+    updated_us=2,
+)
+PERIOD: Final = BudgetPeriod(
+    budget_id="b",
+    period_start_us=1_700_000_000_000_000,
+    identity_id="ali'ce",
+    posted_nanousd=LARGEST,
+    reserved_nanousd=3,
+    overrun_nanousd=4,
+)
+RESERVATION: Final = Reservation(
+    identity_id="ali'ce",
+    request_id="r",
+    state=ReservationState.HELD,
+    amount_nanousd=5,
+    posted_nanousd=6,
+    overrun_nanousd=7,
+    estimated=True,
+    legs=(("b", 0), ("é{}", 1_700_000_000_000_000)),
+    owner_id="o",
+    expires_us=8,
+    created_us=9,
+    ended_us=10,
+)
+SLOT: Final = Slot(ledger_number=0, provider="anthropic", slot=99, free_at_us=2**62)
+CHECKPOINT: Final = Checkpoint(
+    identity_id="ali'ce",
+    checkpoint_id="c",
+    request_id="r",
+    types=(CheckpointType.CROSS_SPHERE, CheckpointType.DESTRUCTIVE_ACTION),
+    state=CheckpointState.APPROVED,
+    action=AWKWARD,
+    target=AWKWARD,
+    action_digest=bytes(range(32)),
+    question_en=AWKWARD,
+    question_fr=AWKWARD,
+    preview=AWKWARD,
+    provider="anthropic",
+    model="claude",
+    max_cost_nanousd=LARGEST,
+    requested_by_type=PrincipalType.AGENT,
+    requested_by="agent-7",
+    acting_for=("bob", 'c"d'),
+    lifetime_us=1,
+    created_us=2,
+    expires_us=3,
+    use_before_us=4,
+    resolved_us=5,
+    resolved_by="carol",
+    decision_id="d",
+    reason=AWKWARD,
+    consumed_us=6,
+)
+USAGE: Final = TokenUsage(
+    input_tokens=1, output_tokens=2, cache_read_tokens=3, cache_write_tokens=4
+)
+QUERY: Final = Query(
+    identity_id="ali'ce",
+    request_id="r",
+    principal_type=PrincipalType.SERVICE,
+    principal_id="svc\\",
+    acting_for=("bob",),
+    content_digest=bytes(32),
+    status=QueryStatus.FAILED,
+    owner_id="o",
+    deadline_ms=300_000,
+    resume_on_approval=True,
+    sphere="scholar",
+    intents=("delete", "send"),
+    action_digest=bytes([255] * 32),
+    context_hash=b"'\\\0" + bytes(29),
+    checkpoint_id="c",
+    provider="anthropic",
+    model="claude",
+    chain=("anthropic/claude", AWKWARD),
+    stop_reason=AWKWARD,
+    output_cap=1_024,
+    usage=USAGE,
+    cost_nanousd=LARGEST,
+    estimated=True,
+    attempts=3,
+    lanes=(
+        LaneReport(lane=Lane.INTENT, status=LaneStatus.COMPLETED, duration_us=7, summary=AWKWARD),
+        LaneReport(lane=Lane.AUDIT, status=LaneStatus.SKIPPED, duration_us=0),
+    ),
+    outcome=Outcome(
+        reason="POLICY_DENIED", message=AWKWARD, error=(("policies", AWKWARD), ("a", ""))
+    ),
+    event_count=17,
+    output_length=LARGEST,
+    created_us=1,
+    updated_us=2,
+    ended_us=3,
+)
+CONTENT: Final = QueryContent(
+    identity_id="ali'ce", request_id="r", request='{"text":"\\u0000 \'é"}', plan="{}"
+)
+ATTEMPT: Final = Attempt(
+    identity_id="ali'ce",
+    request_id="r",
+    attempt=2,
+    state=AttemptState.INTERRUPTED,
+    provider="anthropic",
+    model="claude",
+    slot=99,
+    bound_nanousd=LARGEST,
+    cost_nanousd=5,
+    estimated=True,
+    rates_source="operator",
+    usage=USAGE,
+    failure="timeout",
+    admitted_us=6,
+    ended_us=7,
+)
+SEGMENT: Final = EventSegment(
+    identity_id="ali'ce",
+    request_id="r",
+    first_sequence=4,
+    events=(
+        Event(sequence=4, kind=EventKind.LANE_START, time_us=LARGEST, body={"lane": AWKWARD}),
+        Event(
+            sequence=5,
+            kind=EventKind.PIPELINE_COMPLETE,
+            time_us=9,
+            body={"n": LARGEST, "on": True, "of": None, "in": ["a", AWKWARD], "by": {"k": 1}},
+        ),
+    ),
+)
+CHUNK: Final = OutputChunk(
+    identity_id="ali'ce", request_id="r", attempt=1, offset=LARGEST, text=AWKWARD
+)
+
+ROWS: Final[tuple[Row, ...]] = (
+    BUDGET,
+    PERIOD,
+    RESERVATION,
+    SLOT,
+    CHECKPOINT,
+    QUERY,
+    CONTENT,
+    ATTEMPT,
+    SEGMENT,
+    CHUNK,
+)

@@ -1,0 +1,56 @@
+"""What no row may say, whoever writes it: the database's own last word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chenu_server.governance.budgets.model import ReservationState
+from chenu_server.infra.db.session import Session, StatementFailed
+from chenu_server.unit import Row
+from tests.contract.tables import samples
+from tests.contract.tables.batches import commit
+
+OPEN = replace(samples.BUDGET, deleted=False)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(samples.BUDGET, limit_nanousd=-1),
+        replace(samples.PERIOD, posted_nanousd=-1),
+        replace(samples.PERIOD, reserved_nanousd=-1),
+        replace(samples.PERIOD, overrun_nanousd=-1),
+        replace(samples.RESERVATION, amount_nanousd=-1),
+        replace(samples.RESERVATION, state=ReservationState.VOIDED),
+        replace(samples.SLOT, slot=-1),
+        replace(samples.CHECKPOINT, action_digest=b"short"),
+        replace(samples.CHECKPOINT, expires_us=0),
+        replace(samples.QUERY, content_digest=b""),
+        replace(samples.QUERY, cost_nanousd=-1),
+        replace(samples.ATTEMPT, attempt=0),
+        replace(samples.SEGMENT, first_sequence=0),
+        replace(samples.CHUNK, offset=-1),
+    ],
+    ids=lambda row: type(row).__name__,
+)
+def test_an_impossible_row_fails_its_batch(session: Session, row: Row) -> None:
+    """Negative money, a cut digest or money held by an ended reservation is a bug, not data."""
+    with pytest.raises(StatementFailed, match=r"(?i)check"):
+        commit(session, row)
+
+
+def test_one_open_budget_for_each_scope_and_period(session: Session) -> None:
+    """Two would both have to cover each query, and nobody asked for that."""
+    commit(session, OPEN)
+
+    with pytest.raises(StatementFailed, match=r"(?i)unique"):
+        commit(session, replace(OPEN, budget_id="second"))
+
+
+def test_a_deleted_budget_makes_room_for_a_new_one(session: Session) -> None:
+    """Its row stays: reservations that ended name it."""
+    commit(session, samples.BUDGET)
+    commit(session, replace(samples.BUDGET, budget_id="second"))
+    commit(session, replace(OPEN, budget_id="third"))

@@ -1,0 +1,83 @@
+"""What each lookup finds, on every store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chenu_server.governance.budgets.model import BUDGET_PERIODS, CURRENT_PERIODS, OPEN_BUDGETS
+from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS, RETIRED_US, Slot
+from chenu_server.infra.db.session import Session
+from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY
+from tests.contract.tables import samples
+from tests.contract.tables.batches import commit, found
+
+
+def slot(number: int, free_at_us: int, provider: str = "p", ledger_number: int = 0) -> Slot:
+    """A slot of the provider that is asked for, unless told otherwise."""
+    return Slot(ledger_number=ledger_number, provider=provider, slot=number, free_at_us=free_at_us)
+
+
+def test_the_slots_that_are_free_first_come_in_order_and_as_many_as_asked(
+    session: Session,
+) -> None:
+    """Ties go to the smaller number; other providers and ledgers are others."""
+    commit(session, slot(0, 9), slot(1, 5), slot(2, 5), slot(3, 7))
+    commit(session, slot(0, 1, provider="q"), slot(0, 1, ledger_number=1))
+
+    assert [[slot(1, 5), slot(2, 5), slot(3, 7)]] == found(session, OLDEST_SLOTS, (0, "p"), count=3)
+    assert [[slot(1, 5)], [slot(0, 1, provider="q")], []] == found(
+        session, OLDEST_SLOTS, (0, "p"), (0, "q"), (0, "r")
+    )
+
+
+def test_the_last_slot_is_one_however_many_ask(session: Session) -> None:
+    """It tells how many slots there are."""
+    commit(session, slot(0, 9), slot(1, 5), slot(0, 3, provider="q"))
+
+    assert [[slot(1, 5)], [slot(0, 3, provider="q")]] == found(
+        session, LAST_SLOT, (0, "p"), (0, "q"), count=5
+    )
+
+
+def test_retired_slots_are_out_of_sight(session: Session) -> None:
+    """A lowered limit took them away; they must not look like the ones free first or last."""
+    commit(session, slot(0, 9), slot(1, 8), slot(2, RETIRED_US))
+
+    assert [[slot(1, 8), slot(0, 9)]] == found(session, OLDEST_SLOTS, (0, "p"), count=5)
+    assert [[slot(1, 8)]] == found(session, LAST_SLOT, (0, "p"))
+
+
+def test_open_budgets_are_the_identitys_and_not_deleted(session: Session) -> None:
+    """A query must fit in each of them."""
+    kept = replace(samples.BUDGET, deleted=False)
+    gone = replace(samples.BUDGET, budget_id="gone")
+    bobs = replace(kept, budget_id="bob's", identity_id="bob")
+    commit(session, kept, gone, bobs)
+
+    assert [[kept], [bobs], []] == found(
+        session, OPEN_BUDGETS, (kept.identity_id,), ("bob",), ("carol",)
+    )
+
+
+def test_periods_are_found_by_owner_and_start_and_by_budget(session: Session) -> None:
+    """The first is what a reservation reads, the second what a deletion reads."""
+    first = samples.PERIOD
+    second = replace(first, period_start_us=5)
+    other = replace(first, budget_id="c")
+    commit(session, first, second, other)
+
+    (current,) = found(session, CURRENT_PERIODS, (first.identity_id, first.period_start_us))
+    (of_budget,) = found(session, BUDGET_PERIODS, (first.budget_id,))
+    assert {first, other} == set(current)
+    assert {first, second} == set(of_budget)
+
+
+def test_a_querys_attempts_come_in_order(session: Session) -> None:
+    """The last one is the one that may still be running."""
+    second = samples.ATTEMPT
+    first, third = replace(second, attempt=1), replace(second, attempt=3)
+    commit(session, third, first, second, replace(first, request_id="other"))
+
+    assert [[first, second, third]] == found(
+        session, ATTEMPTS_OF_QUERY, (second.identity_id, second.request_id)
+    )

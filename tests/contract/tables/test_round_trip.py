@@ -1,0 +1,39 @@
+"""What a unit puts is what the next one gets, whatever the text, on every store."""
+
+from __future__ import annotations
+
+import pytest
+
+from chenu_server.infra.db.session import Session, StatementFailed
+from chenu_server.unit import Row
+from tests.contract.tables.batches import commit, stored
+from tests.contract.tables.samples import CHUNK, MAPS, ROWS, SEGMENT
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: type(row).__name__)
+def test_every_column_comes_back_as_it_was(session: Session, row: Row) -> None:
+    """Attack strings, NUL and the largest numbers are data: stored and returned unchanged."""
+    commit(session, row)
+
+    assert [row] == stored(session, [row])
+
+
+def test_every_kind_of_row_has_a_sample() -> None:
+    """A new table is tested, or this fails."""
+    assert {table.kind for table in MAPS} == {type(row) for row in ROWS}
+
+
+def test_rows_of_all_kinds_travel_in_one_batch(session: Session) -> None:
+    """As a unit that settles a query writes them."""
+    commit(session, *ROWS)
+
+    assert list(ROWS) == stored(session, ROWS)
+
+
+@pytest.mark.parametrize("row", [SEGMENT, CHUNK], ids=lambda row: type(row).__name__)
+def test_what_a_reader_has_seen_is_never_replaced(session: Session, row: Row) -> None:
+    """A log and its output only grow: a second row at the same place fails its batch."""
+    commit(session, row)
+
+    with pytest.raises(StatementFailed, match=r"(?i)unique"):
+        commit(session, row)
