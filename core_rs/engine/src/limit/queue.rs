@@ -174,9 +174,6 @@ impl FairQueue {
         if line.start > self.virtual_time {
             self.resumes.insert(Arc::clone(identity), line.start);
         }
-        if self.lines.is_empty() {
-            self.resumes.clear();
-        }
     }
 
     fn advance(&mut self, tag: u64) {

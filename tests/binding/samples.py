@@ -1,0 +1,98 @@
+"""One of each argument that the engine takes, for tests that change what they are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chenu_server import _core
+
+SALT = bytes(range(32))
+
+
+def draft(**changes: Any) -> _core.EntryDraft:
+    """A ledger draft."""
+    fields: dict[str, Any] = {
+        "entry_id": "0190c8a0-0000-7000-8000-000000000001",
+        "decision": "allow",
+        "action": "execute",
+        "identity_id": "acme",
+        "principal_type": "user",
+        "principal_id": "ada",
+        "acting_for": (),
+        "resource_kind": "query",
+        "resource_id": "query-1",
+        "reason": "",
+        "salt": SALT,
+        "payload": b"{}",
+    }
+    return _core.EntryDraft(**fields | changes)
+
+
+def sealed(*drafts: _core.EntryDraft, head: bytes = bytes(32)) -> list[_core.SealedEntry]:
+    """Drafts sealed as the first entries of a ledger."""
+    return _core.seal(
+        origin="chenu/test",
+        ledger_number=0,
+        batch_id="batch-1",
+        time_us=1_795_000_000_000_000,
+        size=0,
+        head=head,
+        drafts=drafts,
+    )
+
+
+def windows(**changes: int) -> _core.IdentityWindows:
+    """Windows with the product's defaults."""
+    settings = {
+        "limit": 100,
+        "window_us": 60_000_000,
+        "burst": 20,
+        "burst_window_us": 1_000_000,
+        "block_us": 120_000_000,
+        "keys_max": 1_000,
+    }
+    return _core.IdentityWindows(**settings | changes)
+
+
+def record(**changes: Any) -> _core.ModelRecord:
+    """A model of the catalogue."""
+    fields: dict[str, Any] = {
+        "provider": "anthropic",
+        "model": "sonnet",
+        "wire": "anthropic",
+        "quality": 90,
+        "speed": 80,
+        "input_rate": 3_000_000_000,
+        "output_rate": 15_000_000_000,
+        "dearest_input_rate": 3_750_000_000,
+        "context_tokens": 200_000,
+        "output_tokens_max": 64_000,
+        "capabilities": ["tools"],
+        "regions": ["us"],
+        "tier": "premium",
+        "locked_role": None,
+    }
+    return _core.ModelRecord(**fields | changes)
+
+
+def route_query(**changes: Any) -> _core.RouteQuery:
+    """A query for a catalogue of one model."""
+    fields: dict[str, Any] = {
+        "task_type": "chat",
+        "agent_role": "none",
+        "priority": "normal",
+        "strategy": "balanced",
+        "preferred_provider": None,
+        "preferred_model": None,
+        "capabilities": [],
+        "cost_ceiling": None,
+        "allowed_providers": [],
+        "forbidden_providers": [],
+        "regions": [],
+        "body_bytes": [1_000],
+        "extra_tokens": [0],
+        "output_cap": 1_024,
+        "nova_provider": "anthropic",
+        "nova_model": "sonnet",
+    }
+    return _core.RouteQuery(**fields | changes)
