@@ -123,7 +123,7 @@ QUERIES: Final = sa.Table(
     sa.CheckConstraint("length(content_digest) = 32", "ck_queries_digest"),
     sa.CheckConstraint("cost_nanousd >= 0", "ck_queries_cost"),
     sa.CheckConstraint("event_count >= 0 AND output_length >= 0", "ck_queries_sizes"),
-    sa.Index("ix_queries_listed", "identity_id", sa.text("created_us DESC"), "request_id"),
+    sa.Index("ix_queries_listed", "identity_id", "created_us", "request_id"),
     sa.Index("ix_queries_created", "created_us"),
     sa.Index("ix_queries_owner", "status", "owner_id"),
 )

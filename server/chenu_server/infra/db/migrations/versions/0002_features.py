@@ -102,11 +102,11 @@ def _create_reservations() -> None:
         sa.Column("expires_us", sa.BigInteger, nullable=False),
         sa.Column("created_us", sa.BigInteger, nullable=False),
         sa.Column("ended_us", sa.BigInteger, nullable=False),
-        sa.CheckConstraint("state = 'held' OR amount_nanousd = 0", name="ck_reservations_released"),
         sa.CheckConstraint(
             "amount_nanousd >= 0 AND posted_nanousd >= 0 AND overrun_nanousd >= 0",
             name="ck_reservations_amounts",
         ),
+        sa.CheckConstraint("state = 'held' OR amount_nanousd = 0", name="ck_reservations_released"),
         sa.PrimaryKeyConstraint("identity_id", "request_id", name="pk_reservations"),
     )
     op.create_index("ix_reservations_expiry", "reservations", ["state", "expires_us"])
@@ -160,8 +160,8 @@ def _create_checkpoints() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("consumed_us", sa.BigInteger, nullable=False),
         sa.CheckConstraint("max_cost_nanousd >= 0", name="ck_checkpoints_cost"),
-        sa.CheckConstraint("length(action_digest) = 32", name="ck_checkpoints_digest"),
         sa.CheckConstraint("expires_us >= created_us", name="ck_checkpoints_expiry"),
+        sa.CheckConstraint("length(action_digest) = 32", name="ck_checkpoints_digest"),
         sa.PrimaryKeyConstraint("identity_id", "checkpoint_id", name="pk_checkpoints"),
     )
     op.create_index("ix_checkpoints_expiry", "checkpoints", ["state", "expires_us"])
@@ -209,9 +209,7 @@ def _create_queries() -> None:
         sa.PrimaryKeyConstraint("identity_id", "request_id", name="pk_queries"),
     )
     op.create_index("ix_queries_created", "queries", ["created_us"])
-    op.create_index(
-        "ix_queries_listed", "queries", ["identity_id", sa.text("created_us DESC"), "request_id"]
-    )
+    op.create_index("ix_queries_listed", "queries", ["identity_id", "created_us", "request_id"])
     op.create_index("ix_queries_owner", "queries", ["status", "owner_id"])
 
 
@@ -241,8 +239,8 @@ def _create_runs() -> None:
         sa.Column("failure", sa.Text, nullable=False),
         sa.Column("admitted_us", sa.BigInteger, nullable=False),
         sa.Column("ended_us", sa.BigInteger, nullable=False),
-        sa.CheckConstraint("bound_nanousd >= 0 AND cost_nanousd >= 0", name="ck_attempts_amounts"),
         sa.CheckConstraint("attempt >= 1", name="ck_attempts_attempt"),
+        sa.CheckConstraint("bound_nanousd >= 0 AND cost_nanousd >= 0", name="ck_attempts_amounts"),
         sa.PrimaryKeyConstraint("identity_id", "request_id", "attempt", name="pk_attempts"),
     )
 
