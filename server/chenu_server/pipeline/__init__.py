@@ -1,0 +1,1 @@
+"""The Nova pipeline: seven lanes, strictly in order, in front of every provider."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 
 from chenu_server.errors import ServerOverloaded, SlowConsumer
@@ -39,7 +39,7 @@ class Attachments:
             if not self._open[identity_id]:
                 del self._open[identity_id]
 
-    async def paced(self, events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    async def paced(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
         """
         The events, as long as each is taken in time.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Final, TypeVar
 from uuid import UUID, uuid4
 
 from chenu.api.governance.v1 import action_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-
 from chenu_server.errors import InvalidField
 from chenu_server.pipeline.model import (
     CONTEXT_ITEMS_MAX,
@@ -161,8 +161,8 @@ def _word(wire: object, number: int, prefix: str, default: str) -> str:
     return word.removeprefix(f"{prefix}_").lower()
 
 
-def _names(values: object, field: str) -> tuple[str, ...]:
-    names = tuple(values)  # type: ignore[call-overload] # a repeated field of strings
+def _names(values: Iterable[str], field: str) -> tuple[str, ...]:
+    names = tuple(values)
     if len(names) > LIST_MAX:
         raise InvalidField(f"routing.{field}", f"at most {LIST_MAX} values")
     return tuple(name(each, f"routing.{field}") for each in names)

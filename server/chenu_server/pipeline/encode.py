@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from google.protobuf import duration_pb2, timestamp_pb2
+
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2, principal_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
-from google.protobuf import duration_pb2, timestamp_pb2
-
 from chenu_server.pipeline.decide import error_of, reason_name
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import (
@@ -25,21 +25,12 @@ from chenu_server.pipeline.records import Query
 
 Body = Mapping[str, Any]
 
-_KINDS: Final = {
-    kind: event_pb2.EventType.Value(f"EVENT_TYPE_{kind.name}") for kind in EventKind
-}
-_LANES: Final = {
-    lane.value: message_pb2.Lane.Value(lane.value.upper()) for lane in Lane
-}
+_KINDS: Final = {kind: event_pb2.EventType.Value(f"EVENT_TYPE_{kind.name}") for kind in EventKind}
+_LANES: Final = {lane.value: message_pb2.Lane.Value(lane.value.upper()) for lane in Lane}
 _STOPS: Final = {
-    "end_turn": message_pb2.STOP_REASON_END,
     "stop": message_pb2.STOP_REASON_END,
-    "stop_sequence": message_pb2.STOP_REASON_END,
-    "max_tokens": message_pb2.STOP_REASON_LENGTH,
     "length": message_pb2.STOP_REASON_LENGTH,
-    "model_context_window_exceeded": message_pb2.STOP_REASON_LENGTH,
     "refusal": message_pb2.STOP_REASON_REFUSAL,
-    "content_filter": message_pb2.STOP_REASON_REFUSAL,
 }
 
 
@@ -60,7 +51,7 @@ def duration_of(duration_us: int) -> duration_pb2.Duration:
 def principal_of(text: str) -> principal_pb2.Principal:
     """A principal from its `type:id` form."""
     kind, _, name = text.partition(":")
-    type_ = access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{kind.upper()}") if kind else None
+    type_ = access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{kind.upper()}")
     return principal_pb2.Principal(type=type_, id=name)
 
 
@@ -133,12 +124,12 @@ def outcome_of(outcome: Outcome) -> message_pb2.Outcome:
     )
 
 
-def stop_reason_of(text: str) -> message_pb2.StopReason:
+def stop_reason_of(text: str) -> message_pb2.StopReason.ValueType:
     """A provider's word for why it stopped."""
     return _STOPS.get(text, message_pb2.STOP_REASON_OTHER)
 
 
-def checkpoint_type_of(text: str) -> checkpoint_pb2.CheckpointType:
+def checkpoint_type_of(text: str) -> checkpoint_pb2.CheckpointType.ValueType:
     """A checkpoint type by its name."""
     return checkpoint_pb2.CheckpointType.Value(f"CHECKPOINT_TYPE_{text.upper()}")
 
@@ -166,9 +157,7 @@ def route_of(route: Route) -> routing_pb2.RoutingDecision:
             routing_pb2.Exclusion(
                 provider=each.provider,
                 model=each.model,
-                reason=routing_pb2.ExclusionReason.Value(
-                    f"EXCLUSION_REASON_{each.reason.upper()}"
-                ),
+                reason=routing_pb2.ExclusionReason.Value(f"EXCLUSION_REASON_{each.reason.upper()}"),
             )
             for each in route.exclusions
         ],
@@ -322,15 +311,15 @@ _BODIES: Final[dict[EventKind, Callable[[Body, Query | None], _Made]]] = {
 }
 
 
-def _state(status: QueryStatus) -> message_pb2.QueryState:
+def _state(status: QueryStatus) -> message_pb2.QueryState.ValueType:
     return message_pb2.QueryState.Value(f"QUERY_STATE_{status.name}")
 
 
-def _lane_status(text: str) -> message_pb2.LaneStatus:
+def _lane_status(text: str) -> message_pb2.LaneStatus.ValueType:
     return message_pb2.LaneStatus.Value(f"LANE_STATUS_{text.upper()}")
 
 
-def _intent(name: str) -> action_pb2.Intent:
+def _intent(name: str) -> action_pb2.Intent.ValueType:
     return action_pb2.Intent.Value(f"INTENT_{Intent(name).name}")
 
 

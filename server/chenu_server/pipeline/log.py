@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -145,7 +145,7 @@ class QueryLog:
         assert self.query is not None
         return self.query
 
-    async def follow(self, after: Cursor, coalesce_s: float) -> AsyncIterator[Event]:
+    async def follow(self, after: Cursor, coalesce_s: float) -> AsyncGenerator[Event, None]:
         """
         Events behind a cursor, then new ones as they come; ends after the final event.
 

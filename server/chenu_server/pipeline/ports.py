@@ -30,7 +30,7 @@ from chenu_server.unit import Moment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """Lane D's question: may this query run, now, for at most this much?"""
+    """Lane D's question: whether this query may run now, for at most this much."""
 
     caller: Caller
     request: QueryRequest
@@ -117,7 +117,7 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextAttempt:
-    """The last attempt failed before its first token; may the next candidate be called?"""
+    """An attempt failed before its first token: whether the next candidate may be called."""
 
     query: Query
     ended: AttemptEnd
@@ -146,7 +146,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumption:
-    """An approved query's question: may exactly this run now?"""
+    """An approved query's question: whether exactly this may run now."""
 
     query: Query
     request: QueryRequest

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import grpc
+
 from chenu.api.pipeline.v1 import router_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2_grpc as pb_grpc
-
 from chenu_server.errors import NotFound
 from chenu_server.infra.rpc.context import current_caller
 from chenu_server.pipeline import convert, encode

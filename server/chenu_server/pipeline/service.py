@@ -100,9 +100,7 @@ class PipelineService:
 
     # --- starting -----------------------------------------------------------------------------
 
-    def start(
-        self, caller: Caller, request: QueryRequest, deadline_s: float | None
-    ) -> QueryRun:
+    def start(self, caller: Caller, request: QueryRequest, deadline_s: float | None) -> QueryRun:
         """
         The run of this request: the one under way, or a new one.
 
@@ -127,9 +125,7 @@ class PipelineService:
             deadline_ms=int((deadline_s or self._limits.deadline_s) * 1_000),
             arrival=arrival,
         )
-        start = drafts.pipeline_start(
-            request.sphere.value, request.intents, request.agent_role
-        )
+        start = drafts.pipeline_start(request.sphere.value, request.intents, request.agent_role)
         query.lanes.drafts.append(start)
         self._spawn(key, run, self._walk(query, run))
         return run
@@ -185,7 +181,7 @@ class PipelineService:
             self._refuse(run.log, refusal)
         except Stopped as stopped:
             self._refuse(run.log, stop_error(stopped.reason, str(key[1])))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a bug must not leave readers waiting
             _log.exception("run_failed", request_id=key[1])
             self._refuse(run.log, InternalError())
         finally:
@@ -241,7 +237,7 @@ class PipelineService:
     async def _execute(self, query: QueryState, run: QueryRun) -> None:
         try:
             step: Proceed | Fail = await self._lanes.execution.run(query, run)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a bug after admission must be settled
             _log.exception("execution_failed", request_id=query.request.request_id)
             step = Fail(QueryStatus.FAILED, outcome_of(InternalError()))
         await self._lanes.audit.run(query, run, step)
@@ -344,9 +340,7 @@ class PipelineService:
 
     # --- asking only --------------------------------------------------------------------------
 
-    async def validate(
-        self, caller: Caller, request: QueryRequest
-    ) -> tuple[Encoded, Validation]:
+    async def validate(self, caller: Caller, request: QueryRequest) -> tuple[Encoded, Validation]:
         """Lanes A to E without effect: one entry so marked."""
         arrival = self._new_work.arrive(caller.identity_id)
         query = QueryState(

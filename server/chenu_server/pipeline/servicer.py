@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, nullcontext
 
 import grpc
+
 from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
-from chenu.api.pipeline.v1 import message_pb2
+from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
-
 from chenu_server.caller import Caller
 from chenu_server.infra.rpc.context import current_caller
 from chenu_server.infra.rpc.paging import Page, page_of, page_token_of
-from chenu_server.pipeline import convert, encode
+from chenu_server.pipeline import convert, encode, records
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.decide import error_of
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import START, Cursor, Encoded, Intent, QueryStatus
 from chenu_server.pipeline.ports import QueryFilter, QueryStore, Validation
-from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.service import PipelineService
 
@@ -153,7 +152,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         *,
         until_blocked: bool = False,
         with_outcome: bool = True,
-    ) -> AsyncIterator[message_pb2.Query]:
+    ) -> AsyncGenerator[event_pb2.Event, None]:
         log = source.log if isinstance(source, QueryRun) else source
         attached = source.attached() if isinstance(source, QueryRun) else nullcontext()
         request_id = str(log.key[1])
@@ -167,14 +166,14 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         if with_outcome and log.query is not None:
             await self._raise_unless_completed(log.query)
 
-    async def _raise_unless_completed(self, query: Query) -> None:
+    async def _raise_unless_completed(self, query: records.Query) -> None:
         if query.status is QueryStatus.BLOCKED:
             raise await self._store.pending(query)
         if query.status is not QueryStatus.COMPLETED:
             raise error_of(query.outcome)
 
 
-def _blocks(event: Event, query: Query | None) -> bool:
+def _blocks(event: Event, query: records.Query | None) -> bool:
     waits = query is not None and query.status is QueryStatus.BLOCKED
     return event.kind is EventKind.PIPELINE_BLOCKED and waits
 
@@ -182,9 +181,7 @@ def _blocks(event: Event, query: Query | None) -> bool:
 def _validation(encoded: Encoded, validation: Validation) -> pb.QueryResponse:
     denial = validation.denial
     answer = message_pb2.Validation(
-        checkpoint_types=[
-            encode.checkpoint_type_of(kind) for kind in validation.checkpoint_types
-        ],
+        checkpoint_types=[encode.checkpoint_type_of(kind) for kind in validation.checkpoint_types],
         route=encode.route_of(encoded.route),
         cost_bound_nanousd=encoded.route.dearest_bound_nanousd,
         action_digest=encoded.action_digest,
@@ -208,5 +205,5 @@ def _intent_info(intent: Intent) -> pb.IntentInfo:
     return pb.IntentInfo(
         intent=action_pb2.Intent.Value(f"INTENT_{intent.name}"),
         name=intent.value,
-        checkpoint_type=_ASKED_FOR.get(intent),
+        checkpoint_type=_ASKED_FOR.get(intent, checkpoint_pb2.CHECKPOINT_TYPE_UNSPECIFIED),
     )

@@ -42,6 +42,9 @@ class Stop:
             if self._task is not None:
                 self._task.cancel()
 
+    def _asked(self) -> StopReason | None:
+        return self.reason
+
     @contextmanager
     def interrupts(self) -> Iterator[None]:
         """
@@ -58,9 +61,10 @@ class Stop:
         try:
             yield
         except asyncio.CancelledError:
-            if self.reason is None:
+            reason = self._asked()
+            if reason is None:
                 raise
             task.uncancel()
-            raise Stopped(self.reason) from None
+            raise Stopped(reason) from None
         finally:
             self._task = None

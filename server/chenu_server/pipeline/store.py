@@ -21,7 +21,8 @@ class SqlQueries:
 
     async def get(self, identity_id: str, request_id: str) -> Query | None:
         """One query, or None."""
-        rows = await self._reader.rows(sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id)))
+        wanted = sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id))
+        rows = await self._reader.rows(wanted)
         return Query(**rows[0]._mapping) if rows else None
 
     async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:
@@ -72,7 +73,8 @@ class SqlQueries:
         wanted = sa.select(columns.identity_id, columns.request_id).where(
             columns.status == QueryStatus.RUNNING, columns.owner_id == owner_id
         )
-        return [(row[0], row[1]) for row in await self._reader.rows(wanted.limit(count))]
+        rows = await self._reader.rows(wanted.limit(count))
+        return [(row.identity_id, row.request_id) for row in rows]
 
     async def arrivals_since(self, since_us: int) -> Sequence[tuple[str, int]]:
         """Identity and arrival time of the queries of the last while, oldest first."""
@@ -81,7 +83,7 @@ class SqlQueries:
             columns.created_us >= since_us
         )
         rows = await self._reader.rows(wanted.order_by(columns.created_us))
-        return [(row[0], row[1]) for row in rows]
+        return [(row.identity_id, row.created_us) for row in rows]
 
 
 def _is(table: sa.Table, identity_id: str, request_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -28,8 +28,7 @@ def request_json(request: QueryRequest) -> str:
         "sphere": request.sphere.value,
         "target": [target.operation, target.kind, target.id, target.sphere or ""],
         "items": [
-            [item.kind, item.id, item.sphere or "", item.content]
-            for item in request.context_items
+            [item.kind, item.id, item.sphere or "", item.content] for item in request.context_items
         ],
         "agent_role": request.agent_role,
         "routing": [getattr(routing, name) for name in Routing.__slots__],
@@ -114,6 +113,7 @@ def _item(values: list[str]) -> ContextItem:
 
 def _routing(values: list[Any]) -> Routing:
     pairs = zip(Routing.__slots__, values, strict=True)
-    return Routing(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in pairs}
-    )
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in pairs
+    }
+    return Routing(**fields)

@@ -25,9 +25,7 @@ FreeTimes = Callable[[str, int], Awaitable[tuple[int, ...]]]
 class Waiter(Generic[T]):
     """One call on its way to a slot of one provider."""
 
-    def __init__(
-        self, *, identity_id: str, deadline: float, stop: Stop, submit: Submit[T]
-    ) -> None:
+    def __init__(self, *, identity_id: str, deadline: float, stop: Stop, submit: Submit[T]) -> None:
         self.identity_id = identity_id
         self.deadline = deadline
         self.stop = stop
@@ -131,9 +129,7 @@ class ProviderQueue:
         except TimeoutError:
             if time.monotonic() >= waiter.deadline:
                 place = self._queue.place(ticket) or 0
-                raise DeadlineUnreachable(
-                    await self._delay(place, ()), self.provider
-                ) from None
+                raise DeadlineUnreachable(await self._delay(place, ()), self.provider) from None
 
     def _call_first(self) -> None:
         """Tell the ticket whose turn it is now."""

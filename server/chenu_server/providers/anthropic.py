@@ -7,7 +7,7 @@ event against 5 here), the events are read from the connection itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ class AnthropicProvider:
 
     async def stream(
         self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
-    ) -> AsyncIterator[ProviderEvent]:
+    ) -> AsyncGenerator[ProviderEvent, None]:
         """Run one request; see `ports.Provider.stream`."""
         call = Call(timeout_s=timeout_s, on_dispatch=on_dispatch)
         answer = MessagesAnswer(request.model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import aiohttp
@@ -52,7 +52,7 @@ class OpenAiProvider:
 
     async def stream(
         self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
-    ) -> AsyncIterator[ProviderEvent]:
+    ) -> AsyncGenerator[ProviderEvent, None]:
         """Run one request; see `ports.Provider.stream`."""
         call = Call(timeout_s=timeout_s, on_dispatch=on_dispatch)
         answer = ChatAnswer(request.model)

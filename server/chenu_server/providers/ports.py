@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 from chenu_server.providers.model import ChatRequest, ProviderEvent
@@ -22,7 +22,7 @@ class Provider(Protocol):
 
     def stream(
         self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
-    ) -> AsyncIterator[ProviderEvent]:
+    ) -> AsyncGenerator[ProviderEvent, None]:
         """
         Run one request; text as it arrives, then exactly one `Finished`.
 

@@ -16,9 +16,7 @@ from chenu_server.unit import Moment, Rows
 from chenu_server.units.rules import Rules, payload
 
 
-def take_slot(
-    rows: Rows, rules: Rules, provider: str, now: Moment, wanted: int
-) -> Slot | Wait:
+def take_slot(rows: Rows, rules: Rules, provider: str, now: Moment, wanted: int) -> Slot | Wait:
     """A free slot of the provider, or when the next ones are free."""
     limit = rules.limit_of(provider)
     taken = limits.take_slot(rows, rules.ledger_number, provider, limit, now.now_us, wanted)
@@ -54,9 +52,7 @@ def open_attempt(
         admitted_us=now.now_us,
         ended_us=0,
     )
-    query = replace(
-        query, attempts=attempt.attempt, provider=first.provider, model=first.model
-    )
+    query = replace(query, attempts=attempt.attempt, provider=first.provider, model=first.model)
     call = drafts.call_start(attempt.attempt, first.provider, first.model, query.output_cap)
     query = decide.append(rows, query, [*events, call], now)
     rows.put(query)

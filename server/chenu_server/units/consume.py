@@ -94,9 +94,7 @@ class Consume:
         outcome = decide.outcome_of(error)
         if held.state is ReservationState.HELD:
             budgets.void(rows, held, now.now_us)
-        notice = (
-            [drafts.budget_exceeded(error.scope)] if isinstance(error, BudgetExhausted) else []
-        )
+        notice = [drafts.budget_exceeded(error.scope)] if isinstance(error, BudgetExhausted) else []
         query = decide.close(rows, query, QueryStatus.FAILED, outcome, notice, now)
         details = payload(checkpoint_id=query.checkpoint_id, status=query.status.value)
         reason = decide.reason_name(outcome)
@@ -116,7 +114,8 @@ class Consume:
         taken = take_slot(rows, self._rules, provider, now, self._asked.slots_wanted)
         if isinstance(taken, Wait):
             return taken
-        held = replace(held, owner_id=self._rules.owner_id, expires_us=now.now_us + self._rules.lease_us)
+        lease_until_us = now.now_us + self._rules.lease_us
+        held = replace(held, owner_id=self._rules.owner_id, expires_us=lease_until_us)
         rows.put(held)
         covered = budgets.top_up(rows, held, judged.amount_nanousd)
         assert isinstance(covered, budgets.Held), "judge has found room on these very rows"
@@ -141,4 +140,3 @@ def _requester(query: Query) -> Caller:
         roles=frozenset({Role.MEMBER}),
         acting_for=query.acting_for,
     )
-

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
 from chenu_server.caller import Principal
+from chenu_server.errors import ChenuError
 from chenu_server.governance.checkpoints.decide import Resolution, ResolveAnswer
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits.decide import Dispatched, NoSlot, Readmitted
@@ -59,9 +61,7 @@ class WriterGovernance:
         answer = await self._writer.submit(Retry(following, self._rules))
         return cast("Admitted | ChainExhausted | Wait", answer)
 
-    async def consume(
-        self, resumption: Resumption
-    ) -> Admitted | Closed | NotResumable | Wait:
+    async def consume(self, resumption: Resumption) -> Admitted | Closed | NotResumable | Wait:
         """See `pipeline.ports.Governance`."""
         answer = await self._writer.submit(Consume(resumption, self._rules))
         return cast("Admitted | Closed | NotResumable | Wait", answer)
@@ -85,7 +85,8 @@ class WriterGovernance:
     def dispatched(self, admitted: Admitted, mono_ns: int) -> None:
         """See `pipeline.ports.Governance`."""
         limit = self._rules.limit_of(admitted.attempt.provider)
-        self._writer.note(Dispatched(self._slot(admitted), limit, mono_ns))
+        with suppress(ChenuError):  # without the note the slot is free a second later
+            self._writer.note(Dispatched(self._slot(admitted), limit, mono_ns))
 
     async def readmit(self, admitted: Admitted) -> Admitted | Wait:
         """See `pipeline.ports.Governance`."""
@@ -105,4 +106,3 @@ class WriterGovernance:
             slot=admitted.attempt.slot,
             free_at_us=admitted.slot_free_at_us,
         )
-

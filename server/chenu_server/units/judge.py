@@ -183,4 +183,3 @@ def bound_at(candidate: Candidate, output_cap: int) -> int:
         output_cap=output_cap,
         output_rate=candidate.rates.output,
     )
-

@@ -16,7 +16,7 @@ from chenu_server.errors import (
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.governance.checkpoints import decide as checkpoints
-from chenu_server.governance.checkpoints.decide import Lapsed, Resolution, Resolved, ResolveAnswer
+from chenu_server.governance.checkpoints.decide import Lapsed, Resolution, ResolveAnswer, Resolved
 from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState
 from chenu_server.pipeline import decide, drafts
 from chenu_server.pipeline.events import EventDraft, EventKind
@@ -114,15 +114,11 @@ class Cancel(WaitingUnit):
         rows.put(checkpoints.cancel(checkpoint, self._by, self._reason, now))
         budgets.void(rows, held, now.now_us)
         error = QueryCancelled(query.request_id)
-        return close_waiting(
-            rows, query, QueryStatus.CANCELLED, error, [], self._entry(query), now
-        )
+        return close_waiting(rows, query, QueryStatus.CANCELLED, error, [], self._entry(query), now)
 
     def _entry(self, query: Query) -> EntryDraft:
         details = payload(checkpoint_id=query.checkpoint_id, reason=self._reason)
-        return decide.entry(
-            query, "settle", "update", "QUERY_CANCELLED", details, by=str(self._by)
-        )
+        return decide.entry(query, "settle", "update", "QUERY_CANCELLED", details, by=str(self._by))
 
 
 def _approve(

@@ -41,4 +41,3 @@ class Rules:
 def payload(**values: Any) -> str:
     """Canonical JSON text of an entry's payload: sorted keys, no spaces."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-

@@ -47,9 +47,7 @@ class Settle:
         query, events = self._end_execution(rows, now)
         query, events = self._end_audit(query, events, now)
         query = replace(query, output_length=len(self._asked.output.encode()))
-        query = decide.close(
-            rows, query, self._asked.status, self._asked.outcome, events, now
-        )
+        query = decide.close(rows, query, self._asked.status, self._asked.outcome, events, now)
         for chunk in decide.chunks_of(query, query.attempts, self._asked.output):
             rows.put(chunk)
         rows.record(self._entry(query))
@@ -101,9 +99,7 @@ class Settle:
         self, query: Query, events: Sequence[EventDraft], now: Moment
     ) -> tuple[Query, list[EventDraft]]:
         duration_us = max((now.mono_ns - self._asked.lane_started_ns) // 1_000, 0)
-        report = LaneReport(
-            lane=Lane.AUDIT, status=LaneStatus.COMPLETED, duration_us=duration_us
-        )
+        report = LaneReport(lane=Lane.AUDIT, status=LaneStatus.COMPLETED, duration_us=duration_us)
         audit = [drafts.lane_start(Lane.AUDIT), drafts.lane_end(report)]
         return decide.with_report(query, report), [*events, *audit]
 

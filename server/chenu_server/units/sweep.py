@@ -69,9 +69,7 @@ class Sweeper:
         """End every wait whose time is over; how many."""
         expired = 0
         for checkpoint in await self._checkpoints.lapsed(self._now_us(), BATCH):
-            unit = Expire(
-                checkpoint.identity_id, checkpoint.request_id, checkpoint.checkpoint_id
-            )
+            unit = Expire(checkpoint.identity_id, checkpoint.request_id, checkpoint.checkpoint_id)
             expired += bool(await self._writer.submit(unit))
         return expired
 

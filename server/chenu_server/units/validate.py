@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chenu_server.errors import ChenuError
-from chenu_server.pipeline.model import LaneReport, LaneStatus, Lane, Outcome
 from chenu_server.pipeline.decide import outcome_of, reason_name
+from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, Outcome
 from chenu_server.pipeline.ports import Admission, Validation
 from chenu_server.unit import EntryDraft, Moment, Need, Rows
 from chenu_server.units import judge

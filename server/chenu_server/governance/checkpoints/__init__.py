@@ -1,0 +1,1 @@
+"""Stops that only a person can lift."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+from google.protobuf import timestamp_pb2
+
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import action_pb2, checkpoint_pb2, principal_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
-from google.protobuf import timestamp_pb2
-
 from chenu_server.caller import Caller
 from chenu_server.errors import InvalidField
 from chenu_server.governance.checkpoints.decide import Resolution
@@ -18,11 +18,11 @@ from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointStat
 ID_MAX: Final = 256
 REASON_MAX: Final = 500
 
-_STATES: Final = {
+_STATES: Final[dict[int, CheckpointState]] = {
     checkpoint_pb2.CheckpointState.Value(f"CHECKPOINT_STATE_{state.name}"): state
     for state in CheckpointState
 }
-_DECISIONS: Final = {
+_DECISIONS: Final[dict[int, Decision]] = {
     pb.CHECKPOINT_DECISION_APPROVE: Decision.APPROVE,
     pb.CHECKPOINT_DECISION_REJECT: Decision.REJECT,
 }

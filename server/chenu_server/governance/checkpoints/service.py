@@ -17,7 +17,6 @@ from chenu_server.governance.checkpoints.decide import (
     Lapsed,
     Lost,
     OtherAction,
-    Repeated,
     Resolution,
     Resolved,
 )
@@ -67,9 +66,7 @@ class CheckpointService:
         """How many wait for a person in the caller's identity."""
         return await self._store.count_pending(caller.identity_id)
 
-    async def resolve(
-        self, caller: Caller, checkpoint_id: str, asked: Resolution
-    ) -> Checkpoint:
+    async def resolve(self, caller: Caller, checkpoint_id: str, asked: Resolution) -> Checkpoint:
         """
         Approve or reject, once; the same decision under the same id is answered alike.
 
@@ -86,19 +83,16 @@ class CheckpointService:
             raise InvalidField("reason", "a rejection needs one")
         checkpoint = await self.get(caller, checkpoint_id)
         answer = await self._resolver.resolve(checkpoint, asked)
-        match answer:
-            case Resolved():
-                if answer.checkpoint.state is CheckpointState.APPROVED:
-                    await self._queries.approved(caller.identity_id, checkpoint.request_id)
-                return answer.checkpoint
-            case Repeated():
-                return answer.checkpoint
-            case Lapsed():
-                raise CheckpointExpired(checkpoint_id)
-            case OtherAction():
-                raise InvalidField("expected_action_digest", "the checkpoint asks about another")
-            case Lost():
-                _raise_lost(answer.checkpoint)
+        if isinstance(answer, Lapsed):
+            raise CheckpointExpired(checkpoint_id)
+        if isinstance(answer, OtherAction):
+            raise InvalidField("expected_action_digest", "the checkpoint asks about another")
+        if isinstance(answer, Lost):
+            _raise_lost(answer.checkpoint)
+        approved = answer.checkpoint.state is CheckpointState.APPROVED
+        if isinstance(answer, Resolved) and approved:
+            await self._queries.approved(caller.identity_id, checkpoint.request_id)
+        return answer.checkpoint
 
     async def cancel(self, caller: Caller, checkpoint_id: str, reason: str) -> Checkpoint:
         """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import grpc
+
 from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
 from chenu.api.governance.v1 import checkpoint_service_pb2_grpc as pb_grpc
-
 from chenu_server.governance.checkpoints import convert
 from chenu_server.governance.checkpoints.ports import CheckpointFilter
 from chenu_server.governance.checkpoints.service import CheckpointService

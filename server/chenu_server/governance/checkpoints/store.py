@@ -54,9 +54,7 @@ class SqlCheckpoints:
     async def lapsed(self, now_us: int, count: int) -> Sequence[Checkpoint]:
         """Checkpoints whose time is over; a unit decides again whether it is."""
         columns = CHECKPOINTS.c
-        undecided = sa.and_(
-            columns.state == CheckpointState.PENDING, columns.expires_us <= now_us
-        )
+        undecided = sa.and_(columns.state == CheckpointState.PENDING, columns.expires_us <= now_us)
         unused = sa.and_(
             columns.state == CheckpointState.APPROVED,
             columns.consumed_us == 0,

@@ -45,11 +45,11 @@ class AuditLane:
 def _settlement(query: QueryState, step: Proceed | Fail) -> Settlement:
     assert query.admitted is not None, "only an admitted query is settled"
     now_ns = time.monotonic_ns()
-    failed = isinstance(step, Fail)
+    end = step if isinstance(step, Fail) else Fail(QueryStatus.COMPLETED, Outcome())
     return Settlement(
         query=query.admitted.query,
-        status=step.status if failed else QueryStatus.COMPLETED,
-        outcome=step.outcome if failed else Outcome(),
+        status=end.status,
+        outcome=end.outcome,
         ended=query.ended,
         output="".join(query.output),
         execution_us=(now_ns - query.execution_started_ns) // 1_000,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TypeVar
 
 from chenu_server import failpoints
 from chenu_server.engine import cost
@@ -32,7 +33,7 @@ from chenu_server.pipeline.ports import (
 )
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stop import Stopped, StopReason
-from chenu_server.pipeline.waiting import ProviderQueue, Waiter
+from chenu_server.pipeline.waiting import ProviderQueue, Submit, Waiter
 from chenu_server.providers.model import (
     Billing,
     ChatRequest,
@@ -43,6 +44,8 @@ from chenu_server.providers.model import (
     TextDelta,
     Usage,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -162,6 +165,7 @@ class ExecutionLane:
         async def submit(wanted: int) -> Admitted | ChainExhausted | Wait:
             return await self._governance.retry(following)
 
+        answer: Admitted | ChainExhausted
         try:
             answer = await self._queued(chain[0].provider, submit, query, run)
         except (ChenuError, Stopped):
@@ -171,8 +175,8 @@ class ExecutionLane:
         query.admitted, query.ended = answer, None
         return True
 
-    async def _queued(self, provider, submit, query: QueryState, run: Run):  # type: ignore
-        waiter = Waiter(
+    async def _queued(self, provider: str, submit: Submit[T], query: QueryState, run: Run) -> T:
+        waiter: Waiter[T] = Waiter(
             identity_id=query.caller.identity_id,
             deadline=run.deadline,
             stop=run.stop,
@@ -192,17 +196,13 @@ def _succeeded(call: _Call) -> AttemptEnd:
             (usage.cache_write_tokens, rates.cache_write),
         ]
     )
-    return _end(
-        call, charge=charge, usage=_usage(usage), stop_reason=call.finished.stop_reason
-    )
+    return _end(call, charge=charge, usage=_usage(usage), stop_reason=call.finished.stop_reason)
 
 
 def _failed(call: _Call, failure: ProviderFailure) -> AttemptEnd:
     unknown = failure.billing is Billing.UNKNOWN
     charge = call.candidate.bound_nanousd if unknown else 0
-    return _end(
-        call, charge=charge, estimated=unknown, failure=failure.kind, detail=failure.detail
-    )
+    return _end(call, charge=charge, estimated=unknown, failure=failure.kind, detail=failure.detail)
 
 
 def _stopped(call: _Call, reason: StopReason) -> AttemptEnd:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chenu_server.errors import RequestIdConflict
-from chenu_server.pipeline.decide import queued_event
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed, Step
 from chenu_server.pipeline.model import Lane
 from chenu_server.pipeline.ports import (
@@ -103,4 +102,3 @@ def admission_of(query: QueryState) -> Admission:
         lanes=tuple(query.lanes.reports),
         lane_started_ns=query.lanes.started_ns,
     )
-

@@ -83,9 +83,7 @@ class ResumeLane:
             return Deny(answer.query)
         return Attach(answer.query)
 
-    async def _consumed(
-        self, resumption: Resumption, query: QueryState, run: Run
-    ) -> Resumed:
+    async def _consumed(self, resumption: Resumption, query: QueryState, run: Run) -> Resumed:
         async def submit(wanted: int) -> Resumed | Wait:
             return await self._governance.consume(resumption)
 

@@ -1,0 +1,1 @@
+"""Policies in the Cedar language: shipped rules, and an operator's own."""
