@@ -1,0 +1,1 @@
+"""Who calls, in which identity, and what reached over its boundary."""

@@ -1,0 +1,160 @@
+"""HS256 tokens: how a local issuer makes them, and the checks that every token passes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import jwt
+
+from chenu_server.caller import Principal, Role
+from chenu_server.errors import TokenInvalid
+from chenu_server.governance.identity.claims import token_of
+from chenu_server.governance.identity.model import ClaimNames, Issuer, VerifiedToken
+
+ALGORITHM: Final = "HS256"
+KEY_BYTES: Final = 32
+TOKEN_MAX: Final = 8_192
+
+# Three unpadded base64url parts. The library takes padding too, which would let one token be
+# written in several ways.
+_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+# `claims` checks the times, against the clock that it is given.
+_OPTIONS: Final[Any] = {
+    "require": ["iss", "aud", "exp", "sub"],
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
+    "enforce_minimum_key_length": True,
+}
+
+
+class KeyFileError(Exception):
+    """A key file cannot be used. The message says why and what to do."""
+
+
+def create_key(path: Path) -> None:
+    """Write a fresh key that only this user can read; an existing file is left alone.
+
+    Raises:
+        FileExistsError: There is one: replacing it would end every token made with it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(text)
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file that `create_key` wrote.
+
+    Raises:
+        KeyFileError: It is missing, readable by others, or no key.
+    """
+    try:
+        mode = path.stat().st_mode
+        text = path.read_bytes()
+    except OSError as error:
+        raise KeyFileError(
+            f"key file {path}: {error.strerror}; make one with `chenu token key {path}`"
+        ) from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise KeyFileError(f"key file {path} is open to other users; run `chmod 600 {path}`")
+    try:
+        key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
+    except binascii.Error as error:
+        raise KeyFileError(f"key file {path} holds no base64url key; make a new one") from error
+    if len(key) < KEY_BYTES:
+        raise KeyFileError(f"key file {path} holds fewer than {KEY_BYTES} bytes; make a new one")
+    return key
+
+
+def issue(
+    issuer: Issuer,
+    principal: Principal,
+    identities: Mapping[str, Iterable[Role]],
+    *,
+    now_us: int,
+    lifetime_s: int,
+    acting_for: Sequence[str] = (),
+    methods: Sequence[str] = (),
+) -> str:
+    """A token that says this; `acting_for` is nearest first.
+
+    Raises:
+        TokenInvalid: This issuer's tokens may not say it, or not so.
+        TokenExpired: `lifetime_s` is not positive.
+    """
+    now_s = now_us // 1_000_000
+    names = issuer.claims
+    claims: dict[str, Any] = {
+        "iss": issuer.name,
+        "aud": issuer.audience,
+        "iat": now_s,
+        "exp": now_s + lifetime_s,
+        "jti": str(uuid4()),
+        names.principal_type: principal.type.value,
+        names.identities: {name: sorted(set(roles)) for name, roles in identities.items()},
+        **_delegation((principal.id, *acting_for), names),
+    }
+    if methods:
+        claims[names.methods] = list(methods)
+    token_of(claims, issuer, now_us)
+    return jwt.encode(claims, issuer.key, algorithm=ALGORITHM)
+
+
+def verify(token: str, issuers: Mapping[str, Issuer], now_us: int) -> VerifiedToken:
+    """What a token says, if it verifies.
+
+    The issuer is looked up by the claim that the token makes; its key, algorithm and audience
+    come from configuration alone.
+
+    Raises:
+        TokenInvalid: It does not verify.
+        TokenExpired: It did, but its time is over.
+    """
+    if len(token) > TOKEN_MAX or not _COMPACT.fullmatch(token):
+        raise TokenInvalid
+    try:
+        issuer = _claimed_issuer(token, issuers)
+        decoded = jwt.decode_complete(
+            token,
+            issuer.key,
+            algorithms=[ALGORITHM],
+            audience=issuer.audience,
+            issuer=issuer.name,
+            options=_OPTIONS,
+        )
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise TokenInvalid from error
+    if "crit" in decoded["header"]:  # no extension is known here, so none may be critical
+        raise TokenInvalid
+    return token_of(decoded["payload"], issuer, now_us)
+
+
+def _claimed_issuer(token: str, issuers: Mapping[str, Issuer]) -> Issuer:
+    body = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    name = claims.get("iss") if isinstance(claims, dict) else None
+    if not isinstance(name, str) or name not in issuers:
+        raise TokenInvalid
+    return issuers[name]
+
+
+def _delegation(parties: tuple[str, ...], names: ClaimNames) -> dict[str, Any]:
+    """`sub`, and RFC 8693's `act` if someone acts for it: the caller outermost."""
+    *actors, subject = parties
+    act: dict[str, Any] | None = None
+    for actor in reversed(actors):
+        act = {"sub": actor} if act is None else {"sub": actor, "act": act}
+    return {"sub": subject} if act is None else {"sub": subject, names.actor: act}

@@ -1,0 +1,1 @@
+"""The transport: a gRPC server, the layers around each call, errors as statuses."""

@@ -1,0 +1,71 @@
+"""Pages (AIP-158): opaque tokens that belong to their filter and give no right.
+
+A token holds where the last page ended and a digest of what was listed. It is neither secret nor
+signed: a made-up one shows nothing that the caller could not list anyway.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from chenu_server.errors import InvalidField
+
+SIZE_DEFAULT: Final = 50
+SIZE_MAX: Final = 200
+TOKEN_MAX: Final = 1_024
+_DIGEST_BYTES: Final = 12
+
+Texts = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How many are shown at most, and after what; an empty `after` is the first page."""
+
+    size: int
+    after: Texts
+
+
+def page_of(page_size: int, page_token: str, about: Texts) -> Page:
+    """What a request asks for. `about` names the listing, its identity and every filter.
+
+    Raises:
+        InvalidField: The size is negative, or the token is of another listing or no token.
+    """
+    if page_size < 0:
+        raise InvalidField("page_size", "is negative; 0 means 50, at most 200 are shown")
+    size = min(page_size or SIZE_DEFAULT, SIZE_MAX)
+    return Page(size, _after(page_token, about) if page_token else ())
+
+
+def page_token_of(after: Texts, about: Texts) -> str:
+    """The token of the page that follows the item with these sort keys."""
+    content = json.dumps(after, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    return base64.urlsafe_b64encode(_digest(about) + content).decode("ascii").rstrip("=")
+
+
+def _after(token: str, about: Texts) -> Texts:
+    refusal = InvalidField(
+        "page_token", "is not a token of this listing; use next_page_token with the same filters"
+    )
+    if len(token) > TOKEN_MAX:
+        raise refusal
+    try:
+        plain = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        after = json.loads(plain[_DIGEST_BYTES:])
+    except (binascii.Error, ValueError) as error:
+        raise refusal from error
+    texts = isinstance(after, list) and all(isinstance(text, str) for text in after)
+    if not texts or not after or plain[:_DIGEST_BYTES] != _digest(about):
+        raise refusal
+    return tuple(after)
+
+
+def _digest(about: Texts) -> bytes:
+    text = json.dumps(about, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).digest()[:_DIGEST_BYTES]
