@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
-from psycopg import RawCursor, pq
-from psycopg.rows import TupleRow, tuple_row
+from psycopg.rows import TupleRow
 
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow
-from chenu_server.infra.db.pgarray import array_type, number_literal
+from chenu_server.infra.db.pgpipeline import Pipeline, ServerLost, ServerRefused
+from chenu_server.infra.db.pgtypes import PgType, number_array, pg_type
 from chenu_server.infra.db.session import (
     Begun,
     CannotBegin,
@@ -22,14 +22,16 @@ from chenu_server.infra.db.session import (
     CommitUnknown,
     ConnectionLost,
     Fetch,
+    SessionError,
     StatementFailed,
     Write,
 )
-from chenu_server.infra.db.tablemap import LookupSql, TableMap, Values
+from chenu_server.infra.db.tablemap import LookupSql, TableMap, Values, upsert_sql
 
 # The advisory locks' first half: "chenu" on a phone's keys, so that other users of the same
 # database are unlikely to meet it.
 WRITER_LOCK_CLASS: Final = 24_368
+_WRITER_LOCK: Final = str(WRITER_LOCK_CLASS)
 # A clock that took longer than this to arrive is read again: the time in between would count
 # as elapsed, and most of it is the wait for the lock.
 _CLOCK_AGE_MAX_NS: Final = 2_000_000
@@ -46,13 +48,13 @@ _SETTINGS: Final = (
     "SET enable_mergejoin = off",
     "SET jit = off",
 )
-_LOCK_SQL: Final = "SELECT pg_advisory_xact_lock($1, $2)"
+_LOCK_SQL: Final = "SELECT pg_advisory_xact_lock($1::int, $2::int)"
 _CLOCK_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _HEAD_SQL: Final = (
     f"{_CLOCK_SQL}, h.ledger_number, h.origin, h.size, h.last_hash, h.last_time_us"
-    " FROM (VALUES (1)) AS one LEFT JOIN ledger_heads AS h ON h.ledger_number = $1"
+    " FROM (VALUES (1)) AS one LEFT JOIN ledger_heads AS h ON h.ledger_number = $1::int"
 )
-_BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = $1"
+_BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = $1::text"
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -77,83 +79,74 @@ class PostgresStore:
 
 
 class PostgresSession:
-    """A `Session` on one psycopg connection, in pipeline mode for as long as it lives."""
+    """A `Session` on one connection."""
 
     def __init__(self, connection: Connection, ledger_number: int) -> None:
         connection.rollback()
         connection.autocommit = True
-        connection.prepare_threshold = 0
-        connection.prepared_max = None
         for setting in _SETTINGS:
             connection.execute(setting)
         self._connection = connection
-        self._ledger_number = ledger_number
+        self._pipeline = Pipeline(connection, timeout_ms=2 * STATEMENT_TIMEOUT_MS)
+        self._ledger = str(ledger_number)
         self._statements: dict[TableMap[Any], _Statements] = {}
-        self._pipeline_context = connection.pipeline()
-        self._pipeline = self._pipeline_context.__enter__()
 
     def begin(self) -> Begun:
         """BEGIN, the lock and the clock travel together; each takes its own snapshot."""
         try:
             return self._begin()
-        except psycopg.Error as error:
+        except ServerRefused as error:
             self.rollback()
-            lost = self._is_lost()
-            raise (ConnectionLost if lost else CannotBegin)(str(error)) from error
+            raise CannotBegin(str(error)) from error
+        except ServerLost as error:
+            raise ConnectionLost(str(error)) from error
 
     def _begin(self) -> Begun:
         mono_ns = time.monotonic_ns()
-        self._send("BEGIN")
-        self._send(_LOCK_SQL, (WRITER_LOCK_CLASS, self._ledger_number))
-        clock_us, *head = self._only(_HEAD_SQL, (self._ledger_number,))
+        self._pipeline.send("BEGIN")
+        self._pipeline.send(_LOCK_SQL, (_WRITER_LOCK, self._ledger))
+        clock_us, *head = self._last_row(_HEAD_SQL, (self._ledger,))
         if time.monotonic_ns() - mono_ns > _CLOCK_AGE_MAX_NS:
             mono_ns = time.monotonic_ns()
-            (clock_us,) = self._only(_CLOCK_SQL)
+            (clock_us,) = self._last_row(_CLOCK_SQL)
         return Begun(clock_us, mono_ns, None if head[0] is None else HeadRow(*head))
 
     def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
         """One statement per table, all in one round trip."""
-        try:
-            cursors = [self._send(*self._select(fetch)) for fetch in fetches]
-            return [cursor.fetchall() for cursor in cursors]
-        except Exception as error:  # noqa: BLE001 - a key that cannot be bound is its unit's fault
-            self._fail(error)
+        with self._failing():
+            for fetch in fetches:
+                self._pipeline.send(*self._select(fetch))
+            return [self._pipeline.rows(result) for result in self._pipeline.exchange()]
 
-    def _select(self, fetch: Fetch) -> tuple[str, list[Any]]:
+    def _select(self, fetch: Fetch) -> tuple[str, list[str]]:
         statements = self._statements_of(fetch.table)
         if fetch.lookup is None:
             return statements.by_id(fetch)
         return statements.by_lookup(fetch, fetch.lookup)
 
     def write(self, writes: Sequence[Write]) -> None:
-        """One statement per table, sent and not waited for: `commit` reads what became of them."""
-        try:
+        """One statement per table, queued: `commit` sends them and reads what became of them."""
+        with self._failing():
             for write in writes:
-                self._send(*self._statements_of(write.table).upsert(write))
-        except Exception as error:  # noqa: BLE001 - a value that cannot be bound is its unit's fault
-            self._fail(error)
+                self._pipeline.send(*self._statements_of(write.table).upsert(write))
 
     def commit(self) -> None:
         """COMMIT travels with the writes; the server skips it when one of them failed."""
-        try:
-            cursor = self._send("COMMIT")
-            self._pipeline.sync()
-        except Exception as error:
-            if self._is_lost():
-                raise CommitUnknown(str(error)) from error
-            self._fail(error)
-        if cursor.statusmessage != "COMMIT":
-            raise StatementFailed(f"COMMIT was answered by {cursor.statusmessage}")
+        with self._failing(lost=CommitUnknown):
+            self._pipeline.send("COMMIT")
+            result = self._pipeline.exchange()[-1]
+            if result.command_status != b"COMMIT":
+                raise ServerRefused(f"COMMIT was answered by {result.command_status!r}")
 
     def rollback(self) -> None:
-        """Leave the pipeline's error state, then the transaction."""
+        """Drop what is queued and leave the transaction."""
         try:
-            with contextlib.suppress(psycopg.Error):
-                self._pipeline.sync()
-            if self._connection.info.transaction_status != pq.TransactionStatus.IDLE:
-                self._send("ROLLBACK")
-                self._pipeline.sync()
-        except psycopg.Error:
+            with contextlib.suppress(ServerRefused):
+                self._pipeline.exchange()
+            if self._pipeline.in_transaction():
+                self._pipeline.send("ROLLBACK")
+                self._pipeline.exchange()
+        except (ServerRefused, ServerLost):
             self.close()
 
     def committed(self, writer_id: str, batch_id: str) -> bool:
@@ -162,33 +155,33 @@ class PostgresSession:
         The lock comes first: the lost connection's backend may still be committing, and holds it.
         """
         self.begin()
-        try:
-            rows = self._send(_BATCH_SQL, (writer_id,)).fetchall()
-        except psycopg.Error as error:
-            raise ConnectionLost(str(error)) from error
-        finally:
-            self.rollback()
+        with self._failing():
+            rows = self._rows(_BATCH_SQL, (writer_id,))
+        self.rollback()
         return rows == [(batch_id,)]
 
     def close(self) -> None:
         """Close the connection; a transaction that is open on it is rolled back by the server."""
         self._connection.close()
 
-    def _send(self, text: str, values: Sequence[Any] = ()) -> RawCursor[TupleRow]:
-        cursor: RawCursor[TupleRow] = RawCursor(self._connection, row_factory=tuple_row)
-        return cursor.execute(text.encode(), values, binary=True)
+    def _rows(self, text: str, values: Sequence[str] = ()) -> list[TupleRow]:
+        self._pipeline.send(text, values)
+        return self._pipeline.rows(self._pipeline.exchange()[-1])
 
-    def _only(self, text: str, values: Sequence[Any] = ()) -> TupleRow:
-        row = self._send(text, values).fetchone()
-        assert row is not None
-        return row
+    def _last_row(self, text: str, values: Sequence[str] = ()) -> TupleRow:
+        return self._rows(text, values)[0]
 
-    def _is_lost(self) -> bool:
-        return self._connection.closed or self._connection.broken
-
-    def _fail(self, error: Exception) -> NoReturn:
-        self.rollback()
-        raise (ConnectionLost if self._is_lost() else StatementFailed)(str(error)) from error
+    @contextlib.contextmanager
+    def _failing(self, lost: type[SessionError] = ConnectionLost) -> Iterator[None]:
+        """Say by the kind of failure whether the connection is lost, and clean up if it is not."""
+        try:
+            yield
+        except ServerLost as error:
+            raise lost(str(error)) from error
+        except Exception as error:
+            # The server's refusal, or a value that cannot be encoded: its unit's fault.
+            self.rollback()
+            raise StatementFailed(str(error)) from error
 
     def _statements_of(self, table: TableMap[Any]) -> _Statements:
         found = self._statements.get(table)
@@ -201,58 +194,60 @@ class _Statements:
     """The SQL of one table, as text, and what makes its parameters."""
 
     def __init__(self, table: TableMap[Any]) -> None:
-        names = ", ".join(f"t.{name}" for name in table.columns)
-        self._columns = [array_type(column.type) for column in table.table.columns]
-        self._keys = [array_type(column.type) for column in table.key_columns]
-        self._by_id = _by_id(table, names, self._keys)
+        self._columns = [pg_type(column.type) for column in table.table.columns]
+        self._keys = [pg_type(column.type) for column in table.key_columns]
+        self._by_id = _by_id(table, self._keys)
         self._lookups = {
-            name: (
-                [array_type(key.type) for key in lookup.keys],
-                _lookup(table, lookup),
-            )
+            name: ([pg_type(key.type) for key in lookup.keys], _lookup(table, lookup))
             for name, lookup in table.lookups.items()
         }
-        self._upsert = _upsert(table, self._columns)
+        self._upsert = upsert_sql(table, f"SELECT * FROM {_unnest(self._columns)}")
+        marks = ", ".join(f"${n}::{kind.name}" for n, kind in enumerate(self._columns, 1))
+        self._upsert_one = upsert_sql(table, f"VALUES ({marks})")
 
-    def by_id(self, fetch: Fetch) -> tuple[str, list[Any]]:
+    def by_id(self, fetch: Fetch) -> tuple[str, list[str]]:
         """The select by primary keys."""
-        return self._by_id, _literals(self._keys, fetch.keys)
+        return self._by_id, _arrays(self._keys, fetch.keys)
 
-    def by_lookup(self, fetch: Fetch, name: str) -> tuple[str, list[Any]]:
+    def by_lookup(self, fetch: Fetch, name: str) -> tuple[str, list[str]]:
         """The select through a lookup, with a row count for each key."""
         keys, text = self._lookups[name]
-        return text, [*_literals(keys, fetch.keys), number_literal(fetch.counts)]
+        return text, [*_arrays(keys, fetch.keys), number_array(fetch.counts)]
 
-    def upsert(self, write: Write) -> tuple[str, list[Any]]:
-        """The insert of any number of rows."""
-        return self._upsert, _literals(self._columns, write.rows)
+    def upsert(self, write: Write) -> tuple[str, Sequence[str | None]]:
+        """The insert of any number of rows; that of one row costs the server half."""
+        if len(write.rows) > 1:
+            return self._upsert, _arrays(self._columns, write.rows)
+        (row,) = write.rows
+        pairs = zip(self._columns, row, strict=True)
+        return self._upsert_one, [kind.parameter(value) for kind, value in pairs]
 
 
-def _literals(types: Sequence[tuple[str, Any]], rows: Sequence[Sequence[Any]]) -> list[Any]:
+def _arrays(types: Sequence[PgType], rows: Sequence[Sequence[Any]]) -> list[str]:
     columns = zip(*rows, strict=True)
-    return [literal(column) for (_, literal), column in zip(types, columns, strict=True)]
+    return [kind.many(column) for kind, column in zip(types, columns, strict=True)]
 
 
-def _unnest(types: Sequence[tuple[str, Any]], *more: str) -> str:
-    names = [*(name for name, _ in types), *more]
-    return f"unnest({', '.join(f'${n}::{name}' for n, name in enumerate(names, 1))})"
+def _unnest(types: Sequence[PgType], *more: str) -> str:
+    names = [*(kind.name for kind in types), *more]
+    return f"unnest({', '.join(f'${n}::{name}[]' for n, name in enumerate(names, 1))})"
 
 
-def _by_id(table: TableMap[Any], names: str, keys: Sequence[tuple[str, Any]]) -> str:
+def _by_id(table: TableMap[Any], keys: Sequence[PgType]) -> str:
     aliases = [f"key_{number}" for number in range(len(keys))]
     on = " AND ".join(
         f"t.{column.name} = keys.{alias}"
         for column, alias in zip(table.key_columns, aliases, strict=True)
     )
     return (
-        f"SELECT {names} FROM {_unnest(keys)} AS keys({', '.join(aliases)})"
+        f"SELECT {_columns(table)} FROM {_unnest(keys)} AS keys({', '.join(aliases)})"
         f" JOIN {table.table.name} AS t ON {on}"
     )
 
 
 def _lookup(table: TableMap[Any], lookup: LookupSql) -> str:
     """For each key, the rows under it in order: the key's position, then the columns."""
-    types = [array_type(key.type) for key in lookup.keys]
+    types = [pg_type(key.type) for key in lookup.keys]
     aliases = [f"key_{number}" for number in range(len(types))]
     order = f" ORDER BY {lookup.order_by}" if lookup.order_by else ""
     limit = " LIMIT keys.row_count" if lookup.limited else ""
@@ -260,18 +255,12 @@ def _lookup(table: TableMap[Any], lookup: LookupSql) -> str:
         f"SELECT {', '.join(table.columns)} FROM {table.table.name}"
         f" WHERE {lookup.condition(*(f'keys.{alias}' for alias in aliases))}{order}{limit}"
     )
-    outer = ", ".join(f"t.{name}" for name in table.columns)
     return (
-        f"SELECT keys.position - 1, {outer} FROM {_unnest(types, 'bigint[]')} WITH ORDINALITY"
+        f"SELECT keys.position - 1, {_columns(table)}"
+        f" FROM {_unnest(types, 'bigint')} WITH ORDINALITY"
         f" AS keys({', '.join(aliases)}, row_count, position) CROSS JOIN LATERAL ({inner}) AS t"
     )
 
 
-def _upsert(table: TableMap[Any], columns: Sequence[tuple[str, Any]]) -> str:
-    names, keys = table.columns, [column.name for column in table.key_columns]
-    insert = f"INSERT INTO {table.table.name} ({', '.join(names)}) SELECT * FROM {_unnest(columns)}"
-    if table.append_only:
-        return insert
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
-    action = f"UPDATE SET {changes}" if changes else "NOTHING"
-    return f"{insert} ON CONFLICT ({', '.join(keys)}) DO {action}"
+def _columns(table: TableMap[Any]) -> str:
+    return ", ".join(f"t.{name}" for name in table.columns)

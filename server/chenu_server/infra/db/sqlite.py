@@ -20,7 +20,7 @@ from chenu_server.infra.db.session import (
     StatementFailed,
     Write,
 )
-from chenu_server.infra.db.tablemap import LookupSql, TableMap, Values
+from chenu_server.infra.db.tablemap import LookupSql, TableMap, Values, upsert_sql
 from chenu_server.unit import Key
 
 _HEAD_SQL: Final = (
@@ -159,7 +159,7 @@ class _Statements:
         self._keys = tuple(column.name for column in table.key_columns)
         self._by_count: dict[int, str] = {}
         self.lookups = {name: self._lookup(table, lookup) for name, lookup in table.lookups.items()}
-        self.write = _upsert(table, self._keys)
+        self.write = upsert_sql(table, f"VALUES ({', '.join('?' * len(table.columns))})")
 
     def by_id(self, keys: Sequence[Key]) -> tuple[str, list[Any]]:
         """A select by primary keys, the last one repeated up to a power of two."""
@@ -190,16 +190,3 @@ class _Statements:
             f"SELECT ?1, {', '.join(table.columns)} FROM {table.table.name}"
             f" WHERE {lookup.condition(*values)}{order}{limit}"
         )
-
-
-def _upsert(table: TableMap[Any], keys: tuple[str, ...]) -> str:
-    names = table.columns
-    insert = (
-        f"INSERT INTO {table.table.name} ({', '.join(names)})"
-        f" VALUES ({', '.join('?' * len(names))})"
-    )
-    if table.append_only:
-        return insert
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
-    action = f"UPDATE SET {changes}" if changes else "NOTHING"
-    return f"{insert} ON CONFLICT ({', '.join(keys)}) DO {action}"

@@ -160,6 +160,17 @@ def _converted(values: Sequence[Any], codecs: list[tuple[int, Codec]]) -> Values
     return tuple(changed)
 
 
+def upsert_sql(table: TableMap[Any], rows: str) -> str:
+    """The statement that inserts or replaces `rows`, which is VALUES or SELECT text."""
+    names, keys = table.columns, [column.name for column in table.key_columns]
+    insert = f"INSERT INTO {table.table.name} ({', '.join(names)}) {rows}"
+    if table.append_only:
+        return insert
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    action = f"UPDATE SET {changes}" if changes else "NOTHING"
+    return f"{insert} ON CONFLICT ({', '.join(keys)}) DO {action}"
+
+
 class Tables:
     """All the tables that a writer knows, by kind, and parents before their children."""
 

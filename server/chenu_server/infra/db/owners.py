@@ -1,0 +1,256 @@
+"""Who is alive: every process holds a lock on its owner id for as long as it lives.
+
+Reservations and running queries name their owner. An owner whose lock is free is dead, and what
+it left can be taken over at once. On PostgreSQL a lease covers what a lock cannot: a connection
+that the server still believes in while its process does not answer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+from uuid import uuid4
+
+import sqlalchemy as sa
+import structlog
+
+from chenu_server import engine
+from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, is_sqlite, writer_engine
+from chenu_server.infra.db.metadata import METADATA
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+LEASE_MS: Final = 15_000
+RENEW_MS: Final = 5_000
+
+OWNERS: Final = sa.Table(
+    "owners",
+    METADATA,
+    sa.Column("owner_id", sa.Text, primary_key=True),
+    sa.Column("lock_key", sa.BigInteger, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("started_us", sa.BigInteger, nullable=False),
+    sa.Column("lease_until_us", sa.BigInteger, nullable=True),
+)
+
+_FIELDS: Final = "owner_id, lock_key, label, started_us, lease_until_us"
+_NOW_US: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_ENTER: Final = sa.text(
+    f"INSERT INTO owners ({_FIELDS})"
+    f" VALUES (:owner_id, :lock_key, :label, {_NOW_US}, {_NOW_US} + :lease_us)"
+    " ON CONFLICT (owner_id) DO UPDATE SET lease_until_us = excluded.lease_until_us"
+)
+# An advisory lock on one bigint shows in pg_locks as its two halves, with objsubid 1.
+_DEAD: Final = sa.text(
+    "SELECT o.owner_id FROM owners AS o"
+    " WHERE o.owner_id <> :owner_id"
+    f" AND (o.lease_until_us <= {_NOW_US} OR NOT EXISTS ("
+    " SELECT 1 FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND l.classid = ((o.lock_key >> 32) & 4294967295)::oid"
+    " AND l.objid = (o.lock_key & 4294967295)::oid))"
+)
+_PATIENCE: Final = sa.text(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+_FORGET: Final = sa.text("DELETE FROM owners WHERE owner_id = :owner_id")
+
+
+class StoreInUse(Exception):
+    """Another process serves this SQLite file."""
+
+
+class Owner(Protocol):
+    """This process as an owner, and what it knows of the others."""
+
+    @property
+    def owner_id(self) -> str:
+        """The id that rows name; new for each process."""
+        ...
+
+    @property
+    def held(self) -> bool:
+        """Whether the lock is held now; if not, others may take over what this owner has."""
+        ...
+
+    def dead(self) -> list[str]:
+        """The owners that left rows and are dead or lapsed. Blocks; call it in a thread."""
+        ...
+
+    def forget(self, owner_id: str) -> None:
+        """Strike a dead owner off, once nothing names it any more. Blocks."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        ...
+
+
+def acquire_owner(url: str) -> Owner:
+    """Become an owner of the store at `url`. Blocks.
+
+    Raises:
+        StoreInUse: It is a SQLite file that another process serves.
+        sqlalchemy.exc.DBAPIError: The database does not answer.
+    """
+    return FileOwner(url) if is_sqlite(url) else SessionOwner(url)
+
+
+class FileOwner:
+    """The only process on a SQLite file, by an exclusive lock on `<file>.lock`."""
+
+    def __init__(self, url: str) -> None:
+        path = Path(f"{sa.make_url(url).database}.lock")
+        self._file = path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise StoreInUse(
+                f"{path.with_suffix('')} is served by another process ({holder}); SQLite has room"
+                " for one: stop it, or use PostgreSQL for more workers"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(_label())
+        self._file.flush()
+        self._owner_id = str(uuid4())
+        self._engine = writer_engine(url)
+        self._enter()
+
+    def _enter(self) -> None:
+        values = {
+            "owner_id": self._owner_id,
+            "lock_key": lock_key(self._owner_id),
+            "label": _label(),
+            "started_us": engine.time_ns() // 1_000,
+            "lease_until_us": None,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(OWNERS.insert(), values)
+
+    @property
+    def owner_id(self) -> str:
+        """The id that rows name."""
+        return self._owner_id
+
+    @property
+    def held(self) -> bool:
+        """True until `close`."""
+        return not self._file.closed
+
+    def dead(self) -> list[str]:
+        """Every other owner: this process holds the file."""
+        others = sa.select(OWNERS.c.owner_id).where(OWNERS.c.owner_id != self._owner_id)
+        with self._engine.begin() as connection:
+            return list(connection.scalars(others))
+
+    def forget(self, owner_id: str) -> None:
+        """Strike a dead owner off."""
+        with self._engine.begin() as connection:
+            connection.execute(_FORGET, {"owner_id": owner_id})
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+class SessionOwner:
+    """An owner on PostgreSQL: a session lock on a connection of its own, and a lease.
+
+    A thread renews the lease. When the connection is lost it takes the lock again under the same
+    id; in between `held` is false and others may have taken over what this owner had.
+    """
+
+    def __init__(self, url: str, *, lease_ms: int = LEASE_MS, renew_ms: int = RENEW_MS) -> None:
+        self._engine = writer_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+        self._owner_id = str(uuid4())
+        self._values = {
+            "owner_id": self._owner_id,
+            "lock_key": lock_key(self._owner_id),
+            "label": _label(),
+            "lease_us": lease_ms * 1_000,
+        }
+        self._renew_s = renew_ms / 1_000
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._connection: sa.Connection | None = self._connect()
+        self._thread = threading.Thread(target=self._renew, name="chenu-owner", daemon=True)
+        self._thread.start()
+
+    @property
+    def owner_id(self) -> str:
+        """The id that rows name."""
+        return self._owner_id
+
+    @property
+    def held(self) -> bool:
+        """Whether the lock was held when the lease was renewed last."""
+        return self._connection is not None
+
+    def dead(self) -> list[str]:
+        """The other owners whose lock is free or whose lease is over."""
+        return self._ask(lambda c: list(c.scalars(_DEAD, {"owner_id": self._owner_id})))
+
+    def forget(self, owner_id: str) -> None:
+        """Strike a dead owner off."""
+        self._ask(lambda c: c.execute(_FORGET, {"owner_id": owner_id}))
+
+    def close(self) -> None:
+        """Let go of the lock; the row stays until somebody has looked for what this owner left."""
+        self._closed.set()
+        self._thread.join()
+        self._drop()
+
+    def _connect(self) -> sa.Connection:
+        """The lock first, then the row: a row whose lock is free means death."""
+        connection = self._engine.connect()
+        try:
+            connection.execute(_PATIENCE)
+            # Waits: the server may not have noticed yet that the connection before is gone.
+            connection.execute(sa.select(sa.func.pg_advisory_lock(self._values["lock_key"])))
+            connection.execute(_ENTER, self._values)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _renew(self) -> None:
+        while not self._closed.wait(self._renew_s):
+            try:
+                self._ask(lambda c: c.execute(_ENTER, self._values))
+            except sa.exc.DBAPIError as error:
+                log.warning("owner_lock_lost", owner_id=self._owner_id, error=str(error))
+
+    def _ask(self, question: Callable[[sa.Connection], T]) -> T:
+        """Use the connection, or a new one that holds the lock again."""
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._connect()
+                return question(self._connection)
+            except sa.exc.DBAPIError:
+                self._drop()
+                raise
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+
+def lock_key(owner_id: str) -> int:
+    """The advisory lock of an owner: 64 bits of its id's SHA-256, signed."""
+    return int.from_bytes(hashlib.sha256(owner_id.encode()).digest()[:8], "big", signed=True)
+
+
+def _label() -> str:
+    return f"{socket.gethostname()} pid {os.getpid()}"

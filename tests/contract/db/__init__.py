@@ -1,0 +1,1 @@
+"""The durable core, held to one behaviour on both stores."""
