@@ -51,3 +51,46 @@ class ProviderLimit:
     def held_after_dispatch_us(self) -> int:
         """How long a slot stays taken after its call went out."""
         return self.window_us + self.guard_us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityLimit:
+    """How much an identity may bring: new work in windows, other calls by rate. 0 is off.
+
+    `keys_max` is how many identities are counted at a time.
+    """
+
+    requests: int
+    window_us: int
+    burst: int
+    burst_window_us: int
+    block_us: int
+    calls_per_s: int
+    calls_burst: int
+    keys_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityState:
+    """What an identity has brought to this process. `blocked_until_us` is 0 if it may go on."""
+
+    identity_id: str
+    used: int
+    burst_used: int
+    blocked_until_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderState:
+    """How much room a provider has. `next_free_us` is 0 while a slot is free."""
+
+    provider: str
+    limit: ProviderLimit
+    in_use: int
+    next_free_us: int
+    waiting: int
+
+    @property
+    def free(self) -> int:
+        """How many slots could be taken now."""
+        return max(self.limit.requests - self.in_use, 0)

@@ -1,0 +1,1 @@
+"""Audit: reading, verifying and exporting the ledger."""

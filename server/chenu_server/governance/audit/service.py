@@ -1,0 +1,138 @@
+"""Reading, verifying and exporting the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from chenu_server import engine
+from chenu_server.caller import SYSTEM_IDENTITY, Caller
+from chenu_server.governance.audit.model import Filters, Head, Recorded, Sealed, Verdict
+from chenu_server.governance.audit.ports import Boundary, LedgerReader
+
+KIND: Final = "ledger_entry"
+CHUNK_ROWS: Final = 1_000
+ZERO_HASH: Final = bytes(32)
+
+
+class AuditService:
+    """The ledger for those who may read it: an identity's own entries, or for `system` all.
+
+    The whole ledger is read chunk by chunk up to the head that stood at the start. Entries are
+    only added, so that gives what one long snapshot would give, and holds no transaction open.
+    """
+
+    def __init__(self, *, reader: LedgerReader, boundary: Boundary) -> None:
+        self._reader = reader
+        self._boundary = boundary
+        self._verifying = asyncio.Lock()
+
+    async def page(
+        self, caller: Caller, filters: Filters, after: int, count: int
+    ) -> Sequence[Recorded]:
+        """At most `count` entries behind a sequence, oldest first."""
+        found = await self._reader.page(_identity_of(caller), filters, after, count)
+        return [_recorded(sealed) for sealed in found]
+
+    async def get(self, caller: Caller, entry_id: str) -> Recorded:
+        """
+        One entry.
+
+        Raises:
+            BoundaryViolation: The caller's identity has no such entry.
+        """
+        found = await self._reader.get(_identity_of(caller), entry_id)
+        if found is None:
+            await self._boundary.refuse(caller, kind=KIND, id=entry_id)
+        return _recorded(found)
+
+    async def verify(self) -> Verdict:
+        """Check every hash, link, number and payload, and that the head is the last entry's.
+
+        One at a time: it is work for a whole core. The chunks are checked in a thread.
+        """
+        async with self._verifying:
+            head = await self._reader.head()
+            if head is None:
+                return Verdict(entries=0, head=ZERO_HASH)
+            verifier = engine.ChainVerifier(head.origin, head.ledger_number)
+            async for chunk in self._chunks(head):
+                broken = await asyncio.to_thread(_first_failure, verifier, chunk)
+                if broken is not None:
+                    return broken
+            return _end(verifier, head)
+
+    async def export(self) -> AsyncIterator[bytes]:
+        """The ledger as it stands now, as JSON lines in pieces; the last line is the tail."""
+        head = await self._reader.head()
+        if head is None:
+            return
+        async for chunk in self._chunks(head):
+            yield await asyncio.to_thread(_lines, chunk)
+        tail = engine.export_tail(head.origin, head.ledger_number, head.size, head.last_hash)
+        yield tail.encode() + b"\n"
+
+    async def _chunks(self, head: Head) -> AsyncIterator[Sequence[Sealed]]:
+        after = 0
+        while after < head.size:
+            chunk = await self._reader.chunk(after, head.size, CHUNK_ROWS)
+            if not chunk:
+                return
+            yield chunk
+            after = chunk[-1].sequence
+
+
+def _identity_of(caller: Caller) -> str | None:
+    return None if caller.identity_id == SYSTEM_IDENTITY else caller.identity_id
+
+
+def _recorded(sealed: Sealed) -> Recorded:
+    payload = "" if sealed.payload is None else sealed.payload.decode()
+    return Recorded(engine.decode_entry(sealed.canonical), sealed.entry_hash, payload)
+
+
+def _lines(chunk: Sequence[Sealed]) -> bytes:
+    lines = (engine.export_line(each.canonical, each.salt, each.payload) for each in chunk)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _first_failure(verifier: engine.ChainVerifier, chunk: Sequence[Sealed]) -> Verdict | None:
+    for sealed in chunk:
+        size, head = verifier.size, verifier.head
+        failure = _failure(verifier, sealed, size + 1)
+        if failure:
+            return Verdict(entries=size, head=head, failed_sequence=size + 1, failure=failure)
+    return None
+
+
+def _failure(verifier: engine.ChainVerifier, sealed: Sealed, expected: int) -> str:
+    """What is wrong with the next entry; empty if it holds."""
+    if sealed.sequence != expected:
+        return f"entry {expected} is missing"
+    try:
+        failure = verifier.entry(sealed.canonical, sealed.entry_hash, sealed.salt, sealed.payload)
+    except ValueError as error:
+        return f"entry {expected} cannot be checked: {error}"
+    return failure or _copies_failure(sealed)
+
+
+def _copies_failure(sealed: Sealed) -> str:
+    """A changed copy would hide an entry from those who search for it."""
+    entry = engine.decode_entry(sealed.canonical)
+    wrong = [name for name, value in sealed.copies.items() if getattr(entry, name) != value]
+    return f"entry {sealed.sequence} is listed with another {', '.join(wrong)}" if wrong else ""
+
+
+def _end(verifier: engine.ChainVerifier, head: Head) -> Verdict:
+    """Whether the entries end where the head says: a lost last entry is seen by the head alone."""
+    size, last_hash = verifier.size, verifier.head
+    failure = ""
+    if size != head.size:
+        failure = f"the head counts {head.size} entries, {size} are stored"
+    elif last_hash != head.last_hash:
+        failure = "the head is not the last entry's hash"
+    elif head.stored > size:
+        failure = f"entry {head.stored} is stored behind the head"
+    failed_sequence = size + 1 if failure else 0
+    return Verdict(entries=size, head=last_hash, failed_sequence=failed_sequence, failure=failure)

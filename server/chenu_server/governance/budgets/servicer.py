@@ -1,0 +1,83 @@
+"""BudgetService over gRPC. Decodes, calls, encodes; decides nothing."""
+
+from __future__ import annotations
+
+import grpc
+
+from chenu.api.governance.v1 import budget_service_pb2 as pb
+from chenu.api.governance.v1 import budget_service_pb2_grpc as pb_grpc
+from chenu_server.governance.budgets import convert
+from chenu_server.governance.budgets.service import BudgetService, etag_of
+from chenu_server.governance.budgets.standing import Standing
+from chenu_server.infra.rpc.context import current_caller
+from chenu_server.infra.rpc.paging import page_of, page_token_of
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class BudgetServicer(pb_grpc.BudgetServiceServicer):
+    """Serves `BudgetService`."""
+
+    def __init__(self, budgets: BudgetService) -> None:
+        self._budgets = budgets
+
+    async def CreateBudget(  # noqa: N802 - the wire name
+        self, request: pb.CreateBudgetRequest, context: Context
+    ) -> pb.CreateBudgetResponse:
+        """Add a budget."""
+        convert.check_on_exhaust(request.on_exhaust)
+        made = await self._budgets.create(
+            current_caller(),
+            convert.scope_from(request.scope),
+            convert.period_from(request.period),
+            request.limit_nanousd,
+        )
+        return pb.CreateBudgetResponse(budget=_shown(made))
+
+    async def GetBudget(  # noqa: N802 - the wire name
+        self, request: pb.GetBudgetRequest, context: Context
+    ) -> pb.GetBudgetResponse:
+        """One budget with its amounts in the current period."""
+        budget_id = convert.id_from(request.budget_id)
+        found = await self._budgets.get(current_caller(), budget_id)
+        return pb.GetBudgetResponse(budget=_shown(found))
+
+    async def ListBudgets(  # noqa: N802 - the wire name
+        self, request: pb.ListBudgetsRequest, context: Context
+    ) -> pb.ListBudgetsResponse:
+        """A page of the identity's budgets, oldest first."""
+        caller = current_caller()
+        about = ("budgets", caller.identity_id)
+        page = page_of(request.page_size, request.page_token, about)
+        after = convert.place_from(page.after)
+        found = await self._budgets.page(caller, after, page.size + 1)
+        shown = found[: page.size]
+        token = ""
+        if len(found) > page.size:
+            last = shown[-1].budget
+            token = page_token_of((str(last.created_us), last.budget_id), about)
+        return pb.ListBudgetsResponse(
+            budgets=[_shown(each) for each in shown], next_page_token=token
+        )
+
+    async def UpdateBudget(  # noqa: N802 - the wire name
+        self, request: pb.UpdateBudgetRequest, context: Context
+    ) -> pb.UpdateBudgetResponse:
+        """Change a budget's limit."""
+        budget_id = convert.id_from(request.budget_id)
+        changed = await self._budgets.update(
+            current_caller(), budget_id, request.limit_nanousd, request.etag
+        )
+        return pb.UpdateBudgetResponse(budget=_shown(changed))
+
+    async def DeleteBudget(  # noqa: N802 - the wire name
+        self, request: pb.DeleteBudgetRequest, context: Context
+    ) -> pb.DeleteBudgetResponse:
+        """Remove a budget on which nothing is reserved."""
+        budget_id = convert.id_from(request.budget_id)
+        await self._budgets.delete(current_caller(), budget_id, request.etag)
+        return pb.DeleteBudgetResponse()
+
+
+def _shown(standing: Standing) -> pb.Budget:
+    return convert.budget_of(standing.budget, standing.period, etag_of(standing))

@@ -1,0 +1,153 @@
+"""Limits on new work by identity, and what there is to see of all limits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from chenu_server.engine import IdentityWindows, time_ns
+from chenu_server.errors import IdentityBlocked, RateLimited, ServerOverloaded
+from chenu_server.governance.limits.model import (
+    IdentityLimit,
+    IdentityState,
+    ProviderLimit,
+    ProviderState,
+)
+from chenu_server.governance.limits.ports import ArrivalHistory, SlotReader, SlotUse, Waiting
+
+_UNUSED: Final = SlotUse(0, 0)
+
+
+class IdentityLimiter:
+    """Counts new work per identity in exact windows; refuses by raising.
+
+    The windows are this process's: each process counts what arrives there.
+    """
+
+    def __init__(
+        self,
+        limit: IdentityLimit,
+        *,
+        now_us: Callable[[], int] = lambda: time_ns() // 1_000,
+    ) -> None:
+        self.limit = limit
+        self._now_us = now_us
+        self._blocked: dict[str, int] = {}
+        self._windows = IdentityWindows(
+            limit=limit.requests,
+            window_us=limit.window_us,
+            burst=limit.burst,
+            burst_window_us=limit.burst_window_us,
+            block_us=limit.block_us,
+            keys_max=limit.keys_max,
+        )
+
+    def arrive(self, identity_id: str) -> int:
+        """
+        Count one call; its time, by which it can be given back.
+
+        Raises:
+            RateLimited: This call broke the limit, and the identity is blocked now.
+            IdentityBlocked: The identity broke it before and is still blocked.
+            ServerOverloaded: More identities are active than are counted at a time.
+        """
+        now_us = self._now_us()
+        arrival = self._windows.arrive(identity_id, now_us)
+        match arrival.verdict:
+            case "admitted":
+                return now_us
+            case "limited":
+                self._remember(identity_id, now_us, arrival.retry_after_us)
+                raise RateLimited(arrival.retry_after_us, self._broken(identity_id, now_us))
+            case "blocked":
+                raise IdentityBlocked(arrival.retry_after_us)
+            case _:
+                raise ServerOverloaded(arrival.retry_after_us, "identities")
+
+    def give_back(self, identity_id: str, token: int) -> None:
+        """Uncount a call whose id proved known."""
+        self._windows.give_back(identity_id, token)
+
+    async def restore(self, history: ArrivalHistory) -> None:
+        """Count what arrived before a restart and still counts. Blocks are not kept."""
+        longest_us = max(self.limit.window_us, self.limit.burst_window_us)
+        times_us: defaultdict[str, list[int]] = defaultdict(list)
+        for identity_id, arrived_us in await history.arrivals_since(self._now_us() - longest_us):
+            times_us[identity_id].append(arrived_us)
+        for identity_id, arrived in times_us.items():
+            self._windows.restore(identity_id, arrived)
+
+    def state(self, identity_id: str) -> IdentityState:
+        """What the identity has used of its limit."""
+        state = self._windows.state(identity_id, self._now_us())
+        return IdentityState(
+            identity_id=identity_id,
+            used=state.used,
+            burst_used=state.burst_used,
+            blocked_until_us=state.blocked_until_us,
+        )
+
+    def blocked(self) -> Sequence[IdentityState]:
+        """The identities that are blocked now, by id."""
+        states = [self.state(identity_id) for identity_id in sorted(self._blocked)]
+        return [state for state in states if state.blocked_until_us]
+
+    def _broken(self, identity_id: str, now_us: int) -> str:
+        """Which of the two limits is full."""
+        full = self._windows.state(identity_id, now_us).used >= self.limit.requests > 0
+        return "identity_window" if full else "identity_burst"
+
+    def _remember(self, identity_id: str, now_us: int, retry_after_us: int) -> None:
+        """Blocks are listed from here; those that have ended make room for new ones."""
+        if len(self._blocked) >= self.limit.keys_max:
+            ends = self._blocked.items()
+            self._blocked = {known: until_us for known, until_us in ends if until_us > now_us}
+        if self.limit.block_us and len(self._blocked) < self.limit.keys_max:
+            self._blocked[identity_id] = now_us + retry_after_us
+
+
+class LimitService:
+    """The state of every limit, for those who may see it."""
+
+    def __init__(
+        self,
+        *,
+        limiter: IdentityLimiter,
+        providers: Mapping[str, ProviderLimit],
+        slots: SlotReader,
+        waiting: Waiting,
+        now_us: Callable[[], int] = lambda: time_ns() // 1_000,
+    ) -> None:
+        self.limit = limiter.limit
+        self._limiter = limiter
+        self._providers = providers
+        self._slots = slots
+        self._waiting = waiting
+        self._now_us = now_us
+
+    def identity(self, identity_id: str) -> IdentityState:
+        """What one identity has used of its limit."""
+        return self._limiter.state(identity_id)
+
+    def blocked(self) -> Sequence[IdentityState]:
+        """The identities that are blocked now, by id."""
+        return self._limiter.blocked()
+
+    async def providers(self) -> Sequence[ProviderState]:
+        """Every provider's slots, by name."""
+        use = await self._slots.use(self._now_us())
+        return [
+            self._provider(name, self._providers[name], use.get(name, _UNUSED))
+            for name in sorted(self._providers)
+        ]
+
+    def _provider(self, name: str, limit: ProviderLimit, use: SlotUse) -> ProviderState:
+        full = use.in_use >= limit.requests
+        return ProviderState(
+            provider=name,
+            limit=limit,
+            in_use=use.in_use,
+            next_free_us=use.next_free_us if full else 0,
+            waiting=self._waiting.waiting(name),
+        )
