@@ -274,9 +274,6 @@ class QueryStore(Protocol):
         """The refusal that a blocked query answers."""
         ...
 
-    async def to_resume(self) -> Sequence[Query]:
-        """Approved queries that said `resume_on_approval`."""
-        ...
 
     async def free_times(self, provider: str, count: int) -> tuple[int, ...]:
         """When the first `count` slots of a provider are free, ascending."""
