@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, NoReturn
 from uuid import uuid4
 
-from chenu_server.caller import Caller
+from chenu_server.caller import SYSTEM_IDENTITY, Caller
 from chenu_server.engine import time_ns
 from chenu_server.errors import BoundaryViolation, Retryable
 from chenu_server.governance.identity.decide import RecordViolation
@@ -18,7 +18,7 @@ from chenu_server.governance.identity.model import (
     Violation,
     ViolationType,
 )
-from chenu_server.governance.identity.ports import Arrivals
+from chenu_server.governance.identity.ports import Arrivals, ViolationFilter, ViolationStore
 from chenu_server.governance.identity.tokens import verify
 from chenu_server.unit import Writer
 
@@ -107,3 +107,20 @@ class BoundaryService:
         )
         violation: Violation = await self._writer.submit(unit)
         raise BoundaryViolation(violation.violation_id)
+
+
+class ViolationService:
+    """Recorded violations, for auditors."""
+
+    def __init__(self, store: ViolationStore) -> None:
+        self._store = store
+
+    async def page(
+        self, caller: Caller, *, before: tuple[int, str] | None, count: int
+    ) -> Sequence[Violation]:
+        """Those that came from the caller's identity, newest first; in `system`, all."""
+        everywhere = caller.identity_id == SYSTEM_IDENTITY
+        source = None if everywhere else caller.identity_id
+        return await self._store.page(
+            ViolationFilter(source_identity=source, before=before, count=count)
+        )

@@ -1,7 +1,8 @@
 """Pages (AIP-158): opaque tokens that belong to their filter and give no right.
 
 A token holds where the last page ended and a digest of what was listed. It is neither secret nor
-signed: a made-up one shows nothing that the caller could not list anyway.
+signed: a made-up one shows nothing that the caller could not list anyway, but anything may stand
+in it.
 """
 
 from __future__ import annotations
@@ -49,21 +50,38 @@ def page_token_of(after: Texts, about: Texts) -> str:
     return base64.urlsafe_b64encode(_digest(about) + content).decode("ascii").rstrip("=")
 
 
+def place_of(page: Page) -> tuple[int, str] | None:
+    """Where a page begins in a listing by a number, then an id; None for the first page.
+
+    Raises:
+        InvalidField: The token holds something else.
+    """
+    match page.after:
+        case ():
+            return None
+        case (number, name) if number.isascii() and number.isdecimal() and len(number) < 19:
+            return int(number), name
+    raise _refusal()
+
+
 def _after(token: str, about: Texts) -> Texts:
-    refusal = InvalidField(
-        "page_token", "is not a token of this listing; use next_page_token with the same filters"
-    )
     if len(token) > TOKEN_MAX:
-        raise refusal
+        raise _refusal()
     try:
         plain = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         after = json.loads(plain[_DIGEST_BYTES:])
-    except (binascii.Error, ValueError) as error:
-        raise refusal from error
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise _refusal() from error
     texts = isinstance(after, list) and all(isinstance(text, str) for text in after)
     if not texts or not after or plain[:_DIGEST_BYTES] != _digest(about):
-        raise refusal
+        raise _refusal()
     return tuple(after)
+
+
+def _refusal() -> InvalidField:
+    return InvalidField(
+        "page_token", "is not a token of this listing; use next_page_token with the same filters"
+    )
 
 
 def _digest(about: Texts) -> bytes:

@@ -1,0 +1,1 @@
+"""What decides before anything runs: identity, policy, limits, budgets, checkpoints, audit."""

@@ -1,0 +1,114 @@
+"""Logs: JSON lines, or colours on a terminal, each with its call's method and trace, no secret."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from chenu_server.infra.rpc.context import CALL
+
+REDACTED: Final = "[redacted]"
+SECRET_LENGTH_MIN: Final = 6  # a shorter one would redact words
+
+# Keys whose text is secret whatever it looks like.
+_KEY: Final = re.compile(
+    r"(?:^|[_.-])(?:authorization|token|secret|password|passwd|api_?key|cookie|credentials?)$",
+    re.IGNORECASE,
+)
+# Texts that look like a secret wherever they stand: JWTs, bearer headers, provider keys, the
+# password of a URL.
+_VALUE: Final = re.compile(
+    r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
+    r"|(?i:bearer)\s+[\w.~+/-]{8,}=*"
+    r"|\b(?:sk|pk|xai|gsk|pplx|csk|fw|r8)[-_][\w-]{12,}"
+    r"|\bAIza[\w-]{20,}"
+    r"|(?<=://)[^\s/@:]+:[^\s/@]+(?=@)"
+)
+
+Event = MutableMapping[str, Any]
+
+
+class Redaction:
+    """Takes secrets out of everything that is logged: known values, secret keys, known shapes."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({it for it in secrets if len(it) >= SECRET_LENGTH_MIN}, key=len)
+        pattern = "|".join(map(re.escape, reversed(known)))
+        self._known = re.compile(pattern) if pattern else None
+
+    def __call__(self, logger: Any, method: str, event: Event) -> Event:
+        """The structlog processor. Runs after exceptions became text."""
+        for name, value in event.items():
+            event[name] = self._shown(name, value)
+        return event
+
+    def _shown(self, name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return REDACTED if _KEY.search(name) else self._without(value)
+        if isinstance(value, bool | int | float | None):
+            return value
+        if isinstance(value, Mapping):
+            return {str(key): self._shown(str(key), inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._shown(name, inner) for inner in value]
+        return self._shown(name, str(value))
+
+    def _without(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(REDACTED, text)
+        return _VALUE.sub(REDACTED, text)
+
+
+def configure(
+    *, level: str = "info", json: bool | None = None, secrets: Iterable[str] = ()
+) -> None:
+    """Set up structlog and the standard library's logging, to stderr. Call it once, at start.
+
+    Args:
+        level: debug, info, warning or error.
+        json: One JSON object a line; None: unless stderr is a terminal.
+        secrets: Values that never appear, whatever they look like.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    as_json = not sys.stderr.isatty() if json is None else json
+    before: list[Any] = [
+        _bind_call,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        Redaction(secrets),
+    ]
+    last = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[*before, last],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    _route_standard_logging(number, before, last)
+
+
+def _route_standard_logging(level: int, before: list[Any], last: Any) -> None:
+    """Libraries log through `logging`; the same processors see what they say."""
+    remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=[remove, last])
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING))
+
+
+def _bind_call(logger: Any, method: str, event: Event) -> Event:
+    """Say which call a line belongs to."""
+    call = CALL.get(None)
+    if call is not None:
+        event.setdefault("method", call.method)
+        event["trace_id"], event["span_id"] = call.trace_id, call.span_id
+    return event
