@@ -1,0 +1,172 @@
+"""`chenu audit`: read the ledger, export it, verify an export without the server."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chenu_server.cli import parse
+from chenu_server.cli.exit_codes import ExitCode
+from chenu_server.cli.output import Output, note, when
+from chenu_server.cli.paging import Limit, first
+from chenu_server.cli.progress import progress
+from chenu_server.cli.remote import Session, fail, remote
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from io import BufferedWriter
+
+    from chenu.api.governance.v1 import audit_service_pb2
+
+app = typer.Typer(help="The ledger of every decision.", no_args_is_help=True)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which entries to show; all that are given must hold."""
+
+    kind: Annotated[str, typer.Option(help="About this type of thing, such as query.")] = ""
+    id: Annotated[str, typer.Option("--id", help="About the thing with this id.")] = ""
+    principal: Annotated[str, typer.Option(help="By the principal with this id.")] = ""
+    action: Annotated[str, typer.Option(help="create, execute, approve ...")] = ""
+    decision: Annotated[str, typer.Option(help="allow, deny, block, settle ...")] = ""
+    since: Annotated[str, typer.Option(help="At or after this time, ISO 8601.")] = ""
+    until: Annotated[str, typer.Option(help="Before this time, ISO 8601.")] = ""
+
+    def message(self) -> audit_service_pb2.ListEntriesRequest:
+        """The options as the contract's message."""
+        from chenu.api.governance.v1 import audit_service_pb2
+
+        return audit_service_pb2.ListEntriesRequest(
+            resource_kind=self.kind,
+            resource_id=self.id,
+            principal_id=self.principal,
+            action=parse.choice("--action", audit_service_pb2.LedgerAction, self.action),
+            decision=parse.choice("--decision", audit_service_pb2.LedgerDecision, self.decision),
+            start_time=parse.time("--since", self.since),
+            end_time=parse.time("--until", self.until),
+        )
+
+
+@remote(app, "list")
+async def list_entries(session: Session, *, filters: Filters, limit: Limit) -> None:
+    """List entries, oldest first."""
+    found = first(limit, session.client.audit.list(filters.message()))
+    header = ("sequence", "time", "decision", "action", "principal", "resource", "reason")
+    await session.output.messages(found, header, _row)
+
+
+@remote(app, "export")
+async def export(
+    session: Session,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+) -> None:
+    """Write the whole ledger to a file that verifies without the server."""
+    size = await _write(output, session.client.audit.export())
+    if session.output.as_json:
+        session.output.json({"file": str(output), "bytes": size})
+    else:
+        session.output.text(f"{output}: {size} bytes\n")
+        note(f"next: chenu audit verify {output}")
+
+
+@remote(app, "check")
+async def check(session: Session) -> None:
+    """Have the server check every hash, link and number of its ledger."""
+    from chenu.api.governance.v1 import audit_service_pb2
+
+    found = await session.client.audit.verify()
+    holds = found.verdict == audit_service_pb2.LEDGER_VERDICT_HOLDS
+    session.output.message(
+        found,
+        (
+            ("verdict", "holds" if holds else "broken"),
+            ("entries", str(found.entries)),
+            ("head", found.head.hex()),
+        ),
+    )
+    if not holds:
+        raise fail(ExitCode.BROKEN, f"entry {found.failed_sequence}: {found.failure}")
+
+
+@app.command("verify")
+def verify(
+    file: Annotated[Path, typer.Argument(help="An export.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Verify an export without any server: every byte of it is checked."""
+    entries, head, failure = _verified(file)
+    if as_json:
+        verdict = "broken" if failure else "holds"
+        Output(as_json=True).json(
+            {"verdict": verdict, "entries": entries, "head": head, "failure": failure}
+        )
+    if failure:
+        raise fail(ExitCode.BROKEN, f"{file} does not verify after {entries} entries: {failure}")
+    if not as_json:
+        typer.echo(f"{file}: holds, {entries} entries, head {head}")
+
+
+def _verified(file: Path) -> tuple[int, str, str | None]:
+    """How many entries of a file hold, the last one's hash, and what is wrong after it."""
+    from chenu_server.engine import ExportVerifier
+
+    verifier = ExportVerifier()
+    failure: str | None = None
+    try:
+        with file.open("rb") as lines, progress("verifying", file.stat().st_size) as advance:
+            for line in lines:
+                failure = verifier.line(line.removesuffix(b"\n"))
+                advance(len(line))
+                if failure:
+                    break
+    except OSError as error:
+        raise fail(ExitCode.USAGE, f"cannot read {file}: {error.strerror}") from error
+    return verifier.entries, verifier.head.hex(), failure or verifier.finish()
+
+
+async def _write(output: Path, chunks: AsyncIterator[bytes]) -> int:
+    size = 0
+    with _new_file(output) as file, progress("exporting", None) as advance:
+        async for chunk in chunks:
+            size += file.write(chunk)
+            advance(len(chunk))
+    return size
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BufferedWriter]:
+    """A file that is there, durably, only if the block ends well; none is overwritten."""
+    try:
+        with path.open("xb") as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                path.unlink()
+                raise
+    except FileExistsError as error:
+        raise fail(ExitCode.USAGE, f"{path} exists; name another file") from error
+    except OSError as error:
+        raise fail(ExitCode.USAGE, f"cannot write {path}: {error.strerror}") from error
+
+
+def _row(entry: audit_service_pb2.LedgerEntry) -> tuple[str, ...]:
+    from chenu.api.governance.v1 import audit_service_pb2
+    from chenu.names import name_of
+
+    return (
+        str(entry.sequence),
+        when(entry.time),
+        name_of(audit_service_pb2.LedgerDecision, entry.decision),
+        name_of(audit_service_pb2.LedgerAction, entry.action),
+        entry.principal.id,
+        f"{entry.resource_kind} {entry.resource_id}".strip(),
+        entry.reason,
+    )

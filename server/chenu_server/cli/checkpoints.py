@@ -1,0 +1,159 @@
+"""`chenu checkpoints`: what waits for a person, and the person's decision."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chenu_server.cli import parse
+from chenu_server.cli.exit_codes import ExitCode
+from chenu_server.cli.output import usd, when
+from chenu_server.cli.paging import Limit, first
+from chenu_server.cli.remote import Session, fail, remote
+
+if TYPE_CHECKING:
+    from chenu.api.governance.v1 import checkpoint_pb2
+
+app = typer.Typer(help="What waits for a person's approval.", no_args_is_help=True)
+
+CheckpointId = Annotated[str, typer.Argument(help="The checkpoint.")]
+DecisionId = Annotated[
+    str, typer.Option(help="A UUID. A repeated call with it is the same decision.")
+]
+
+
+@remote(app, "list")
+async def list_checkpoints(
+    session: Session,
+    state: Annotated[
+        list[str] | None, typer.Option(help="pending, approved ... Repeatable.")
+    ] = None,
+    *,
+    limit: Limit,
+) -> None:
+    """List the identity's checkpoints, newest first."""
+    from chenu.api.governance.v1 import checkpoint_pb2
+
+    states = parse.choices("--state", checkpoint_pb2.CheckpointState, state or [])
+    found = first(limit, session.client.checkpoints.list(states=states))
+    header = ("checkpoint", "state", "types", "expires", "asked by", "costs at most", "question")
+    await session.output.messages(found, header, _row)
+
+
+@remote(app, "get")
+async def get_checkpoint(session: Session, checkpoint_id: CheckpointId) -> None:
+    """Show one checkpoint."""
+    checkpoint = await session.client.checkpoints.get(checkpoint_id)
+    session.output.message(checkpoint, _fields(checkpoint))
+
+
+@remote(app, "approve")
+async def approve(
+    session: Session,
+    checkpoint_id: CheckpointId,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    digest: Annotated[
+        str, typer.Option(help="Approve only if the action's digest is this one, in hex.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    decision_id: DecisionId = "",
+) -> None:
+    """Approve exactly the action that is shown; it may then run once."""
+    expected = parse.digest("--digest", digest)
+    checkpoint = await session.client.checkpoints.get(checkpoint_id)
+    if not (yes or expected):
+        _ask(checkpoint)
+    approved = await session.client.checkpoints.approve(
+        checkpoint_id,
+        reason=reason,
+        decision_id=decision_id,
+        expected_action_digest=expected or checkpoint.action_digest,
+    )
+    session.output.message(approved, _fields(approved))
+
+
+@remote(app, "reject")
+async def reject(
+    session: Session,
+    checkpoint_id: CheckpointId,
+    reason: Annotated[str, typer.Option(help="Why. Whoever asked is told.")],
+    decision_id: DecisionId = "",
+) -> None:
+    """Reject the action; it will not run."""
+    rejected = await session.client.checkpoints.reject(
+        checkpoint_id, reason=reason, decision_id=decision_id
+    )
+    session.output.message(rejected, _fields(rejected))
+
+
+@remote(app, "cancel")
+async def cancel_checkpoint(
+    session: Session,
+    checkpoint_id: CheckpointId,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+) -> None:
+    """Withdraw a pending checkpoint and end its query."""
+    cancelled = await session.client.checkpoints.cancel(checkpoint_id, reason=reason)
+    session.output.message(cancelled, _fields(cancelled))
+
+
+def _ask(checkpoint: checkpoint_pb2.Checkpoint) -> None:
+    """Let the person see what would run and say yes to it."""
+    if not _has_person():
+        raise fail(
+            ExitCode.USAGE,
+            "nobody is there to be asked; pass the --digest that was approved, or --yes",
+        )
+    for name, value in _fields(checkpoint):
+        typer.echo(f"{name:<14}  {value}", err=True)
+    if not typer.confirm("Approve exactly this action?", err=True):
+        raise fail(ExitCode.STOPPED, "not approved; the checkpoint waits on")
+
+
+def _has_person() -> bool:
+    return sys.stdin.isatty()
+
+
+def _names(checkpoint: checkpoint_pb2.Checkpoint) -> tuple[str, str]:
+    from chenu.api.governance.v1 import checkpoint_pb2
+    from chenu.names import name_of
+
+    types = (name_of(checkpoint_pb2.CheckpointType, one) for one in checkpoint.types)
+    return name_of(checkpoint_pb2.CheckpointState, checkpoint.state), ",".join(types)
+
+
+def _row(checkpoint: checkpoint_pb2.Checkpoint) -> tuple[str, ...]:
+    state, types = _names(checkpoint)
+    return (
+        checkpoint.checkpoint_id,
+        state,
+        types,
+        when(checkpoint.expire_time),
+        checkpoint.requested_by.id,
+        usd(checkpoint.max_cost_nanousd),
+        " ".join(checkpoint.question_en.split()),
+    )
+
+
+def _fields(checkpoint: checkpoint_pb2.Checkpoint) -> list[tuple[str, str]]:
+    state, types = _names(checkpoint)
+    return [
+        ("checkpoint", checkpoint.checkpoint_id),
+        ("query", checkpoint.request_id),
+        ("state", state),
+        ("types", types),
+        ("question", checkpoint.question_en),
+        ("text", checkpoint.text_preview),
+        ("action", checkpoint.action),
+        ("target", f"{checkpoint.target.kind} {checkpoint.target.id}".strip()),
+        ("model", f"{checkpoint.provider} {checkpoint.model}".strip()),
+        ("costs at most", usd(checkpoint.max_cost_nanousd)),
+        ("asked by", checkpoint.requested_by.id),
+        ("expires", when(checkpoint.expire_time)),
+        ("use before", when(checkpoint.use_before)),
+        ("decided by", checkpoint.resolved_by.id),
+        ("reason", checkpoint.reason),
+        ("digest", checkpoint.action_digest.hex()),
+    ]

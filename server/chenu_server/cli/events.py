@@ -1,0 +1,79 @@
+"""A query's events as lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chenu_server.cli.output import usd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chenu.api.pipeline.v1 import event_pb2
+
+
+def line(event: event_pb2.Event) -> str:
+    """The event with its place and its name."""
+    from chenu.api.pipeline.v1 import event_pb2
+    from chenu.names import name_of
+
+    place = str(event.sequence) if event.sequence else "-"
+    return f"{place:>4}  {name_of(event_pb2.EventType, event.type):<20}  {summary(event)}".rstrip()
+
+
+def summary(event: event_pb2.Event) -> str:
+    """What happened, in a few words; empty for an event that says no more than its name."""
+    body = event.WhichOneof("body")
+    describe = _DESCRIBE.get(body or "")
+    return describe(getattr(event, body)) if body and describe else ""
+
+
+def _lane(value: int) -> str:
+    from chenu.api.pipeline.v1 import message_pb2
+    from chenu.names import name_of
+
+    return name_of(message_pb2.Lane, value)
+
+
+def _report(body: event_pb2.LaneComplete) -> str:
+    took_ms = body.report.duration.ToMicroseconds() / 1_000
+    return f"{_lane(body.report.lane)} in {took_ms:.1f} ms: {body.report.summary}"
+
+
+def _call_error(body: event_pb2.LlmCallError) -> str:
+    return f"attempt {body.attempt}, {body.provider}: {body.kind}: {body.detail}"
+
+
+def _created(body: event_pb2.CheckpointCreated) -> str:
+    return f"{body.checkpoint_id}: {body.question_en}"
+
+
+def _resolved(body: event_pb2.CheckpointResolved) -> str:
+    who = body.resolved_by.id or "nobody"
+    return f"{body.checkpoint_id} by {who}" + (f": {body.reason}" if body.reason else "")
+
+
+def _complete(body: event_pb2.PipelineComplete) -> str:
+    return f"{body.query.tokens_used} tokens, {usd(body.query.cost_nanousd)}"
+
+
+def _error(body: event_pb2.PipelineError) -> str:
+    return f"{body.query.outcome.reason}: {body.query.outcome.message}"
+
+
+_DESCRIBE: dict[str, Callable[..., str]] = {
+    "lane_start": lambda body: _lane(body.lane),
+    "lane_complete": _report,
+    "lane_error": lambda body: f"{_lane(body.lane)}: {body.reason}",
+    "llm_call_start": lambda body: f"attempt {body.attempt}: {body.provider} {body.model}",
+    "llm_call_delta": lambda body: repr(body.text),
+    "llm_call_complete": lambda body: f"attempt {body.attempt}: {usd(body.cost_nanousd)}",
+    "llm_call_error": _call_error,
+    "checkpoint_created": _created,
+    "checkpoint_resolved": _resolved,
+    "pipeline_blocked": lambda body: f"waits at checkpoint {body.checkpoint_id}",
+    "budget_notice": lambda body: f"{body.threshold_percent} % of a budget",
+    "rate_limit_notice": lambda body: f"place {body.place} in the queue for {body.provider}",
+    "pipeline_complete": _complete,
+    "pipeline_error": _error,
+}

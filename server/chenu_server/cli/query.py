@@ -1,0 +1,162 @@
+"""`chenu query`: ask, and read the answer as it is written."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chenu_server.cli import parse
+from chenu_server.cli.events import summary
+from chenu_server.cli.output import message_object, note, usd
+from chenu_server.cli.remote import Session, remote
+from chenu_server.cli.routing import Ceiling, Routing
+
+if TYPE_CHECKING:
+    from chenu.aio import Log
+    from chenu.api.pipeline.v1 import event_pb2, message_pb2, pipeline_service_pb2
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the query acts on."""
+
+    operation: Annotated[str, typer.Option(help="What is done, as noun.verb.")] = ""
+    target_kind: Annotated[str, typer.Option(help="The type of thing it acts on.")] = ""
+    target_id: Annotated[str, typer.Option(help="The thing's id.")] = ""
+    target_sphere: Annotated[str, typer.Option(help="Where the thing lives.")] = ""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the query runs."""
+
+    request_id: Annotated[
+        str, typer.Option(help="A UUID. A repeated call with it is the same query.")
+    ] = ""
+    detached: Annotated[
+        bool, typer.Option("--detached", help="Let it run on when this command ends.")
+    ] = False
+    resume_on_approval: Annotated[
+        bool, typer.Option("--resume-on-approval", help="Run it as soon as it is approved.")
+    ] = False
+    validate_only: Annotated[
+        bool, typer.Option("--validate-only", help="Say what would happen and do nothing.")
+    ] = False
+    stream: Annotated[bool, typer.Option(help="Print the answer as it is written.")] = True
+    timeout: Annotated[float, typer.Option(min=0.001, help="The deadline, in seconds.")] = 300.0
+
+
+async def query(
+    session: Session,
+    text: Annotated[str, typer.Argument(help="What to ask; - reads standard input.")],
+    intent: Annotated[
+        list[str] | None, typer.Option(help="delete, send, payment ... Repeatable.")
+    ] = None,
+    sphere: Annotated[str, typer.Option(help="personal, business, team ...")] = "",
+    *,
+    target: Target,
+    ceiling: Ceiling,
+    routing: Routing,
+    manner: Manner,
+) -> None:
+    """
+    Ask, and print the answer.
+
+    With --json: the query's events, one a line; with --no-stream, its result.
+    """
+    request = _request(text, intent or [], sphere, target, ceiling, routing, manner)
+    if manner.validate_only or not manner.stream:
+        response = await session.client.pipeline.query(request, timeout_s=manner.timeout)
+        _print_response(session, response)
+        return
+    async with session.client.pipeline.run(request, timeout_s=manner.timeout) as log:
+        await print_answer(session, log)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    remote(app, "query")(query)
+
+
+async def print_answer(session: Session, log: Log) -> None:
+    """Print a log as it is read: as JSON lines, or the answer's text and what it cost."""
+    async for event in log:
+        if session.output.as_json:
+            session.output.json(message_object(event))
+        elif event.HasField("llm_call_delta"):
+            session.output.text(event.llm_call_delta.text)
+        elif event.HasField("pipeline_complete"):
+            session.output.text("\n")
+            note(_receipt(event.pipeline_complete))
+        elif sys.stderr.isatty() and (line := summary(event)):
+            note(line)
+
+
+def _request(
+    text: str,
+    intents: list[str],
+    sphere: str,
+    target: Target,
+    ceiling: Ceiling,
+    routing: Routing,
+    manner: Manner,
+) -> pipeline_service_pb2.QueryRequest:
+    from chenu.api.governance.v1 import action_pb2
+    from chenu.api.pipeline.v1 import pipeline_service_pb2
+
+    return pipeline_service_pb2.QueryRequest(
+        request_id=manner.request_id,
+        text=sys.stdin.read() if text == "-" else text,
+        intents=parse.choices("--intent", action_pb2.Intent, intents),
+        sphere=parse.choice("--sphere", action_pb2.Sphere, sphere),
+        target=action_pb2.Target(
+            operation=target.operation,
+            kind=target.target_kind,
+            id=target.target_id,
+            sphere=parse.choice("--target-sphere", action_pb2.Sphere, target.target_sphere),
+        ),
+        agent_role=ceiling.agent_role,
+        routing=routing.message(),
+        max_output_tokens=ceiling.max_output_tokens,
+        max_cost_nanousd=ceiling.max_cost_nanousd,
+        detached=manner.detached,
+        resume_on_approval=manner.resume_on_approval,
+        validate_only=manner.validate_only,
+    )
+
+
+def _print_response(session: Session, response: pipeline_service_pb2.QueryResponse) -> None:
+    if session.output.as_json:
+        session.output.json(message_object(response))
+    elif response.HasField("validation"):
+        session.output.message(response, _verdict(response.validation))
+    else:
+        session.output.text(f"{response.answer.text}\n")
+
+
+def _verdict(validation: message_pb2.Validation) -> list[tuple[str, str]]:
+    from chenu.api.governance.v1 import checkpoint_pb2
+    from chenu.names import name_of
+
+    types = (name_of(checkpoint_pb2.CheckpointType, one) for one in validation.checkpoint_types)
+    refusal = validation.outcome
+    return [
+        ("outcome", f"{refusal.reason}: {refusal.message}" if refusal.reason else "would run"),
+        ("a person must approve", ", ".join(types) or "nothing"),
+        ("denied by", ", ".join(validation.denied_policies) or "no policy"),
+        ("provider", validation.route.provider),
+        ("model", validation.route.model),
+        ("costs at most", usd(validation.cost_bound_nanousd)),
+        ("action digest", validation.action_digest.hex()),
+    ]
+
+
+def _receipt(complete: event_pb2.PipelineComplete) -> str:
+    answer, query = complete.answer, complete.query
+    return (
+        f"[{answer.provider} {answer.model}, {query.tokens_used} tokens,"
+        f" {usd(query.cost_nanousd)}, {query.request_id}]"
+    )

@@ -1,0 +1,41 @@
+"""`chenu watch`: follow a query's log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from chenu_server.cli.events import line
+from chenu_server.cli.output import message_object
+from chenu_server.cli.query import print_answer
+from chenu_server.cli.remote import Session, remote
+
+
+async def watch(
+    session: Session,
+    request_id: Annotated[str, typer.Argument(help="The query.")],
+    after: Annotated[int, typer.Option(min=0, help="Start after this event's sequence.")] = 0,
+    run: Annotated[
+        bool, typer.Option("--continue", help="Run the approved query and print its answer.")
+    ] = False,
+) -> None:
+    """Print a query's events to its end, live or long after."""
+    from chenu.api.pipeline.v1 import event_pb2
+
+    cursor = event_pb2.Cursor(sequence=after)
+    if run:
+        async with session.client.pipeline.resume(request_id, after=cursor) as log:
+            await print_answer(session, log)
+        return
+    async with session.client.pipeline.watch(request_id, after=cursor) as log:
+        async for event in log:
+            if session.output.as_json:
+                session.output.json(message_object(event))
+            else:
+                session.output.text(f"{line(event)}\n")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    remote(app, "watch")(watch)
