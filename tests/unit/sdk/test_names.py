@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+
 import pytest
 
 from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.names import WireEnum, name_of, names, value_of
+from tests.unit.contract.test_proto import files
 
 
 def test_events_are_named_with_a_dot() -> None:
@@ -51,6 +55,25 @@ def test_every_name_leads_back_to_its_value(enum: WireEnum[int]) -> None:
     values = [value.number for value in enum.DESCRIPTOR.values if value.number]
 
     assert values == [value_of(enum, name_of(enum, value)) for value in values]
+
+
+def test_names_are_those_that_the_contract_documents() -> None:
+    """The comments promise a wire name; what is printed and read must be it."""
+    documented, computed = {}, {}
+    for file in files():
+        package = importlib.import_module(
+            f"{file.name.removesuffix('.proto').replace('/', '.')}_pb2"
+        )
+        for location in file.source_code_info.location:
+            told = re.search(r"wire name\s+`([a-z_.]+)`", location.leading_comments)
+            if told and len(location.path) == 4:
+                enum = file.enum_type[location.path[1]]
+                value = enum.value[location.path[3]]
+                documented[value.name] = told[1]
+                computed[value.name] = name_of(getattr(package, enum.name), value.number)
+
+    assert documented == computed
+    assert "lane_a_intent" == documented["LANE_A_INTENT"]
 
 
 def test_an_unknown_number_is_shown_as_it_is() -> None:

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
 
-from chenu.api.pipeline.v1 import event_pb2
+from chenu.api.pipeline.v1 import event_pb2, message_pb2
 
 ZERO = "UNSPECIFIED"
 
@@ -59,6 +59,8 @@ def value_of(enum: WireEnum[V_co], name: str) -> V_co:
 
 
 def _short(enum: EnumDescriptor, name: str) -> str:
+    if enum is message_pb2.Lane.DESCRIPTOR:
+        return name.lower()
     short = name.removeprefix(enum.values_by_number[0].name.removesuffix(ZERO)).lower()
     if enum is event_pb2.EventType.DESCRIPTOR:
         noun, _, verb = short.rpartition("_")

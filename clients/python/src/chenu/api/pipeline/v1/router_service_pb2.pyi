@@ -29,9 +29,9 @@ class _WireEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Wire.ValueType],
     WIRE_UNSPECIFIED: _Wire.ValueType  # 0
     """WIRE_UNSPECIFIED is never sent."""
     WIRE_ANTHROPIC_MESSAGES: _Wire.ValueType  # 1
-    """WIRE_ANTHROPIC_MESSAGES, wire name `anthropic`: Anthropic Messages."""
+    """WIRE_ANTHROPIC_MESSAGES, wire name `anthropic_messages`: Anthropic Messages."""
     WIRE_OPENAI_CHAT_COMPLETIONS: _Wire.ValueType  # 2
-    """WIRE_OPENAI_CHAT_COMPLETIONS, wire name `openai`: OpenAI Chat Completions."""
+    """WIRE_OPENAI_CHAT_COMPLETIONS, wire name `openai_chat_completions`: OpenAI Chat Completions."""
 
 class Wire(_Wire, metaclass=_WireEnumTypeWrapper):
     """Wire is the protocol that a provider speaks."""
@@ -39,9 +39,9 @@ class Wire(_Wire, metaclass=_WireEnumTypeWrapper):
 WIRE_UNSPECIFIED: Wire.ValueType  # 0
 """WIRE_UNSPECIFIED is never sent."""
 WIRE_ANTHROPIC_MESSAGES: Wire.ValueType  # 1
-"""WIRE_ANTHROPIC_MESSAGES, wire name `anthropic`: Anthropic Messages."""
+"""WIRE_ANTHROPIC_MESSAGES, wire name `anthropic_messages`: Anthropic Messages."""
 WIRE_OPENAI_CHAT_COMPLETIONS: Wire.ValueType  # 2
-"""WIRE_OPENAI_CHAT_COMPLETIONS, wire name `openai`: OpenAI Chat Completions."""
+"""WIRE_OPENAI_CHAT_COMPLETIONS, wire name `openai_chat_completions`: OpenAI Chat Completions."""
 Global___Wire: _TypeAlias = Wire  # noqa: Y015
 
 class _Availability:
