@@ -5,7 +5,7 @@
 //! was idle starts at the current virtual time, before all others with the same tag: a light
 //! identity's first waiting call is served next, whatever the others have waiting.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Place in the order of service: the tag, not first after idling, the arrival.
@@ -20,8 +20,8 @@ pub struct FairQueue {
     tickets: HashMap<i64, Arc<str>>,
     lines: HashMap<Arc<str>, Line>,
     heads: BTreeSet<(Turn, Arc<str>)>,
-    /// Where identities without a waiting call go on, as far as that lies ahead.
-    resumes: HashMap<Arc<str>, u64>,
+    /// Who was served at this virtual time and has nothing waiting: goes on one later.
+    served: HashSet<Arc<str>>,
 }
 
 /// The waiting calls of one identity, oldest first.
@@ -68,7 +68,7 @@ impl FairQueue {
             tickets: HashMap::new(),
             lines: HashMap::new(),
             heads: BTreeSet::new(),
-            resumes: HashMap::new(),
+            served: HashSet::new(),
         }
     }
 
@@ -144,7 +144,7 @@ impl FairQueue {
     }
 
     fn open(&mut self, identity: Arc<str>) {
-        let start = self.resumes.remove(&identity).unwrap_or(0).max(self.virtual_time);
+        let start = self.virtual_time.saturating_add(self.served.remove(&identity).into());
         self.lines.insert(identity, Line { start, fresh: true, calls: VecDeque::new() });
     }
 
@@ -168,18 +168,18 @@ impl FairQueue {
         let Some(line) = self.lines.remove(identity) else {
             return;
         };
-        if self.resumes.len() >= self.waiting_max {
-            self.resumes.clear();
+        if self.served.len() >= self.waiting_max {
+            self.served.clear();
         }
         if line.start > self.virtual_time {
-            self.resumes.insert(Arc::clone(identity), line.start);
+            self.served.insert(Arc::clone(identity));
         }
     }
 
     fn advance(&mut self, tag: u64) {
         if tag > self.virtual_time {
             self.virtual_time = tag;
-            self.resumes.retain(|_, start| *start > tag);
+            self.served.clear();
         }
     }
 }

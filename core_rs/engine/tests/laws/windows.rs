@@ -1,5 +1,7 @@
 //! Identity windows against a model that remembers every admission.
 
+use std::collections::BTreeMap;
+
 use chenu_engine::limit::{Arrival, IdentityWindows, Verdict, WindowSettings, WindowState};
 use proptest::prelude::*;
 
@@ -152,24 +154,49 @@ proptest! {
     /// A full table refuses new identities exactly until an old one has nothing left to remember.
     #[test]
     fn identities_are_bounded_and_the_wait_for_a_place_is_exact(
-        calls in prop::collection::vec((0..6_u8, 0..5_i64), 1..60),
+        calls in prop::collection::vec((0..6_u8, 0..4_i64, prop::option::of(0..6_u8)), 1..80),
     ) {
-        let settings = WindowSettings { keys_max: 3, block_us: 0, limit: 2, ..DEFAULTS };
+        let settings = WindowSettings { keys_max: 3, block_us: 0, limit: 9, ..DEFAULTS };
         let settings = WindowSettings { window_us: 12, burst: 0, ..settings };
-        let mut windows = IdentityWindows::new(settings);
+        let (mut windows, mut model) = (IdentityWindows::new(settings), Table::default());
         let mut now_us = 1_000;
-        for (identity, gap) in calls {
+        for (identity, gap, back) in calls {
             now_us += gap;
             let answer = windows.arrive(&identity.to_string(), now_us);
-            if answer.verdict == Verdict::Full {
-                prop_assert!(answer.retry_after_us > 0);
-                let early = now_us + answer.retry_after_us - 1;
-                prop_assert_eq!(Verdict::Full, windows.arrive("new", early).verdict);
-                let told = windows.arrive("new", now_us + answer.retry_after_us);
-                prop_assert_eq!(Verdict::Admitted, told.verdict);
-                return Ok(());
+            let room_us = model.arrive(identity, now_us);
+            prop_assert_eq!(room_us.is_none(), answer.verdict == Verdict::Admitted);
+            prop_assert_eq!(room_us.map_or(0, |room_us| room_us - now_us), answer.retry_after_us);
+            if let Some((identity, time_us)) = back.and_then(|it| model.give_back(it)) {
+                windows.give_back(&identity.to_string(), time_us);
             }
         }
+    }
+}
+
+/// At most three identities, each with the times of its calls.
+#[derive(Default)]
+struct Table {
+    calls: BTreeMap<u8, Vec<i64>>,
+}
+
+impl Table {
+    /// Remembers a call, or says when there is a place for its identity.
+    fn arrive(&mut self, identity: u8, now_us: i64) -> Option<i64> {
+        if !self.calls.contains_key(&identity) && self.calls.len() == 3 {
+            let expiry = |times: &Vec<i64>| times.last().map_or(0, |last| last + 12);
+            let (first, room_us) =
+                self.calls.iter().map(|(key, it)| (*key, expiry(it))).min_by_key(|it| it.1)?;
+            if room_us > now_us {
+                return Some(room_us);
+            }
+            self.calls.remove(&first);
+        }
+        self.calls.entry(identity).or_default().push(now_us);
+        None
+    }
+
+    fn give_back(&mut self, identity: u8) -> Option<(u8, i64)> {
+        self.calls.get_mut(&identity)?.pop().map(|time_us| (identity, time_us))
     }
 }
 
