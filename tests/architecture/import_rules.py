@@ -25,6 +25,7 @@ LAYERS: Final = {
     "lanes": "lanes",
     "service": "service",
     "tables": "tables",
+    "store": "store",
     "convert": "convert",
     "encode": "convert",
     "servicer": "servicer",
@@ -38,10 +39,11 @@ MAY_IMPORT: Final = {
     "lanes": {"model", "ports", "part", "decide"},
     "service": {"model", "ports", "part", "decide", "lanes"},
     "tables": {"model", "ports", "part"},
+    "store": {"model", "ports", "part", "decide", "tables"},
     "convert": {"model", "ports", "part", "decide"},
     "servicer": {"model", "ports", "part", "decide", "service", "convert"},
 }
-ADAPTERS: Final = frozenset({"tables", "convert", "servicer"})
+ADAPTERS: Final = frozenset({"tables", "store", "convert", "servicer"})
 SHARED_WITH_UNITS: Final = frozenset({"model", "ports", "part", "decide"})
 SHARED_WITH_INFRA: Final = frozenset({"model", "ports"})
 
@@ -50,11 +52,13 @@ STORAGE: Final = ("alembic", "psycopg", "psycopg_pool", "sqlalchemy", "sqlite3")
 UPSTREAM: Final = ("aiohttp", "anthropic")
 FOREIGN: Final = {
     "tables": TRANSPORT + UPSTREAM,
+    "store": TRANSPORT + UPSTREAM,
     "convert": STORAGE + UPSTREAM,
     "servicer": STORAGE + UPSTREAM,
     "provider": TRANSPORT + STORAGE,
 }
 INFRA: Final = {"infra.db": TRANSPORT + UPSTREAM, "infra.rpc": STORAGE + UPSTREAM}
+OUTERMOST: Final = ("__main__", "bootstrap", "cli", "config", "infra")
 PURE: Final = TRANSPORT + STORAGE + UPSTREAM
 
 
@@ -95,18 +99,18 @@ def _reasons(name: str, imported: Import) -> Iterator[str]:
         yield "only engine.py knows the Rust core"
     elif inside(target, "units") and not inside(name, "units", "bootstrap"):
         yield "only bootstrap joins the units to the features"
-    elif not _allowed(name, target, lazy=imported.lazy):
+    elif not _allowed(name, target):
         yield "imports point from __main__ and bootstrap towards the models, never back or across"
 
 
-def _allowed(name: str, target: str, *, lazy: bool) -> bool:
+def _allowed(name: str, target: str) -> bool:
     """Whether `name` may import `target`, both inside the server."""
     if target in VOCABULARY or target == "_core" or inside(name, "bootstrap"):
         return True
     if name in VOCABULARY or name == "config":
         return False
     if inside(name, "cli"):
-        return inside(target, "cli", "config") or (lazy and inside(target, "bootstrap"))
+        return inside(target, "cli", "config", "bootstrap")
     if name == "__main__":
         return inside(target, "cli")
     if inside(name, "units"):
@@ -131,15 +135,10 @@ def _allowed_in_feature(name: str, target: str) -> bool:
 
 def _foreign(name: str, imported: Import) -> Iterator[str]:
     """Third-party packages that a layer must not know."""
-    if inside(name, "bootstrap", "infra", "config", "__main__"):
-        place = name.split(".", maxsplit=2)[:2]
-        if inside(imported.target, *INFRA.get(".".join(place), ())):
-            yield "storage and transport do not know each other"
-        return
-    if inside(name, "cli"):
-        if not imported.lazy and inside(imported.target, *PURE):
-            yield "a command loads the SDK and gRPC when it runs, so that `--help` stays quick"
-        return
-    banned = FOREIGN.get(layer_of(name), PURE) if feature_of(name) else PURE
+    if inside(name, *OUTERMOST):
+        place = ".".join(name.split(".")[:2])
+        banned = INFRA.get(place, ())
+    else:
+        banned = FOREIGN.get(layer_of(name), PURE) if feature_of(name) else PURE
     if inside(imported.target, *banned):
-        yield "only adapters know a transport, a database or a provider"
+        yield "SQL is for tables and stores, gRPC for servicers, HTTP for providers"

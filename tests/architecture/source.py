@@ -19,11 +19,10 @@ GENERATED: Final = ("clients/python/src/chenu/api/",)
 
 @dataclass(frozen=True)
 class Import:
-    """One import: the module named, where, and whether it runs only when a function does."""
+    """One import: the module named, and where."""
 
     target: str
     line: int
-    lazy: bool
 
 
 @dataclass(frozen=True)
@@ -83,12 +82,6 @@ def _dotted(path: str) -> str:
 
 def _imports(file: Source, known: dict[str, Source]) -> Iterator[Import]:
     """Full names outside the server, names below `chenu_server` with a leading dot inside it."""
-    lazy = {
-        id(inner)
-        for outer in ast.walk(file.tree)
-        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
-        for inner in ast.walk(outer)
-    }
     for node in ast.walk(file.tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -97,7 +90,7 @@ def _imports(file: Source, known: dict[str, Source]) -> Iterator[Import]:
         else:
             continue
         for name in names:
-            yield Import(_shown(name), node.lineno, id(node) in lazy)
+            yield Import(_shown(name), node.lineno)
 
 
 def _target(package: str, name: str, known: dict[str, Source]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.import_rules import findings
+from tests.architecture.import_rules import PURE, findings
 from tests.architecture.source import ROOT, server_modules, sources
 
 SDK = "clients/python/src/chenu/"
+COMMAND = ROOT / "server/chenu_server/__main__.py"
 ENVIRONMENT = ("os.environ", "os.getenv", "from os import environ", "from os import getenv")
 
 
@@ -22,6 +25,7 @@ NEIGHBOURS = (
     "pipeline/lanes/__init__",
     "pipeline/ports",
     "pipeline/service",
+    "pipeline/store",
 )
 
 
@@ -49,6 +53,8 @@ def test_imports_point_one_way() -> None:
         ("pipeline/drafts", "from chenu_server.pipeline.lanes import X"),
         ("pipeline/drafts", "from chenu_server.pipeline.service import X"),
         ("pipeline/encode", "import sqlalchemy as sa"),
+        ("pipeline/service", "from chenu_server.pipeline import store"),
+        ("pipeline/store", "import grpc"),
         ("pipeline/router_servicer", "import sqlalchemy as sa"),
         ("infra/db/reader", "import grpc"),
         ("infra/rpc/context", "import sqlalchemy as sa"),
@@ -73,8 +79,6 @@ def test_imports_point_one_way() -> None:
         ("units/admit", "from google.protobuf import timestamp_pb2"),
         ("unit", "import sqlalchemy as sa"),
         ("providers/openai_wire", "import grpc"),
-        ("cli/query", "from chenu_server.bootstrap import X"),
-        ("cli/query", "import grpc"),
         ("cli/query", "def f() -> None:\n    from chenu_server.pipeline.service import X"),
         ("config", "from chenu_server.bootstrap import X"),
         ("__main__", "from chenu_server.bootstrap import X"),
@@ -100,7 +104,8 @@ def test_an_import_that_points_the_wrong_way_is_found(
         ("engine", "from chenu_server import _core"),
         ("pipeline/service", "from chenu_server.errors import ChenuError"),
         ("pipeline/ports", "from chenu_server.providers.ports import Provider"),
-        ("cli/query", "def f() -> None:\n    import grpc"),
+        ("pipeline/store", "import sqlalchemy as sa"),
+        ("cli/query", "def f() -> None:\n    from chenu_server.bootstrap import X"),
     ],
 )
 def test_an_import_that_points_the_right_way_is_allowed(
@@ -108,6 +113,15 @@ def test_an_import_that_points_the_right_way_is_allowed(
 ) -> None:
     """A gate that refuses the design's own arrows would be switched off."""
     assert [] == found_in(tmp_path, importer, statement)
+
+
+@pytest.mark.skipif(not COMMAND.exists(), reason="there is no command line yet")
+def test_the_command_line_loads_no_library_that_it_may_not_need() -> None:
+    """`chenu --help` answers at once; gRPC and SQLAlchemy alone take longer to load."""
+    program = "import sys, chenu_server.__main__; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+
+    assert set() == set(PURE) & set(ran.stdout.decode().split())
 
 
 def test_only_config_reads_the_environment() -> None:
