@@ -1,12 +1,71 @@
-//! Policies: the binding.
+//! Binding of [`chenu_engine::policy`].
 
+use chenu_engine::policy::{self as engine, Sources};
 use pyo3::prelude::*;
 
-#[pyclass(frozen, module = "chenu_server._core")]
-pub(crate) struct PolicySet;
+use crate::classes::{argument_class, result_class};
+use crate::convert::mistake;
 
-#[pyclass(frozen, module = "chenu_server._core")]
-pub(crate) struct PolicyQuery;
+argument_class! {
+    /// The facts that policies decide on.
+    PolicyQuery(engine::Query) {
+        principal_type: String,
+        principal_id: String,
+        identity_id: String,
+        roles: Vec<String>,
+        acting_for: Vec<String>,
+        operation: String,
+        intents: Vec<String>,
+        sphere: String,
+        target_kind: String,
+        target_id: String,
+        target_sphere: String,
+        spheres: Vec<String>,
+        cross_sphere: bool,
+        sensitivity: String,
+        agent_role: String,
+        providers: Vec<String>,
+    }
+}
 
+result_class! {
+    /// What the policies say.
+    PolicyVerdict from verdict: engine::Verdict {
+        allowed: bool = verdict.allowed,
+        denied_by: Vec<String> = verdict.denied_by,
+        checkpoints: Vec<(String, String)> = verdict.checkpoints,
+        errors: Vec<String> = verdict.errors,
+    }
+}
+
+/// The shipped policies and an operator's, checked; evaluated without a lock.
 #[pyclass(frozen, module = "chenu_server._core")]
-pub(crate) struct PolicyVerdict;
+pub(crate) struct PolicySet(engine::PolicySet);
+
+#[pymethods]
+impl PolicySet {
+    #[new]
+    #[pyo3(signature = (*, schema, shipped, operator))]
+    fn new(
+        schema: &str,
+        shipped: Vec<(String, String)>,
+        operator: Vec<(String, String)>,
+    ) -> PyResult<Self> {
+        let sources = Sources { schema, shipped: &shipped, operator: &operator };
+        engine::PolicySet::load(sources).map(Self).map_err(mistake)
+    }
+
+    #[getter]
+    fn policy_ids(&self) -> Vec<String> {
+        self.0.policy_ids().to_vec()
+    }
+
+    #[getter]
+    fn revision(&self) -> &str {
+        self.0.revision()
+    }
+
+    fn evaluate(&self, query: &PolicyQuery) -> PolicyVerdict {
+        self.0.evaluate(&query.0).into()
+    }
+}
