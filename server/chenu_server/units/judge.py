@@ -115,7 +115,7 @@ def policy_query(subject: Subject) -> PolicyQuery:
         sphere=request.sphere.value,
         target_kind=target.kind,
         target_id=target.id,
-        target_sphere=(target.sphere or request.sphere).value,
+        target_sphere=target.sphere.value if target.sphere else "",
         spheres=[sphere.value for sphere in subject.snapshot.spheres],
         cross_sphere=subject.snapshot.crosses_spheres,
         sensitivity=subject.analysis.sensitivity,
