@@ -1,0 +1,1 @@
+"""`python -m loadtest.demo`: the main job from end to end, shown and checked."""
