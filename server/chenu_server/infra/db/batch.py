@@ -67,6 +67,7 @@ class Batch:
             if not workspace.written and not workspace.drafts:
                 session.rollback()
                 return
+            self.published = workspace.published
             session.write(self._writes(workspace, tables, head, ledger.writer_id, now))
             self._hit("before_commit")
         except SessionError:
@@ -75,7 +76,6 @@ class Batch:
             session.rollback()
             raise StatementFailed(repr(error)) from error
         session.commit()
-        self.published = workspace.published
         self._committed()
 
     def _writes(

@@ -6,6 +6,7 @@ statement, and has no time limit. Every parameter is text, every result binary.
 
 from __future__ import annotations
 
+import itertools
 import select
 import time
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ class Pipeline:
         self._server = connection.pgconn
         self._timeout_s = timeout_ms / 1_000
         self._names: dict[str, bytes] = {}
+        self._numbers = itertools.count()
         self._unconfirmed: list[str] = []
         self._expected: list[bool] = []
         self._poll = select.poll()
@@ -60,7 +62,7 @@ class Pipeline:
         self._expected.append(True)
 
     def _prepare(self, text: str) -> bytes:
-        name = b"s%d" % len(self._names)
+        name = b"s%d" % next(self._numbers)
         self._server.send_prepare(name, text.encode())
         self._names[text] = name
         self._unconfirmed.append(text)
@@ -126,7 +128,7 @@ class Pipeline:
     def _check(self, results: Sequence[pq.abc.PGresult]) -> None:
         for result in results:
             if result.status not in _GOOD:
-                # A statement behind the error was not prepared either.
+                # What was to be prepared behind the error was not; all of it is prepared anew.
                 for text in self._unconfirmed:
                     del self._names[text]
                 self._unconfirmed.clear()

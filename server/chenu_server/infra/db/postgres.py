@@ -236,8 +236,7 @@ def _unnest(types: Sequence[PgType], *more: str) -> str:
 def _by_id(table: TableMap[Any], keys: Sequence[PgType]) -> str:
     aliases = [f"key_{number}" for number in range(len(keys))]
     on = " AND ".join(
-        f"t.{column.name} = keys.{alias}"
-        for column, alias in zip(table.key_columns, aliases, strict=True)
+        f"t.{name} = keys.{alias}" for name, alias in zip(table.key_names, aliases, strict=True)
     )
     return (
         f"SELECT {_columns(table)} FROM {_unnest(keys)} AS keys({', '.join(aliases)})"

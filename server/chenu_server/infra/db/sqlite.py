@@ -156,7 +156,7 @@ class _Statements:
     def __init__(self, table: TableMap[Any]) -> None:
         self._name = table.table.name
         self._columns = ", ".join(f"t.{name}" for name in table.columns)
-        self._keys = tuple(column.name for column in table.key_columns)
+        self._keys = table.key_names
         self._by_count: dict[int, str] = {}
         self.lookups = {name: self._lookup(table, lookup) for name, lookup in table.lookups.items()}
         self.write = upsert_sql(table, f"VALUES ({', '.join('?' * len(table.columns))})")

@@ -52,7 +52,8 @@ class LookupSql:
         if self.where:
             return self.where.format(*values)
         return " AND ".join(
-            f"{key.name} = {value}" for key, value in zip(self.keys, values, strict=True)
+            f"{_QUOTER.quote(key.name)} = {value}"
+            for key, value in zip(self.keys, values, strict=True)
         )
 
 
@@ -88,6 +89,11 @@ class TableMap(Generic[R]):
     def columns(self) -> tuple[str, ...]:
         """The column names as SQL text, in order; a reserved word such as `offset` is quoted."""
         return tuple(_QUOTER.quote(column.name) for column in self.table.columns)
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The primary key's columns as SQL text, in the order of `Row.key`."""
+        return tuple(_QUOTER.quote(column.name) for column in self.key_columns)
 
     @property
     def key_columns(self) -> tuple[sa.Column[Any], ...]:
@@ -162,7 +168,7 @@ def _converted(values: Sequence[Any], codecs: list[tuple[int, Codec]]) -> Values
 
 def upsert_sql(table: TableMap[Any], rows: str) -> str:
     """The statement that inserts or replaces `rows`, which is VALUES or SELECT text."""
-    names, keys = table.columns, [column.name for column in table.key_columns]
+    names, keys = table.columns, table.key_names
     insert = f"INSERT INTO {table.table.name} ({', '.join(names)}) {rows}"
     if table.append_only:
         return insert

@@ -1,4 +1,4 @@
-"""The features' tables: budgets, slots, checkpoints and queries.
+"""The features' tables: budgets, slots, checkpoints, queries and violations.
 
 Revision: 0002
 """
@@ -21,11 +21,13 @@ def upgrade() -> None:
     _create_queries()
     _create_runs()
     _create_logs()
+    _create_violations()
 
 
 def downgrade() -> None:
     """Drop every table."""
     for table in (
+        "violations",
         "output_chunks",
         "query_events",
         "attempts",
@@ -269,3 +271,25 @@ def _create_logs() -> None:
             "identity_id", "request_id", "attempt", "offset", name="pk_output_chunks"
         ),
     )
+
+
+def _create_violations() -> None:
+    op.create_table(
+        "violations",
+        sa.Column("violation_id", sa.Text, nullable=False),
+        sa.Column("ledger_number", sa.Integer, nullable=False),
+        sa.Column("source_identity", sa.Text, nullable=False),
+        sa.Column("principal_type", sa.Text, nullable=False),
+        sa.Column("principal_id", sa.Text, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("target_kind", sa.Text, nullable=False),
+        sa.Column("target_id", sa.Text, nullable=False),
+        sa.Column("method", sa.Text, nullable=False),
+        sa.Column("peer", sa.Text, nullable=False),
+        sa.Column("time_us", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("violation_id", name="pk_violations"),
+    )
+    op.create_index(
+        "ix_violations_of_identity", "violations", ["source_identity", "time_us", "violation_id"]
+    )
+    op.create_index("ix_violations_by_time", "violations", ["time_us", "violation_id"])

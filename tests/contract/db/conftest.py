@@ -1,0 +1,70 @@
+"""Writers on a fresh database with the sample's tables."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from chenu_server import failpoints
+from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.writer import SqlWriter
+from tests.contract.db.sample import SAMPLE, TABLES
+from tests.stores import store_at
+
+OpenWriter = Callable[..., Awaitable[SqlWriter]]
+
+
+def _with_sample(url: str) -> str:
+    with writer_engine(url).begin() as connection:
+        SAMPLE.create_all(connection)
+    return url
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    """A database with the sample's tables, on each store in turn."""
+    return _with_sample(database_url)
+
+
+@pytest.fixture
+def only_postgres_url(postgres_url: str) -> str:
+    """A PostgreSQL database with the sample's tables."""
+    return _with_sample(postgres_url)
+
+
+@pytest.fixture
+def only_sqlite_url(sqlite_url: str) -> str:
+    """A SQLite file with the sample's tables."""
+    return _with_sample(sqlite_url)
+
+
+@pytest.fixture
+async def open_writer() -> AsyncIterator[OpenWriter]:
+    """Starts writers on a URL or a store, and closes them after the test."""
+    opened: list[SqlWriter] = []
+
+    async def opening(at: Any, **options: Any) -> SqlWriter:
+        store = store_at(at) if isinstance(at, str) else at
+        writer = SqlWriter(store, TABLES, **options)
+        await writer.start()
+        opened.append(writer)
+        return writer
+
+    yield opening
+    for writer in opened:
+        await writer.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_failpoints() -> Iterator[None]:
+    yield
+    failpoints.disarm()
+
+
+def rows_of(url: str, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    """What is committed."""
+    with writer_engine(url).connect() as connection:
+        return [tuple(row) for row in connection.execute(statement)]

@@ -1,0 +1,26 @@
+"""A process that adds to an account, event by event, until a failpoint kills it.
+
+Arguments: the database's URL, and the failpoints. Prints each total that it was answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from chenu_server import failpoints
+from chenu_server.infra.db.stores import store_at
+from chenu_server.infra.db.writer import SqlWriter
+from tests.contract.db.sample import TABLES, Add
+
+
+async def main(url: str, spec: str) -> None:
+    """Add ones until killed."""
+    failpoints.arm(spec)
+    writer = SqlWriter(store_at(url), TABLES)
+    await writer.start()
+    for number in range(1, 100):
+        print(await writer.submit(Add(1, event_id=f"e{number}")), flush=True)  # noqa: T201 - read by the test
+
+
+asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,102 @@
+"""A store whose connections fail where a test wants, on top of a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from chenu_server.infra.db.session import (
+    Begun,
+    CannotConnect,
+    CommitUnknown,
+    ConnectionLost,
+    Fetch,
+    Session,
+    Store,
+    Write,
+)
+from chenu_server.infra.db.tablemap import Values
+
+
+@dataclass
+class Faults:
+    """What goes wrong next.
+
+    `lose` names moments at which the connection is lost, each once: `begin`, `fetch`,
+    `before_commit`, `after_commit`.
+    """
+
+    lose: list[str] = field(default_factory=list)
+    away: bool = False
+    away_after_loss: bool = False
+    before_begin: Callable[[], None] = field(default=lambda: None)
+
+    def due(self, moment: str) -> bool:
+        """Whether the connection is lost now."""
+        if moment not in self.lose:
+            return False
+        self.lose.remove(moment)
+        self.away = self.away_after_loss
+        return True
+
+
+class FaultyStore:
+    """Connects while `faults.away` is false."""
+
+    def __init__(self, store: Store, faults: Faults) -> None:
+        self._store = store
+        self._faults = faults
+
+    def connect(self) -> FaultySession:
+        """A session that fails as told."""
+        if self._faults.away:
+            raise CannotConnect("away")
+        return FaultySession(self._store.connect(), self._faults)
+
+
+class FaultySession:
+    """Passes everything on, and loses its connection when told to."""
+
+    def __init__(self, session: Session, faults: Faults) -> None:
+        self._session = session
+        self._faults = faults
+
+    def begin(self) -> Begun:
+        """Open a transaction."""
+        self._faults.before_begin()
+        if self._faults.due("begin"):
+            raise ConnectionLost("at begin")
+        return self._session.begin()
+
+    def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
+        """Load."""
+        if self._faults.due("fetch"):
+            self._session.close()
+            raise ConnectionLost("at fetch")
+        return self._session.fetch(fetches)
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """Write."""
+        self._session.write(writes)
+
+    def commit(self) -> None:
+        """Commit, or lose the connection before or after the database did."""
+        if self._faults.due("before_commit"):
+            self._session.close()
+            raise CommitUnknown("before commit")
+        self._session.commit()
+        if self._faults.due("after_commit"):
+            self._session.close()
+            raise CommitUnknown("after commit")
+
+    def rollback(self) -> None:
+        """Leave the transaction."""
+        self._session.rollback()
+
+    def committed(self, writer_id: str, batch_id: str) -> bool:
+        """Whether it happened."""
+        return self._session.committed(writer_id, batch_id)
+
+    def close(self) -> None:
+        """Close."""
+        self._session.close()

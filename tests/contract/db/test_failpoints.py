@@ -1,0 +1,32 @@
+"""Failpoints do nothing until they are armed, and then exactly what was asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from chenu_server import failpoints
+
+
+def test_an_idle_point_does_nothing() -> None:
+    """They stand in the path of every decision."""
+    failpoints.arm("other=error")
+
+    assert failpoints.hit("admit.before_commit") is None  # type: ignore[func-returns-value]
+
+
+def test_a_point_acts_once_on_the_hit_that_was_named() -> None:
+    """A crash test kills at the n-th commit, and the server must work again after an error."""
+    failpoints.arm("a=error@2; b=sleep:0")
+    failpoints.hit("b")
+    failpoints.hit("a")
+    with pytest.raises(failpoints.FailpointError, match="a"):
+        failpoints.hit("a")
+
+    assert failpoints.hit("a") is None  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize("action", ["explode", "", "kill@often", "sleep:long"])
+def test_a_mistyped_point_is_refused(action: str) -> None:
+    """A crash test whose point never acts would pass for ever."""
+    with pytest.raises(ValueError, match="failpoint a: "):
+        failpoints.arm(f"a={action}")

@@ -1,0 +1,168 @@
+"""Owners: who is alive, and how the others find out."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.owners import Owner, SessionOwner, StoreInUse, acquire_owner
+
+HOLD = """
+import sys, time
+from chenu_server.infra.db.owners import acquire_owner
+owner = acquire_owner(sys.argv[1])
+print(owner.owner_id, flush=True)
+time.sleep(60)
+"""
+
+
+class Holder:
+    """Another process that is an owner."""
+
+    def __init__(self, url: str) -> None:
+        path = repr(sys.path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"import sys; sys.path[:] = {path}\n{HOLD}", url],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.owner_id = self._process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def close(self) -> None:
+        """Close the pipe."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[[str], Holder]]:
+    """Starts owners in other processes."""
+    holders: list[Holder] = []
+
+    def holding(url: str) -> Holder:
+        holders.append(Holder(url))
+        return holders[-1]
+
+    yield holding
+    for holder in holders:
+        holder.kill()
+        holder.close()
+
+
+@pytest.fixture
+def acquire() -> Iterator[Callable[..., Owner]]:
+    """Makes owners in this process, and lets them go after the test."""
+    owners: list[Owner] = []
+
+    def acquiring(url: str, kind: Callable[..., Owner] = acquire_owner, **options: int) -> Owner:
+        owners.append(kind(url, **options))
+        return owners[-1]
+
+    yield acquiring
+    for owner in owners:
+        owner.close()
+
+
+def test_a_second_process_on_a_sqlite_file_is_refused(
+    sqlite_url: str, hold: Callable[[str], Holder]
+) -> None:
+    """Two writers on one file would each decide without the other's rows."""
+    hold(sqlite_url)
+    with pytest.raises(StoreInUse, match=r"pid \d+\).*PostgreSQL"):
+        acquire_owner(sqlite_url)
+
+
+def test_a_killed_process_frees_its_file(
+    sqlite_url: str, hold: Callable[[str], Holder], acquire: Callable[..., Owner]
+) -> None:
+    """A restart after a crash must not need a hand; what the dead one left is found."""
+    holder = hold(sqlite_url)
+    holder.kill()
+    owner = acquire(sqlite_url)
+
+    assert owner.held
+    assert [holder.owner_id] == owner.dead()
+    owner.forget(holder.owner_id)
+    assert [] == owner.dead()
+
+
+def test_only_a_dead_owner_is_found_dead_and_at_once(
+    postgres_url: str, hold: Callable[[str], Holder], acquire: Callable[..., Owner]
+) -> None:
+    """A killed worker's reservations are free again without waiting for a lease."""
+    owner, living, dying = acquire(postgres_url), hold(postgres_url), hold(postgres_url)
+    assert [] == owner.dead()
+    dying.kill()
+    _until(lambda: owner.dead())
+
+    assert [dying.owner_id] == owner.dead()
+    assert owner.owner_id != living.owner_id
+    owner.forget(dying.owner_id)
+    assert [] == owner.dead()
+
+
+def test_an_owner_that_left_is_found_until_it_is_forgotten(
+    postgres_url: str, acquire: Callable[..., Owner]
+) -> None:
+    """A clean stop goes the same way as a crash: somebody looks for what it left."""
+    owner, other = acquire(postgres_url), acquire(postgres_url)
+    other.close()
+    _until(lambda: owner.dead())
+
+    assert [other.owner_id] == owner.dead()
+
+
+def test_an_owner_that_renews_nothing_lapses(
+    postgres_url: str, acquire: Callable[..., Owner]
+) -> None:
+    """Its connection may look alive to the server for long after its process is cut off."""
+    owner = acquire(postgres_url)
+    silent = acquire(postgres_url, SessionOwner, lease_ms=1, renew_ms=60_000)
+    _until(lambda: owner.dead())
+
+    assert [silent.owner_id] == owner.dead()
+    assert silent.held
+
+
+def test_a_lost_connection_is_noticed_and_the_lock_taken_again(
+    postgres_url: str, acquire: Callable[..., Owner]
+) -> None:
+    """An owner that lives must not stay dead to the others."""
+    owner = acquire(postgres_url, SessionOwner, renew_ms=20)
+    other = acquire(postgres_url)
+    with writer_engine(postgres_url).begin() as connection:
+        connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND objsubid = 1 AND pid IN"
+                " (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+            )
+        )
+    _until(lambda: owner.held and not _dead(other))
+
+    assert [] == other.dead()
+
+
+def _dead(owner: Owner) -> list[str]:
+    try:
+        return owner.dead()
+    except sa.exc.DBAPIError:
+        return ["unknown"]
+
+
+def _until(holds: Callable[[], object]) -> None:
+    while not holds():
+        time.sleep(0.01)

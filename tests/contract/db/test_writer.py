@@ -1,0 +1,329 @@
+"""What a writer promises when nothing fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from chenu_server.errors import GovernanceUnavailable, InternalError, ServerOverloaded
+from chenu_server.infra.db.intake import WriterLimits
+from chenu_server.infra.db.ledger_tables import BATCHES, LEDGER_ENTRIES
+from chenu_server.infra.db.sqlite import SqliteStore
+from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.unit import ById, Moment, Row, Rows
+from tests.contract.db.conftest import OpenWriter, rows_of
+from tests.contract.db.gate import held, queued, until
+from tests.contract.db.sample import ACCOUNTS, EVENTS, Account, Add, Do
+
+TOTALS = sa.select(ACCOUNTS.c.total)
+
+
+async def test_a_unit_is_committed_when_it_is_answered(url: str, open_writer: OpenWriter) -> None:
+    """Nobody acts on a decision that a crash could still undo."""
+    writer = await open_writer(url)
+
+    assert 5 == await writer.submit(Add(5))
+    assert [(5,)] == rows_of(url, TOTALS)
+
+
+async def test_no_update_is_lost(url: str, open_writer: OpenWriter) -> None:
+    """The default transactions of the drivers lose them in silence."""
+    writer = await open_writer(url)
+
+    totals = await asyncio.gather(*(writer.submit(Add(1)) for _ in range(300)))
+
+    assert list(range(1, 301)) == sorted(totals)
+    assert [(300,)] == rows_of(url, TOTALS)
+
+
+async def test_two_writers_lose_no_update(only_postgres_url: str, open_writer: OpenWriter) -> None:
+    """Workers share one PostgreSQL: each takes its snapshot after the other has committed."""
+    first, second = await open_writer(only_postgres_url), await open_writer(only_postgres_url)
+
+    async def add(writer: SqlWriter) -> list[int]:
+        return [await writer.submit(Add(1)) for _ in range(40)]
+
+    totals = await asyncio.gather(*(add(writer) for writer in (first, second) * 4))
+
+    assert list(range(1, 321)) == sorted(total for each in totals for total in each)
+    assert [(320,)] == rows_of(only_postgres_url, TOTALS)
+
+
+async def test_units_of_a_batch_see_those_before_them(url: str, open_writer: OpenWriter) -> None:
+    """Order inside a batch is the order of submission, as if each had its own transaction."""
+    writer = await open_writer(url)
+    async with held(writer):
+        tasks = await queued(writer, Add(1), Add(10), Add(100))
+
+    assert [1, 11, 111] == await asyncio.gather(*tasks)
+    assert 1 == len(set(rows_of(url, sa.select(LEDGER_ENTRIES.c.batch_id))))
+
+
+async def test_a_unit_that_raises_drops_only_itself(url: str, open_writer: OpenWriter) -> None:
+    """A bug in one decision must not cost its neighbours theirs, nor leave half of its own."""
+
+    def fail(rows: Rows, _now: Moment) -> None:
+        rows.put(Account("personal", 1, 999))
+        raise ZeroDivisionError
+
+    writer = await open_writer(url)
+    async with held(writer):
+        tasks = await queued(writer, Add(1), Do(fail), Add(10))
+    first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert (1, 11) == (first, last)
+    assert isinstance(failed, InternalError)
+    assert [(11,)] == rows_of(url, TOTALS)
+
+
+@pytest.mark.parametrize("where", ["needs", "needs_next"])
+async def test_a_unit_that_cannot_name_its_needs_drops_only_itself(
+    url: str, open_writer: OpenWriter, where: str
+) -> None:
+    """Needs are asked for the whole batch before anybody decides."""
+
+    def fail(_rows: Rows) -> list[Any]:
+        raise ZeroDivisionError
+
+    bad = Do(lambda rows, now: None, wants=None if where == "needs" else (), then_wants=fail)  # type: ignore[arg-type]
+    writer = await open_writer(url)
+    async with held(writer):
+        tasks = await queued(writer, Add(1), bad, Add(10))
+    first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert (1, 11) == (first, last)
+    assert isinstance(failed, InternalError)
+
+
+async def test_a_row_that_was_not_named_cannot_be_read(url: str, open_writer: OpenWriter) -> None:
+    """Alone, the unit would miss the row: it must not find it through a neighbour either."""
+    writer = await open_writer(url)
+    async with held(writer):
+        peek = Do(lambda rows, now: rows.get(Account, ("personal", 1)))
+        tasks = await queued(writer, Add(1), peek)
+    _, failed = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert isinstance(failed, InternalError)
+
+
+async def test_second_needs_follow_what_the_batch_wrote(url: str, open_writer: OpenWriter) -> None:
+    """A row that an earlier unit makes may name the key that the next one must load."""
+    target = Account("business", 7, 70)
+
+    def link(rows: Rows, _now: Moment) -> None:
+        rows.put(Account("link", 1, 7))
+
+    def then(rows: Rows) -> list[ById]:
+        found = rows.get(Account, ("link", 1))
+        return [ById(Account, ("business", found.total))] if found else []
+
+    def follow(rows: Rows, _now: Moment) -> Account | None:
+        return rows.get(Account, ("business", 7))
+
+    writer = await open_writer(url)
+    await writer.submit(Do(lambda rows, now: rows.put(target)))
+    async with held(writer):
+        following = Do(follow, wants=(ById(Account, ("link", 1)),), then_wants=then)
+        tasks = await queued(writer, Do(link), following)
+
+    assert [None, target] == await asyncio.gather(*tasks)
+
+
+async def test_published_rows_arrive_in_order_before_any_answer(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """A stream's reader never learns of an outcome before the events that led to it."""
+    seen: list[object] = []
+
+    def publish(rows: Sequence[Row]) -> None:
+        seen.extend(row.key[0] for row in rows)
+
+    async def note(writer: SqlWriter, unit: Add) -> None:
+        seen.append(await writer.submit(unit))
+
+    writer = await open_writer(url, on_commit=publish)
+    async with held(writer):
+        units = [Add(1, event_id="e1"), Add(2, event_id="e2"), Add(3, event_id="e3")]
+        noting = asyncio.gather(*(note(writer, unit) for unit in units))
+        await asyncio.sleep(0)
+    await noting
+
+    assert ["e1", "e2", "e3", 1, 3, 6] == seen
+
+
+async def test_a_listener_that_raises_keeps_nobody_from_an_answer(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """The hub's bug is not the caller's."""
+
+    def fail(_rows: Sequence[Row]) -> None:
+        raise ZeroDivisionError
+
+    writer = await open_writer(url, on_commit=fail)
+
+    assert 1 == await writer.submit(Add(1, event_id="e"))
+
+
+async def test_what_is_written_once_cannot_be_written_again(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """An event that silently replaced another would be a hole in somebody's stream."""
+    writer = await open_writer(url)
+    async with held(writer):
+        tasks = await queued(writer, Add(1, event_id="e"), Add(10, event_id="e"))
+    first, second = await asyncio.gather(*tasks, return_exceptions=True)
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Add(100, event_id="e"))
+
+    assert 1 == first
+    assert isinstance(second, InternalError)
+    assert [("e", "total 1")] == rows_of(url, sa.select(EVENTS))
+
+
+async def test_the_batch_clock_never_goes_back(
+    only_sqlite_url: str, open_writer: OpenWriter
+) -> None:
+    """Expiry and leases are decided by it: what has expired stays expired."""
+    times = iter([1_000, 900, 2_000])
+    store = SqliteStore(only_sqlite_url, wall_us=lambda: next(times))
+    writer = await open_writer(store)
+
+    def look(rows: Rows, now: Moment) -> int:
+        rows.put(Account("personal", 1, now.now_us))
+        return now.now_us
+
+    seen = [await writer.submit(Do(look)) for _ in range(3)]
+
+    assert [1_000, 1_000, 2_000] == seen
+
+
+async def test_the_clock_is_the_last_entrys_when_that_is_later(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """Another worker's clock, or this one's before a restart, may have been ahead."""
+    late_us = 4_000_000_000_000_000
+    writer = await open_writer(url)
+    await writer.submit(Add(1))
+    with sa.create_engine(url).begin() as connection:
+        connection.execute(sa.text(f"UPDATE ledger_heads SET last_time_us = {late_us}"))
+
+    assert late_us == await writer.submit(Do(lambda rows, now: now.now_us))
+
+
+async def test_a_unit_that_writes_nothing_leaves_nothing(url: str, open_writer: OpenWriter) -> None:
+    """A look at the rows costs no commit."""
+    writer = await open_writer(url)
+    await writer.submit(Do(lambda rows, now: rows.get(Account, ("personal", 1)), wants=_ACCOUNT))
+
+    assert [] == rows_of(url, sa.select(BATCHES))
+
+
+async def test_a_full_queue_refuses_at_once(url: str, open_writer: OpenWriter) -> None:
+    """Bounded everything: what cannot be decided soon is told so now."""
+    writer = await open_writer(url, limits=WriterLimits(queue_max=2))
+    async with held(writer):
+        tasks = await queued(writer, Add(1), Add(1))
+        with pytest.raises(ServerOverloaded) as refused:
+            await writer.submit(Add(1))
+
+    assert 100_000 == refused.value.retry_after_us
+    assert [1, 2] == await asyncio.gather(*tasks)
+
+
+async def test_a_batch_holds_no_more_than_it_may(url: str, open_writer: OpenWriter) -> None:
+    """A long queue is worked off in batches whose commit takes a bounded time."""
+    writer = await open_writer(url, limits=WriterLimits(batch_max=2))
+    async with held(writer):
+        tasks = await queued(writer, *(Add(1) for _ in range(5)))
+    await asyncio.gather(*tasks)
+
+    assert 3 == len(set(rows_of(url, sa.select(LEDGER_ENTRIES.c.batch_id))))
+
+
+async def test_notes_run_ahead_of_the_next_batch(url: str, open_writer: OpenWriter) -> None:
+    """What a dispatch frees must be seen by the decision after it."""
+    writer = await open_writer(url, limits=WriterLimits(note_delay_ms=60_000))
+    writer.note(Add(1))
+    writer.note(Add(10))
+
+    assert 111 == await writer.submit(Add(100))
+
+
+async def test_notes_alone_are_committed_after_their_delay(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """A quiet server must not keep them until the next call."""
+    writer = await open_writer(url, limits=WriterLimits(note_delay_ms=10))
+    writer.note(Add(1, event_id="noted"))
+    await until(lambda: rows_of(url, TOTALS))
+
+    assert [(1,)] == rows_of(url, TOTALS)
+
+
+async def test_notes_are_bounded(url: str, open_writer: OpenWriter) -> None:
+    """A note is a hint: one too many is lost, and costs no caller anything."""
+    writer = await open_writer(url, limits=WriterLimits(notes_max=2, note_delay_ms=60_000))
+    for _ in range(5):
+        writer.note(Add(1))
+
+    assert 3 == await writer.submit(Add(1))
+
+
+async def test_closing_commits_what_is_queued_and_refuses_the_rest(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """A drain loses no decision that somebody waits for."""
+    writer = await open_writer(url, limits=WriterLimits(note_delay_ms=60_000))
+    tasks = await queued(writer, *(Add(1) for _ in range(200)))
+    writer.note(Add(1))
+    closing = asyncio.create_task(writer.close())
+    await asyncio.sleep(0)
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Add(1))
+    await closing
+
+    assert 200 == len([task for task in tasks if task.result()])
+    assert [(201,)] == rows_of(url, TOTALS)
+    assert not writer.healthy
+
+
+async def test_a_caller_that_left_before_its_batch_changes_nothing(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """Cancelled before it was decided is not decided."""
+    writer = await open_writer(url)
+    async with held(writer):
+        (task,) = await queued(writer, Add(1))
+        task.cancel()
+    await writer.submit(Add(10))
+
+    assert [(10,)] == rows_of(url, TOTALS)
+
+
+async def test_what_is_committed_after_its_caller_left_is_reported(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """An admission that nobody waits for any more holds money: somebody must hear of it."""
+    late: list[tuple[str, object]] = []
+    writer = await open_writer(url, on_late=lambda unit, outcome: late.append((unit.name, outcome)))
+    loop = asyncio.get_running_loop()
+    leaving: asyncio.Task[Any]
+
+    def leave(rows: Rows, _now: Moment) -> str:
+        rows.put(Account("personal", 1, 1))
+        loop.call_soon_threadsafe(leaving.cancel)
+        return "admitted"
+
+    leaving = asyncio.create_task(writer.submit(Do(leave, name="admit")))
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    await writer.submit(Add(1))
+
+    assert [("admit", "admitted")] == late
+
+
+_ACCOUNT = (ById(Account, ("personal", 1)),)

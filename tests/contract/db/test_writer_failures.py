@@ -1,0 +1,283 @@
+"""What a writer promises when statements, connections and the database itself fail."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+import sqlalchemy as sa
+
+from chenu_server import failpoints
+from chenu_server.errors import GovernanceUnavailable, ServerOverloaded
+from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.intake import WriterLimits
+from chenu_server.unit import Row
+from tests.contract.db.conftest import OpenWriter, rows_of
+from tests.contract.db.faulty import Faults, FaultyStore
+from tests.contract.db.gate import held, queued, until
+from tests.contract.db.sample import ACCOUNTS, Add
+from tests.stores import Postgres, store_at
+
+TOTALS = sa.select(ACCOUNTS.c.total)
+QUICK = WriterLimits(answer_within_ms=500, reconnect_delay_ms=20)
+TOO_MUCH = 1_000_000
+"""The sample's check constraint refuses a total this high."""
+
+
+async def test_a_poisoned_batch_costs_only_its_poison(url: str, open_writer: OpenWriter) -> None:
+    """One row that the database refuses must not refuse 127 others."""
+    writer = await open_writer(url)
+    async with held(writer):
+        tasks = await queued(writer, Add(1), Add(TOO_MUCH, ("business", 1)), Add(10))
+    first, poison, last = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert (1, 11) == (first, last)
+    assert isinstance(poison, GovernanceUnavailable)
+    assert [(11,)] == rows_of(url, TOTALS)
+
+
+async def test_a_value_that_no_database_takes_costs_only_its_unit(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """A lone surrogate is caught before it reaches the database, and treated alike."""
+    writer = await open_writer(url)
+    async with held(writer):
+        tasks = await queued(writer, Add(1), Add(1, event_id="\ud800"), Add(10))
+    first, poison, last = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert (1, 11) == (first, last)
+    assert isinstance(poison, GovernanceUnavailable)
+
+
+@pytest.mark.parametrize("where", ["begin", "fetch"])
+async def test_a_connection_lost_before_commit_is_replaced_and_the_batch_run_again(
+    url: str, open_writer: OpenWriter, where: str
+) -> None:
+    """Nothing had happened, so nothing happens twice."""
+    writer = await open_writer(FaultyStore(store_at(url), Faults([where])))
+
+    assert 1 == await writer.submit(Add(1))
+    assert [(1,)] == rows_of(url, TOTALS)
+
+
+async def test_a_connection_lost_twice_is_an_answer(url: str, open_writer: OpenWriter) -> None:
+    """Retrying for ever would keep the caller from trying elsewhere."""
+    writer = await open_writer(FaultyStore(store_at(url), Faults(["fetch", "fetch"])))
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Add(1))
+
+    assert 10 == await writer.submit(Add(10))
+
+
+@pytest.mark.parametrize("where", ["before_commit", "after_commit"])
+async def test_an_unknown_commit_happens_exactly_once(
+    url: str, open_writer: OpenWriter, where: str
+) -> None:
+    """The batch's id is looked for before anything is done again."""
+    seen: list[object] = []
+
+    def publish(rows: Sequence[Row]) -> None:
+        seen.extend(row.key[0] for row in rows)
+
+    faults = Faults([where])
+    writer = await open_writer(FaultyStore(store_at(url), faults), on_commit=publish)
+    async with held(writer):
+        tasks = await queued(writer, Add(1, event_id="a"), Add(10, event_id="b"))
+
+    assert [1, 11] == await asyncio.gather(*tasks)
+    assert ["a", "b"] == seen
+    assert [(11,)] == rows_of(url, TOTALS)
+
+
+async def test_an_error_after_commit_is_looked_up_too(url: str, open_writer: OpenWriter) -> None:
+    """Whatever goes wrong behind the commit, what was committed is answered as such."""
+    failpoints.arm("add.after_commit=error")
+    writer = await open_writer(url)
+
+    assert 1 == await writer.submit(Add(1))
+    assert [(1,)] == rows_of(url, TOTALS)
+
+
+async def test_an_error_before_commit_leaves_nothing(url: str, open_writer: OpenWriter) -> None:
+    """All of a unit or none of it."""
+    failpoints.arm("add.before_commit=error")
+    writer = await open_writer(url)
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Add(1, event_id="e"))
+
+    assert [] == rows_of(url, TOTALS)
+    assert 10 == await writer.submit(Add(10, event_id="e"))
+
+
+@pytest.mark.parametrize("happened", [True, False])
+async def test_an_unknown_commit_stays_unknown_while_the_database_is_away(
+    url: str, open_writer: OpenWriter, happened: bool
+) -> None:
+    """The caller is answered in bounded time; what stands is reported when it is known."""
+    late: list[object] = []
+    where = "after_commit" if happened else "before_commit"
+    faults = Faults([where], away_after_loss=True)
+    writer = await open_writer(
+        FaultyStore(store_at(url), faults),
+        limits=QUICK,
+        on_late=lambda unit, outcome: late.append(outcome),
+    )
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Add(1))
+    assert not writer.healthy
+    faults.away = False
+    await until(lambda: writer.healthy)
+    total = await writer.submit(Add(10))
+
+    assert ([1], 11) == (late, total) if happened else ([], 10) == (late, total)
+
+
+async def test_an_unknown_commit_is_resolved_for_a_caller_that_still_waits(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """A short outage is no reason to refuse what has been recorded."""
+    faults = Faults(["after_commit"], away_after_loss=True)
+    limits = WriterLimits(reconnect_delay_ms=20)
+    writer = await open_writer(FaultyStore(store_at(url), faults), limits=limits)
+    (task,) = await queued(writer, Add(1))
+    await until(lambda: not writer.healthy)
+    faults.away = False
+
+    assert 1 == await task
+
+
+async def test_while_the_database_is_away_the_answer_comes_at_once(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """If it cannot record a decision, the answer is no; and then yes again by itself."""
+    faults = Faults(["begin"], away_after_loss=True)
+    writer = await open_writer(FaultyStore(store_at(url), faults), limits=QUICK)
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Add(1))
+    assert not writer.healthy
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Add(1))
+    faults.away = False
+    await until(lambda: writer.healthy)
+
+    assert 1 == await writer.submit(Add(1))
+
+
+async def test_a_database_that_hangs_is_answered_in_bounded_time(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """A call must not hang with its database; what waited too long is not decided either."""
+    hanging = threading.Event()
+    faults = Faults(before_begin=lambda: assert_set(hanging.wait(10)))
+    writer = await open_writer(FaultyStore(store_at(url), faults), limits=QUICK)
+    tasks = await queued(writer, Add(1))
+    await asyncio.sleep(0.05)
+    tasks += await queued(writer, Add(10))
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    hanging.set()
+
+    assert [GovernanceUnavailable] * 2 == [type(answer) for answer in answers]
+    assert 101 == await writer.submit(Add(100))
+
+
+def assert_set(is_set: bool) -> None:
+    """A wait that was not cut short."""
+    assert is_set
+
+
+async def test_a_writer_whose_database_is_away_does_not_start(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """A server that cannot record anything must not look as if it served."""
+    with pytest.raises(GovernanceUnavailable):
+        await open_writer(FaultyStore(store_at(url), Faults(away=True)))
+
+
+async def test_a_locked_file_is_unavailable_until_it_is_free(
+    only_sqlite_url: str, open_writer: OpenWriter
+) -> None:
+    """Another tool's transaction delays decisions; it does not lose or repeat any."""
+    writer = await open_writer(only_sqlite_url, limits=QUICK)
+    with writer_engine(only_sqlite_url).begin(), pytest.raises(GovernanceUnavailable):
+        await writer.submit(Add(1))
+    await until(lambda: writer.healthy)
+
+    assert 10 == await writer.submit(Add(10))
+
+
+async def test_a_terminated_backend_costs_no_decision(
+    only_postgres_url: str, open_writer: OpenWriter
+) -> None:
+    """A restart of the database between two batches is nobody's business."""
+    writer = await open_writer(only_postgres_url)
+    await writer.submit(Add(1))
+    _terminate_others(only_postgres_url)
+
+    assert 11 == await writer.submit(Add(10))
+
+
+async def test_a_database_that_refuses_connections_is_found_again(
+    only_postgres_url: str, postgres: Postgres, open_writer: OpenWriter
+) -> None:
+    """A real outage, from the first refusal to the first answer after it."""
+    name = sa.make_url(only_postgres_url).database
+    writer = await open_writer(only_postgres_url, limits=QUICK)
+    postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    postgres.execute(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='{name}'"
+    )
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Add(1))
+    postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    await until(lambda: writer.healthy)
+
+    assert 1 == await writer.submit(Add(1))
+
+
+async def test_a_commit_cut_off_on_the_wire_happens_exactly_once(
+    only_postgres_url: str, open_writer: OpenWriter
+) -> None:
+    """Backends die at any moment of many batches; every total is counted once."""
+    writer = await open_writer(only_postgres_url)
+    done = asyncio.Event()
+
+    async def terminate() -> None:
+        loop = asyncio.get_running_loop()
+        while not done.is_set():
+            await loop.run_in_executor(None, _terminate_others, only_postgres_url)
+            await asyncio.sleep(0.02)
+
+    killing = asyncio.create_task(terminate())
+    totals: list[int] = []
+    for _ in range(150):
+        try:
+            totals.append(await writer.submit(Add(1)))
+        except GovernanceUnavailable:
+            await asyncio.sleep(0.01)
+    done.set()
+    await killing
+    ((total,),) = rows_of(only_postgres_url, TOTALS)
+
+    assert len(totals) == total
+    assert list(range(1, total + 1)) == totals
+
+
+async def test_overload_is_not_told_as_an_outage(url: str, open_writer: OpenWriter) -> None:
+    """The caller that may come back in a moment must not give up on the server."""
+    writer = await open_writer(url, limits=WriterLimits(queue_max=0))
+    with pytest.raises(ServerOverloaded):
+        await writer.submit(Add(1))
+
+    assert writer.healthy
+
+
+def _terminate_others(url: str) -> None:
+    with writer_engine(url).begin() as connection:
+        connection.execute(
+            sa.text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
