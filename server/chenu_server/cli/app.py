@@ -8,10 +8,15 @@ from chenu_server.cli import (
     audit,
     budgets,
     checkpoints,
+    config_command,
+    dev,
+    migrate,
     providers,
     queries,
     query,
     route,
+    serve,
+    token,
     version,
     watch,
 )
@@ -29,6 +34,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+serve.register(app)
+dev.register(app)
+migrate.register(app)
 query.register(app)
 watch.register(app)
 route.register(app)
@@ -38,3 +46,5 @@ app.add_typer(checkpoints.app, name="checkpoints")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(providers.app, name="providers")
 app.add_typer(audit.app, name="audit")
+app.add_typer(token.app, name="token")
+app.add_typer(config_command.app, name="config")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
-from chenu_server.cli.exit_codes import ExitCode
+from chenu_server.cli.exit_codes import ExitCode, fail
 from chenu_server.cli.output import Output, note, when
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.progress import progress
-from chenu_server.cli.remote import Session, fail, remote
+from chenu_server.cli.remote import Session, remote
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
-from chenu_server.cli.exit_codes import ExitCode
+from chenu_server.cli.exit_codes import ExitCode, fail
 from chenu_server.cli.output import usd, when
 from chenu_server.cli.paging import Limit, first
-from chenu_server.cli.remote import Session, fail, remote
+from chenu_server.cli.remote import Session, remote
 
 if TYPE_CHECKING:
     from chenu.api.governance.v1 import checkpoint_pb2

@@ -24,6 +24,10 @@ from __future__ import annotations
 
 import enum
 
+import typer
+
+from chenu_server.cli.output import note
+
 
 class ExitCode(enum.IntEnum):
     """The statuses of the table above."""
@@ -44,3 +48,9 @@ class ExitCode(enum.IntEnum):
     BROKEN = 13
     CONFIG = 14
     INTERRUPTED = 130
+
+
+def fail(code: ExitCode, text: str) -> typer.Exit:
+    """Say on standard error why the command ends with `code`; raise what this returns."""
+    note(f"chenu: {text}")
+    return typer.Exit(code)

@@ -3,65 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from chenu import errors
 from chenu_server.cli.exit_codes import ExitCode
 
-# The first class that an error is an instance of decides.
-_EXIT_CODES: Final[tuple[tuple[type[errors.ChenuError], ExitCode], ...]] = (
-    (errors.Unauthenticated, ExitCode.UNAUTHENTICATED),
-    (errors.PermissionDenied, ExitCode.DENIED),
-    (errors.CheckpointPending, ExitCode.BLOCKED),
-    (errors.CheckpointEnded, ExitCode.STOPPED),
-    (errors.CheckpointAlreadyResolved, ExitCode.CONFLICT),
-    (errors.BudgetRefused, ExitCode.BUDGET),
-    (errors.RateRefused, ExitCode.BUSY),
-    (errors.NoRoute, ExitCode.PROVIDER),
-    (errors.ProviderFailed, ExitCode.PROVIDER),
-    (errors.QueryStopped, ExitCode.STOPPED),
-    (errors.Conflict, ExitCode.CONFLICT),
-    (errors.InvalidRequest, ExitCode.USAGE),
-    (errors.NotFound, ExitCode.NOT_FOUND),
-    (errors.SlowConsumer, ExitCode.UNAVAILABLE),
-    (errors.Unavailable, ExitCode.UNAVAILABLE),
-    (errors.ConnectionLost, ExitCode.UNAVAILABLE),
-)
+if TYPE_CHECKING:
+    from chenu import errors
 
-_NEXT: Final[Mapping[str, str]] = {
-    "": "check --target and that the server runs",
-    "TOKEN_MISSING": "set CHENU_TOKEN; for development, `chenu token issue` makes a token",
-    "TOKEN_INVALID": "ask your issuer for a new token",
-    "TOKEN_EXPIRED": "ask your issuer for a new token",
-    "ROLE_REQUIRED": "ask who administers the identity for the role",
-    "IDENTITY_BOUNDARY_VIOLATION": "check the id, and --identity if your token holds several",
-    "POLICY_DENIED": "ask for something else, or ask an operator about the policy",
-    "CHECKPOINT_PENDING": "`chenu checkpoints approve {checkpoint_id}`, then"
-    " `chenu watch --continue {request_id}`",
-    "CHECKPOINT_REJECTED": "`chenu checkpoints get {checkpoint_id}` shows why",
-    "CHECKPOINT_EXPIRED": "ask again",
-    "CHECKPOINT_CANCELLED": "ask again",
-    "CHECKPOINT_ALREADY_RESOLVED": "`chenu checkpoints get {checkpoint_id}` shows the decision",
-    "QUERY_STATE": "`chenu queries get {request_id}` shows it",
-    "BUDGET_EXHAUSTED": "lower --max-output-tokens, or ask a budget_admin to raise the limit",
-    "BUDGET_REQUIRED": "`chenu budgets create`, as a budget_admin",
-    "PRICE_UNKNOWN": "ask an operator to set the prices, or name another --model",
-    "BUDGET_EXISTS": "`chenu budgets update {budget_id}`",
-    "BUDGET_IN_USE": "try again when its queries have ended",
-    "ETAG_MISMATCH": "read the budget again, then repeat",
-    "NO_ROUTE": "`chenu route` explains every exclusion",
-    "PROVIDER_UNAVAILABLE": "ask again later",
-    "PROVIDER_REJECTED": "change the request, or name another --model",
-    "STREAM_TRUNCATED": "ask again; what was used is charged",
-    "EXECUTION_INTERRUPTED": "decide whether a second run does harm, then ask again",
-    "QUERY_CANCELLED": "ask again",
-    "DEADLINE_EXCEEDED": "ask again with a longer --timeout",
-    "GOVERNANCE_UNAVAILABLE": "try again with the same --request-id",
-    "REQUEST_ID_CONFLICT": "leave --request-id out, or make a new one",
-    "INVALID_FIELD": "correct it; see --help",
-    "REQUEST_TOO_LARGE": "send less",
-    "INTERNAL": "report it with the time of the call",
+# What the exit status is, and what to do next, by reason. "" is a call that the transport lost.
+_ACTIONS: Final[Mapping[str, tuple[ExitCode, str]]] = {
+    "": (ExitCode.UNAVAILABLE, "check --target and that the server runs"),
+    "TOKEN_MISSING": (
+        ExitCode.UNAUTHENTICATED,
+        "set CHENUCLI_TOKEN; for development, `chenu token issue` makes a token",
+    ),
+    "TOKEN_INVALID": (ExitCode.UNAUTHENTICATED, "ask your issuer for a new token"),
+    "TOKEN_EXPIRED": (ExitCode.UNAUTHENTICATED, "ask your issuer for a new token"),
+    "ROLE_REQUIRED": (ExitCode.DENIED, "ask who administers the identity for the role"),
+    "IDENTITY_BOUNDARY_VIOLATION": (
+        ExitCode.DENIED,
+        "check the id, and --identity if your token holds several",
+    ),
+    "POLICY_DENIED": (
+        ExitCode.DENIED,
+        "ask for something else, or ask an operator about the policy",
+    ),
+    "CHECKPOINT_PENDING": (
+        ExitCode.BLOCKED,
+        "`chenu checkpoints approve {checkpoint_id}`, then `chenu watch --continue {request_id}`",
+    ),
+    "CHECKPOINT_REJECTED": (
+        ExitCode.STOPPED,
+        "`chenu checkpoints get {checkpoint_id}` shows why",
+    ),
+    "CHECKPOINT_EXPIRED": (ExitCode.STOPPED, "ask again"),
+    "CHECKPOINT_CANCELLED": (ExitCode.STOPPED, "ask again"),
+    "CHECKPOINT_ALREADY_RESOLVED": (
+        ExitCode.CONFLICT,
+        "`chenu checkpoints get {checkpoint_id}` shows the decision",
+    ),
+    "QUERY_STATE": (ExitCode.CONFLICT, "`chenu queries get {request_id}` shows it"),
+    "BUDGET_EXHAUSTED": (
+        ExitCode.BUDGET,
+        "lower --max-output-tokens, or ask a budget_admin to raise the limit",
+    ),
+    "BUDGET_REQUIRED": (ExitCode.BUDGET, "`chenu budgets create`, as a budget_admin"),
+    "PRICE_UNKNOWN": (
+        ExitCode.BUDGET,
+        "ask an operator to set the prices, or name another --model",
+    ),
+    "BUDGET_EXISTS": (ExitCode.CONFLICT, "`chenu budgets update {budget_id}`"),
+    "BUDGET_IN_USE": (ExitCode.CONFLICT, "try again when its queries have ended"),
+    "ETAG_MISMATCH": (ExitCode.CONFLICT, "read the budget again, then repeat"),
+    "RATE_LIMITED": (ExitCode.BUSY, "try again later"),
+    "IDENTITY_BLOCKED": (ExitCode.BUSY, "try again later"),
+    "QUEUE_FULL": (ExitCode.BUSY, "try again later"),
+    "DEADLINE_UNREACHABLE": (ExitCode.BUSY, "try again later, or with a longer --timeout"),
+    "SERVER_OVERLOADED": (ExitCode.BUSY, "try again later"),
+    "NO_ROUTE": (ExitCode.PROVIDER, "`chenu route` explains every exclusion"),
+    "PROVIDER_UNAVAILABLE": (ExitCode.PROVIDER, "ask again later"),
+    "PROVIDER_REJECTED": (ExitCode.PROVIDER, "change the request, or name another --model"),
+    "STREAM_TRUNCATED": (ExitCode.PROVIDER, "ask again; what was used is charged"),
+    "EXECUTION_INTERRUPTED": (
+        ExitCode.STOPPED,
+        "decide whether a second run does harm, then ask again",
+    ),
+    "QUERY_CANCELLED": (ExitCode.STOPPED, "ask again"),
+    "DEADLINE_EXCEEDED": (ExitCode.STOPPED, "ask again with a longer --timeout"),
+    "GOVERNANCE_UNAVAILABLE": (ExitCode.UNAVAILABLE, "try again with the same --request-id"),
+    "REQUEST_ID_CONFLICT": (ExitCode.CONFLICT, "leave --request-id out, or make a new one"),
+    "INVALID_FIELD": (ExitCode.USAGE, "correct it; see --help"),
+    "REQUEST_TOO_LARGE": (ExitCode.USAGE, "send less"),
+    "NOT_FOUND": (ExitCode.NOT_FOUND, "list what there is"),
+    "SLOW_CONSUMER": (ExitCode.UNAVAILABLE, "`chenu watch` again"),
+    "INTERNAL": (ExitCode.FAILED, "report it with the time of the call"),
 }
+_UNKNOWN: Final = (ExitCode.FAILED, "this version does not know the reason; update chenu")
 
 
 class _Known(dict[str, str]):
@@ -71,23 +88,19 @@ class _Known(dict[str, str]):
 
 def exit_code_of(error: errors.ChenuError) -> ExitCode:
     """The exit status that says what kind of failure it was."""
-    for family, code in _EXIT_CODES:
-        if isinstance(error, family):
-            return code
-    return ExitCode.FAILED
+    return _ACTIONS.get(error.reason, _UNKNOWN)[0]
 
 
 def next_step(error: errors.ChenuError) -> str:
-    """What to do about it; empty if there is nothing to say."""
+    """What to do about it."""
     if error.retry_after is not None:
         return f"try again in {error.retry_after.total_seconds():.3f} s"
-    return _NEXT.get(error.reason, "").format_map(_Known(error.metadata))
+    return _ACTIONS.get(error.reason, _UNKNOWN)[1].format_map(_Known(error.metadata))
 
 
 def as_text(error: errors.ChenuError) -> str:
-    """The failure for people, one line or two."""
-    step = next_step(error)
-    return f"chenu: {error}" + (f"\nnext: {step}" if step else "")
+    """The failure for people."""
+    return f"chenu: {error}\nnext: {next_step(error)}"
 
 
 def as_object(error: errors.ChenuError) -> dict[str, Any]:

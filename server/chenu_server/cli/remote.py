@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeGuard, cast
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, cast
 
 import typer
 
 from chenu_server.cli.exit_codes import ExitCode
+from chenu_server.cli.groups import add_command, help_of, parameters_of
 from chenu_server.cli.output import Output, note
 
 if TYPE_CHECKING:
     from chenu.aio import Client
 
 P = ParamSpec("P")
+# Not CHENU_: that is the server's configuration, which refuses what it does not know.
+VARIABLE = "CHENUCLI_"
 
 
 @dataclass(frozen=True)
@@ -26,24 +29,25 @@ class Reach:
     """How to reach a server: the options that every command has that calls one."""
 
     target: Annotated[
-        str, typer.Option(envvar="CHENU_TARGET", help="The server: host:port, or unix:path.")
+        str, typer.Option(envvar=f"{VARIABLE}TARGET", help="The server: host:port, or unix:path.")
     ] = "127.0.0.1:50051"
     identity: Annotated[
-        str, typer.Option(envvar="CHENU_IDENTITY", help="The identity to act in, of several.")
+        str, typer.Option(envvar=f"{VARIABLE}IDENTITY", help="The identity to act in, of several.")
     ] = ""
     token: Annotated[
         str,
         typer.Option(
-            envvar="CHENU_TOKEN",
-            show_envvar=True,
+            envvar=f"{VARIABLE}TOKEN",
             help="The bearer token. On a command line others can see it: prefer the variable.",
         ),
     ] = ""
     token_file: Annotated[
-        Path | None, typer.Option(envvar="CHENU_TOKEN_FILE", help="A file that holds the token.")
+        Path | None,
+        typer.Option(envvar=f"{VARIABLE}TOKEN_FILE", help="A file that holds the token."),
     ] = None
     ca_file: Annotated[
-        Path | None, typer.Option(envvar="CHENU_CA_FILE", help="Root certificates to trust, PEM.")
+        Path | None,
+        typer.Option(envvar=f"{VARIABLE}CA_FILE", help="Root certificates to trust, PEM."),
     ] = None
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Call another machine without TLS.")
@@ -86,59 +90,19 @@ Act = Callable[Concatenate[Session, P], Coroutine[Any, Any, None]]
 
 
 def remote(app: typer.Typer, name: str) -> Callable[[Act[P]], Act[P]]:
-    """
-    Register an asynchronous function of a `Session` as a command that calls a server.
-
-    It is given the options of `Reach`. A parameter whose type is a dataclass stands for the
-    options that the dataclass's fields are.
-    """
+    """Register an asynchronous function of a `Session` as a command with the options of `Reach`."""
 
     def register(act: Act[P]) -> Act[P]:
-        _, *own = inspect.signature(act, eval_str=True).parameters.values()
+        _, *own = parameters_of(act)
+        reach = inspect.Parameter("reach", inspect.Parameter.KEYWORD_ONLY, annotation=Reach)
 
-        def command(**given: Any) -> None:
-            values = {each.name: _gathered(each, given) for each in own}
-            reach = Reach(**{key: given[key] for key in _fields(Reach)})
-            _run(reach, lambda session: cast(Any, act)(session, **values))
+        def call(reach: Reach, **given: Any) -> None:
+            _run(reach, lambda session: cast(Any, act)(session, **given))
 
-        _sign(command, [*(one for each in own for one in _spread(each)), *_fields(Reach).values()])
-        app.command(name, help=inspect.getdoc(act))(command)
+        add_command(app, name, [*own, reach], call, help_of(act))
         return act
 
     return register
-
-
-def _fields(group: type) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(group, eval_str=True).parameters
-
-
-def _spread(parameter: inspect.Parameter) -> list[inspect.Parameter]:
-    group = parameter.annotation
-    return list(_fields(group).values()) if _is_group(group) else [parameter]
-
-
-def _gathered(parameter: inspect.Parameter, given: Mapping[str, Any]) -> Any:
-    group = parameter.annotation
-    if _is_group(group):
-        return group(**{key: given[key] for key in _fields(group)})
-    return given[parameter.name]
-
-
-def _is_group(annotation: Any) -> TypeGuard[type]:
-    return isinstance(annotation, type) and is_dataclass(annotation)
-
-
-def _sign(command: Callable[..., None], parameters: list[inspect.Parameter]) -> None:
-    """Give a command the parameters that typer turns into options."""
-    signed = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
-    vars(command)["__signature__"] = inspect.Signature(signed)
-    command.__annotations__ = {each.name: each.annotation for each in signed}
-
-
-def fail(code: ExitCode, text: str) -> typer.Exit:
-    """Say on standard error why the command ends with `code`; raise what this returns."""
-    note(f"chenu: {text}")
-    return typer.Exit(code)
 
 
 def _run(reach: Reach, act: Act[[]]) -> None:

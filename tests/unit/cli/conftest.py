@@ -76,7 +76,11 @@ class Shell:
 
     def __call__(self, *arguments: str, **options: Any) -> Result:
         """Run one command; the gateway's address is in the environment."""
-        env = {"CHENU_TARGET": self.target, "CHENU_TOKEN": "a-token", **options.pop("env", {})}
+        env = {
+            "CHENUCLI_TARGET": self.target,
+            "CHENUCLI_TOKEN": "a-token",
+            **options.pop("env", {}),
+        }
         return CliRunner().invoke(app, list(arguments), env=env, **options)
 
 

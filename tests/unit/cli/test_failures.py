@@ -118,7 +118,7 @@ def test_a_refusal_is_told_to_programs(gateway: Gateway, chenu: Shell) -> None:
 
 def test_a_server_that_is_not_there_is_unavailable(chenu: Shell) -> None:
     """The commonest mistake gets the clearest words."""
-    result = chenu("providers", "list", env={"CHENU_TARGET": "127.0.0.1:1"})
+    result = chenu("providers", "list", env={"CHENUCLI_TARGET": "127.0.0.1:1"})
 
     assert ExitCode.UNAVAILABLE == result.exit_code
     assert "next: check --target and that the server runs\n" in result.stderr

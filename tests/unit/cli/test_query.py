@@ -183,7 +183,7 @@ def test_a_wrong_option_is_told_before_anything_is_sent(
 def test_the_identity_and_the_token_are_sent(gateway: Gateway, chenu: Shell) -> None:
     """Who calls comes from the environment, so that no list of processes shows it."""
     gateway.answers["Run"] = run_log(*LOG)
-    chenu("query", "hello", env={"CHENU_IDENTITY": "acme"})
+    chenu("query", "hello", env={"CHENUCLI_IDENTITY": "acme"})
 
     assert ("Bearer a-token", "acme") == (
         gateway.headers[0]["authorization"],

@@ -1,0 +1,183 @@
+"""`chenu dev`: everything that is needed to try it on this machine, with a fake provider."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from chenu_server.cli.configured import Configured
+from chenu_server.cli.exit_codes import ExitCode, fail
+from chenu_server.cli.groups import local
+from chenu_server.cli.migrate import make_folder
+from chenu_server.cli.remote import VARIABLE
+from chenu_server.cli.serve import told
+from chenu_server.cli.token import Claims, issued, issuer_of
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+    from chenu_server.config import Settings
+
+IDENTITY: Final = "demo"
+TOKEN_FILE: Final = "token"
+PROVIDERS: Final = ("anthropic", "openai")
+BUDGET_NANOUSD: Final = 10_000_000_000
+TOKEN_LIFETIME_S: Final = 30 * 86_400
+UPSTREAM_START_S: Final = 30.0
+SOURCE: Final = Path(__file__).resolve().parents[3]
+
+
+def dev(
+    configured: Configured,
+    *,
+    folder: Annotated[
+        Path, typer.Option(help="Where the database, the key and the token are kept.")
+    ] = Path("var/dev"),
+    listen: Annotated[str, typer.Option(help="host:port; port 0 takes a free one.")] = "",
+) -> None:
+    """Serve on SQLite with a fake provider, a budget and a token, until Ctrl-C."""
+    if not (SOURCE / "loadtest" / "upstream").is_dir():
+        raise fail(
+            ExitCode.CONFIG,
+            "the fake provider comes with the source tree only; run this from there, or enable a"
+            " real provider with providers.enabled and use `chenu serve`",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with told():
+        import uvloop
+
+        uvloop.run(_dev(configured, folder.resolve(), listen))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    local(app, "dev")(dev)
+
+
+async def _dev(configured: Configured, folder: Path, listen: str) -> None:
+    from chenu_server import bootstrap
+
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with _fake_provider(folder) as base_url:
+        settings = configured.settings(_overrides(folder, base_url, listen))
+        token = _prepared(settings, folder)
+        async with bootstrap.application(settings) as application:
+            target = f"127.0.0.1:{application.port}"
+            await _with_budget(target, token)
+            _welcome(target, folder / TOKEN_FILE)
+            await stopping.wait()
+
+
+def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
+    """Everything that makes it a toy, over whatever else is configured."""
+    providers = {
+        name: {
+            "base_url": f"{base_url}/{name}{'' if name == 'anthropic' else '/v1'}",
+            "api_key": "a-key-for-the-fake-provider",
+        }
+        for name in PROVIDERS
+    }
+    issuer = {
+        "name": "chenu-local",
+        "key_file": str(folder / "token.key"),
+        "principal_types": ["user", "service", "agent"],
+    }
+    return {
+        "server.listen": listen or "127.0.0.1:50051",
+        "database.url": f"sqlite:///{folder / 'chenu.db'}",
+        "identity.issuers": [issuer],
+        "providers.enabled": list(PROVIDERS),
+        "providers.settings": providers,
+    }
+
+
+def _prepared(settings: Settings, folder: Path) -> str:
+    """Make the schema, the key and a person's token; the token is kept in a file too."""
+    from chenu_server.governance.identity.tokens import create_key
+    from chenu_server.infra.db import migrate
+
+    make_folder(settings.database.url)
+    migrate.upgrade(settings.database.url)
+    issuer = settings.identity.issuers[0]
+    with suppress(FileExistsError):
+        create_key(issuer.key_file)
+    claims = Claims(
+        subject="developer",
+        type="user",
+        identity=[f"{IDENTITY}=member,approver,budget_admin,auditor"],
+        lifetime=TOKEN_LIFETIME_S,
+    )
+    token = issued(issuer_of(issuer), claims, time.time_ns() // 1_000)
+    (folder / TOKEN_FILE).touch(mode=0o600)
+    (folder / TOKEN_FILE).write_text(f"{token}\n")
+    return token
+
+
+async def _with_budget(target: str, token: str) -> None:
+    """Give the identity money to spend, unless it has."""
+    from chenu import errors
+    from chenu.aio import Client
+    from chenu.api.governance.v1 import budget_service_pb2
+
+    async with Client(target, token=token) as client:
+        with suppress(errors.Conflict):  # it is there from an earlier run
+            await client.budgets.create(
+                scope=budget_service_pb2.BUDGET_SCOPE_IDENTITY,
+                period=budget_service_pb2.BUDGET_PERIOD_DAILY,
+                limit_nanousd=BUDGET_NANOUSD,
+            )
+
+
+@asynccontextmanager
+async def _fake_provider(folder: Path) -> AsyncIterator[str]:
+    """Run the fake provider beside the server; gives its address."""
+    with (folder / "provider.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "loadtest.upstream",
+            cwd=SOURCE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for the server, which drains first
+        )
+    try:
+        yield await _address(process, folder)
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def _address(process: Process, folder: Path) -> str:
+    """Where the fake provider listens: the last word of the first line that it prints."""
+    line = b""
+    if process.stdout is not None:
+        with suppress(TimeoutError):
+            line = await asyncio.wait_for(process.stdout.readline(), UPSTREAM_START_S)
+    words = line.decode().split()
+    if not words:
+        raise fail(ExitCode.FAILED, f"the fake provider did not start; see {folder}/provider.log")
+    return words[-1]
+
+
+def _welcome(target: str, token_file: Path) -> None:
+    typer.echo(
+        f"\nCHE·NU listens on {target} with a fake provider. In another terminal:\n\n"
+        f"  export {VARIABLE}TARGET={target} {VARIABLE}TOKEN_FILE={token_file}\n"
+        '  chenu query "What changed since Monday?"\n'
+        '  chenu query "Delete all archived items"     # a person must approve\n'
+        "  chenu checkpoints list\n\n"
+        "Ctrl-C ends it.\n",
+        err=True,
+    )

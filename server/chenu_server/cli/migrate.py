@@ -1,0 +1,57 @@
+"""`chenu migrate`: bring the database to this version's schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chenu_server.cli.configured import Configured
+from chenu_server.cli.exit_codes import ExitCode, fail
+from chenu_server.cli.groups import local
+from chenu_server.cli.output import Output
+
+
+def migrate(
+    configured: Configured,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; say if it is due.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Bring the database to this version's schema, all of it or nothing."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from chenu_server.infra.db import migrate
+
+    url = configured.settings().database.url
+    try:
+        if not check:
+            make_folder(url)
+            migrate.upgrade(url)
+        migrate.check(url)
+        revision = migrate.current(url)
+    except migrate.SchemaMismatch as error:
+        raise fail(ExitCode.CONFIG, str(error)) from error
+    except (SQLAlchemyError, OSError) as error:
+        raise fail(ExitCode.UNAVAILABLE, f"the database does not answer: {error}") from error
+    if as_json:
+        Output(as_json=True).json({"revision": revision})
+    else:
+        typer.echo(f"the database is at revision {revision}")
+
+
+def make_folder(url: str) -> None:
+    """Make the folder of an embedded database, which SQLite itself does not make."""
+    from sqlalchemy import make_url
+
+    place = make_url(url)
+    if place.get_backend_name() == "sqlite" and place.database:
+        Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    local(app, "migrate")(migrate)
