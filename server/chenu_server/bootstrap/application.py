@@ -1,0 +1,169 @@
+"""A server from start to drain."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+
+from chenu_server import failpoints
+from chenu_server.bootstrap.decisions import identity_limit, log_limits, rules_of
+from chenu_server.bootstrap.routes import Routes, open_routes, price_daily
+from chenu_server.bootstrap.services import (
+    governance_mounts,
+    lanes_of,
+    layers_of,
+    limits_mount,
+    pipeline_mounts,
+    queues_of,
+)
+from chenu_server.bootstrap.storage import Storage, Stores, now_us, open_storage, stores_of
+from chenu_server.config import Settings
+from chenu_server.governance.identity.service import BoundaryService
+from chenu_server.governance.limits.service import IdentityLimiter
+from chenu_server.infra import telemetry
+from chenu_server.infra.rpc.server import RpcServer
+from chenu_server.pipeline.service import PipelineLimits, PipelineService
+from chenu_server.units.governance import WriterGovernance
+from chenu_server.units.sweep import Sweeper
+
+_log = structlog.get_logger(__name__)
+
+SWEEP_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """A server that is ready: what a caller of `application` may use."""
+
+    port: int
+    pipeline: PipelineService
+    sweeper: Sweeper
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with application(settings):
+        await stopping.wait()
+        _log.info("draining", grace_s=settings.server.drain_grace_s)
+
+
+@asynccontextmanager
+async def application(settings: Settings) -> AsyncIterator[Application]:
+    """
+    A server that has recovered and listens; it drains when the block ends.
+
+    Raises:
+        SchemaMismatch: The database is not at this server's revision.
+        StoreInUse: Another process serves this SQLite file.
+        CatalogueError, KeyFileError, ValueError: The configuration names what is not there.
+        GovernanceUnavailable: The database does not answer.
+        OSError: The address cannot be listened on.
+    """
+    telemetry.configure(
+        level=settings.log.level, json=settings.log.json_lines, secrets=settings.secrets()
+    )
+    failpoints.arm(settings.failpoints)
+    log_limits(settings)
+    async with AsyncExitStack() as stack:
+        routes = await open_routes(settings, stack)
+        storage = await open_storage(settings, stack)
+        yield await _start(settings, stack, storage, routes)
+        _log.info("stopping")
+
+
+async def _start(
+    settings: Settings, stack: AsyncExitStack, storage: Storage, routes: Routes
+) -> Application:
+    stores = stores_of(settings, storage)
+    governance = WriterGovernance(storage.writer, rules_of(settings, storage.owner.owner_id))
+    limiter = IdentityLimiter(identity_limit(settings))
+    await limiter.restore(stores.queries)
+    boundary = BoundaryService(
+        storage.writer, ledger_number=settings.ledger.number, arrivals=limiter
+    )
+    queues = queues_of(settings, routes, stores)
+    pipeline = PipelineService(
+        lanes_of(settings, governance, routes, queues),
+        governance=governance,
+        store=stores.governed,
+        hub=storage.hub,
+        boundary=boundary,
+        new_work=limiter,
+        limits=PipelineLimits(
+            deadline_s=settings.pipeline.deadline_s,
+            abandon_after_s=settings.pipeline.abandon_after_ms / 1_000,
+            running_max=settings.pipeline.running_max,
+        ),
+    )
+    sweeper = sweeper_of(storage, stores)
+    await sweeper.recover()
+    await sweeper.expire()
+    mounts = [
+        *pipeline_mounts(settings, pipeline, stores, routes),
+        *governance_mounts(settings, storage, stores, governance, pipeline, boundary),
+        limits_mount(settings, limiter, stores, routes, queues),
+    ]
+    server = RpcServer(
+        settings.server.listen,
+        mounts,
+        layers_of(settings, boundary),
+        max_connection_age_s=settings.server.max_connection_age_s,
+    )
+    await server.start()
+    stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
+    _spawn(stack, sweeper.run(SWEEP_EVERY_S))
+    _spawn(stack, price_daily(routes))
+    await _resume_approved(stores, pipeline)
+    return Application(port=server.port, pipeline=pipeline, sweeper=sweeper)
+
+
+def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
+    """The sweeper, with dead owners looked up off the loop."""
+    loop = asyncio.get_running_loop()
+
+    async def dead() -> Sequence[str]:
+        return await loop.run_in_executor(None, storage.owner.dead)
+
+    async def forget(owner_id: str) -> None:
+        await loop.run_in_executor(None, storage.owner.forget, owner_id)
+
+    return Sweeper(
+        storage.writer,
+        stores.checkpoints,
+        stores.queries,
+        dead_owners=dead,
+        forget_owner=forget,
+        now_us=now_us,
+    )
+
+
+async def _resume_approved(stores: Stores, pipeline: PipelineService) -> None:
+    """Approved queries that said `resume_on_approval` go on after a restart."""
+    for query in await stores.queries.to_resume():
+        pipeline.resume_approved(query, None)
+
+
+async def _drain(server: RpcServer, pipeline: PipelineService, grace_s: float) -> None:
+    """Readiness goes, then new work, then what runs gets its time; nothing is left half done."""
+    await server.health.set_serving(False)
+    await asyncio.gather(server.drain(grace_s), pipeline.drain(grace_s))
+
+
+def _spawn(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
+    task = asyncio.create_task(work)
+
+    async def stop() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)

@@ -1,0 +1,103 @@
+"""What every decision is made by, as the configuration says it."""
+
+from __future__ import annotations
+
+import structlog
+
+from chenu_server.caller import PrincipalType
+from chenu_server.config import Settings
+from chenu_server.governance.checkpoints.model import CheckpointType, Expiries
+from chenu_server.governance.identity.model import ClaimNames, Issuer
+from chenu_server.governance.identity.tokens import read_key
+from chenu_server.governance.limits.model import IdentityLimit, ProviderLimit
+from chenu_server.governance.policy.load import load_policies
+from chenu_server.units.rules import Rules
+
+_log = structlog.get_logger(__name__)
+
+_SECOND_US = 1_000_000
+
+
+def rules_of(settings: Settings, owner_id: str) -> Rules:
+    """
+    The rules of this process.
+
+    Raises:
+        ValueError: A policy file is not accepted.
+    """
+    limits = {name: limit_of(settings, name) for name in settings.providers.settings}
+    expiries = Expiries(
+        settings.checkpoints.default_expiry_s * _SECOND_US,
+        {
+            CheckpointType(kind): expiry_s * _SECOND_US
+            for kind, expiry_s in settings.checkpoints.expiry_s.items()
+        },
+    )
+    return Rules(
+        policies=load_policies(settings.policies.operator_dir),
+        expiries=expiries,
+        default_limit=provider_limit(settings, None),
+        limits=limits,
+        ledger_number=settings.ledger.number,
+        owner_id=owner_id,
+        lease_us=settings.owners.lease_s * _SECOND_US,
+        least_cap=settings.pipeline.least_output_cap,
+        budget_required=settings.budgets.required,
+    )
+
+
+def limit_of(settings: Settings, provider: str) -> ProviderLimit:
+    """How many calls one provider takes."""
+    chosen = settings.providers.settings.get(provider)
+    return provider_limit(settings, chosen.limit if chosen else None)
+
+
+def provider_limit(settings: Settings, requests: int | None) -> ProviderLimit:
+    """How many calls a provider takes that has this limit, or none of its own."""
+    limits = settings.limits
+    return ProviderLimit(
+        requests=requests or limits.provider_limit,
+        window_us=limits.provider_window_s * _SECOND_US,
+        guard_us=limits.guard_ms * 1_000,
+        dispatch_within_us=limits.dispatch_within_ms * 1_000,
+    )
+
+
+def identity_limit(settings: Settings) -> IdentityLimit:
+    """How much an identity may bring."""
+    limits = settings.limits
+    return IdentityLimit(
+        requests=limits.identity_limit,
+        window_us=limits.identity_window_s * _SECOND_US,
+        burst=limits.identity_burst,
+        burst_window_us=limits.identity_burst_window_ms * 1_000,
+        block_us=limits.identity_block_s * _SECOND_US,
+        calls_per_s=limits.calls_per_s,
+        calls_burst=limits.calls_burst,
+        keys_max=limits.keys_max,
+    )
+
+
+def log_limits(settings: Settings) -> None:
+    """Say by number what is on and what is off."""
+    _log.info("limits", **settings.limits.model_dump())
+
+
+def issuers_of(settings: Settings) -> list[Issuer]:
+    """
+    Whose tokens are taken.
+
+    Raises:
+        KeyFileError: A key file is missing, open to others, or no key.
+    """
+    return [
+        Issuer(
+            name=each.name,
+            audience=each.audience,
+            key=read_key(each.key_file),
+            principal_types=frozenset(PrincipalType(name) for name in each.principal_types),
+            claims=ClaimNames(**each.claims.model_dump()),
+            leeway_s=each.leeway_s,
+        )
+        for each in settings.identity.issuers
+    ]

@@ -1,0 +1,232 @@
+"""What the server serves: layers, lanes, services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chenu.api.governance.v1 import (
+    audit_service_pb2,
+    audit_service_pb2_grpc,
+    budget_service_pb2,
+    budget_service_pb2_grpc,
+    checkpoint_service_pb2,
+    checkpoint_service_pb2_grpc,
+    identity_service_pb2,
+    identity_service_pb2_grpc,
+    rate_limit_service_pb2,
+    rate_limit_service_pb2_grpc,
+)
+from chenu.api.pipeline.v1 import (
+    pipeline_service_pb2,
+    pipeline_service_pb2_grpc,
+    router_service_pb2,
+    router_service_pb2_grpc,
+)
+from chenu_server.bootstrap.decisions import issuers_of, limit_of, provider_limit
+from chenu_server.bootstrap.routes import Routes
+from chenu_server.bootstrap.storage import Storage, Stores, now_us
+from chenu_server.config import Settings
+from chenu_server.engine import CallBuckets
+from chenu_server.governance.audit.service import AuditService
+from chenu_server.governance.audit.servicer import AuditServicer
+from chenu_server.governance.audit.store import SqlLedger
+from chenu_server.governance.budgets.service import BudgetService
+from chenu_server.governance.budgets.servicer import BudgetServicer
+from chenu_server.governance.budgets.store import SqlBudgets
+from chenu_server.governance.checkpoints.service import CheckpointService
+from chenu_server.governance.checkpoints.servicer import CheckpointServicer
+from chenu_server.governance.identity.service import BoundaryService, TokenService, ViolationService
+from chenu_server.governance.identity.servicer import IdentityServicer
+from chenu_server.governance.identity.store import SqlViolations
+from chenu_server.governance.limits.service import IdentityLimiter, LimitService
+from chenu_server.governance.limits.servicer import RateLimitServicer
+from chenu_server.infra.rpc.interceptors.access_log import AccessLog
+from chenu_server.infra.rpc.interceptors.authentication import Authentication
+from chenu_server.infra.rpc.interceptors.chain import Layer
+from chenu_server.infra.rpc.interceptors.error_mapping import ErrorMapping
+from chenu_server.infra.rpc.interceptors.identity import Identity
+from chenu_server.infra.rpc.interceptors.payload_validation import PayloadValidation
+from chenu_server.infra.rpc.interceptors.rate_limit import RateLimit
+from chenu_server.infra.rpc.interceptors.request_context import RequestContext
+from chenu_server.infra.rpc.interceptors.tracing import Tracing
+from chenu_server.infra.rpc.server import Mount
+from chenu_server.pipeline.attachments import Attachments
+from chenu_server.pipeline.lanes.audit import AuditLane
+from chenu_server.pipeline.lanes.checkpoint import CheckpointLane
+from chenu_server.pipeline.lanes.context import ContextLane
+from chenu_server.pipeline.lanes.encoding import EncodingLane
+from chenu_server.pipeline.lanes.execution import ExecutionLane
+from chenu_server.pipeline.lanes.governance import GovernanceLane
+from chenu_server.pipeline.lanes.intent import IntentLane
+from chenu_server.pipeline.lanes.resume import ResumeLane
+from chenu_server.pipeline.router_servicer import RouterServicer
+from chenu_server.pipeline.service import LaneSet, PipelineService
+from chenu_server.pipeline.servicer import PipelineServicer
+from chenu_server.pipeline.waiting import ProviderQueue
+from chenu_server.units.governance import WriterGovernance
+from chenu_server.units.reads import WaitingInPipeline
+
+
+def layers_of(settings: Settings, boundary: BoundaryService) -> Sequence[Layer]:
+    """The eight layers around every call, outermost first."""
+    limits = settings.limits
+    buckets = CallBuckets(
+        rate_per_s=limits.calls_per_s, burst=limits.calls_burst, keys_max=limits.keys_max
+    )
+    return [
+        ErrorMapping(),
+        RequestContext(),
+        Tracing(),
+        Authentication(TokenService(issuers_of(settings))),
+        Identity(boundary, buckets),
+        RateLimit(buckets),
+        PayloadValidation(),
+        AccessLog(),
+    ]
+
+
+def queues_of(settings: Settings, routes: Routes, stores: Stores) -> Mapping[str, ProviderQueue]:
+    """One queue for each provider that can be called."""
+    held_us = provider_limit(settings, None).held_before_dispatch_us
+    return {
+        name: ProviderQueue(
+            name,
+            waiting_max=settings.limits.waiting_max,
+            held_us=held_us,
+            free_times=stores.slots.free_times,
+            now_us=now_us,
+        )
+        for name in routes.registry.providers
+    }
+
+
+def lanes_of(
+    settings: Settings,
+    governance: WriterGovernance,
+    routes: Routes,
+    queues: Mapping[str, ProviderQueue],
+) -> LaneSet:
+    """The seven lanes, and the one that resumes."""
+    encoding = EncodingLane(
+        routes.router,
+        default_cap=settings.pipeline.default_output_cap,
+        least_cap=settings.pipeline.least_output_cap,
+    )
+    return LaneSet(
+        intent=IntentLane(),
+        context=ContextLane(),
+        encoding=encoding,
+        governance=GovernanceLane(governance, queues),
+        checkpoint=CheckpointLane(),
+        execution=ExecutionLane(
+            governance,
+            routes.registry.providers,
+            queues,
+            settings.limits.dispatch_within_ms * 1_000,
+        ),
+        audit=AuditLane(governance),
+        resume=ResumeLane(encoding, governance, queues),
+    )
+
+
+def pipeline_mounts(
+    settings: Settings, pipeline: PipelineService, stores: Stores, routes: Routes
+) -> list[Mount]:
+    """`PipelineService` and `RouterService`."""
+    attachments = Attachments(
+        per_identity_max=settings.pipeline.watchers_max,
+        write_timeout_s=settings.pipeline.write_timeout_s,
+    )
+    servicer = PipelineServicer(
+        pipeline,
+        stores.governed,
+        attachments,
+        coalesce_s=settings.pipeline.delta_coalesce_ms / 1_000,
+    )
+    router = RouterServicer(pipeline, lambda: routes.records, routes.registry.providers)
+    return [
+        Mount(
+            pipeline_service_pb2.DESCRIPTOR.services_by_name["PipelineService"],
+            pipeline_service_pb2_grpc.add_PipelineServiceServicer_to_server,
+            servicer,
+        ),
+        Mount(
+            router_service_pb2.DESCRIPTOR.services_by_name["RouterService"],
+            router_service_pb2_grpc.add_RouterServiceServicer_to_server,
+            router,
+        ),
+    ]
+
+
+def governance_mounts(
+    settings: Settings,
+    storage: Storage,
+    stores: Stores,
+    governance: WriterGovernance,
+    pipeline: PipelineService,
+    boundary: BoundaryService,
+) -> list[Mount]:
+    """Checkpoints, budgets, identity and audit."""
+    waiting = WaitingInPipeline(pipeline, stores.queries)
+    checkpoints = CheckpointService(stores.checkpoints, governance, waiting, boundary)
+    budgets = BudgetService(
+        writer=storage.writer,
+        reader=SqlBudgets(storage.reader),
+        boundary=boundary,
+        now_us=now_us,
+    )
+    ledger = SqlLedger(storage.reader, ledger_number=settings.ledger.number)
+    audit = AuditService(reader=ledger, boundary=boundary)
+    violations = ViolationService(SqlViolations(storage.reader))
+    return [
+        Mount(
+            checkpoint_service_pb2.DESCRIPTOR.services_by_name["CheckpointService"],
+            checkpoint_service_pb2_grpc.add_CheckpointServiceServicer_to_server,
+            CheckpointServicer(checkpoints),
+        ),
+        Mount(
+            budget_service_pb2.DESCRIPTOR.services_by_name["BudgetService"],
+            budget_service_pb2_grpc.add_BudgetServiceServicer_to_server,
+            BudgetServicer(budgets),
+        ),
+        Mount(
+            identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"],
+            identity_service_pb2_grpc.add_IdentityServiceServicer_to_server,
+            IdentityServicer(violations),
+        ),
+        Mount(
+            audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
+            audit_service_pb2_grpc.add_AuditServiceServicer_to_server,
+            AuditServicer(audit),
+        ),
+    ]
+
+
+def limits_mount(
+    settings: Settings,
+    limiter: IdentityLimiter,
+    stores: Stores,
+    routes: Routes,
+    queues: Mapping[str, ProviderQueue],
+) -> Mount:
+    """`RateLimitService`."""
+    providers = {name: limit_of(settings, name) for name in routes.registry.providers}
+    service = LimitService(
+        limiter=limiter, providers=providers, slots=stores.slots, waiting=_Waiting(queues)
+    )
+    return Mount(
+        rate_limit_service_pb2.DESCRIPTOR.services_by_name["RateLimitService"],
+        rate_limit_service_pb2_grpc.add_RateLimitServiceServicer_to_server,
+        RateLimitServicer(service),
+    )
+
+
+class _Waiting:
+    """The limits' `Waiting`, on the pipeline's queues."""
+
+    def __init__(self, queues: Mapping[str, ProviderQueue]) -> None:
+        self._queues = queues
+
+    def waiting(self, provider: str) -> int:
+        """How many calls wait for one of the provider's slots."""
+        return len(self._queues[provider])

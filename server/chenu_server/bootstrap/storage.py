@@ -1,0 +1,105 @@
+"""The database, and who this process is to it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from uuid import uuid4
+
+from chenu_server.config import Settings
+from chenu_server.engine import time_ns
+from chenu_server.governance.budgets import tables as budget_tables
+from chenu_server.governance.checkpoints import tables as checkpoint_tables
+from chenu_server.governance.checkpoints.store import SqlCheckpoints
+from chenu_server.governance.identity import tables as identity_tables
+from chenu_server.governance.limits import tables as limit_tables
+from chenu_server.governance.limits.store import SqlSlots
+from chenu_server.infra.db import migrate
+from chenu_server.infra.db.intake import WriterLimits
+from chenu_server.infra.db.owners import Owner, acquire_owner
+from chenu_server.infra.db.reader import Reader
+from chenu_server.infra.db.stores import store_at
+from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.pipeline import tables as pipeline_tables
+from chenu_server.pipeline.log import LogHub
+from chenu_server.pipeline.store import SqlQueries
+from chenu_server.units.late import LateCommits
+from chenu_server.units.reads import GovernedQueries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """The database, and who this process is to it."""
+
+    writer: SqlWriter
+    reader: Reader
+    owner: Owner
+    hub: LogHub
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What is read outside any unit."""
+
+    queries: SqlQueries
+    checkpoints: SqlCheckpoints
+    slots: SqlSlots
+    governed: GovernedQueries
+
+
+async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
+    """
+    Connect, become the owner, begin to write; closed with the stack.
+
+    Raises:
+        SchemaMismatch: The database is not at this server's revision.
+        StoreInUse: Another process serves this SQLite file.
+        GovernanceUnavailable: The database does not answer.
+    """
+    url, loop = settings.database.url, asyncio.get_running_loop()
+    await loop.run_in_executor(None, migrate.check, url)
+    owner = await loop.run_in_executor(None, acquire_owner, url)
+    stack.callback(owner.close)
+    hub, late = LogHub(), LateCommits()
+    number = settings.ledger.number
+    origin = settings.ledger.origin
+    writer = SqlWriter(
+        store_at(url, ledger_number=number),
+        [
+            *pipeline_tables.MAPS,
+            *budget_tables.MAPS,
+            *limit_tables.MAPS,
+            *checkpoint_tables.MAPS,
+            *identity_tables.MAPS,
+        ],
+        limits=WriterLimits(
+            queue_max=settings.writer.queue_max,
+            batch_max=settings.writer.batch_max,
+            note_delay_ms=settings.writer.note_delay_ms,
+        ),
+        ledger_number=number,
+        on_commit=hub.on_commit,
+        on_late=late.on_late,
+        new_origin=lambda: origin or f"chenu/{uuid4()}",
+    )
+    late.attach(writer)
+    await writer.start()
+    stack.push_async_callback(writer.close)
+    reader = Reader(url, threads=settings.database.reader_threads)
+    stack.push_async_callback(reader.close)
+    return Storage(writer=writer, reader=reader, owner=owner, hub=hub)
+
+
+def stores_of(settings: Settings, storage: Storage) -> Stores:
+    """What is read outside any unit, on the reader's threads."""
+    queries = SqlQueries(storage.reader)
+    checkpoints = SqlCheckpoints(storage.reader)
+    slots = SqlSlots(storage.reader, ledger_number=settings.ledger.number)
+    governed = GovernedQueries(queries, checkpoints, slots)
+    return Stores(queries=queries, checkpoints=checkpoints, slots=slots, governed=governed)
+
+
+def now_us() -> int:
+    """Unix microseconds on this machine's clock."""
+    return time_ns() // 1_000

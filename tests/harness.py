@@ -1,0 +1,260 @@
+"""A real server on a free port, a real upstream beside it, and callers with tokens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from chenu.api.governance.v1 import (
+    audit_service_pb2_grpc,
+    budget_service_pb2,
+    budget_service_pb2_grpc,
+    checkpoint_service_pb2_grpc,
+    identity_service_pb2_grpc,
+    rate_limit_service_pb2_grpc,
+)
+from chenu.api.pipeline.v1 import (
+    pipeline_service_pb2 as pb,
+)
+from chenu.api.pipeline.v1 import (
+    pipeline_service_pb2_grpc,
+    router_service_pb2_grpc,
+    routing_pb2,
+)
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from chenu_server.bootstrap import Application, application
+from chenu_server.caller import Principal, PrincipalType, Role
+from chenu_server.config import Settings, load_settings
+from chenu_server.governance.identity.model import Issuer
+from chenu_server.governance.identity.tokens import create_key, issue, read_key
+from loadtest.upstream import FakeUpstream
+
+PROVIDERS = ("anthropic", "google", "groq", "mistral", "ollama", "openai")
+EVERYTHING = 10**15
+IDENTITY_ROLES = (Role.MEMBER, Role.APPROVER, Role.BUDGET_ADMIN, Role.AUDITOR)
+SYSTEM_ROLES = (Role.OPERATOR, Role.SYSTEM_AUDITOR)
+CALL_TIMEOUT_S = 20.0
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed call as a client reads it: by reason, never by message."""
+
+    code: grpc.StatusCode
+    reason: str
+    metadata: Mapping[str, str]
+    retry_after_us: int | None
+    message: str
+    trailers: Mapping[str, str]
+
+
+def failure_of(error: grpc.aio.AioRpcError) -> Failure:
+    """What the status says to a machine."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type] # takes any call's outcome
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    retry_us = None
+    for detail in status.details if status else ():
+        if detail.Unpack(retry):
+            retry_us = retry.retry_delay.ToMicroseconds()
+        detail.Unpack(info)
+    return Failure(
+        code=error.code(),
+        reason=info.reason,
+        metadata=dict(info.metadata),
+        retry_after_us=retry_us,
+        message=error.details() or "",
+        trailers={key: value for key, value in error.trailing_metadata() if isinstance(value, str)},
+    )
+
+
+class Client:
+    """One principal's stubs: every call carries its token and a deadline."""
+
+    def __init__(self, channel: grpc.aio.Channel, metadata: Metadata) -> None:
+        self.metadata = metadata
+        self.pipeline = pipeline_service_pb2_grpc.PipelineServiceStub(channel)
+        self.router = router_service_pb2_grpc.RouterServiceStub(channel)
+        self.checkpoints = checkpoint_service_pb2_grpc.CheckpointServiceStub(channel)
+        self.budgets = budget_service_pb2_grpc.BudgetServiceStub(channel)
+        self.limits = rate_limit_service_pb2_grpc.RateLimitServiceStub(channel)
+        self.identity = identity_service_pb2_grpc.IdentityServiceStub(channel)
+        self.audit = audit_service_pb2_grpc.AuditServiceStub(channel)
+
+    async def call(self, method: Any, request: Any, *, timeout: float = CALL_TIMEOUT_S) -> Any:
+        """One unary call."""
+        return await method(request, metadata=self.metadata, timeout=timeout)
+
+    async def fail(
+        self, method: Any, request: Any, *, timeout: float = CALL_TIMEOUT_S
+    ) -> Failure:
+        """One unary or streaming call that must be refused."""
+        try:
+            call = method(request, metadata=self.metadata, timeout=timeout)
+            if hasattr(call, "__aiter__"):
+                async for _ in call:
+                    pass
+            else:
+                await call
+        except grpc.aio.AioRpcError as error:
+            return failure_of(error)
+        raise AssertionError("the call was not refused")
+
+    async def events(
+        self, method: Any, request: Any, *, timeout: float = CALL_TIMEOUT_S
+    ) -> tuple[list[Any], Failure | None]:
+        """A stream's events, and how it failed if it did."""
+        seen: list[Any] = []
+        call = method(request, metadata=self.metadata, timeout=timeout)
+        try:
+            async for response in call:
+                seen.append(response.event)
+        except grpc.aio.AioRpcError as error:
+            return seen, failure_of(error)
+        finally:
+            call.cancel()
+        return seen, None
+
+    async def query(self, text: str, **fields: Any) -> pb.QueryResponse:
+        """Run one query to its end."""
+        timeout = fields.pop("timeout", CALL_TIMEOUT_S)
+        response: pb.QueryResponse = await self.call(
+            self.pipeline.Query, pb.QueryRequest(text=text, **fields), timeout=timeout
+        )
+        return response
+
+
+@dataclass
+class Stage:
+    """A server, its upstream, and what a test needs to speak to them."""
+
+    application: Application
+    upstream: FakeUpstream
+    issuer: Issuer
+    channel: grpc.aio.Channel
+    settings: Settings
+    clients: dict[Any, Client] = field(default_factory=dict)
+
+    def token(
+        self,
+        identities: Mapping[str, Sequence[Role]],
+        *,
+        type: PrincipalType = PrincipalType.SERVICE,  # noqa: A002 - the token's own word
+        name: str = "backend",
+        acting_for: Sequence[str] = (),
+        lifetime_s: int = 600,
+    ) -> str:
+        """A token of the local issuer."""
+        return issue(
+            self.issuer,
+            Principal(type=type, id=name),
+            identities,
+            now_us=time.time_ns() // 1_000,
+            lifetime_s=lifetime_s,
+            acting_for=acting_for,
+        )
+
+    def client(
+        self,
+        identity: str = "acme",
+        *,
+        roles: Sequence[Role] = (Role.MEMBER,),
+        type: PrincipalType = PrincipalType.SERVICE,  # noqa: A002 - the token's own word
+        name: str = "backend",
+        acting_for: Sequence[str] = (),
+    ) -> Client:
+        """A client of one principal in one identity."""
+        token = self.token({identity: roles}, type=type, name=name, acting_for=acting_for)
+        return self.with_token(token)
+
+    def with_token(self, token: str, *more: tuple[str, str]) -> Client:
+        """A client that sends this token and more metadata."""
+        return Client(self.channel, (("authorization", f"Bearer {token}"), *more))
+
+    def person(self, identity: str = "acme", name: str = "ann") -> Client:
+        """A person with every role of an identity."""
+        return self.client(identity, roles=IDENTITY_ROLES, type=PrincipalType.USER, name=name)
+
+    def operator(self) -> Client:
+        """A person with every role of `system`."""
+        roles = (*IDENTITY_ROLES, *SYSTEM_ROLES)
+        return self.client("system", roles=roles, type=PrincipalType.USER, name="olga")
+
+    async def budget(
+        self, identity: str = "acme", limit_nanousd: int = EVERYTHING
+    ) -> budget_service_pb2.Budget:
+        """A total budget for an identity."""
+        request = budget_service_pb2.CreateBudgetRequest(
+            scope=budget_service_pb2.BUDGET_SCOPE_IDENTITY,
+            period=budget_service_pb2.BUDGET_PERIOD_TOTAL,
+            limit_nanousd=limit_nanousd,
+        )
+        admin = self.person(identity, "budget-admin")
+        made = await admin.call(admin.budgets.CreateBudget, request)
+        budget: budget_service_pb2.Budget = made.budget
+        return budget
+
+
+@asynccontextmanager
+async def staged(
+    database_url: str, folder: Path, overrides: Mapping[str, Any] | None = None
+) -> AsyncIterator[Stage]:
+    """A server on this database, until the block ends."""
+    key_file = folder / f"{uuid4()}.key"
+    create_key(key_file)
+    issuer = Issuer(
+        name="chenu-local",
+        audience="chenu",
+        key=read_key(key_file),
+        principal_types=frozenset(PrincipalType),
+    )
+    async with FakeUpstream() as upstream:
+        settings = load_settings(None, {**_settings(database_url, key_file, upstream), **(overrides or {})})
+        async with application(settings) as app:
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}", options) as channel:
+                yield Stage(app, upstream, issuer, channel, settings)
+
+
+def _settings(database_url: str, key_file: Path, upstream: FakeUpstream) -> dict[str, Any]:
+    return {
+        "server.listen": "127.0.0.1:0",
+        "server.drain_grace_s": 2,
+        "server.insecure_dev": True,
+        "database.url": database_url,
+        "identity.issuers": [
+            {
+                "name": "chenu-local",
+                "key_file": str(key_file),
+                "principal_types": ["user", "service", "agent"],
+            }
+        ],
+        "providers.enabled": list(PROVIDERS),
+        "providers.settings": {
+            name: {"base_url": upstream.provider_url(name), "api_key": "sk-test-key"}
+            for name in PROVIDERS
+        },
+        "limits.identity_limit": 0,
+        "limits.identity_burst": 0,
+        "limits.calls_per_s": 0,
+        "log.level": "error",
+    }
+
+
+def only(provider: str, model: str) -> routing_pb2.RoutingRequest:
+    """A chain of one."""
+    return routing_pb2.RoutingRequest(
+        strategy=routing_pb2.STRATEGY_SPECIFIC,
+        preferred_provider=provider,
+        preferred_model=model,
+        allowed_providers=[provider],
+    )
