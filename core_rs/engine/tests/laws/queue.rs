@@ -128,6 +128,17 @@ fn a_light_call_passes_the_backlog_of_heavy_ones() {
     assert_eq!(Some(1), queue.join("light", 101));
 }
 
+/// A turn long ago is forgotten: who comes back after a round is as light as who never came.
+#[test]
+fn a_turn_counts_for_one_round_only() {
+    let mut queue = FairQueue::new(100);
+    queue.join("light", 100);
+    (0..9).for_each(|ticket| _ = queue.join("heavy", ticket));
+    assert_eq!([Some(100), Some(0), Some(1)], [queue.take(), queue.take(), queue.take()]);
+
+    assert_eq!(Some(0), queue.join("light", 101));
+}
+
 /// Leaving must not cost the calls behind it their turn.
 #[test]
 fn calls_move_up_when_one_leaves() {

@@ -109,6 +109,8 @@ fn a_free_model_does_not_hide_the_prices_of_the_others() {
 fn preferences_and_defaults_come_before_the_score() {
     let base = RouteQuery { task_type: "code".into(), agent_role: "analyst".into(), ..query() };
     assert_eq!(vec![1, 0, 2, 3], chain(&base));
+    let search = RouteQuery { task_type: "search".into(), ..base.clone() };
+    assert_eq!(vec![1, 2, 3, 0], chain(&search));
     let preferred = RouteQuery { preferred_provider: Some("mistral".to_owned()), ..base.clone() };
     assert_eq!(vec![3, 1, 0, 2], chain(&preferred));
     let preferred = RouteQuery { preferred_model: Some("flash".to_owned()), ..base };
@@ -129,6 +131,16 @@ fn an_unknown_preference_is_told() {
     assert_eq!(Some("opus".to_owned()), route(&elsewhere).unknown_preferred);
     let provider = RouteQuery { preferred_provider: Some("nobody".to_owned()), ..query() };
     assert_eq!(Some("nobody".to_owned()), route(&provider).unknown_preferred);
+}
+
+/// Equal candidates are tried in the order of their names, not of the catalogue.
+#[test]
+fn ties_are_broken_by_provider_and_model() {
+    let names = [("b", "x"), ("a", "z"), ("a", "y"), ("b", "w")];
+    let records = names.map(|(provider, model)| record(provider, model, 50, 50, 1_000)).to_vec();
+    let decision = Catalogue { records, ..catalogue() }.route(&query(), &[]).unwrap();
+
+    assert_eq!(vec![2, 1, 3, 0], decision.chain());
 }
 
 /// The lock of Nova stands above every preference.
