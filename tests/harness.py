@@ -11,6 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
 from chenu.api.governance.v1 import (
     audit_service_pb2_grpc,
     budget_service_pb2,
@@ -27,9 +30,6 @@ from chenu.api.pipeline.v1 import (
     router_service_pb2_grpc,
     routing_pb2,
 )
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
-
 from chenu_server.bootstrap import Application, application
 from chenu_server.caller import Principal, PrincipalType, Role
 from chenu_server.config import Settings, load_settings
@@ -94,9 +94,7 @@ class Client:
         """One unary call."""
         return await method(request, metadata=self.metadata, timeout=timeout)
 
-    async def fail(
-        self, method: Any, request: Any, *, timeout: float = CALL_TIMEOUT_S
-    ) -> Failure:
+    async def fail(self, method: Any, request: Any, *, timeout: float = CALL_TIMEOUT_S) -> Failure:
         """One unary or streaming call that must be refused."""
         try:
             call = method(request, metadata=self.metadata, timeout=timeout)
@@ -148,7 +146,7 @@ class Stage:
         self,
         identities: Mapping[str, Sequence[Role]],
         *,
-        type: PrincipalType = PrincipalType.SERVICE,  # noqa: A002 - the token's own word
+        type: PrincipalType = PrincipalType.SERVICE,
         name: str = "backend",
         acting_for: Sequence[str] = (),
         lifetime_s: int = 600,
@@ -168,7 +166,7 @@ class Stage:
         identity: str = "acme",
         *,
         roles: Sequence[Role] = (Role.MEMBER,),
-        type: PrincipalType = PrincipalType.SERVICE,  # noqa: A002 - the token's own word
+        type: PrincipalType = PrincipalType.SERVICE,
         name: str = "backend",
         acting_for: Sequence[str] = (),
     ) -> Client:
@@ -218,7 +216,9 @@ async def staged(
         principal_types=frozenset(PrincipalType),
     )
     async with FakeUpstream() as upstream:
-        settings = load_settings(None, {**_settings(database_url, key_file, upstream), **(overrides or {})})
+        settings = load_settings(
+            None, {**_settings(database_url, key_file, upstream), **(overrides or {})}
+        )
         async with application(settings) as app:
             options = [("grpc.use_local_subchannel_pool", 1)]
             async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}", options) as channel:

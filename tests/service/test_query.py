@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-
 from tests.harness import Stage
 
 

@@ -8,8 +8,11 @@ from typing import cast
 
 from chenu_server.caller import Principal
 from chenu_server.errors import ChenuError
-from chenu_server.governance.checkpoints.decide import Resolution, ResolveAnswer
-from chenu_server.governance.checkpoints.model import Checkpoint
+from chenu_server.governance.checkpoints.model import (
+    Checkpoint,
+    Resolution,
+    ResolveAnswer,
+)
 from chenu_server.governance.limits.decide import Dispatched, NoSlot, Readmitted
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline.ports import (

@@ -12,7 +12,6 @@ from chenu_server.governance.checkpoints.ports import CheckpointStore
 from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.ports import QueryFilter
 from chenu_server.pipeline.records import EventSegment, OutputChunk, Query, QueryContent
-from chenu_server.pipeline.service import PipelineService
 
 
 class StoredQueries(Protocol):
@@ -50,9 +49,7 @@ class Slots(Protocol):
 class GovernedQueries:
     """A `QueryStore`: queries with the checkpoints and slots beside them."""
 
-    def __init__(
-        self, queries: StoredQueries, checkpoints: CheckpointStore, slots: Slots
-    ) -> None:
+    def __init__(self, queries: StoredQueries, checkpoints: CheckpointStore, slots: Slots) -> None:
         self.get = queries.get
         self.page = queries.page
         self.segments = queries.segments
@@ -68,10 +65,22 @@ class GovernedQueries:
         return pending_error(found)
 
 
+class Runs(Protocol):
+    """What the pipeline does with a query that was decided on."""
+
+    def resume_approved(self, query: Query, deadline_s: float | None) -> object:
+        """Run an approved query."""
+        ...
+
+    async def cancel(self, caller: Caller, request_id: str, reason: str) -> Query:
+        """Cancel a query, wherever it is."""
+        ...
+
+
 class WaitingInPipeline:
     """The checkpoints' `WaitingQueries`."""
 
-    def __init__(self, pipeline: PipelineService, queries: StoredQueries) -> None:
+    def __init__(self, pipeline: Runs, queries: StoredQueries) -> None:
         self._pipeline = pipeline
         self._queries = queries
 

@@ -16,8 +16,14 @@ from chenu_server.errors import (
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.governance.checkpoints import decide as checkpoints
-from chenu_server.governance.checkpoints.decide import Lapsed, Resolution, ResolveAnswer, Resolved
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState
+from chenu_server.governance.checkpoints.model import (
+    Checkpoint,
+    CheckpointState,
+    Lapsed,
+    Resolution,
+    ResolveAnswer,
+    Resolved,
+)
 from chenu_server.pipeline import decide, drafts
 from chenu_server.pipeline.events import EventDraft, EventKind
 from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus

@@ -12,8 +12,12 @@ from chenu.api.governance.v1 import action_pb2, checkpoint_pb2, principal_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
 from chenu_server.caller import Caller
 from chenu_server.errors import InvalidField
-from chenu_server.governance.checkpoints.decide import Resolution
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, Decision
+from chenu_server.governance.checkpoints.model import (
+    Checkpoint,
+    CheckpointState,
+    Decision,
+    Resolution,
+)
 
 ID_MAX: Final = 256
 REASON_MAX: Final = 500

@@ -2,63 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from chenu_server.caller import Principal
 from chenu_server.errors import CheckpointPending
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, Decision
+from chenu_server.governance.checkpoints.model import (
+    Checkpoint,
+    CheckpointState,
+    Decision,
+    Lapsed,
+    Lost,
+    OtherAction,
+    Repeated,
+    Resolution,
+    ResolveAnswer,
+    Resolved,
+)
 from chenu_server.unit import Moment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
-    """What a person decided. `expected_digest` is empty if they named none."""
-
-    decision_id: str
-    decision: Decision
-    reason: str
-    expected_digest: bytes
-    by: Principal
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """The checkpoint as this decision leaves it."""
-
-    checkpoint: Checkpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """The same decision under the same id was made before: the same answer."""
-
-    checkpoint: Checkpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Lapsed:
-    """Its time is over: expired means denied, in the same instant too."""
-
-    checkpoint: Checkpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """It was resolved otherwise before; the checkpoint says by whom."""
-
-    checkpoint: Checkpoint
-
-
-@dataclass(frozen=True, slots=True)
-class OtherAction:
-    """The approver saw another action than the one that waits."""
-
-    checkpoint: Checkpoint
-
-
-ResolveAnswer = Resolved | Repeated | Lapsed | Lost | OtherAction
 
 
 def resolve(checkpoint: Checkpoint, asked: Resolution, now: Moment) -> ResolveAnswer:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chenu_server.caller import PrincipalType
+from chenu_server.caller import Principal, PrincipalType
 from chenu_server.unit import Key
 
 EXPIRY_DEFAULT_S: Final = 1_800
@@ -91,3 +91,52 @@ class Expiries:
     def shortest(self, types: tuple[CheckpointType, ...]) -> int:
         """Microseconds that a checkpoint of these types may wait."""
         return min(self.by_type_us.get(kind, self.default_us) for kind in types)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What a person decided. `expected_digest` is empty if they named none."""
+
+    decision_id: str
+    decision: Decision
+    reason: str
+    expected_digest: bytes
+    by: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The checkpoint as this decision leaves it."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The same decision under the same id was made before: the same answer."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """Its time is over: expired means denied, in the same instant too."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """It was resolved otherwise before; the checkpoint says by whom."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAction:
+    """The approver saw another action than the one that waits."""
+
+    checkpoint: Checkpoint
+
+
+ResolveAnswer = Resolved | Repeated | Lapsed | Lost | OtherAction

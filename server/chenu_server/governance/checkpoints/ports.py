@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller
-from chenu_server.governance.checkpoints.decide import Resolution, ResolveAnswer
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState
+from chenu_server.governance.checkpoints.model import (
+    Checkpoint,
+    CheckpointState,
+    Resolution,
+    ResolveAnswer,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,14 +13,16 @@ from chenu_server.errors import (
     InvalidField,
     RoleRequired,
 )
-from chenu_server.governance.checkpoints.decide import (
+from chenu_server.governance.checkpoints.model import (
+    Checkpoint,
+    CheckpointState,
+    Decision,
     Lapsed,
     Lost,
     OtherAction,
     Resolution,
     Resolved,
 )
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, Decision
 from chenu_server.governance.checkpoints.ports import (
     Boundary,
     CheckpointFilter,
