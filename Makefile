@@ -42,7 +42,7 @@ $(SYNCED): uv.lock pyproject.toml clients/python/pyproject.toml
 	$(call say,Python packages into .venv (about a minute the first time))
 	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv sync --frozen --no-install-project
+	$(BIN)/uv sync --frozen --no-install-project --inexact
 	@touch $@
 
 $(CORE): $(SYNCED) $(CORE_SOURCES)
