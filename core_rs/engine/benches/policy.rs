@@ -11,6 +11,7 @@ const BASE: &str = include_str!("../../../server/chenu_server/governance/policy/
 const SENSITIVE: &str =
     include_str!("../../../server/chenu_server/governance/policy/cedar/sensitive.cedar");
 
+#[expect(clippy::expect_used, reason = "without its policies nothing can be shown")]
 fn shipped() -> PolicySet {
     let shipped = [
         ("base.cedar".to_owned(), BASE.to_owned()),

@@ -18,6 +18,7 @@ fn load(operator: &[&str]) -> Result<PolicySet, PolicyError> {
     PolicySet::load(Sources { schema: SCHEMA, shipped: &shipped, operator: &operator })
 }
 
+#[expect(clippy::expect_used, reason = "without its policies nothing can be shown")]
 fn refusal(operator: &[&str]) -> String {
     load(operator).expect_err("the operator's file must be refused").to_string()
 }

@@ -74,6 +74,7 @@ fn text((id, effect, condition): &Rule) -> String {
     format!("@id(\"{id}\") {effect} (principal, action, resource) when {{ {condition} }};\n")
 }
 
+#[expect(clippy::expect_used, reason = "without its policies nothing can be shown")]
 fn load(rules: &[Rule]) -> PolicySet {
     let (permits, forbids): (Vec<_>, Vec<_>) =
         rules.iter().partition(|(_, effect, _)| *effect == Effect::Permit);

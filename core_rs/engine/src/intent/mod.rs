@@ -1,1 +1,192 @@
-//! Placeholder.
+//! What a text asks for, in English and French.
+//!
+//! A text has an intent when a clause of it orders or requests it: `delete all archived items`,
+//! `could you please delete ...`, `peux-tu supprimer ...`. To ask about it, to quote it, to deny it
+//! or to use the word as a noun is no request: "how do I delete a file?", "the delete button".
+//! A person's approval hangs on this, so a doubtful case is a request. One pass, no back-tracking:
+//! the time taken is in proportion to the text's length.
+
+mod clause;
+mod entity;
+mod fold;
+mod indirect;
+mod lexicon;
+mod phrase;
+mod quote;
+mod request;
+mod sentence;
+mod token;
+
+use std::collections::BTreeSet;
+
+use lexicon::class;
+use quote::{Quotation, Role};
+use token::Token;
+
+const KEYWORDS_MAX: usize = 10;
+const KEYWORD_LETTERS_MIN: usize = 3;
+
+/// What a query wants done, in the order that lists of intents have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Intent {
+    /// To know something.
+    Query,
+    /// To make something.
+    Create,
+    /// To change something.
+    Update,
+    /// To delete something.
+    Delete,
+    /// To send something to somebody.
+    Send,
+    /// To have something examined.
+    Analyze,
+    /// To move or export data.
+    Transfer,
+    /// To pay.
+    Payment,
+}
+
+impl Intent {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn wire_name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Send => "send",
+            Self::Analyze => "analyze",
+            Self::Transfer => "transfer",
+            Self::Payment => "payment",
+        }
+    }
+
+    /// Whether the shipped policies ask a person first.
+    fn is_sensitive(self) -> bool {
+        matches!(self, Self::Delete | Self::Send | Self::Transfer | Self::Payment)
+    }
+}
+
+/// How much harm the disclosure or the execution of a query could do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sensitivity {
+    /// Harmless to anybody.
+    Public,
+    /// Ordinary work.
+    Internal,
+    /// Deletes or sends.
+    Confidential,
+    /// Pays or transfers.
+    Restricted,
+}
+
+impl Sensitivity {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn wire_name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Internal => "internal",
+            Self::Confidential => "confidential",
+            Self::Restricted => "restricted",
+        }
+    }
+
+    fn of(intents: &[Intent]) -> Self {
+        let any = |wanted: [Intent; 2]| intents.iter().any(|intent| wanted.contains(intent));
+        if any([Intent::Payment, Intent::Transfer]) {
+            Self::Restricted
+        } else if any([Intent::Delete, Intent::Send]) {
+            Self::Confidential
+        } else {
+            Self::Internal
+        }
+    }
+}
+
+/// What a text asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    /// In the order of [`Intent`]; `Query` alone when nothing was found.
+    pub intents: Vec<Intent>,
+    /// 0.3 when nothing was found; else 0.7, and 0.1 more for every further trigger, up to 0.99.
+    pub confidence: f64,
+    /// (kind, value): `email`, `date`, `number`, `quoted`; at most 32.
+    pub entities: Vec<(String, String)>,
+    /// At most 10 words of more than two letters, lower case, without stop words.
+    pub keywords: Vec<String>,
+    /// How sensitive the intents are.
+    pub sensitivity: Sensitivity,
+}
+
+/// What a text asks for. The same text gives the same answer.
+#[must_use]
+pub fn analyze(text: &str) -> Analysis {
+    let tokens = token::tokens(text);
+    let quotations = quote::quotations(&tokens);
+    let roles = quote::roles(&tokens, &quotations);
+    let triggers = triggers(&tokens, &roles);
+    let intents: BTreeSet<Intent> = triggers.iter().map(|(intent, _)| *intent).collect();
+    let mut intents: Vec<Intent> = intents.into_iter().collect();
+    if intents.is_empty() {
+        intents.push(Intent::Query);
+    }
+    Analysis {
+        confidence: confidence(triggers.len()),
+        entities: entities(text, &tokens, &quotations),
+        keywords: keywords(text, &tokens),
+        sensitivity: Sensitivity::of(&intents),
+        intents,
+    }
+}
+
+/// Every intent with the verb that showed it, once; a question shows `Query`.
+fn triggers(tokens: &[Token], roles: &[Role]) -> BTreeSet<(Intent, &'static str)> {
+    let mut triggers = BTreeSet::new();
+    for sentence in clause::sentences(tokens, roles) {
+        let asked = sentence::asked(&sentence);
+        triggers.extend(asked.verbs.iter().map(|verb| (verb.intent, verb.lemma)));
+        if asked.question {
+            triggers.insert((Intent::Query, "?"));
+        }
+    }
+    triggers
+}
+
+fn confidence(triggers: usize) -> f64 {
+    let percent = match u8::try_from(triggers.min(4)) {
+        Ok(0) => 30,
+        Ok(count) => (60 + 10 * count).min(99),
+        Err(_) => 99,
+    };
+    f64::from(percent) / 100.0
+}
+
+fn entities(text: &str, tokens: &[Token], quotations: &[Quotation]) -> Vec<(String, String)> {
+    let quoted = quotations.iter().filter_map(|quotation| {
+        let marks = (tokens.get(quotation.first)?, tokens.get(quotation.last)?);
+        let inside = text.get(marks.0.end..marks.1.start)?.trim_matches('`').trim();
+        (!inside.is_empty()).then(|| ("quoted".to_owned(), inside.to_owned()))
+    });
+    entity::values(text).into_iter().chain(quoted).take(entity::ENTITIES_MAX).collect()
+}
+
+fn keywords(text: &str, tokens: &[Token]) -> Vec<String> {
+    let mut keywords: Vec<String> = Vec::with_capacity(KEYWORDS_MAX);
+    for token in tokens {
+        let Some(word) = token.word().filter(|word| !word.has(class::STOP)) else { continue };
+        let Some(written) = text.get(token.start..token.end) else { continue };
+        let lower: String =
+            written.to_lowercase().chars().filter(|c| !fold::is_invisible(*c)).collect();
+        let letters = word.plain.chars().filter(|c| c.is_alphabetic()).count();
+        if letters >= KEYWORD_LETTERS_MIN && !keywords.contains(&lower) {
+            keywords.push(lower);
+        }
+        if keywords.len() == KEYWORDS_MAX {
+            break;
+        }
+    }
+    keywords
+}
