@@ -12,18 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from chenu.errors import ChenuError
-from loadtest.database import DATABASES, fresh_database
+from loadtest.database import DATABASES
 from loadtest.demo.proof import Unproven, same, usd
-from loadtest.demo.stage import FUNDED, PROVIDERS, Play, Stage
+from loadtest.demo.stage import FUNDED, PROVIDERS, Stage
 from loadtest.demo.steps import approval, boundary, budget, ledger, stream
 from loadtest.demo.steps.rate import RateLimit
-from loadtest.processes import ProcessFailed, ServerProcess, UpstreamProcess
-from loadtest.tokens import Mint
+from loadtest.processes import ProcessFailed
+from loadtest.site import Site, running_site
 
 WIDTH: Final = 76
 
@@ -36,37 +35,20 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chenu-demo-") as name:
         try:
-            with ExitStack() as stack:
-                play = _started(kind, Path(name), stack)
-                asyncio.run(_show(play, started))
-                same(0, play.server.terminate(), "the server's exit status after SIGTERM")
+            with running_site(Path(name), kind, PROVIDERS) as site:
+                asyncio.run(_show(site, started))
+                same(0, site.server.terminate(), "the server's exit status after SIGTERM")
         except (Unproven, ProcessFailed, ChenuError, ExceptionGroup) as error:
             sys.exit(f"\nFAILED: {_why(error)}\n{_log_of(Path(name))}")
     print(f"\nEverything held, in {time.monotonic() - started:.0f} s.")
 
 
-def _started(kind: str, directory: Path, stack: ExitStack) -> Play:
-    url = stack.enter_context(fresh_database(kind, directory))
-    mint = Mint(directory)
-    upstream = stack.enter_context(UpstreamProcess(directory))
-    settings = {
-        "server": {"listen": "127.0.0.1:0"},
-        "database": {"url": url},
-        "identity": mint.settings,
-        "providers": upstream.provider_settings(PROVIDERS),
-        "log": {"level": "info", "json": True},
-    }
-    server = stack.enter_context(ServerProcess(directory, settings))
-    server.wait_serving()
-    return Play(server=server, upstream=upstream, mint=mint, directory=directory)
-
-
-async def _show(play: Play, started: float) -> None:
+async def _show(site: Site, started: float) -> None:
     print(
-        f"CHE·NU, process {play.server.pid}, on {play.server.target}; fake providers on"
-        f" {play.upstream.base_url}; ready after {time.monotonic() - started:.1f} s"
+        f"CHE·NU, process {site.server.pid}, on {site.server.target}; fake providers on"
+        f" {site.upstream.base_url}; ready after {time.monotonic() - started:.1f} s"
     )
-    async with Stage(play) as stage:
+    async with Stage(site) as stage:
         rate = RateLimit(stage)
         filling = asyncio.create_task(rate.fill())
         await _step("a", "an answer, streamed through seven lanes", stream.streamed(stage))

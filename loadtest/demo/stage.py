@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -13,8 +11,7 @@ from chenu.aio import Client
 from chenu.api.governance.v1 import budget_service_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2, routing_pb2
 from chenu_server.caller import SYSTEM_IDENTITY, PrincipalType, Role
-from loadtest.processes import ServerProcess, UpstreamProcess
-from loadtest.tokens import Mint
+from loadtest.site import Site, fund
 
 MAIN_PROVIDER: Final = "openai"  # of every step without a provider of its own
 MAIN_MODEL: Final = "gpt-6-luna"
@@ -40,29 +37,14 @@ CAST: Final[Mapping[str, tuple[PrincipalType, str, Iterable[Role]]]] = {
 FUNDED: Final = ("orders", "intake", "hasty", "brisk")
 
 
-@dataclass(frozen=True)
-class Play:
-    """The processes of one demo, and where their files are."""
-
-    server: ServerProcess
-    upstream: UpstreamProcess
-    mint: Mint
-    directory: Path
-
-
 class Stage:
     """Everybody's client, and the fake upstream's books."""
 
-    def __init__(self, play: Play) -> None:
-        self.upstream = play.upstream
-        self.directory = play.directory
-        self.server = play.server
+    def __init__(self, site: Site) -> None:
+        self.upstream = site.upstream
+        self.directory = site.directory
         self._clients = {
-            name: Client(
-                play.server.target,
-                token=play.mint.token(kind, name, {identity: roles}),
-                options=(("grpc.use_local_subchannel_pool", 1),),
-            )
+            name: site.client(kind, name, identity, roles)
             for name, (kind, identity, roles) in CAST.items()
         }
         self._stack = AsyncExitStack()
@@ -71,7 +53,7 @@ class Stage:
         for client in self._clients.values():
             await self._stack.enter_async_context(client)
         for name in FUNDED:
-            await self.fund(name, BUDGET_NANOUSD)
+            await fund(self[name], BUDGET_NANOUSD)
         return self
 
     async def __aexit__(
@@ -86,16 +68,8 @@ class Stage:
         """The client of one of the cast."""
         return self._clients[name]
 
-    async def fund(self, name: str, limit_nanousd: int) -> budget_service_pb2.Budget:
-        """Give the identity of one of the cast its only budget."""
-        return await self[name].budgets.create(
-            scope=budget_service_pb2.BUDGET_SCOPE_IDENTITY,
-            period=budget_service_pb2.BUDGET_PERIOD_TOTAL,
-            limit_nanousd=limit_nanousd,
-        )
-
     async def budget(self, name: str) -> budget_service_pb2.Budget:
-        """That budget as it stands."""
+        """The only budget of the identity of one of the cast."""
         (budget,) = [budget async for budget in self[name].budgets.list()]
         return budget
 

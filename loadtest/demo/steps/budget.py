@@ -8,6 +8,7 @@ from chenu import errors
 from chenu.api.pipeline.v1 import pipeline_service_pb2, router_service_pb2
 from loadtest.demo.proof import same, until, usd
 from loadtest.demo.stage import BUDGET_MODEL, Stage, ask, only
+from loadtest.site import fund
 
 CALLERS = 20
 FIT = 3
@@ -18,7 +19,7 @@ async def exhausted(stage: Stage) -> list[str]:
     """Twenty equal queries meet a budget that holds the worst case of three."""
     client = stage["thrift"]
     bound = await _worst_case(stage)
-    await stage.fund("thrift", FIT * bound)
+    await fund(client, FIT * bound)
     stage.upstream.hold()
     try:
         calls = [
