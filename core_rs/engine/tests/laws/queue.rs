@@ -133,8 +133,9 @@ fn a_light_call_passes_the_backlog_of_heavy_ones() {
 fn a_turn_counts_for_one_round_only() {
     let mut queue = FairQueue::new(100);
     queue.join("light", 100);
-    (0..9).for_each(|ticket| _ = queue.join("heavy", ticket));
-    assert_eq!([Some(100), Some(0), Some(1)], [queue.take(), queue.take(), queue.take()]);
+    (0..8).for_each(|ticket| _ = queue.join(["heavy", "bulk"][usize::from(ticket >= 4)], ticket));
+    let served: Vec<Option<i64>> = (0..4).map(|_| queue.take()).collect();
+    assert_eq!([100, 0, 4, 1].map(Some).to_vec(), served);
 
     assert_eq!(Some(0), queue.join("light", 101));
 }
