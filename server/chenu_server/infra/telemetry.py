@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Final
 
 import structlog
@@ -17,14 +18,14 @@ SECRET_LENGTH_MIN: Final = 6  # a shorter one would redact words
 
 # Keys whose text is secret whatever it looks like.
 _KEY: Final = re.compile(
-    r"(?:^|[_.-])(?:authorization|token|secret|password|passwd|api_?key|cookie|credentials?)$",
+    r"(?:^|[_.-])(?:authorization|token|secret|password|passwd|api[_-]?key|cookie|credentials?)$",
     re.IGNORECASE,
 )
 # Texts that look like a secret wherever they stand: JWTs, bearer headers, provider keys, the
 # password of a URL.
-_VALUE: Final = re.compile(
+_SHAPES: Final = (
     r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
-    r"|(?i:bearer)\s+[\w.~+/-]{8,}=*"
+    r"|[Bb][Ee][Aa][Rr][Ee][Rr] +[\w.~+/-]{8,}=*"
     r"|\b(?:sk|pk|xai|gsk|pplx|csk|fw|r8)[-_][\w-]{12,}"
     r"|\bAIza[\w-]{20,}"
     r"|(?<=://)[^\s/@:]+:[^\s/@]+(?=@)"
@@ -38,18 +39,20 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = sorted({it for it in secrets if len(it) >= SECRET_LENGTH_MIN}, key=len)
-        pattern = "|".join(map(re.escape, reversed(known)))
-        self._known = re.compile(pattern) if pattern else None
+        self._secret = re.compile("|".join([*map(re.escape, reversed(known)), _SHAPES]))
 
     def __call__(self, logger: Any, method: str, event: Event) -> Event:
         """The structlog processor. Runs after exceptions became text."""
         for name, value in event.items():
-            event[name] = self._shown(name, value)
+            if type(value) is not int:  # most values are short numbers and words
+                event[name] = self._shown(name, value)
         return event
 
     def _shown(self, name: str, value: Any) -> Any:
         if isinstance(value, str):
-            return REDACTED if _KEY.search(name) else self._without(value)
+            if _is_secret(name):
+                return REDACTED
+            return value if len(value) < SECRET_LENGTH_MIN else self._secret.sub(REDACTED, value)
         if isinstance(value, bool | int | float | None):
             return value
         if isinstance(value, Mapping):
@@ -58,10 +61,10 @@ class Redaction:
             return [self._shown(name, inner) for inner in value]
         return self._shown(name, str(value))
 
-    def _without(self, text: str) -> str:
-        if self._known is not None:
-            text = self._known.sub(REDACTED, text)
-        return _VALUE.sub(REDACTED, text)
+
+@lru_cache(maxsize=1_024)
+def _is_secret(name: str) -> bool:
+    return _KEY.search(name) is not None
 
 
 def configure(

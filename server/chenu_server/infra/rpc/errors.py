@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -21,6 +22,7 @@ DETAILS_BYTES_MAX: Final = 4_096
 MESSAGE_BYTES_MAX: Final = 400
 PUSHBACK: Final = (("grpc-retry-pushback-ms", "-1"),)
 
+Cut = Callable[[str], str]
 _Status = grpc.StatusCode
 
 STATUS_OF: Final[
@@ -88,7 +90,7 @@ def to_status(error: errors.ChenuError) -> grpc.Status:
     """
     code, _ = STATUS_OF[type(error)]
     for longest in (DETAILS_BYTES_MAX, 1_000, 400, 160, 64):
-        details = [_packed(detail) for detail in _details(error, longest)]
+        details = [_packed(it) for it in _details(error, partial(_cut, bytes_max=longest))]
         if sum(detail.ByteSize() for detail in details) <= DETAILS_BYTES_MAX:
             break
     message = _cut(str(error), MESSAGE_BYTES_MAX)
@@ -101,48 +103,44 @@ def to_status(error: errors.ChenuError) -> grpc.Status:
     return result
 
 
-def _details(error: errors.ChenuError, longest: int) -> Iterator[Message]:
+def _details(error: errors.ChenuError, cut: Cut) -> Iterator[Message]:
     yield error_details_pb2.ErrorInfo(
         reason=reason_of(error),
         domain=DOMAIN,
-        metadata={name: _cut(value, longest) for name, value in error.metadata().items()},
+        metadata={name: cut(value) for name, value in error.metadata().items()},
     )
     if isinstance(error, errors.Retryable):
         delay = duration_pb2.Duration()
         delay.FromMicroseconds(max(0, error.retry_after_us))
         yield error_details_pb2.RetryInfo(retry_delay=delay)
     elif isinstance(error, errors.BudgetExhausted):
-        yield _quota_failure(error)
+        # Which budget, never how much of it: amounts are for a `budget_admin` alone.
+        subject = f"{error.scope}:{error.budget_id}" if error.budget_id else error.scope
+        quota = {"subject": cut(subject), "description": cut(str(error))}
+        yield error_details_pb2.QuotaFailure(violations=[quota])
     elif isinstance(error, errors.CheckpointPending):
-        yield from _checkpoint_details(error, longest)
+        yield from _checkpoint_details(error, cut)
     elif isinstance(error, errors.InvalidField):
-        yield _bad_request(error.field, _cut(error.problem, longest))
+        yield _bad_request(cut(error.field), cut(error.problem))
     elif isinstance(error, errors.RequestTooLarge):
-        yield _bad_request(error.field or "request", str(error))
+        yield _bad_request(cut(error.field or "request"), str(error))
 
 
-def _quota_failure(error: errors.BudgetExhausted) -> Message:
-    """Which budget, never how much of it: amounts are for a `budget_admin` alone."""
-    subject = f"{error.scope}:{error.budget_id}" if error.budget_id else error.scope
-    failure: Message = error_details_pb2.QuotaFailure(
-        violations=[{"subject": subject, "description": str(error)}]
-    )
-    return failure
-
-
-def _checkpoint_details(error: errors.CheckpointPending, longest: int) -> Iterator[Message]:
-    question = _cut(error.question, longest)
-    yield error_details_pb2.PreconditionFailure(
-        violations=[{"type": "CHECKPOINT", "subject": error.checkpoint_id, "description": question}]
-    )
+def _checkpoint_details(error: errors.CheckpointPending, cut: Cut) -> Iterator[Message]:
+    question = cut(error.question)
+    condition = {
+        "type": "CHECKPOINT",
+        "subject": cut(error.checkpoint_id),
+        "description": question,
+    }
+    yield error_details_pb2.PreconditionFailure(violations=[condition])
     yield error_details_pb2.LocalizedMessage(locale="en", message=question)
-    yield error_details_pb2.LocalizedMessage(locale="fr", message=_cut(error.question_fr, longest))
+    yield error_details_pb2.LocalizedMessage(locale="fr", message=cut(error.question_fr))
 
 
 def _bad_request(field: str, problem: str) -> Message:
-    refused: Message = error_details_pb2.BadRequest(
-        field_violations=[{"field": field, "description": problem}]
-    )
+    violation = {"field": field, "description": problem}
+    refused: Message = error_details_pb2.BadRequest(field_violations=[violation])
     return refused
 
 

@@ -1,0 +1,1 @@
+"""Settings: what is accepted, and what is said of what is not."""

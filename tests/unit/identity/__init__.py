@@ -1,0 +1,1 @@
+"""Tokens, the boundary, violations."""

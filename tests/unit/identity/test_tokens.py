@@ -1,0 +1,244 @@
+"""What a token says, how it is made, and where its key is kept."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chenu_server.caller import Principal, PrincipalType, Role
+from chenu_server.errors import TokenExpired, TokenInvalid
+from chenu_server.governance.identity.model import ClaimNames, Issuer, VerifiedToken
+from chenu_server.governance.identity.tokens import (
+    KeyFileError,
+    create_key,
+    issue,
+    read_key,
+    verify,
+)
+from tests.unit.identity.samples import CLAIMS, ISSUER, KEY, NOW_S, NOW_US, signed, token
+
+ISSUERS = {ISSUER.name: ISSUER}
+GOOD = token()
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.="
+
+names = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=40)
+identity_ids = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True)
+
+
+def said(claims: dict[str, Any]) -> VerifiedToken:
+    """What a token with these claims says."""
+    return verify(signed({**CLAIMS, **claims}), ISSUERS, NOW_US)
+
+
+@given(
+    name=names,
+    kind=st.sampled_from([PrincipalType.SERVICE, PrincipalType.AGENT]),
+    identities=st.dictionaries(
+        identity_ids, st.sets(st.sampled_from([Role.MEMBER, Role.APPROVER])), min_size=1, max_size=4
+    ),
+    acting_for=st.lists(names, max_size=3),
+    lifetime_s=st.integers(1, 86_400),
+)
+def test_a_token_says_what_it_was_issued_to_say(
+    name: str,
+    kind: PrincipalType,
+    identities: dict[str, set[Role]],
+    acting_for: list[str],
+    lifetime_s: int,
+) -> None:
+    """For whom it was made, for whom that one acts, where and until when."""
+    principal = Principal(type=kind, id=name)
+
+    made = issue(
+        ISSUER,
+        principal,
+        identities,
+        now_us=NOW_US,
+        lifetime_s=lifetime_s,
+        acting_for=acting_for,
+        methods=["pwd"],
+    )
+
+    expected = VerifiedToken(
+        issuer=ISSUER.name,
+        principal=principal,
+        acting_for=tuple(acting_for),
+        identities={name: frozenset(roles) for name, roles in identities.items()},
+        methods=("pwd",),
+        expires_us=(NOW_S + lifetime_s) * 1_000_000,
+    )
+    assert expected == verify(made, ISSUERS, NOW_US)
+
+
+@given(position=st.integers(0, len(GOOD) - 1), character=st.sampled_from(ALPHABET))
+def test_a_changed_character_never_verifies(position: int, character: str) -> None:
+    """Whichever it is: every bit of a token counts."""
+    mutated = GOOD[:position] + character + GOOD[position + 1 :]
+    if mutated == GOOD:
+        return
+
+    with pytest.raises(TokenInvalid):
+        verify(mutated, ISSUERS, NOW_US)
+
+
+@given(
+    start=st.integers(0, len(GOOD)), count=st.integers(1, 8), inserted=st.text(ALPHABET, max_size=8)
+)
+def test_a_cut_or_spliced_token_never_verifies(start: int, count: int, inserted: str) -> None:
+    """Deletions and insertions."""
+    mutated = GOOD[:start] + inserted + GOOD[start + count :]
+    if mutated == GOOD:
+        return
+
+    with pytest.raises(TokenInvalid):
+        verify(mutated, ISSUERS, NOW_US)
+
+
+@given(text=st.text(max_size=300))
+def test_any_text_is_refused_and_nothing_else_happens(text: str) -> None:
+    """A stranger's header reaches this code."""
+    with pytest.raises(TokenInvalid):
+        verify(text, ISSUERS, NOW_US)
+
+
+def test_an_actor_is_who_calls_and_acts_for_the_subject() -> None:
+    """RFC 8693 §4.1: the outermost actor is the current one, the most nested the first."""
+    act = {"sub": "planner", "act": {"sub": "assistant"}}
+
+    token = said({"sub": "alice", "chenu_type": "agent", "act": act})
+
+    assert Principal(type=PrincipalType.AGENT, id="planner") == token.principal
+    assert ("assistant", "alice") == token.acting_for
+
+
+@pytest.mark.parametrize(
+    ("identity", "granted", "held"),
+    [
+        ("acme", ["member", "operator"], {Role.MEMBER}),
+        ("system", ["operator", "system_auditor"], {Role.OPERATOR, Role.SYSTEM_AUDITOR}),
+        ("acme", ["member", "janitor", "MEMBER"], {Role.MEMBER}),
+        ("acme", [], set()),
+    ],
+)
+def test_roles_are_those_that_this_server_knows(
+    identity: str, granted: list[str], held: set[Role]
+) -> None:
+    """An issuer's other roles mean nothing here; `operator` is held on `system` alone."""
+    assert {identity: held} == said({"chenu_identities": {identity: granted}}).identities
+
+
+def test_a_token_without_a_type_is_a_services() -> None:
+    """The type with the least that a person may do."""
+    without = {name: value for name, value in CLAIMS.items() if name != "chenu_type"}
+
+    token = verify(signed(without), ISSUERS, NOW_US)
+
+    assert PrincipalType.SERVICE is token.principal.type
+
+
+def test_claim_names_are_the_issuers() -> None:
+    """An identity provider has names of its own."""
+    names = ClaimNames(principal_type="kind", identities="tenants", actor="actor", methods="how")
+    issuer = Issuer(
+        name="i", audience="chenu", key=KEY, principal_types=frozenset(PrincipalType), claims=names
+    )
+    agent = Principal(type=PrincipalType.AGENT, id="bot")
+
+    made = issue(
+        issuer,
+        agent,
+        {"acme": [Role.MEMBER]},
+        now_us=NOW_US,
+        lifetime_s=60,
+        acting_for=["alice"],
+        methods=["mfa"],
+    )
+
+    token = verify(made, {"i": issuer}, NOW_US)
+    assert (agent, ("alice",), ("mfa",)) == (token.principal, token.acting_for, token.methods)
+    with pytest.raises(TokenInvalid):
+        verify(made, {"i": Issuer(name="i", audience="chenu", key=KEY)}, NOW_US)
+
+
+@pytest.mark.parametrize(("late_us", "good"), [(4_999_999, True), (5_000_000, False)])
+def test_leeway_is_for_clocks_that_differ_and_ends_exactly(late_us: int, good: bool) -> None:
+    """At most a minute, by configuration."""
+    issuer = Issuer(name=ISSUER.name, audience="chenu", key=KEY, leeway_s=5)
+    at_us = CLAIMS["exp"] * 1_000_000 + late_us
+
+    if good:
+        assert "svc-1" == verify(signed(CLAIMS), {issuer.name: issuer}, at_us).principal.id
+    else:
+        with pytest.raises(TokenExpired):
+            verify(signed(CLAIMS), {issuer.name: issuer}, at_us)
+
+
+def test_an_issuer_makes_no_token_that_it_may_not() -> None:
+    """Whoever runs `chenu token issue` learns of it there, not from a refused call."""
+    issuer = Issuer(name="i", audience="chenu", key=KEY)
+    user = Principal(type=PrincipalType.USER, id="alice")
+
+    with pytest.raises(TokenInvalid):
+        issue(issuer, user, {"acme": [Role.MEMBER]}, now_us=NOW_US, lifetime_s=60)
+
+
+def test_the_key_stands_in_no_repr() -> None:
+    """Settings and issuers are logged."""
+    assert "key" not in repr(ISSUER)
+
+
+# --- key files --------------------------------------------------------------------------------
+
+
+def test_a_new_key_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whoever reads it can be anybody."""
+    path = tmp_path / "var" / "token.key"
+
+    create_key(path)
+
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+    assert 32 == len(read_key(path))
+
+
+def test_a_key_is_never_replaced(tmp_path: Path) -> None:
+    """Every token made with it would end."""
+    path = tmp_path / "token.key"
+    create_key(path)
+    before = path.read_bytes()
+
+    with pytest.raises(FileExistsError):
+        create_key(path)
+
+    assert before == path.read_bytes()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_key_that_others_can_read_is_not_used(tmp_path: Path, mode: int) -> None:
+    """It is no secret any more."""
+    path = tmp_path / "token.key"
+    create_key(path)
+    path.chmod(mode)
+
+    with pytest.raises(KeyFileError, match="chmod 600"):
+        read_key(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "chenu token key"), (b"!!", "no base64url"), (b"AAAA", "fewer")]
+)
+def test_a_file_that_holds_no_key_says_what_to_do(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    """The person who starts the server reads this."""
+    path = tmp_path / "token.key"
+    if content is not None:
+        path.write_bytes(content)
+        path.chmod(0o600)
+
+    with pytest.raises(KeyFileError, match=why):
+        read_key(path)

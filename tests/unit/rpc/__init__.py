@@ -1,0 +1,1 @@
+"""The transport on a real port: layers, statuses, pages, drain."""

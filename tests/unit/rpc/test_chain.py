@@ -1,0 +1,148 @@
+"""One chain for all four kinds of rpc."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from chenu_server.errors import InvalidField
+from chenu_server.infra.rpc.interceptors.chain import Chain, Context, Handler, Layer
+from chenu_server.infra.rpc.interceptors.error_mapping import ErrorMapping
+from chenu_server.infra.rpc.interceptors.payload_validation import PayloadValidation
+from chenu_server.infra.rpc.methods import Method
+
+KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
+DECODE: Any = bytes.decode
+
+
+class Counting:
+    """A layer that counts how often it was folded and passed."""
+
+    def __init__(self) -> None:
+        self.folded = 0
+        self.passed = 0
+
+    def around(self, method: Method, proceed: Handler) -> Handler:
+        """Count."""
+        self.folded += 1
+
+        async def counted(request: Any, context: Context) -> Any:
+            self.passed += 1
+            return await proceed(request, context)
+
+        return counted
+
+
+async def unary(request: str, context: Context) -> bytes:
+    """Echo."""
+    if request == "no":
+        raise InvalidField("text", "is no")
+    return request.encode()
+
+
+async def streamed(request: str, context: Context) -> AsyncIterator[bytes]:
+    """Echo each character."""
+    for character in await unary(request, context):
+        yield bytes([character])
+
+
+async def gathered(requests: AsyncIterator[str], context: Context) -> bytes:
+    """Echo all at once."""
+    return b"".join([await unary(request, context) async for request in requests])
+
+
+async def mirrored(requests: AsyncIterator[str], context: Context) -> AsyncIterator[bytes]:
+    """Echo one by one."""
+    async for request in requests:
+        yield await unary(request, context)
+
+
+HANDLERS: dict[str, Any] = dict(zip(KINDS, (unary, streamed, gathered, mirrored), strict=True))
+
+
+async def echoing(*layers: Layer) -> tuple[grpc.aio.Server, grpc.aio.Channel]:
+    """A server of the four kinds, and a channel to it."""
+    names = [f"/test.Echo/{kind}" for kind in KINDS]
+    methods = {name: Method(name=name, request_name="text", access=None) for name in names}
+    makers: dict[str, Any] = {kind: getattr(grpc, f"{kind}_rpc_method_handler") for kind in KINDS}
+    handlers = {kind: makers[kind](HANDLERS[kind], DECODE, None) for kind in KINDS}
+    server = grpc.aio.server(interceptors=[Chain(methods, layers)])
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    return server, grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+
+
+async def answers(channel: grpc.aio.Channel, kind: str, *sent: bytes) -> list[bytes]:
+    """All that one rpc answers."""
+    rpc: Any = getattr(channel, kind)(f"/test.Echo/{kind}")
+    requests: Iterator[bytes] | bytes = iter(sent) if kind.startswith("stream") else sent[0]
+    call = rpc(requests, timeout=20)
+    if kind.endswith("unary"):
+        return [await call]
+    return [message async for message in call]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("unary_unary", [b"ab"]),
+        ("unary_stream", [b"a", b"b"]),
+        ("stream_unary", [b"abcd"]),
+        ("stream_stream", [b"ab", b"cd"]),
+    ],
+)
+async def test_every_kind_passes_every_layer_once(kind: str, expected: list[bytes]) -> None:
+    """A layer is written once, and no kind of rpc slips past it."""
+    counting = Counting()
+    server, channel = await echoing(ErrorMapping(), counting, PayloadValidation())
+
+    answered = await answers(channel, kind, b"ab", b"cd")
+
+    await channel.close()
+    await server.stop(None)
+    assert expected == answered
+    assert (1, 1) == (counting.folded, counting.passed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_kind_is_refused_alike(kind: str) -> None:
+    """Whether a refusal comes before or after the first message."""
+    server, channel = await echoing(ErrorMapping(), PayloadValidation())
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await answers(channel, kind, b"no")
+
+    await channel.close()
+    await server.stop(None)
+    assert grpc.StatusCode.INVALID_ARGUMENT == caught.value.code()
+    assert "text: is no" == caught.value.details()
+
+
+async def test_layers_are_folded_once_per_method() -> None:
+    """Folding for each call would cost more than the layers do."""
+    counting = Counting()
+    server, channel = await echoing(ErrorMapping(), counting, PayloadValidation())
+
+    for _ in range(5):
+        await answers(channel, "unary_unary", b"ab")
+
+    await channel.close()
+    await server.stop(None)
+    assert (1, 5) == (counting.folded, counting.passed)
+
+
+async def test_an_rpc_that_nobody_serves_is_unimplemented() -> None:
+    """The transport's own answer, listed in the contract."""
+    server, channel = await echoing(ErrorMapping())
+
+    rpc: Any = channel.unary_unary("/test.Echo/other")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await rpc(b"", timeout=20)
+
+    await channel.close()
+    await server.stop(None)
+    assert grpc.StatusCode.UNIMPLEMENTED == caught.value.code()

@@ -1,0 +1,154 @@
+"""What a refusal looks like on the wire, and how large it may get."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import fields
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
+
+from chenu_server import errors
+from chenu_server.infra.rpc.errors import DETAILS_BYTES_MAX, STATUS_OF, to_status
+
+CHECKPOINT_ID = "7d6f0e6e-1f0e-4bb2-8f6b-1df3f6a1f0aa"
+DIGEST = "ab" * 32
+
+
+def pending(question: str = "Delete?", question_fr: str = "Supprimer ?") -> errors.ChenuError:
+    """A query that waits for a person."""
+    return errors.CheckpointPending(
+        request_id=CHECKPOINT_ID,
+        checkpoint_id=CHECKPOINT_ID,
+        types=("cross_sphere", "destructive_action"),
+        action="nova.query",
+        action_digest=DIGEST,
+        expires_at="2026-01-01T00:00:00Z",
+        question=question,
+        question_fr=question_fr,
+    )
+
+
+def rich(error: errors.ChenuError) -> status_pb2.Status:
+    """The status in the trailers."""
+    trailers = dict(to_status(error).trailing_metadata or ())
+    return status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
+
+
+def detail(error: errors.ChenuError, kind: type[Any]) -> list[Any]:
+    """All details of a kind."""
+    found = []
+    for packed in rich(error).details:
+        message = kind()
+        if packed.Unpack(message):
+            found.append(message)
+    return found
+
+
+def sample(error: type[errors.ChenuError], text: str) -> errors.ChenuError:
+    """An error of this class with the same text wherever text may stand."""
+    values: dict[str, Any] = {
+        "int": 7,
+        "bool": True,
+        "str": text,
+        "tuple[str, ...]": (text,) * 8,
+    }
+    return error(**{field.name: values[str(field.type)] for field in fields(error)})
+
+
+def test_every_refusal_names_its_domain_and_reason() -> None:
+    """A client acts on the pair; the domain tells our reasons from other services'."""
+    (info,) = detail(errors.BudgetRequired(), error_details_pb2.ErrorInfo)
+
+    assert ("chenu", "BUDGET_REQUIRED") == (info.domain, info.reason)
+
+
+@pytest.mark.parametrize("delay_us", [1, 999_999, 1_000_000, 120_000_001])
+def test_a_retry_time_is_exact_to_the_microsecond(delay_us: int) -> None:
+    """A call at that time succeeds; one a moment before would not."""
+    (retry,) = detail(errors.IdentityBlocked(delay_us), error_details_pb2.RetryInfo)
+
+    assert delay_us == retry.retry_delay.ToMicroseconds()
+
+
+def test_only_what_may_be_repeated_has_a_retry_time() -> None:
+    """A retry of anything else is refused again."""
+    having = {
+        error for error in STATUS_OF if detail(sample(error, "x"), error_details_pb2.RetryInfo)
+    }
+
+    assert set(errors.Retryable.__subclasses__()) == having
+
+
+@pytest.mark.parametrize(("budget_id", "subject"), [("b-1", "identity:b-1"), ("", "identity")])
+def test_an_exhausted_budget_is_named_without_an_amount(budget_id: str, subject: str) -> None:
+    """How much is left is for a budget_admin alone."""
+    (failure,) = detail(
+        errors.BudgetExhausted("identity", budget_id), error_details_pb2.QuotaFailure
+    )
+
+    (violation,) = failure.violations
+    assert subject == violation.subject
+    assert not any(character.isdigit() for character in violation.description)
+
+
+def test_a_pending_checkpoint_asks_its_question_in_two_languages() -> None:
+    """The person who decides need not read English."""
+    (failure,) = detail(pending(), error_details_pb2.PreconditionFailure)
+    asked = {it.locale: it.message for it in detail(pending(), error_details_pb2.LocalizedMessage)}
+
+    (violation,) = failure.violations
+    assert ("CHECKPOINT", CHECKPOINT_ID, "Delete?") == (
+        violation.type,
+        violation.subject,
+        violation.description,
+    )
+    assert {"en": "Delete?", "fr": "Supprimer ?"} == asked
+
+
+@pytest.mark.parametrize(
+    ("error", "field"),
+    [
+        (errors.InvalidField("text", "is empty"), "text"),
+        (errors.RequestTooLarge(262_144), "request"),
+        (errors.RequestTooLarge(262_144, "text"), "text"),
+    ],
+)
+def test_a_refused_field_is_named(error: errors.ChenuError, field: str) -> None:
+    """A form can show the message beside the field."""
+    (request,) = detail(error, error_details_pb2.BadRequest)
+
+    assert [field] == [violation.field for violation in request.field_violations]
+
+
+@pytest.mark.parametrize("error", STATUS_OF, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("text", ["x" * 20_000, "\U0001f512" * 500, "\ud800" * 700])
+def test_trailers_stay_small_whatever_is_refused(error: type[errors.ChenuError], text: str) -> None:
+    """Over 8 KiB of trailers a client sees a broken connection in place of the refusal."""
+    status = to_status(sample(error, text))
+
+    packed = rich(sample(error, text))
+    headers: Any = dict(status.trailing_metadata or ())
+    encoded = len(base64.b64encode(headers["grpc-status-details-bin"]))
+    assert sum(one.ByteSize() for one in packed.details) <= DETAILS_BYTES_MAX
+    assert encoded + len(quote(status.details or "")) < 8_000
+
+
+def test_ids_and_digests_arrive_whole_beside_long_questions() -> None:
+    """A cut id would make the refusal useless."""
+    (info,) = detail(pending("é" * 500, "\U0001f512" * 500), error_details_pb2.ErrorInfo)
+
+    assert {CHECKPOINT_ID} == {info.metadata["checkpoint_id"], info.metadata["request_id"]}
+    assert DIGEST == info.metadata["action_digest"]
+
+
+def test_questions_of_the_usual_length_arrive_whole() -> None:
+    """Only what would not fit is cut."""
+    asked = [
+        it.message
+        for it in detail(pending("a" * 500, "b" * 500), error_details_pb2.LocalizedMessage)
+    ]
+
+    assert ["a" * 500, "b" * 500] == asked

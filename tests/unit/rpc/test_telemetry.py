@@ -1,0 +1,92 @@
+"""What is logged, and what never is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from chenu_server.infra.telemetry import REDACTED, Redaction
+from tests.unit.identity.samples import token
+
+PROGRAM = """
+import logging, structlog
+from chenu_server.infra import telemetry
+from chenu_server.infra.rpc.context import CALL, Call
+telemetry.configure(level="info", json=True, secrets=["provider-key-1"])
+log = structlog.get_logger()
+log.debug("quiet")
+log.info("started", key="provider-key-1 was read", port=1)
+CALL.set(Call("/s/M", "peer", {}, 0, None, trace_id="t", span_id="s"))
+try:
+    raise ValueError("the provider said provider-key-1 is bad")
+except ValueError:
+    log.exception("failed")
+logging.getLogger("library").warning("connecting with %s", "provider-key-1")
+"""
+
+
+def redacted(**event: Any) -> dict[str, Any]:
+    """What is left of an event."""
+    return dict(Redaction(["hunter2hunter2"])(None, "info", dict(event)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["authorization", "token", "access_token", "api_key", "x-api-key", "password", "client_secret"],
+)
+def test_text_under_a_secret_name_is_never_logged(name: str) -> None:
+    """Whatever it looks like."""
+    assert {name: REDACTED} == redacted(**{name: "plain"})
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"got {token()} from peer", f"got {REDACTED} from peer"),
+        ("authorization: Bearer abcdefgh12345678", f"authorization: {REDACTED}"),
+        ("key sk-ant-REDACTED refused", f"key {REDACTED} refused"),
+        ("AIzaSyA1234567890abcdefghij is bad", f"{REDACTED} is bad"),
+        ("postgresql+psycopg://chenu:pw@db/chenu", f"postgresql+psycopg://{REDACTED}@db/chenu"),
+        ("the key hunter2hunter2.", f"the key {REDACTED}."),
+    ],
+)
+def test_text_that_looks_like_a_secret_is_never_logged(text: str, left: str) -> None:
+    """Libraries put keys into messages of their own."""
+    assert {"message": left} == redacted(message=text)
+
+
+def test_secrets_are_found_inside_structures() -> None:
+    """A header map or a list of arguments is logged as often as a text."""
+    seen = redacted(
+        headers={"api_key": "plain", "list": ["hunter2hunter2", 3]}, error=KeyError("x")
+    )
+
+    assert {
+        "headers": {"api_key": REDACTED, "list": [REDACTED, 3]},
+        "error": "'x'",
+    } == seen
+
+
+def test_numbers_and_words_are_left_alone() -> None:
+    """Token counts are not tokens."""
+    event = {"tokens_used": 12, "output_tokens": 3, "outcome": "OK", "estimated": False, "id": None}
+
+    assert event == redacted(**event)
+
+
+def test_every_line_is_json_with_its_call_and_without_secrets() -> None:
+    """Also a stack, and what a library logs by itself."""
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=50, check=True
+    )
+
+    lines = [json.loads(line) for line in run.stderr.splitlines()]
+    assert ["started", "failed", "connecting with " + REDACTED] == [line["event"] for line in lines]
+    assert ["info", "error", "warning"] == [line["level"] for line in lines]
+    assert [None, "t", "t"] == [line.get("trace_id") for line in lines]
+    assert "ValueError" in lines[1]["exception"]
+    assert "provider-key-1" not in run.stderr
