@@ -32,14 +32,14 @@ class Configured:
 
     def settings(self, more: Mapping[str, Any] | None = None) -> Settings:
         """
-        The settings; `more`, by dotted key, lies over everything else.
+        The settings; `more`, by dotted key, lies over all but --set.
 
         Raises:
             typer.Exit: They are refused; every problem has been told.
         """
         from chenu_server.config import ConfigError, load_settings
 
-        overrides = dict(_assigned(text) for text in self.set or ()) | dict(more or {})
+        overrides = dict(more or {}) | dict(_assigned(text) for text in self.set or ())
         try:
             return load_settings(self.config, overrides)
         except ConfigError as error:

@@ -38,9 +38,9 @@ SOURCE: Final = Path(__file__).resolve().parents[3]
 def dev(
     configured: Configured,
     *,
-    folder: Annotated[
-        Path, typer.Option(help="Where the database, the key and the token are kept.")
-    ] = Path("var/dev"),
+    folder: Annotated[Path, typer.Option(help="Where the database and the token are kept.")] = Path(
+        "var/dev"
+    ),
     listen: Annotated[str, typer.Option(help="host:port; port 0 takes a free one.")] = "",
 ) -> None:
     """Serve on SQLite with a fake provider, a budget and a token, until Ctrl-C."""
@@ -79,7 +79,7 @@ async def _dev(configured: Configured, folder: Path, listen: str) -> None:
 
 
 def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
-    """Everything that makes it a toy, over whatever else is configured."""
+    """What makes it a toy, over file and environment."""
     providers = {
         name: {
             "base_url": f"{base_url}/{name}{'' if name == 'anthropic' else '/v1'}",
@@ -87,15 +87,10 @@ def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
         }
         for name in PROVIDERS
     }
-    issuer = {
-        "name": "chenu-local",
-        "key_file": str(folder / "token.key"),
-        "principal_types": ["user", "service", "agent"],
-    }
     return {
         "server.listen": listen or "127.0.0.1:50051",
         "database.url": f"sqlite:///{folder / 'chenu.db'}",
-        "identity.issuers": [issuer],
+        "log.level": "warning",
         "providers.enabled": list(PROVIDERS),
         "providers.settings": providers,
     }

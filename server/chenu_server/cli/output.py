@@ -73,10 +73,14 @@ def note(text: str) -> None:
 
 
 def message_object(message: Message) -> dict[str, Any]:
-    """A message as proto3 JSON with the contract's field names."""
+    """A message as proto3 JSON with the contract's field names; zeros are there too."""
     from google.protobuf.json_format import MessageToDict
 
-    return dict(MessageToDict(message, preserving_proto_field_name=True))
+    return dict(
+        MessageToDict(
+            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+    )
 
 
 def usd(nanousd: int) -> str:

@@ -116,8 +116,7 @@ def issued(issuer: Issuer, claims: Claims, now_us: int) -> str:
         raise fail(
             ExitCode.USAGE,
             "no server takes such a token; subjects have 1 to 256 characters, identities 1 to 64"
-            " of a-z, 0-9, dot, underscore and dash, and operator and system_auditor are held on"
-            " the identity system alone",
+            " of a-z, 0-9, dot, underscore and dash; a user acts for nobody",
         ) from error
 
 

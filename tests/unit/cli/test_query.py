@@ -69,7 +69,7 @@ def test_json_prints_every_event(gateway: Gateway, chenu: Shell) -> None:
     assert ["EVENT_TYPE_PIPELINE_START", "EVENT_TYPE_LLM_CALL_START"] == [
         line["type"] for line in lines[:2]
     ]
-    assert {"attempt": 1, "text": "Hel"} == lines[2]["llm_call_delta"]
+    assert {"attempt": 1, "offset": "0", "text": "Hel"} == lines[2]["llm_call_delta"]
 
 
 def test_every_option_reaches_the_request(gateway: Gateway, chenu: Shell) -> None:

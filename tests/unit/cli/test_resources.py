@@ -143,7 +143,7 @@ def test_a_list_is_a_table_on_a_terminal(
         (("budgets", "update", "b-1", "--limit-usd", "25"), "etag", "e-1"),
         (("budgets", "delete", "b-1"), "budget_id", "b-1"),
         (("queries", "list"), "request_id", "q-1"),
-        (("queries", "get", "q-1"), "answer", {"text": "Hello"}),
+        (("queries", "cancel", "q-1"), "cost_nanousd", "3000000"),
         (("queries", "cancel", "q-1"), "request_id", "q-1"),
     ],
 )

@@ -1,0 +1,90 @@
+"""`chenu dev`: one command, and everything is there to try it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from chenu_server.cli.app import app
+from chenu_server.cli.exit_codes import ExitCode
+
+ROOT = Path(__file__).resolve().parents[3]
+START_S = 60
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], Path]]:
+    """A server that `chenu dev` runs: what it says to export, and its folder."""
+    folder = tmp_path_factory.mktemp("dev")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chenu_server", "dev", "--listen", "127.0.0.1:0"],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    giving_up = threading.Timer(START_S, process.kill)
+    giving_up.start()
+    assert process.stderr is not None
+    exports: dict[str, str] = {}
+    for line in process.stderr:
+        if line.strip().startswith("export "):
+            exports = dict(word.split("=", 1) for word in line.split()[1:])
+        if "Ctrl-C" in line:
+            break
+    yield exports, folder
+    process.send_signal(signal.SIGINT)
+    code = process.wait(START_S)
+    giving_up.cancel()
+    process.stderr.close()
+    assert 0 == code
+
+
+def chenu(exports: dict[str, str], *arguments: str) -> Result:
+    """A command in the terminal where the exports were pasted."""
+    return CliRunner().invoke(app, list(arguments), env=exports)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(150)
+def test_the_pasted_commands_work(dev: tuple[dict[str, str], Path]) -> None:
+    """What it prints is the tour: ask, be blocked, approve, run."""
+    exports, folder = dev
+    answered = chenu(exports, "query", "What changed since Monday?")
+    blocked = chenu(exports, "query", "Delete all archived items")
+    listed = chenu(exports, "checkpoints", "list", "--state", "pending").stdout.splitlines()
+    checkpoint_id = listed[1].split("\t")[0]
+    approved = chenu(exports, "checkpoints", "approve", checkpoint_id, "--yes")
+    request_id = approved.stdout.splitlines()[1].split()[1]
+    continued = chenu(exports, "watch", "--continue", request_id)
+
+    assert (0, ExitCode.BLOCKED) == (answered.exit_code, blocked.exit_code)
+    assert "heard: What changed since Monday?" in answered.stdout
+    assert f"chenu checkpoints approve {checkpoint_id}" in blocked.stderr
+    assert "heard: Delete all archived items" in continued.stdout
+    assert 0o600 == Path(exports["CHENUCLI_TOKEN_FILE"]).stat().st_mode & 0o777
+    assert Path(exports["CHENUCLI_TOKEN_FILE"]).is_relative_to(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(150)
+def test_what_it_exports_verifies_offline(
+    dev: tuple[dict[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token for `system` is one command away, and the ledger it reads can be checked."""
+    exports, folder = dev
+    monkeypatch.chdir(folder)
+    claims = "--subject root --type user --identity system=member,system_auditor"
+    token = chenu({}, "token", "issue", *claims.split()).stdout.strip()
+    system = {**exports, "CHENUCLI_TOKEN_FILE": "", "CHENUCLI_TOKEN": token}
+    exported = chenu(system, "audit", "export", "-o", "ledger.jsonl")
+    verified = chenu({}, "audit", "verify", "ledger.jsonl")
+
+    assert (0, 0) == (exported.exit_code, verified.exit_code)
+    assert "holds" in verified.stdout
