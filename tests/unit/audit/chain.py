@@ -10,7 +10,7 @@ from chenu_server import engine
 from chenu_server.governance.audit.model import Filters, Head, Sealed
 
 ORIGIN: Final = "chenu/test"
-COPIED: Final = ("entry_id", "time_us", "decision", "identity_id", "resource_id")
+COPIED: Final = ("sequence", "entry_id", "time_us", "decision", "identity_id", "resource_id")
 
 
 def draft(number: int, identity_id: str) -> engine.EntryDraft:

@@ -103,6 +103,7 @@ async def test_an_empty_ledger_holds() -> None:
         ({"payload": None}, "cannot be checked"),
         ({"copies": {**CHAIN[2].copies, "identity_id": "bob"}}, "another identity_id"),
         ({"copies": {**CHAIN[2].copies, "time_us": 6}}, "another time_us"),
+        ({"copies": {**CHAIN[2].copies, "sequence": 9}}, "another sequence"),
     ],
 )
 async def test_any_changed_entry_is_found_and_named(change: dict[str, object], why: str) -> None:
@@ -123,6 +124,7 @@ async def test_a_removed_entry_is_found() -> None:
         verdict = await service_on(reader).verify()
 
         assert (sequence - 1, sequence) == (verdict.entries, verdict.failed_sequence)
+        assert ("belongs" if sequence < 5 else "the head counts 5 entries") in verdict.failure
 
 
 async def test_a_swapped_pair_is_found() -> None:
