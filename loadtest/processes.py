@@ -23,13 +23,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-_SERVE: Final = """
-import uvloop
-from chenu_server.bootstrap import serve
-from chenu_server.config import load_settings
-uvloop.run(serve(load_settings()))
-"""
-SERVE: Final = (sys.executable, "-c", _SERVE)
+SERVE: Final = ("-m", "chenu_server", "serve")
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 30.0
 POLL_S: Final = 0.02
@@ -43,7 +37,7 @@ class ProcessFailed(Exception):
 
 
 class Process:
-    """A child process. Its output is appended to `log`, so that a restart keeps what was there."""
+    """A Python process. Its output is appended to `log`, so that a restart keeps what was there."""
 
     def __init__(
         self,
@@ -54,13 +48,13 @@ class Process:
         environment: Mapping[str, str] | None = None,
         core: int | None = None,
     ) -> None:
-        """Start it in `directory`; with `core`, on that processor core alone."""
+        """Start Python with `command` in `directory`; with `core`, on that core alone."""
         self.name = name
         self.log = directory / f"{name}.log"
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*_pinned(core), *command],
+                [*_pinned(core), sys.executable, *command],
                 cwd=directory,
                 env=_environment(environment or {}),
                 stdin=subprocess.DEVNULL,
@@ -128,8 +122,12 @@ class Process:
         tail = self.output()[-LOG_TAIL_BYTES:]
         return ProcessFailed(f"{self.name} {what}; {self.log} ends:\n{tail}")
 
-    def _until(self, ready: Callable[[], T | None], what: str, timeout_s: float) -> T:
-        """What `ready` gives as soon as it gives something."""
+    def until(self, ready: Callable[[], T | None], what: str, timeout_s: float) -> T:
+        """What `ready` gives as soon as it gives something.
+
+        Raises:
+            ProcessFailed: The process ended, or it took longer.
+        """
         end_s = time.monotonic() + timeout_s
         while (found := ready()) is None:
             if not self.running:
@@ -175,11 +173,11 @@ class ServerProcess(Process):
             ProcessFailed: It ended, or took longer than `timeout_s`.
         """
         end_s = time.monotonic() + timeout_s
-        self._port = self._until(self._logged_port, "listened", timeout_s)
+        self._port = self.until(self._logged_port, "listened", timeout_s)
         with grpc.insecure_channel(self.target) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             left_s = max(end_s - time.monotonic(), POLL_S)
-            self._until(lambda: _serving(stub), "said SERVING", left_s)
+            self.until(lambda: _serving(stub), "said SERVING", left_s)
         return self
 
     def _logged_port(self) -> int | None:
@@ -200,9 +198,9 @@ class UpstreamProcess(Process):
         """
         port_file = directory / "upstream.port"
         port_file.unlink(missing_ok=True)
-        command = (sys.executable, "-m", "loadtest.upstream", "--port-file", str(port_file))
+        command = ("-m", "loadtest.upstream", "--port-file", str(port_file))
         super().__init__("upstream", command, directory=directory, core=core)
-        self._until(lambda: port_file.exists() or None, "listened", START_TIMEOUT_S)
+        self.until(lambda: port_file.exists() or None, "listened", START_TIMEOUT_S)
         self.base_url = f"http://127.0.0.1:{port_file.read_text().strip()}"
 
     def provider_settings(self, names: Sequence[str]) -> dict[str, Any]:

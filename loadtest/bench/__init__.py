@@ -1,0 +1,1 @@
+"""`python -m loadtest.bench`: what one governed call costs, end to end and durable."""
