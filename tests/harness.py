@@ -90,14 +90,16 @@ class Client:
         self.identity = identity_service_pb2_grpc.IdentityServiceStub(channel)
         self.audit = audit_service_pb2_grpc.AuditServiceStub(channel)
 
-    async def call(self, method: Any, request: Any, *, timeout: float = CALL_TIMEOUT_S) -> Any:
+    async def call(self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """One unary call."""
-        return await method(request, metadata=self.metadata, timeout=timeout)
+        return await method(request, metadata=self.metadata, timeout=timeout_s)
 
-    async def fail(self, method: Any, request: Any, *, timeout: float = CALL_TIMEOUT_S) -> Failure:
+    async def fail(
+        self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> Failure:
         """One unary or streaming call that must be refused."""
         try:
-            call = method(request, metadata=self.metadata, timeout=timeout)
+            call = method(request, metadata=self.metadata, timeout=timeout_s)
             if hasattr(call, "__aiter__"):
                 async for _ in call:
                     pass
@@ -108,11 +110,11 @@ class Client:
         raise AssertionError("the call was not refused")
 
     async def events(
-        self, method: Any, request: Any, *, timeout: float = CALL_TIMEOUT_S
+        self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> tuple[list[Any], Failure | None]:
         """A stream's events, and how it failed if it did."""
         seen: list[Any] = []
-        call = method(request, metadata=self.metadata, timeout=timeout)
+        call = method(request, metadata=self.metadata, timeout=timeout_s)
         try:
             async for response in call:
                 seen.append(response.event)
@@ -124,9 +126,9 @@ class Client:
 
     async def query(self, text: str, **fields: Any) -> pb.QueryResponse:
         """Run one query to its end."""
-        timeout = fields.pop("timeout", CALL_TIMEOUT_S)
+        timeout_s = fields.pop("timeout_s", CALL_TIMEOUT_S)
         response: pb.QueryResponse = await self.call(
-            self.pipeline.Query, pb.QueryRequest(text=text, **fields), timeout=timeout
+            self.pipeline.Query, pb.QueryRequest(text=text, **fields), timeout_s=timeout_s
         )
         return response
 
