@@ -60,7 +60,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CHECKPOINT_PENDING: _ErrorReason.ValueType  # 7
     """ERROR_REASON_CHECKPOINT_PENDING: a person must approve before the query runs. Nothing ran. The
     status also carries a google.rpc.PreconditionFailure {type `CHECKPOINT`, subject the
-    checkpoint's id, description the question}.
+    checkpoint's id, description the question} and the question as google.rpc.LocalizedMessage in
+    English and in French.
     Status: FAILED_PRECONDITION. Metadata: request_id, checkpoint_id, types, action,
     action_digest, expires_at, http_status, options. Retry: no.
     Do: have an approver resolve the checkpoint, then `Continue` the query or `Watch` it.
@@ -278,7 +279,8 @@ Do: change what is asked, or ask an operator about the named policies.
 ERROR_REASON_CHECKPOINT_PENDING: ErrorReason.ValueType  # 7
 """ERROR_REASON_CHECKPOINT_PENDING: a person must approve before the query runs. Nothing ran. The
 status also carries a google.rpc.PreconditionFailure {type `CHECKPOINT`, subject the
-checkpoint's id, description the question}.
+checkpoint's id, description the question} and the question as google.rpc.LocalizedMessage in
+English and in French.
 Status: FAILED_PRECONDITION. Metadata: request_id, checkpoint_id, types, action,
 action_digest, expires_at, http_status, options. Retry: no.
 Do: have an approver resolve the checkpoint, then `Continue` the query or `Watch` it.
