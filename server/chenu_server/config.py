@@ -33,7 +33,7 @@ FILE_DEFAULT: Final = Path("chenu.toml")
 LEEWAY_MAX_S: Final = 60
 
 _HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
-_PASSWORD: Final = re.compile(r"(?<=:)[^:/@]+(?=@)")  # of a URL: //user:password@host
+_PASSWORD: Final = re.compile(r"(//[^/:@]*:)([^@]*)@")
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -90,7 +90,7 @@ class ServerSettings(_Section):
 class DatabaseSettings(_Section):
     """Where decisions are recorded."""
 
-    url: str = "sqlite:///var/chenu.db"
+    url: Annotated[str, Field(repr=False)] = "sqlite:///var/chenu.db"
     """sqlite:///path or postgresql+psycopg://user:password@host/database."""
     reader_threads: Positive = 4
     """Connections that read."""
@@ -351,7 +351,7 @@ class Settings(pydantic_settings.BaseSettings):
         """Every secret value, for the log to leave out."""
         keys = (each.api_key for each in self.providers.settings.values())
         found = [key.get_secret_value() for key in keys if key is not None]
-        return (*found, *_PASSWORD.findall(self.database.url))
+        return (*found, *(it for _, it in _PASSWORD.findall(self.database.url)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -406,7 +406,7 @@ def explain(problems: Iterable[Problem]) -> str:
 def show(settings: Settings) -> dict[str, Any]:
     """All settings as plain values, without secrets."""
     plain = settings.model_dump(mode="json", by_alias=True)
-    plain["database"]["url"] = _PASSWORD.sub("**********", settings.database.url)
+    plain["database"]["url"] = _PASSWORD.sub(r"\1**********@", settings.database.url)
     return plain
 
 
@@ -423,13 +423,10 @@ def _from_file(path: Path | None) -> tuple[str, dict[str, Any]]:
 
 
 def _from_environment() -> dict[str, Any]:
-    """What pydantic-settings reads, and the variables that it would pass over in silence."""
-    unknown = {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in os.environ.items()
-        if name.startswith(PREFIX) and name != FILE_VARIABLE
-        if name.removeprefix(PREFIX).lower().split("__")[0] not in Settings.model_fields
-    }
+    """What pydantic-settings reads, and settings of no section, which it would pass over."""
+    names = [name for name in os.environ if name.startswith(PREFIX) and "__" in name]
+    sections = {name.removeprefix(PREFIX).lower().split("__")[0] for name in names}
+    unknown = dict.fromkeys(sections - set(Settings.model_fields))
     try:
         return pydantic_settings.EnvSettingsSource(Settings)() | unknown
     except pydantic_settings.SettingsError as error:
