@@ -10,7 +10,7 @@ from chenu_server.governance.budgets.model import ReservationState
 from chenu_server.infra.db.session import Session, StatementFailed
 from chenu_server.unit import Row
 from tests.contract.tables import samples
-from tests.contract.tables.batches import commit
+from tests.contract.tables.batches import commit, stored
 
 OPEN = replace(samples.BUDGET, deleted=False)
 
@@ -52,5 +52,11 @@ def test_one_open_budget_for_each_scope_and_period(session: Session) -> None:
 def test_a_deleted_budget_makes_room_for_a_new_one(session: Session) -> None:
     """Its row stays: reservations that ended name it."""
     commit(session, samples.BUDGET)
-    commit(session, replace(samples.BUDGET, budget_id="second"))
-    commit(session, replace(OPEN, budget_id="third"))
+    rows = (
+        samples.BUDGET,
+        replace(samples.BUDGET, budget_id="second"),
+        replace(OPEN, budget_id="third"),
+    )
+    commit(session, *rows)
+
+    assert list(rows) == stored(session, rows)
