@@ -117,7 +117,7 @@ class Client:
         call = method(request, metadata=self.metadata, timeout=timeout_s)
         try:
             async for response in call:
-                seen.append(response.event)
+                seen.append(response.event)  # noqa: PERF401 - what came before a failure counts
         except grpc.aio.AioRpcError as error:
             return seen, failure_of(error)
         finally:

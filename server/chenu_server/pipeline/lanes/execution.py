@@ -47,6 +47,9 @@ from chenu_server.providers.model import (
 
 T = TypeVar("T")
 
+# The query's own deadline ends it; the provider's is only there should that fail.
+_GRACE_S = 1.0
+
 
 @dataclass(slots=True)
 class _Call:
@@ -114,7 +117,7 @@ class ExecutionLane:
         with run.stop.interrupts():
             stream = provider.stream(
                 request,
-                timeout_s=max(run.deadline - time.monotonic(), 0.001),
+                timeout_s=max(run.deadline - time.monotonic(), 0) + _GRACE_S,
                 on_dispatch=self._dispatch(call),
             )
             async with aclosing(stream) as events:
