@@ -23,7 +23,7 @@ class Faults:
     """What goes wrong next.
 
     `lose` names moments at which the connection is lost, each once: `begin`, `fetch`,
-    `before_commit`, `after_commit`.
+    `before_commit`, `after_commit`, `lookup`.
     """
 
     lose: list[str] = field(default_factory=list)
@@ -95,6 +95,9 @@ class FaultySession:
 
     def committed(self, writer_id: str, batch_id: str) -> bool:
         """Whether it happened."""
+        if self._faults.due("lookup"):
+            self._session.close()
+            raise ConnectionLost("at lookup")
         return self._session.committed(writer_id, batch_id)
 
     def close(self) -> None:

@@ -122,6 +122,7 @@ SAMPLERS: Final = sa.Table(
 OLDEST_SLOTS: Final = Lookup(Slot, "oldest")
 FREE_SLOTS: Final = Lookup(Slot, "free_at")
 ACCOUNTS_OF: Final = Lookup(Account, "of_identity")
+ACCOUNTS_NOTED: Final = Lookup(Account, "noted")
 
 SLOTS_MAP: Final = TableMap(
     Slot,
@@ -149,7 +150,8 @@ ACCOUNTS_MAP: Final = TableMap(
             order_by="account_id",
             limited=False,
             key_of=lambda row: (row.identity_id,),
-        )
+        ),
+        "noted": LookupSql((ACCOUNTS.c.note,), limited=False, key_of=lambda row: (row.note,)),
     },
 )
 EVENTS_MAP: Final = TableMap(Event, EVENTS, append_only=True, published=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chenu_server.infra.db.workspace import UnitRows, Workspace
 from chenu_server.unit import ById, Found
-from tests.contract.db.sample import ACCOUNTS_MAP, ACCOUNTS_OF, EVENTS_MAP, TABLES, Account, Event
+from tests.contract.db.sample import ACCOUNTS_NOTED, ACCOUNTS_OF, EVENTS_MAP, TABLES, Account, Event
 
 MAPS = {table.kind: table for table in TABLES}
 IDENTITIES = ("a", "b")
@@ -83,16 +83,21 @@ def test_each_unit_sees_the_ones_before_it_and_itself(
     assert all(model[key] == Account(*key, totals[key]) for key in model.keys() - written.keys())
 
 
-def test_a_row_moved_to_another_key_is_found_there() -> None:
-    """A released reservation must not be found again under its old state."""
-    moved = ACCOUNTS_MAP.lookups["of_identity"].key_of
-    assert moved is not None
-    workspace = loaded({("a", 1): Account("a", 1, 1)})
-    first = unit(workspace)
-    first.put(Account("b", 1, 1))
-    first.merge()
+@pytest.mark.parametrize("merged", [True, False])
+def test_a_row_that_moved_is_found_where_it_stands_now(merged: bool) -> None:
+    """A reservation that an earlier unit released must not be found as held."""
+    workspace = Workspace(MAPS)
+    workspace.found((Account, "noted", ("held",)), [Account("a", 1, 1, "held")])
+    workspace.found((Account, "noted", ("free",)), [])
+    rows = UnitRows(workspace)
+    rows.put(Account("a", 1, 1, "free"))
+    if merged:
+        rows.merge()
+        rows = UnitRows(workspace)
+    rows.name(Found(ACCOUNTS_NOTED, (note,)) for note in ("held", "free"))
 
-    assert [("b", 1)] == [row.key for row in unit(workspace).find(ACCOUNTS_OF, ("b",))]
+    assert [] == rows.find(ACCOUNTS_NOTED, ("held",))
+    assert [Account("a", 1, 1, "free")] == rows.find(ACCOUNTS_NOTED, ("free",))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -262,6 +263,21 @@ async def test_notes_alone_are_committed_after_their_delay(
     await until(lambda: rows_of(url, TOTALS))
 
     assert [(1,)] == rows_of(url, TOTALS)
+
+
+async def test_every_note_is_committed_after_its_delay(url: str, open_writer: OpenWriter) -> None:
+    """Not only the first: each burst of them starts its own delay."""
+
+    def committed(total: int) -> bool:
+        return rows_of(url, TOTALS) == [(total,)]
+
+    writer = await open_writer(url, limits=WriterLimits(note_delay_ms=10))
+    for total in (2, 4):
+        writer.note(Add(1))
+        writer.note(Add(1))
+        await until(partial(committed, total))
+
+    assert [(4,)] == rows_of(url, TOTALS)
 
 
 async def test_notes_are_bounded(url: str, open_writer: OpenWriter) -> None:

@@ -148,6 +148,22 @@ async def test_an_unknown_commit_is_resolved_for_a_caller_that_still_waits(
     assert 1 == await task
 
 
+async def test_nothing_is_committed_while_a_commit_is_unknown(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """A later batch would hide what became of it, and it would be run a second time."""
+    store = FaultyStore(store_at(url), Faults(["after_commit", "lookup"]))
+    writer = await open_writer(store, limits=WriterLimits(reconnect_delay_ms=20))
+    async with held(writer):
+        tasks = await queued(writer, Add(TOO_MUCH, ("business", 1)), Add(1), Add(10))
+    poison, unknown, behind = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert 1 == unknown
+    assert isinstance(poison, GovernanceUnavailable)
+    assert isinstance(behind, GovernanceUnavailable)
+    assert [(1,)] == rows_of(url, TOTALS)
+
+
 async def test_while_the_database_is_away_the_answer_comes_at_once(
     url: str, open_writer: OpenWriter
 ) -> None:

@@ -75,12 +75,14 @@ class Committer:
 
     def run(self, intake: Intake) -> None:
         """Commit until the intake is closed and empty."""
-        while (jobs := intake.take(None if self._ready() else self._retry_s)) is not None:
-            again = self._resolved()
-            for batch in (again, jobs):
-                if batch:
-                    self._commit(batch)
-        self._end()
+        try:
+            while (jobs := intake.take(None if self._ready() else self._retry_s)) is not None:
+                again = self._resolved()
+                for batch in (again, jobs):
+                    if batch:
+                        self._commit(batch)
+        finally:
+            self._end()
 
     def _ready(self) -> bool:
         return self._session is not None and self._unknown is None
@@ -146,10 +148,12 @@ class Committer:
         return [job for job in jobs if not job.abandoned]
 
     def _reconnect(self) -> Session | None:
+        was_down = self._down
         try:
             self.connect()
         except CannotConnect as error:
-            log.warning("database_unreachable", error=str(error))
+            if not was_down:
+                log.warning("database_unreachable", error=str(error))
             return None
         log.info("database_reconnected")
         return self._session
@@ -164,6 +168,7 @@ class Committer:
         self._session = None
 
     def _end(self) -> None:
+        self._down = True
         if self._unknown is not None:
             self._refused(self._unknown[0])
         self._close_session()

@@ -65,16 +65,12 @@ class Intake:
             raise ServerOverloaded(self._limits.overload_retry_ms * 1_000, "decisions")
         self._queue.put(job)
 
-    def put_note(self, job: Job) -> bool:
-        """Queue a note for the next batch; True if it is the first to wait for one.
-
-        A note more than may wait is lost, as in a crash.
-        """
+    def put_note(self, job: Job) -> None:
+        """Queue a note for the next batch; one more than may wait is lost, as in a crash."""
         if len(self._notes) >= self._limits.notes_max:
             log.warning("note_lost", unit=job.unit.name)
-            return False
-        self._notes.append(job)
-        return len(self._notes) == 1
+        else:
+            self._notes.append(job)
 
     def wake_for_notes(self) -> None:
         """Run the notes that still wait, in a batch of their own if need be."""

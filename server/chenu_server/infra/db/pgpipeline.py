@@ -107,13 +107,13 @@ class Pipeline:
             unsent = self._server.flush()
             while not self._server.is_busy():
                 result = self._server.get_result()
+                if self._server.status != pq.ConnStatus.OK:
+                    raise ServerLost(_message(result or self._server))
                 if result is None:
                     continue
                 if result.status == pq.ExecStatus.PIPELINE_SYNC:
                     return results
                 results.append(result)
-                if self._server.status != pq.ConnStatus.OK:
-                    raise ServerLost(_message(result))
             self._wait(deadline_s, _READ | _WRITE if unsent else _READ)
 
     def _wait(self, deadline_s: float, events: int) -> None:
@@ -135,5 +135,5 @@ class Pipeline:
                 raise ServerRefused(_message(result))
 
 
-def _message(result: pq.abc.PGresult) -> str:
-    return result.get_error_message("utf-8")
+def _message(source: pq.abc.PGresult | pq.abc.PGconn) -> str:
+    return source.get_error_message("utf-8")

@@ -57,6 +57,7 @@ class SqlWriter:
         self._on_late = on_late
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
+        self._waking = False
         self._committer = Committer(
             store,
             Tables(tables),
@@ -128,9 +129,14 @@ class SqlWriter:
         """
         if self._loop is None or self._closing:
             raise GovernanceUnavailable
-        if self._intake.put_note(Job(unit, None)):
-            delay_s = self._limits.note_delay_ms / 1_000
-            self._loop.call_later(delay_s, self._intake.wake_for_notes)
+        self._intake.put_note(Job(unit, None))
+        if not self._waking:
+            self._waking = True
+            self._loop.call_later(self._limits.note_delay_ms / 1_000, self._wake)
+
+    def _wake(self) -> None:
+        self._waking = False
+        self._intake.wake_for_notes()
 
     def _in_loop(self, call: Callable[..., None], *args: Any) -> None:
         assert self._loop is not None
