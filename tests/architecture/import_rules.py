@@ -58,6 +58,14 @@ FOREIGN: Final = {
     "provider": TRANSPORT + STORAGE,
 }
 INFRA: Final = {"infra.db": TRANSPORT + UPSTREAM, "infra.rpc": STORAGE + UPSTREAM}
+# What a command does without a server, and the mistakes that `serve` explains at start.
+OFFLINE: Final = (
+    "governance.identity.model",
+    "governance.identity.tokens",
+    "infra.db.migrate",
+    "infra.db.owners",
+    "providers.catalog_schema",
+)
 OUTERMOST: Final = ("__main__", "bootstrap", "cli", "config", "infra")
 PURE: Final = TRANSPORT + STORAGE + UPSTREAM
 
@@ -110,7 +118,7 @@ def _allowed(name: str, target: str) -> bool:
     if name in VOCABULARY or name == "config":
         return False
     if inside(name, "cli"):
-        return inside(target, "cli", "config", "bootstrap")
+        return inside(target, "cli", "config", "bootstrap", *OFFLINE)
     if name == "__main__":
         return inside(target, "cli")
     if inside(name, "units"):

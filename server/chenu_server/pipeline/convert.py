@@ -82,8 +82,8 @@ def request_id_from(text: str, field: str) -> str:
 
 def needed_id(text: str, field: str) -> str:
     """An id that must be given. One that is no UUID belongs to nobody's identity."""
-    if not text or len(text) > NAME_MAX:
-        raise InvalidField(field, f"1 to {NAME_MAX} characters are needed")
+    if not 1 <= len(text) <= NAME_MAX or not text.isprintable():
+        raise InvalidField(field, f"1 to {NAME_MAX} printable characters are needed")
     return text.lower()
 
 

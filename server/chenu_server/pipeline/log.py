@@ -15,7 +15,6 @@ from chenu_server.pipeline.records import EventSegment, OutputChunk, Query
 from chenu_server.unit import Key, Row
 
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)
-_RESTING = (QueryStatus.BLOCKED, QueryStatus.APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class QueryLog:
         """The row as it was just committed."""
         if self.query is None or query.event_count >= self.query.event_count:
             self.query = query
-            if query.status.is_final or query.status in _RESTING:
+            if query.status.is_final or query.status is QueryStatus.BLOCKED:
                 self.rested.set()
             else:
                 self.rested.clear()
@@ -125,7 +124,7 @@ class QueryLog:
 
     async def rest(self) -> Query:
         """
-        The query once it is blocked, approved or final.
+        The query once it is blocked or final.
 
         Raises:
             ChenuError: It was refused before admission, or cannot be recorded now.

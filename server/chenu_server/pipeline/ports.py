@@ -274,7 +274,6 @@ class QueryStore(Protocol):
         """The refusal that a blocked query answers."""
         ...
 
-
     async def free_times(self, provider: str, count: int) -> tuple[int, ...]:
         """When the first `count` slots of a provider are free, ascending."""
         ...

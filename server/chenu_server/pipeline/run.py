@@ -23,8 +23,8 @@ class QueryRun:
         self.deadline = time.monotonic() + deadline_s
         self.content_digest = b""
         self.principal = ""
+        self.detached = detached
         self._abandon_after_s = abandon_after_s
-        self._detached = detached
         self._attached = 0
         self._abandoning: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
@@ -47,7 +47,7 @@ class QueryRun:
             yield
         finally:
             self._attached -= 1
-            if self._attached == 0 and not self._detached:
+            if self._attached == 0 and not self.detached:
                 loop = asyncio.get_running_loop()
                 self._abandoning = loop.call_later(
                     self._abandon_after_s, self.stop.set, StopReason.ABANDONED

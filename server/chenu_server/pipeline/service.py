@@ -230,6 +230,7 @@ class PipelineService:
         content = await self._store.content(query.identity_id, query.request_id)
         assert content is not None, "an admitted query has its content"
         state = self._lanes.resume.prepare(query, content)
+        run.detached = state.request.detached or state.request.resume_on_approval
         step = await self._lanes.resume.run(state, run)
         if isinstance(step, Proceed):
             await self._execute(state, run)

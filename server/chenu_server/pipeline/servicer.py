@@ -12,8 +12,9 @@ from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
 from chenu_server.caller import Caller
+from chenu_server.errors import InvalidField
 from chenu_server.infra.rpc.context import current_caller
-from chenu_server.infra.rpc.paging import Page, page_of, page_token_of
+from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of
 from chenu_server.pipeline import convert, encode, records
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.decide import error_of
@@ -62,6 +63,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> AsyncIterator[pb.RunResponse]:
         """Run one query and stream its log; the status is the outcome."""
         caller, wanted = current_caller(), convert.request_from(request.query)
+        if wanted.validate_only:
+            raise InvalidField("query.validate_only", "a validation has no log; use Query")
         run = self._pipeline.start(caller, wanted, context.time_remaining())
         async with aclosing(self._stream(caller, run, START, until_blocked=True)) as events:
             async for event in events:
@@ -117,8 +120,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             convert.state_from(number, "states") for number in dict.fromkeys(request.states)
         )
         about = ("queries", caller.identity_id, *statuses)
-        page: Page = page_of(request.page_size, request.page_token, about)
-        before = (int(page.after[0]), page.after[1]) if page.after else None
+        page = page_of(request.page_size, request.page_token, about)
+        before = place_of(page)
         wanted = QueryFilter(statuses=statuses, before=before, count=page.size + 1)
         found = await self._pipeline.page(caller, wanted)
         shown = found[: page.size]

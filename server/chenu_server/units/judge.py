@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from chenu_server.caller import Caller
-from chenu_server.engine import PolicyQuery, available, bound, cap_that_fits
+from chenu_server.engine import PolicyQuery, bound, cap_that_fits, reserve
 from chenu_server.errors import (
     BudgetExhausted,
     BudgetRequired,
@@ -86,16 +86,18 @@ def judge(
     if not standings and rules.budget_required:
         return BudgetRequired()
     room = budgets.available(standings) + held_nanousd
-    fitted = fit(subject.encoded, room, rules.least_cap)
-    if fitted is None:
-        return _exhausted(standings, subject.caller.identity_id)
-    chain, cap = fitted
+    chain, cap = fit(subject.encoded, room, rules.least_cap)
+    amount = max(each.bound_nanousd for each in chain)
+    missing = max(amount - held_nanousd, 0)
+    exhausted = _exhausted(standings, missing, subject.caller.identity_id)
+    if exhausted is not None:
+        return exhausted
     return Judgement(
         types=tuple(dict.fromkeys(CheckpointType(kind) for kind, _ in verdict.checkpoints)),
         policies=tuple(policy for _, policy in verdict.checkpoints),
         chain=chain,
         output_cap=cap,
-        amount_nanousd=max(each.bound_nanousd for each in chain),
+        amount_nanousd=amount,
         standings=standings,
     )
 
@@ -137,41 +139,43 @@ def route_refusal(route: Route) -> NoRoute | PriceUnknown | None:
     return NoRoute(exclusions=lines, count=len(route.exclusions))
 
 
-def _exhausted(standings: Sequence[Standing], identity_id: str) -> BudgetExhausted:
-    narrowest = min(standings, key=lambda standing: available(standing.account)).budget
+def _exhausted(
+    standings: Sequence[Standing], amount: int, identity_id: str
+) -> BudgetExhausted | None:
+    accounts, index = reserve([standing.account for standing in standings], amount)
+    if accounts is not None:
+        return None
+    narrowest = standings[index].budget
     owned = narrowest.identity_id == identity_id
     return BudgetExhausted(narrowest.scope.value, narrowest.budget_id if owned else "")
 
 
 def fit(
     encoded: Encoded, available_nanousd: int, least_cap: int
-) -> tuple[tuple[Candidate, ...], int] | None:
-    """The chain at the largest output cap whose dearest bound fits, or None.
+) -> tuple[tuple[Candidate, ...], int]:
+    """The chain at the largest output cap whose dearest bound fits, or at the least cap.
 
     Only a default cap is lowered, never under `least_cap`; a caller's own cap stands.
     """
     chain, wanted = encoded.route.chain, encoded.output_cap
-    room = min(encoded.max_cost_nanousd, available_nanousd)
-    caps = [_cap_for(each, room, wanted, least_cap) for each in chain]
-    if not encoded.cap_is_default:
-        fits = all(bound_at(each, wanted) <= room for each in chain)
-        return (chain, wanted) if fits else None
-    if any(cap is None for cap in caps):
-        return None
-    cap = min(cap for cap in caps if cap is not None)
+    cap = wanted
+    if encoded.cap_is_default:
+        room, least = min(encoded.max_cost_nanousd, available_nanousd), min(least_cap, wanted)
+        cap = min(_cap_for(each, room, wanted, least) for each in chain)
     return tuple(replace(each, bound_nanousd=bound_at(each, cap)) for each in chain), cap
 
 
-def _cap_for(candidate: Candidate, room: int, wanted: int, least: int) -> int | None:
-    return cap_that_fits(
+def _cap_for(candidate: Candidate, room: int, wanted: int, least: int) -> int:
+    fits = cap_that_fits(
         available=room,
         body_bytes=candidate.body_bytes,
         extra_tokens=candidate.extra_tokens,
         dearest_input_rate=candidate.rates.dearest_input,
         output_rate=candidate.rates.output,
         wanted=wanted,
-        least=min(least, wanted),
+        least=least,
     )
+    return least if fits is None else fits
 
 
 def bound_at(candidate: Candidate, output_cap: int) -> int:

@@ -11,7 +11,7 @@ from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.pipeline import decide, drafts
 from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
-from chenu_server.pipeline.ports import Settlement
+from chenu_server.pipeline.ports import AttemptEnd, Settlement
 from chenu_server.pipeline.records import Query
 from chenu_server.unit import ById, EntryDraft, Moment, Need, Rows
 from chenu_server.units.attempts import end_attempt, end_event
@@ -43,8 +43,9 @@ class Settle:
         if stored.status.is_final:
             self._post_late(rows, stored)
             return stored
-        self._post(rows, now)
-        query, events = self._end_execution(rows, now)
+        ended = self._ended(stored)
+        self._post(rows, ended, now)
+        query, events = self._end_execution(rows, stored, ended, now)
         query, events = self._end_audit(query, events, now)
         query = replace(query, output_length=len(self._asked.output.encode()))
         query = decide.close(rows, query, self._asked.status, self._asked.outcome, events, now)
@@ -53,11 +54,15 @@ class Settle:
         rows.record(self._entry(query))
         return query
 
-    def _post(self, rows: Rows, now: Moment) -> None:
+    def _ended(self, stored: Query) -> AttemptEnd | None:
+        """The last attempt's end, unless a retry that committed late has recorded it already."""
+        ended = self._asked.ended
+        return ended if ended and ended.attempt.attempt == stored.attempts else None
+
+    def _post(self, rows: Rows, ended: AttemptEnd | None, now: Moment) -> None:
         held = rows.get(Reservation, self._asked.query.key)
         if held is None:
             return
-        ended = self._asked.ended
         nothing_used = ended is None or ended.charge_nanousd == 0
         if nothing_used and held.posted_nanousd == 0 and self._failed:
             if held.state is ReservationState.HELD:
@@ -81,8 +86,9 @@ class Settle:
         if held.state is ReservationState.EXPIRED and beyond > 0:
             budgets.late_post(rows, held, beyond, estimated=ended.estimated)
 
-    def _end_execution(self, rows: Rows, now: Moment) -> tuple[Query, list[EventDraft]]:
-        query, ended = self._asked.query, self._asked.ended
+    def _end_execution(
+        self, rows: Rows, query: Query, ended: AttemptEnd | None, now: Moment
+    ) -> tuple[Query, list[EventDraft]]:
         events: list[EventDraft] = []
         if ended is not None:
             query = end_attempt(rows, query, ended, now)

@@ -38,8 +38,8 @@ _OPTIONS: Final = (
 
 def id_from(text: str) -> str:
     """A checkpoint's id; one that is no UUID belongs to nobody's identity."""
-    if not text or len(text) > ID_MAX:
-        raise InvalidField("checkpoint_id", f"1 to {ID_MAX} characters are needed")
+    if not 1 <= len(text) <= ID_MAX or not text.isprintable():
+        raise InvalidField("checkpoint_id", f"1 to {ID_MAX} printable characters are needed")
     return text.lower()
 
 

@@ -10,7 +10,7 @@ from chenu_server.governance.checkpoints import convert
 from chenu_server.governance.checkpoints.ports import CheckpointFilter
 from chenu_server.governance.checkpoints.service import CheckpointService
 from chenu_server.infra.rpc.context import current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of
+from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -37,7 +37,7 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         states = tuple(convert.state_from(number) for number in dict.fromkeys(request.states))
         about = ("checkpoints", caller.identity_id, *states)
         page = page_of(request.page_size, request.page_token, about)
-        before = (int(page.after[0]), page.after[1]) if page.after else None
+        before = place_of(page)
         wanted = CheckpointFilter(states=states, before=before, count=page.size + 1)
         found = await self._checkpoints.page(caller, wanted)
         shown = found[: page.size]
