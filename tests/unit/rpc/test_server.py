@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stub
 
 from chenu.api.governance.v1 import identity_service_pb2
 from chenu_server.infra.rpc.methods import governed
-from chenu_server.infra.rpc.server import RpcServer
+from chenu_server.infra.rpc.server import MESSAGE_BYTES_MAX, RpcServer
 from tests.unit.rpc.samples import FakeBoundary, Script, Served, all_layers, bearer, mounts
 
 WHO = "/chenu.api.governance.v1.IdentityService/WhoAmI"
@@ -74,6 +74,18 @@ async def test_a_burst_loses_no_call(served: Served) -> None:
     )
 
     assert [] == [answer for answer in answers if isinstance(answer, BaseException)]
+
+
+async def test_a_message_over_the_transports_limit_is_refused_by_the_transport(
+    served: Served,
+) -> None:
+    """1 MiB; between that and 256 KiB the refusal is ours and says what the limit is."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await served.call(WHO, b"\x00" * (MESSAGE_BYTES_MAX + 1))
+    refusal = await served.refusal(WHO, b"\x00" * MESSAGE_BYTES_MAX)
+
+    assert grpc.StatusCode.RESOURCE_EXHAUSTED == caught.value.code()
+    assert "REQUEST_TOO_LARGE" == refusal.reason
 
 
 async def running() -> tuple[RpcServer, grpc.aio.Channel, Script]:
