@@ -109,7 +109,6 @@ class SealedEntry:
     @property
     def entry_hash(self) -> bytes:
         """Its own hash, SHA-256 over a zero byte and the canonical bytes (an RFC 6962 leaf)."""
-    def __hash__(self) -> int: ...
 
 @final
 class LedgerEntry:
@@ -166,7 +165,6 @@ class LedgerEntry:
     @property
     def prev_hash(self) -> bytes:
         """The hash of the entry before it."""
-    def __hash__(self) -> int: ...
 
 def seal(
     *,
@@ -251,7 +249,6 @@ class Arrival:
     @property
     def retry_after_us(self) -> int:
         """After this long the call is admitted if nobody came in between; 0 when admitted."""
-    def __hash__(self) -> int: ...
 
 @final
 class WindowState:
@@ -266,7 +263,6 @@ class WindowState:
     @property
     def blocked_until_us(self) -> int:
         """End of the block; 0 when not blocked."""
-    def __hash__(self) -> int: ...
 
 @final
 class IdentityWindows:
@@ -328,7 +324,6 @@ class SlotChoice:
     @property
     def retry_at_us(self) -> int:
         """When a slot is free: now if one was chosen."""
-    def __hash__(self) -> int: ...
 
 def choose_slot(
     slots: Sequence[tuple[int, int]], created: int, limit: int, now_us: int
@@ -381,7 +376,6 @@ class BoundaryVerdict:
         self,
     ) -> Literal["spoofed_identity", "invalid_identity", "missing_identity"] | None:
         """Why there is none."""
-    def __hash__(self) -> int: ...
 
 def choose_identity(held: Sequence[str], named: str | None) -> BoundaryVerdict:
     """Tell the identity that a call acts in: the one it named, or the only one its token holds."""
@@ -456,7 +450,6 @@ class Account:
     @property
     def overrun(self) -> int:
         """What was billed beyond the reservations."""
-    def __hash__(self) -> int: ...
 
 def available(account: Account) -> int:
     """Tell what may still be reserved; 0 when the account is overdrawn."""
@@ -572,7 +565,6 @@ class Scored:
     @property
     def bound(self) -> int:
         """The most that an attempt can cost."""
-    def __hash__(self) -> int: ...
 
 @final
 class Decision:
