@@ -1,0 +1,173 @@
+"""A query's log: every reader sees everything once, from any cursor."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chenu_server.errors import GovernanceUnavailable, QueryCancelled
+from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.log import LogHub, QueryLog
+from chenu_server.pipeline.model import Cursor
+from chenu_server.pipeline.records import EventSegment, OutputChunk
+
+KEY = ("acme", "query")
+
+
+def event(sequence: int, kind: EventKind = EventKind.LANE_START, **body: object) -> Event:
+    """A committed event."""
+    return Event(sequence=sequence, kind=kind, time_us=sequence, body=body)
+
+
+def started(sequence: int) -> Event:
+    """The start of attempt 1."""
+    return event(sequence, EventKind.LLM_CALL_START, attempt=1)
+
+
+def completed(sequence: int) -> Event:
+    """The end of attempt 1."""
+    return event(sequence, EventKind.LLM_CALL_COMPLETE, attempt=1)
+
+
+def final(sequence: int) -> Event:
+    """The one final event."""
+    return event(sequence, EventKind.PIPELINE_COMPLETE)
+
+
+def segment(*events: Event) -> EventSegment:
+    """What one unit committed."""
+    return EventSegment(
+        identity_id=KEY[0], request_id=KEY[1], first_sequence=events[0].sequence, events=events
+    )
+
+
+def chunk(offset: int, text: str) -> OutputChunk:
+    """A stored piece of attempt 1."""
+    return OutputChunk(identity_id=KEY[0], request_id=KEY[1], attempt=1, offset=offset, text=text)
+
+
+async def read(log: QueryLog, after: Cursor = Cursor()) -> list[Event]:  # noqa: B008 - frozen
+    """Everything behind a cursor, until the log ends."""
+    return [each async for each in log.follow(after, 0)]
+
+
+def output(events: list[Event]) -> str:
+    """What the deltas say together."""
+    deltas = [each for each in events if each.kind is EventKind.LLM_CALL_DELTA]
+    return "".join(each.body["text"] for each in deltas)
+
+
+def whole_log(pieces: list[str]) -> QueryLog:
+    """An ended log whose attempt 1 said these pieces."""
+    log = QueryLog(KEY)
+    log.commit([event(1), started(2)])
+    for piece in pieces:
+        log.delta(1, piece)
+    log.commit([completed(3), final(4)])
+    return log
+
+
+async def test_events_that_come_early_wait_for_their_turn() -> None:
+    """A commit that overtakes the load of what was stored loses nothing."""
+    log = QueryLog(KEY)
+    log.commit([event(3), final(4)])
+    log.load([segment(event(1), event(2))], [])
+
+    assert [1, 2, 3, 4] == [each.sequence for each in await read(log)]
+
+
+async def test_known_events_are_not_repeated() -> None:
+    """What is loaded again was seen already."""
+    log = QueryLog(KEY)
+    log.commit([event(1), event(2)])
+    log.load([segment(event(1), event(2)), segment(final(3))], [])
+
+    assert [1, 2, 3] == [each.sequence for each in await read(log)]
+
+
+async def test_stored_output_stands_before_its_calls_end() -> None:
+    """A reader of the store sees what a live reader saw, in the same order."""
+    log = QueryLog(KEY)
+    log.load([segment(started(1), completed(2), final(3))], [chunk(0, "é"), chunk(2, "b")])
+
+    events = await read(log)
+
+    assert [1, 0, 2, 3] == [each.sequence for each in events]
+    assert "éb" == output(events)
+
+
+@given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=8), st.data())
+def test_reading_on_from_any_piece_gives_the_rest(pieces: list[str], data: st.DataObject) -> None:
+    """Nothing is missed and nothing repeated, wherever a reader was."""
+    seen = data.draw(st.integers(min_value=0, max_value=len(pieces)))
+    head, tail = "".join(pieces[:seen]), "".join(pieces[seen:])
+    cursor = Cursor(sequence=2, attempt=1, offset=len(head.encode()))
+
+    events = asyncio.run(read(whole_log(pieces), cursor))
+
+    assert tail == output(events)
+    assert [3, 4] == [each.sequence for each in events if each.sequence]
+
+
+async def test_neighbouring_pieces_come_as_one_delta() -> None:
+    """A reader that is behind catches up with one message."""
+    events = await read(whole_log(["a", "b", "c"]))
+
+    deltas = [each for each in events if each.kind is EventKind.LLM_CALL_DELTA]
+    assert [{"attempt": 1, "offset": 0, "text": "abc"}] == [each.body for each in deltas]
+
+
+async def test_a_refused_query_tells_everyone_now_and_later() -> None:
+    """A refusal before admission reaches whoever attached, in time or not."""
+    log = QueryLog(KEY)
+    early = asyncio.create_task(read(log))
+    await asyncio.sleep(0)
+    log.refuse(QueryCancelled("query"))
+
+    with pytest.raises(QueryCancelled):
+        await early
+    with pytest.raises(QueryCancelled):
+        await read(log)
+    with pytest.raises(QueryCancelled):
+        await log.rest()
+
+
+async def test_todays_readers_fail_while_the_log_goes_on() -> None:
+    """When the end cannot be recorded, readers learn it; who comes back gets the answer."""
+    log = QueryLog(KEY)
+    log.commit([event(1)])
+    reading = asyncio.create_task(read(log))
+    waiting = asyncio.create_task(log.rest())
+    await asyncio.sleep(0)
+    log.fail_readers(GovernanceUnavailable())
+
+    with pytest.raises(GovernanceUnavailable):
+        await reading
+    with pytest.raises(GovernanceUnavailable):
+        await waiting
+
+    log.commit([final(2)])
+    assert [1, 2] == [each.sequence for each in await read(log)]
+
+
+async def test_a_log_that_nobody_holds_is_forgotten() -> None:
+    """Memory is bounded by who runs and who reads."""
+    hub = LogHub()
+    log = hub.create(KEY)
+    assert log is hub.find(KEY)
+
+    del log
+    assert hub.find(KEY) is None
+
+
+async def test_a_dropped_log_does_not_take_its_successor_along() -> None:
+    """An id whose run came to nothing starts afresh."""
+    hub = LogHub()
+    first = hub.create(KEY)
+    second = hub.create(KEY)
+    hub.drop(first)
+
+    assert second is hub.find(KEY)
