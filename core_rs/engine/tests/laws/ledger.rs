@@ -199,7 +199,10 @@ fn only_the_canonical_form_of_a_line_is_accepted() {
 
     assert_eq!(Err(Broken::Line(1)), verify_export(text.replacen(':', ": ", 1).as_bytes()));
     assert_eq!(Err(Broken::Line(1)), verify_export(text.replace("abc", "\\u0061bc").as_bytes()));
-    assert_eq!(Err(Broken::Line(1)), verify_export(text.replacen('{', "{\"x\":1,", 1).as_bytes()));
+    assert_eq!(
+        Err(Broken::Line(1)),
+        verify_export(text.replacen("\"origin", "\"x\":1,\"origin", 1).as_bytes())
+    );
 }
 
 /// Erasure takes payload and salt, and the chain still holds.
