@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -20,7 +21,7 @@ import uvloop
 
 from chenu_server.caller import PrincipalType, Role
 from loadtest.bench.callers import PROVIDER, Direct, EchoProcess, Gateway
-from loadtest.bench.load import Measured, interleaved, measure
+from loadtest.bench.load import Call, Measured, interleaved, measure
 from loadtest.bench.profile import Profile
 from loadtest.figures import percentile, table
 from loadtest.site import Site, fund, running_site
@@ -29,6 +30,7 @@ SERVER_CORE: Final = 0
 LOAD_CORE: Final = 1
 CONCURRENCY: Final = 32
 PAIRS: Final = 300
+PARTS: Final = ("unary", "latency", "stream")
 STREAM_DELTAS: Final = 50
 BUDGET_NANOUSD: Final = 10**15
 LIMITS: Final = {
@@ -46,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m loadtest.bench")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each part of a round")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--profile", type=Path, help="write here where the server's time goes")
     options = parser.parse_args()
@@ -65,7 +68,8 @@ def main() -> None:
             command=profile.command,
         ) as site,
     ):
-        found = uvloop.run(_measure(site, options.rounds, options.seconds, profile))
+        bench = Bench(site, options.parts, options.seconds)
+        found = uvloop.run(bench.run(options.rounds, profile))
         site.server.terminate()
         profile.finish()
     print(_shown(found))
@@ -73,47 +77,60 @@ def main() -> None:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
-async def _measure(site: Site, rounds: int, seconds: float, profile: Profile) -> Result:
-    controller = site.client(PrincipalType.SERVICE, "bench", "bench", [Role.BUDGET_ADMIN])
-    async with controller:
-        await fund(controller, BUDGET_NANOUSD)
-    token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
-    unary, streams = [], []
-    direct_s: list[float] = []
-    gateway_s: list[float] = []
-    async with Gateway(site.server.target, token) as gateway, Direct(site.upstream.base_url) as raw:
-        with profile.of(site.server.pid):
-            for _ in range(rounds):
-                unary.append(await _unary(site, gateway, seconds))
-                pair = await interleaved(raw.call, gateway.unary(), PAIRS)
-                direct_s += pair[0]
-                gateway_s += pair[1]
-                streams.append(await _streams(site, gateway, seconds))
-    return {
-        "load_ceiling_per_s": (await _ceiling(site, token, seconds)).per_s,
-        "unary": _summary(unary),
-        "stream": _summary(streams) | {"deltas": STREAM_DELTAS},
-        "latency_ms": _latency(direct_s, gateway_s),
-    }
+class Bench:
+    """The parts, round by round, so that a change of the machine meets all of them."""
 
+    def __init__(self, site: Site, parts: Sequence[str], seconds: float) -> None:
+        self._site, self._parts, self._seconds = site, parts, seconds
+        self._token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
+        self._unary: list[Measured] = []
+        self._streams: list[Measured] = []
+        self._direct_s: list[float] = []
+        self._gateway_s: list[float] = []
 
-async def _unary(site: Site, gateway: Gateway, seconds: float) -> Measured:
-    site.upstream.behave("*")
-    return await measure(gateway.unary(), CONCURRENCY, seconds, site.server.pid)
+    async def run(self, rounds: int, profile: Profile) -> Result:
+        """All rounds, and what came of them."""
+        site = self._site
+        controller = site.client(PrincipalType.SERVICE, "bench", "bench", [Role.BUDGET_ADMIN])
+        async with controller:
+            await fund(controller, BUDGET_NANOUSD)
+        async with (
+            Gateway(site.server.target, self._token) as gateway,
+            Direct(site.upstream.base_url) as direct,
+        ):
+            with profile.of(site.server.pid):
+                for _ in range(rounds):
+                    await self._round(gateway, direct)
+        found: Result = {"load_ceiling_per_s": (await self._ceiling()).per_s}
+        if self._unary:
+            found["unary"] = _summary(self._unary)
+        if self._streams:
+            found["stream"] = _summary(self._streams) | {"deltas": STREAM_DELTAS}
+        if self._direct_s:
+            found["latency_ms"] = _latency(self._direct_s, self._gateway_s)
+        return found
 
+    async def _round(self, gateway: Gateway, direct: Direct) -> None:
+        if "unary" in self._parts:
+            self._unary.append(await self._loaded(gateway.unary()))
+        if "latency" in self._parts:
+            pair = await interleaved(direct.call, gateway.unary(), PAIRS)
+            self._direct_s += pair[0]
+            self._gateway_s += pair[1]
+        if "stream" in self._parts:
+            long = {"deltas": STREAM_DELTAS, "answer_chars": 20 * STREAM_DELTAS}
+            self._site.upstream.behave("*", **long)
+            self._streams.append(await self._loaded(gateway.stream()))
+            self._site.upstream.behave("*")
 
-async def _streams(site: Site, gateway: Gateway, seconds: float) -> Measured:
-    site.upstream.behave("*", deltas=STREAM_DELTAS, answer_chars=20 * STREAM_DELTAS)
-    measured = await measure(gateway.stream(), CONCURRENCY, seconds, site.server.pid)
-    site.upstream.behave("*")
-    return measured
+    async def _loaded(self, call: Call) -> Measured:
+        return await measure(call, CONCURRENCY, self._seconds, self._site.server.pid)
 
-
-async def _ceiling(site: Site, token: str, seconds: float) -> Measured:
-    """What this load generator can ask of a server that does nothing."""
-    with EchoProcess(site.directory, core=SERVER_CORE) as echo:
-        async with Gateway(echo.target, token) as gateway:
-            return await measure(gateway.unary(), CONCURRENCY, seconds, echo.pid)
+    async def _ceiling(self) -> Measured:
+        """What this load generator can ask of a server that does nothing."""
+        with EchoProcess(self._site.directory, core=SERVER_CORE) as echo:
+            async with Gateway(echo.target, self._token) as gateway:
+                return await measure(gateway.unary(), CONCURRENCY, self._seconds, echo.pid)
 
 
 def _summary(rounds: list[Measured]) -> Result:
@@ -136,25 +153,21 @@ def _latency(direct_s: list[float], gateway_s: list[float]) -> Result:
 
 
 def _shown(found: Result) -> str:
-    rows = []
-    for name, title in (("unary", "governed calls"), ("stream", "governed streams")):
-        part = found[name]
-        span = f"{min(part['per_s_rounds']):.0f}-{max(part['per_s_rounds']):.0f}"
-        rows.append((title, f"{part['per_s']:.0f}", span, f"{part['server_cpu_us']:.0f}"))
-    header = (f"at concurrency {CONCURRENCY}", "per s", "rounds", "server CPU us each")
-    latency = found["latency_ms"]
-    times = [
-        (name, f"{latency[name]['p50']:.2f}", f"{latency[name]['p99']:.2f}")
-        for name in ("direct", "gateway", "added")
-    ]
     ceiling = f"load generator: Python client, at most {found['load_ceiling_per_s']:.0f} calls/s"
-    return "\n\n".join(
-        (
-            table(header, rows),
-            table(("at concurrency 1, in turns", "p50 ms", "p99 ms"), times),
-            f"{ceiling}; a stream has {STREAM_DELTAS} deltas",
-        )
-    )
+    blocks = [f"{ceiling}; a stream has {STREAM_DELTAS} deltas"]
+    if latency := found.get("latency_ms"):
+        times = [(name, *(f"{ms:.2f}" for ms in part.values())) for name, part in latency.items()]
+        blocks.insert(0, table(("at concurrency 1, in turns", "p50 ms", "p99 ms"), times))
+    rows = [_row(name, found[name]) for name in ("unary", "stream") if name in found]
+    if rows:
+        header = (f"governed, at concurrency {CONCURRENCY}", "per s", "rounds", "CPU us each")
+        blocks.insert(0, table(header, rows))
+    return "\n\n".join(blocks)
+
+
+def _row(name: str, part: Result) -> tuple[str, ...]:
+    span = f"{min(part['per_s_rounds']):.0f}-{max(part['per_s_rounds']):.0f}"
+    return name, f"{part['per_s']:.0f}", span, f"{part['server_cpu_us']:.0f}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What demo, load test and bench stand on."""
