@@ -50,10 +50,12 @@ async def test_a_read_cannot_write(reader: Reader) -> None:
     """Every governed write goes through the writer, whatever a query's author intends."""
 
     def write(connection: sa.Connection) -> None:
-        connection.execute(ACCOUNTS.insert(), {"identity_id": "a", "account_id": 1, "total": 1})
+        connection.execute(ACCOUNTS.insert().values(("a", 1, 1, "")))
 
     with pytest.raises((GovernanceUnavailable, sa.exc.DBAPIError)):
         await reader.run(write)
+
+    assert [] == list(await reader.rows(sa.select(ACCOUNTS)))
 
 
 async def test_reads_that_nobody_can_serve_are_refused(reader: Reader) -> None:
