@@ -36,7 +36,7 @@ impl<'a> Order<'a> {
         for scored in candidates.iter_mut() {
             scored.score = scored.score * self.standing(scored.index) / FULL;
         }
-        candidates.sort_by(|one, other| self.key(one).cmp(&self.key(other)));
+        candidates.sort_by_cached_key(|scored| self.key(scored));
     }
 
     fn key(&self, scored: &Scored) -> impl Ord + use<'a> {
