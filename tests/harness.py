@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import grpc
+import sqlalchemy as sa
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -30,6 +31,7 @@ from chenu.api.pipeline.v1 import (
     router_service_pb2_grpc,
     routing_pb2,
 )
+from chenu_server import failpoints
 from chenu_server.bootstrap import Application, application
 from chenu_server.caller import Principal, PrincipalType, Role
 from chenu_server.config import Settings, load_settings
@@ -42,6 +44,15 @@ EVERYTHING = 10**15
 IDENTITY_ROLES = (Role.MEMBER, Role.APPROVER, Role.BUDGET_ADMIN, Role.AUDITOR)
 SYSTEM_ROLES = (Role.OPERATOR, Role.SYSTEM_AUDITOR)
 CALL_TIMEOUT_S = 20.0
+SERVICES = {
+    "PipelineService": "pipeline",
+    "RouterService": "router",
+    "CheckpointService": "checkpoints",
+    "BudgetService": "budgets",
+    "RateLimitService": "limits",
+    "IdentityService": "identity",
+    "AuditService": "audit",
+}
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -56,24 +67,34 @@ class Failure:
     retry_after_us: int | None
     message: str
     trailers: Mapping[str, str]
+    domain: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def details_bytes(self) -> int:
+        """How much the details weigh together."""
+        return sum(detail.ByteSize() for detail in self.details.values())
 
 
 def failure_of(error: grpc.aio.AioRpcError) -> Failure:
-    """What the status says to a machine."""
+    """What the status says to a machine. Of details of one type, the last is kept."""
     status = rpc_status.from_call(error)  # type: ignore[arg-type] # takes any call's outcome
-    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-    retry_us = None
-    for detail in status.details if status else ():
-        if detail.Unpack(retry):
-            retry_us = retry.retry_delay.ToMicroseconds()
-        detail.Unpack(info)
+    details: dict[str, Any] = {}
+    for packed in status.details if status else ():
+        detail = getattr(error_details_pb2, packed.TypeName().rpartition(".")[2])()
+        packed.Unpack(detail)
+        details[type(detail).__name__] = detail
+    info = details.get("ErrorInfo", error_details_pb2.ErrorInfo())
+    retry = details.get("RetryInfo")
     return Failure(
         code=error.code(),
         reason=info.reason,
         metadata=dict(info.metadata),
-        retry_after_us=retry_us,
+        retry_after_us=retry.retry_delay.ToMicroseconds() if retry else None,
         message=error.details() or "",
         trailers={key: value for key, value in error.trailing_metadata() if isinstance(value, str)},
+        domain=info.domain,
+        details=details,
     )
 
 
@@ -81,6 +102,7 @@ class Client:
     """One principal's stubs: every call carries its token and a deadline."""
 
     def __init__(self, channel: grpc.aio.Channel, metadata: Metadata) -> None:
+        self.channel = channel
         self.metadata = metadata
         self.pipeline = pipeline_service_pb2_grpc.PipelineServiceStub(channel)
         self.router = router_service_pb2_grpc.RouterServiceStub(channel)
@@ -90,6 +112,11 @@ class Client:
         self.identity = identity_service_pb2_grpc.IdentityServiceStub(channel)
         self.audit = audit_service_pb2_grpc.AuditServiceStub(channel)
 
+    def rpc(self, name: str) -> Any:
+        """The stub's method for a wire name: `/package.Service/Method`."""
+        service, _, method = name.rpartition("/")
+        return getattr(getattr(self, SERVICES[service.rpartition(".")[2]]), method)
+
     async def call(self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """One unary call."""
         return await method(request, metadata=self.metadata, timeout=timeout_s)
@@ -98,6 +125,15 @@ class Client:
         self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> Failure:
         """One unary or streaming call that must be refused."""
+        failure = await self.outcome(method, request, timeout_s=timeout_s)
+        if failure is None:
+            raise AssertionError("the call was not refused")
+        return failure
+
+    async def outcome(
+        self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> Failure | None:
+        """How one unary or streaming call was refused; None if it was served."""
         try:
             call = method(request, metadata=self.metadata, timeout=timeout_s)
             if hasattr(call, "__aiter__"):
@@ -107,7 +143,7 @@ class Client:
                 await call
         except grpc.aio.AioRpcError as error:
             return failure_of(error)
-        raise AssertionError("the call was not refused")
+        return None
 
     async def events(
         self, method: Any, request: Any, *, timeout_s: float = CALL_TIMEOUT_S
@@ -152,13 +188,14 @@ class Stage:
         name: str = "backend",
         acting_for: Sequence[str] = (),
         lifetime_s: int = 600,
+        age_s: int = 0,
     ) -> str:
-        """A token of the local issuer."""
+        """A token of the local issuer, made `age_s` ago."""
         return issue(
             self.issuer,
             Principal(type=type, id=name),
             identities,
-            now_us=time.time_ns() // 1_000,
+            now_us=time.time_ns() // 1_000 - age_s * 1_000_000,
             lifetime_s=lifetime_s,
             acting_for=acting_for,
         )
@@ -179,6 +216,17 @@ class Stage:
     def with_token(self, token: str, *more: tuple[str, str]) -> Client:
         """A client that sends this token and more metadata."""
         return Client(self.channel, (("authorization", f"Bearer {token}"), *more))
+
+    def anonymous(self) -> Client:
+        """A client that sends nothing about itself."""
+        return Client(self.channel, ())
+
+    def sql(self, statement: str, **values: object) -> None:
+        """Change what is stored behind the server's back: time travel, and nothing else."""
+        engine = sa.create_engine(self.settings.database.url, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            connection.execute(sa.text(statement), values)
+        engine.dispose()
 
     def person(self, identity: str = "acme", name: str = "ann") -> Client:
         """A person with every role of an identity."""
@@ -221,10 +269,13 @@ async def staged(
         settings = load_settings(
             None, {**_settings(database_url, key_file, upstream), **(overrides or {})}
         )
-        async with application(settings) as app:
-            options = [("grpc.use_local_subchannel_pool", 1)]
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}", options) as channel:
-                yield Stage(app, upstream, issuer, channel, settings)
+        try:
+            async with application(settings) as app:
+                options = [("grpc.use_local_subchannel_pool", 1)]
+                async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}", options) as channel:
+                    yield Stage(app, upstream, issuer, channel, settings)
+        finally:
+            failpoints.disarm()
 
 
 def _settings(database_url: str, key_file: Path, upstream: FakeUpstream) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""A server for each test, on SQLite."""
+"""Servers on SQLite: one for each test, or one for a module whose tests do not disturb it."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.harness import Stage, staged
 
@@ -14,5 +16,17 @@ from tests.harness import Stage, staged
 async def stage(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
     """A server with an upstream, and a budget for `acme`."""
     async with staged(sqlite_url, tmp_path) as running:
+        await running.budget()
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """A server for a whole module; its tests run in the module's loop."""
+    folder = tmp_path_factory.mktemp("shared")
+    shutil.copy(sqlite_template, folder / "chenu.db")
+    async with staged(f"sqlite:///{folder / 'chenu.db'}", folder) as running:
         await running.budget()
         yield running
