@@ -6,9 +6,10 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from chenu_server.infra.db.writer import SqlWriter
-from chenu_server.unit import Moment, Rows
+from chenu_server.unit import Moment, Rows, Unit
 from tests.contract.db.sample import Do
 
 
@@ -36,8 +37,8 @@ async def until(holds: Callable[[], object]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def queued(writer: SqlWriter, *units: object) -> list[asyncio.Task[object]]:
+async def queued(writer: SqlWriter, *units: Unit[Any]) -> list[asyncio.Task[Any]]:
     """Submit units in this order, and return once they wait."""
-    tasks = [asyncio.create_task(writer.submit(unit)) for unit in units]  # type: ignore[arg-type]
+    tasks = [asyncio.create_task(writer.submit(unit)) for unit in units]
     await asyncio.sleep(0)
     return tasks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from chenu_server.errors import GovernanceUnavailable, InternalError, ServerOverloaded
+from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.ledger_tables import BATCHES, LEDGER_ENTRIES
+from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
 from chenu_server.infra.db.sqlite import SqliteStore
 from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.unit import ById, Moment, Row, Rows
@@ -213,6 +216,37 @@ async def test_the_clock_is_the_last_entrys_when_that_is_later(
         connection.execute(sa.text(f"UPDATE ledger_heads SET last_time_us = {late_us}"))
 
     assert late_us == await writer.submit(Do(lambda rows, now: now.now_us))
+
+
+async def test_a_time_mapped_through_the_moment_is_never_early(
+    only_sqlite_url: str, open_writer: OpenWriter
+) -> None:
+    """A slot that is freed by such a time must not be free before it is."""
+    read_at_ns: list[int] = []
+
+    def wall_us() -> int:
+        read_at_ns.append(time.monotonic_ns())
+        return 1_000
+
+    writer = await open_writer(SqliteStore(only_sqlite_url, wall_us=wall_us))
+    now: Moment = await writer.submit(Do(lambda rows, now: now))
+
+    assert now.at(read_at_ns[0]) >= 1_000
+
+
+async def test_the_wait_for_the_lock_does_not_count_as_elapsed(
+    only_postgres_url: str, open_writer: OpenWriter
+) -> None:
+    """Another worker's batch must not make this one's clock run ahead of the database's."""
+    writer = await open_writer(only_postgres_url)
+    lock = sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK_CLASS, 0))
+    with writer_engine(only_postgres_url).begin() as connection:
+        connection.execute(lock)
+        (waiting,) = await queued(writer, Do(lambda rows, now: now.mono_ns))
+        await asyncio.sleep(0.05)
+        released_ns = time.monotonic_ns()
+
+    assert await waiting >= released_ns
 
 
 async def test_a_unit_that_writes_nothing_leaves_nothing(url: str, open_writer: OpenWriter) -> None:

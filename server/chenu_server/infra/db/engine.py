@@ -11,6 +11,8 @@ import sqlalchemy as sa
 BUSY_TIMEOUT_MS = 5_000
 # A writer that waits for the lock, and a reader's query, give up after this long.
 STATEMENT_TIMEOUT_MS = 5_000
+# The driver prepares anew what does not fit, and its own default holds a handful of tables.
+STATEMENTS_MAX = 2_048
 
 # Dead peers are noticed in seconds; one that hangs inside a transaction loses it, for it would
 # hold the lock that every writer needs.
@@ -58,7 +60,8 @@ def reader_engine(url: str, *, connections: int) -> sa.Engine:
 
 def _sqlite(url: str, begin: str, busy_timeout_ms: int, **pool: Any) -> sa.Engine:
     """The recipe: without it the driver's own transactions lose updates in silence."""
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False}, **pool)
+    arguments = {"check_same_thread": False, "cached_statements": STATEMENTS_MAX}
+    engine = sa.create_engine(url, connect_args=arguments, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
