@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,6 +222,14 @@ class Stage:
         """A client that sends nothing about itself."""
         return Client(self.channel, ())
 
+    @asynccontextmanager
+    async def narrow(self, client: Client) -> AsyncIterator[Client]:
+        """The same caller on a connection that takes 64 KiB ahead of its reader and no more."""
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
+        address = f"127.0.0.1:{self.application.port}"
+        async with grpc.aio.insecure_channel(address, options) as channel:
+            yield Client(channel, client.metadata)
+
     def sql(self, statement: str, **values: object) -> None:
         """Change what is stored behind the server's back: time travel, and nothing else."""
         engine = sa.create_engine(self.settings.database.url, poolclass=sa.NullPool)
@@ -276,6 +285,15 @@ async def staged(
                     yield Stage(app, upstream, issuer, channel, settings)
         finally:
             failpoints.disarm()
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], within_s: float = 10.0) -> None:
+    """Wait until something holds that nobody tells of."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.01)
 
 
 def _settings(database_url: str, key_file: Path, upstream: FakeUpstream) -> dict[str, Any]:

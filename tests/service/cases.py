@@ -41,7 +41,8 @@ BUDGET: Final = budgets.CreateBudgetRequest(
 @dataclass(frozen=True)
 class BoundaryCase:
     """How an rpc reaches over the boundary: with the id of a thing of `kind`, or, as `identity`,
-    with a header that names one the token does not hold."""
+    with a header that names one the token does not hold.
+    """
 
     kind: str
     request: Callable[[str], Message]
@@ -70,15 +71,15 @@ def _same(request: Message) -> BoundaryCase:
 
 
 def _query(make: Callable[..., Message]) -> BoundaryCase:
-    return BoundaryCase("query", lambda id: make(request_id=id))
+    return BoundaryCase("query", lambda it: make(request_id=it))
 
 
 def _budget(make: Callable[..., Message]) -> BoundaryCase:
-    return BoundaryCase("budget", lambda id: make(budget_id=id))
+    return BoundaryCase("budget", lambda it: make(budget_id=it))
 
 
 def _checkpoint(make: Callable[..., Message]) -> BoundaryCase:
-    return BoundaryCase("checkpoint", lambda id: make(checkpoint_id=id))
+    return BoundaryCase("checkpoint", lambda it: make(checkpoint_id=it))
 
 
 _MEMBER: Final = RoleCase(Role.MEMBER)
@@ -145,7 +146,7 @@ BOUNDARY_CASES: Final[dict[str, BoundaryCase]] = {
     f"{IDENTITY}WhoAmI": _same(identity.WhoAmIRequest()),
     f"{IDENTITY}ListViolations": _same(identity.ListViolationsRequest()),
     f"{AUDIT}ListEntries": _same(audit.ListEntriesRequest()),
-    f"{AUDIT}GetEntry": BoundaryCase("ledger_entry", lambda id: audit.GetEntryRequest(entry_id=id)),
+    f"{AUDIT}GetEntry": BoundaryCase("ledger_entry", lambda it: audit.GetEntryRequest(entry_id=it)),
     f"{AUDIT}VerifyLedger": _same(audit.VerifyLedgerRequest()),
     f"{AUDIT}ExportEntries": _same(audit.ExportEntriesRequest()),
 }

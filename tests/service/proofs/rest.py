@@ -1,0 +1,70 @@
+"""Proofs of the other reasons: requests, records, readers."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import grpc
+
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server import failpoints
+from tests.harness import Failure, Stage, failure_of, only
+from tests.service.proofs.rates import hello
+from tests.service.proofs.registry import proves
+
+
+@proves("GOVERNANCE_UNAVAILABLE")
+async def unrecorded(stage: Stage) -> Failure:
+    """The decision's statements ran, and its commit fails."""
+    failpoints.arm("admit.before_commit=error")
+    client = stage.client()
+    failure = await client.fail(client.pipeline.Query, hello())
+    assert 0 == stage.upstream.arrivals_total
+    return failure
+
+
+@proves("QUERY_STATE")
+async def runs_elsewhere(stage: Stage) -> Failure:
+    """A query that another process runs cannot be cancelled here."""
+    client, request_id = stage.client(), str(uuid4())
+    await client.query("Hello", request_id=request_id)
+    stage.sql("UPDATE queries SET status = 'running', owner_id = 'another', ended_us = 0")
+    request = pb.CancelQueryRequest(request_id=request_id)
+    return await client.fail(client.pipeline.CancelQuery, request)
+
+
+@proves("INVALID_FIELD")
+async def no_text(stage: Stage) -> Failure:
+    """A query that asks nothing."""
+    client = stage.client()
+    return await client.fail(client.pipeline.Query, pb.QueryRequest())
+
+
+@proves("REQUEST_TOO_LARGE", without=("field",))
+async def too_large(stage: Stage) -> Failure:
+    """More bytes than a request may have."""
+    client = stage.client()
+    request = pb.QueryRequest(text="Hello", context_items=[{"kind": "a", "content": "a" * 262_144}])
+    return await client.fail(client.pipeline.Query, request)
+
+
+@proves("SLOW_CONSUMER", settings={"pipeline.write_timeout_s": 1})
+async def unread(stage: Stage) -> Failure:
+    """A reader takes one event, then nothing for longer than it may."""
+    stage.upstream.behave(deltas=200, answer_chars=240_000, pace_ms=1)
+    query = pb.QueryRequest(
+        text="Tell me everything",
+        max_output_tokens=60_000,
+        detached=True,
+        routing=only("groq", "openai/gpt-oss-120b"),
+    )
+    async with stage.narrow(stage.client()) as client:
+        call = client.pipeline.Run(pb.RunRequest(query=query), metadata=client.metadata, timeout=20)
+        try:
+            async for response in call:
+                if response.event.sequence == 1:
+                    await asyncio.sleep(2.5)
+        except grpc.aio.AioRpcError as error:
+            return failure_of(error)
+    raise AssertionError("a reader that does not read was served")
