@@ -106,7 +106,7 @@ def test_an_integer_that_does_not_fit_is_an_overflow() -> None:
 def test_what_is_constructed_by_keyword_refuses_positions() -> None:
     """Seventeen strings in a row would sooner or later be swapped."""
     with pytest.raises(TypeError, match="positional"):
-        _core.FairQueue(5)  # type: ignore[call-arg]
+        _core.FairQueue(5)  # type: ignore[call-arg]  # the mistake under test
 
 
 def test_lists_and_tuples_are_both_taken_and_bytes_come_back_as_bytes() -> None:
