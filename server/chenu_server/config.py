@@ -221,8 +221,6 @@ class PipelineSettings(_Section):
     """How long a stream's reader may hold an event up."""
     delta_coalesce_ms: NotNegative = 20
     """How long text is gathered into one event."""
-    settle_deadline_s: Positive = 30
-    """How long the end of a query is tried to be recorded before its readers are told."""
 
     @model_validator(mode="after")
     def _least_is_least(self) -> PipelineSettings:

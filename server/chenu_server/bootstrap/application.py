@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from chenu_server.bootstrap.services import (
 )
 from chenu_server.bootstrap.storage import Storage, Stores, now_us, open_storage, stores_of
 from chenu_server.config import Settings
+from chenu_server.engine import analyze
 from chenu_server.governance.identity.service import BoundaryService
 from chenu_server.governance.limits.service import IdentityLimiter
 from chenu_server.infra import telemetry
@@ -34,6 +36,7 @@ from chenu_server.units.sweep import Sweeper
 _log = structlog.get_logger(__name__)
 
 SWEEP_EVERY_S = 1.0
+SWITCH_INTERVAL_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +74,25 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
     telemetry.configure(
         level=settings.log.level, json=settings.log.json_lines, secrets=settings.secrets()
     )
-    failpoints.arm(settings.failpoints)
     log_limits(settings)
     async with AsyncExitStack() as stack:
+        failpoints.arm(settings.failpoints)
+        stack.callback(failpoints.disarm)
+        _prepare_interpreter()
         routes = await open_routes(settings, stack)
         storage = await open_storage(settings, stack)
         yield await _start(settings, stack, storage, routes)
         _log.info("stopping")
+
+
+def _prepare_interpreter() -> None:
+    """Make threads take turns often, and build what the engine builds on first use.
+
+    A busy event loop holds the interpreter for a whole switch interval against the writer's
+    thread; at the default of 5 ms that is longer than a commit.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    analyze("")
 
 
 async def _start(
