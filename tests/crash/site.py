@@ -1,0 +1,171 @@
+"""What outlives a server: its database, its upstream with the bill, its callers' tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any, Final
+
+import grpc
+import sqlalchemy as sa
+
+from chenu.api.governance.v1 import budget_service_pb2 as bb
+from chenu_server.caller import PrincipalType, Role
+from loadtest.tokens import Mint
+from loadtest.upstream import FakeUpstream
+from tests.crash.servers import Server
+from tests.harness import EVERYTHING, IDENTITY_ROLES, SYSTEM_ROLES, Client, failure_of
+
+IDENTITY: Final = "acme"
+PROVIDERS: Final = ("groq", "mistral", "openai")
+DONE: Final = "done"
+"""What a call comes to that is not refused; a refused one comes to its reason."""
+
+
+async def outcome_of(call: Awaitable[Any]) -> tuple[Any, str]:
+    """A call's response and what it came to; a lost one comes to its status."""
+    try:
+        return await call, DONE
+    except grpc.aio.AioRpcError as error:
+        failure = failure_of(error)
+        return None, failure.reason or failure.code.name
+
+
+class Running:
+    """A server that serves, and who calls it."""
+
+    def __init__(self, server: Server, channel: grpc.aio.Channel, mint: Mint) -> None:
+        self.server = server
+        self._channel = channel
+        self._mint = mint
+
+    @cached_property
+    def backend(self) -> Client:
+        """The service that asks."""
+        return self._client(PrincipalType.SERVICE, "backend", IDENTITY, (Role.MEMBER,))
+
+    @cached_property
+    def person(self) -> Client:
+        """A person with every role of the identity."""
+        return self._client(PrincipalType.USER, "ann", IDENTITY, IDENTITY_ROLES)
+
+    @cached_property
+    def auditor(self) -> Client:
+        """A person with every role of `system`."""
+        return self._client(PrincipalType.USER, "olga", "system", SYSTEM_ROLES)
+
+    def _client(
+        self, kind: PrincipalType, name: str, identity: str, roles: tuple[Role, ...]
+    ) -> Client:
+        token = self._mint.token(kind, name, {identity: roles})
+        return Client(self._channel, (("authorization", f"Bearer {token}"),))
+
+    async def fund(self) -> None:
+        """Give the identity a budget without an end."""
+        request = bb.CreateBudgetRequest(
+            scope=bb.BUDGET_SCOPE_IDENTITY,
+            period=bb.BUDGET_PERIOD_TOTAL,
+            limit_nanousd=EVERYTHING,
+        )
+        await self.person.call(self.person.budgets.CreateBudget, request)
+
+    async def close_budgets(self) -> None:
+        """Delete every budget of the identity."""
+        budgets = self.person.budgets
+        listed = await self.person.call(budgets.ListBudgets, bb.ListBudgetsRequest())
+        for budget in listed.budgets:
+            request = bb.DeleteBudgetRequest(budget_id=budget.budget_id, etag=budget.etag)
+            await self.person.call(budgets.DeleteBudget, request)
+
+    async def dies_of(self, call: Awaitable[str]) -> str:
+        """Make a call that the server does not survive; what the call came to."""
+        outcome = await call
+
+        assert -SIGKILL == await self.server.ended(), self.server.output()
+        return outcome
+
+
+@dataclass
+class Site:
+    """Where servers come and go."""
+
+    url: str
+    directory: Path
+    upstream: FakeUpstream
+    mint: Mint
+
+    def settings(self, failpoints: str = "", **more: Any) -> dict[str, Any]:
+        """The configuration of a server here, by dotted key."""
+        return {
+            "server.listen": "127.0.0.1:0",
+            "server.insecure_dev": True,
+            "database.url": self.url,
+            "identity.issuers": self.mint.settings["issuers"],
+            "providers.enabled": list(PROVIDERS),
+            "providers.settings": {
+                name: {"base_url": self.upstream.provider_url(name), "api_key": "sk-test-key"}
+                for name in PROVIDERS
+            },
+            "limits.identity_limit": 0,
+            "limits.identity_burst": 0,
+            "limits.calls_per_s": 0,
+            "limits.provider_limit": 10_000,
+            "log.level": "info",
+            "log.json": True,
+            "failpoints": failpoints,
+            **more,
+        }
+
+    @asynccontextmanager
+    async def running(self, failpoints: str = "", **more: Any) -> AsyncIterator[Running]:
+        """A server until the block ends; then it is killed, if it still runs."""
+        server = Server(self.settings(failpoints, **more), self.directory / "server.log")
+        try:
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            target = f"127.0.0.1:{await server.serving()}"
+            async with grpc.aio.insecure_channel(target, options) as channel:
+                yield Running(server, channel, self.mint)
+        finally:
+            server.kill()
+
+    async def dies_at_start(self, failpoints: str) -> None:
+        """Start a server that is killed before it serves."""
+        server = Server(self.settings(failpoints), self.directory / "server.log")
+
+        assert -SIGKILL == await server.ended(), server.output()
+
+    def calls(self, marker: str) -> int:
+        """How often the upstream was called for a marker."""
+        return sum(arrival.marker == marker for arrival in self.upstream.arrivals)
+
+    @contextmanager
+    def database(self) -> Iterator[sa.Connection]:
+        """The database itself, whether or not a server runs on it; for writing too."""
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def left_behind(self) -> Iterator[sa.Connection]:
+        """What a killed server left; a SQLite file is copied, or a look would tidy it up."""
+        url = sa.make_url(self.url)
+        if url.get_backend_name() != "sqlite":
+            with self.database() as connection:
+                yield connection
+            return
+        assert url.database is not None
+        folder = self.directory / "left"
+        folder.mkdir()
+        for file in Path(url.database).parent.glob(f"{Path(url.database).name}*"):
+            shutil.copy(file, folder)
+        copy = sa.create_engine(f"sqlite:///{folder / Path(url.database).name}")
+        with copy.connect() as connection:
+            yield connection
+        copy.dispose()
+        shutil.rmtree(folder)

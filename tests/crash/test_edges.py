@@ -1,0 +1,74 @@
+"""A server is killed at each edge of the table of states; the table says what is then."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.crash.books import assert_books_balance, rows_of
+from tests.crash.edges import EDGES, ON_POSTGRES, Edge
+from tests.crash.scene import Scene
+from tests.crash.site import DONE, Running, Site
+
+FINAL = ("rejected", "expired", "completed", "failed", "cancelled")
+
+
+@pytest.mark.parametrize("edge", EDGES, ids=str)
+async def test_a_killed_server_leaves_what_the_table_says(site: Site, edge: Edge) -> None:
+    """Nothing committed is lost, nothing runs twice, and the books balance: on SQLite."""
+    await hold_to(edge, site)
+
+
+@pytest.mark.parametrize("edge", ON_POSTGRES, ids=str)
+async def test_a_killed_server_leaves_the_same_on_postgresql(
+    postgres_site: Site, edge: Edge
+) -> None:
+    """There the dead owner is known by its free lock, not by the file."""
+    await hold_to(edge, postgres_site)
+
+
+async def hold_to(edge: Edge, site: Site) -> None:
+    """Play the story, kill the server at the point, start another, and look."""
+    story = edge.story
+    site.upstream.script("*", story.upstream)
+    scene = Scene(site, story.text, **story.fields)
+
+    await story.act(scene, f"{edge.point}=kill")
+    with site.left_behind() as database:
+        left = rows_of(database, scene.request_id)
+    async with site.running() as at:
+        await _assert_found(edge, scene, at)
+        if not story.funded:
+            await at.fund()
+        outcomes = [await call(scene, at) for call, _ in edge.again]
+        await _assert_stands(scene, at)
+        await assert_books_balance(at, site, [scene.request_id])
+
+    assert edge.left == left
+    assert [outcome for _, outcome in edge.again] == outcomes
+    assert edge.calls == scene.calls
+
+
+async def _assert_found(edge: Edge, scene: Scene, at: Running) -> None:
+    """Start-up has done its part before anybody asks, and the wire says what the tables say."""
+    if edge.found.query in FINAL:
+        await scene.watch(at)  # what goes on by itself goes on to its end
+
+    assert edge.found == scene.rows()
+    if edge.found.query:
+        checkpoint = edge.found.checkpoint.replace("consumed", "approved")
+        assert (edge.found.query, checkpoint) == await scene.told(at)
+
+
+async def _assert_stands(scene: Scene, at: Running) -> None:
+    """The query is final: the same id has the same outcome, however often it is asked."""
+    calls, rows = scene.calls, scene.rows()
+    outcomes = {(await scene.ask(at), scene.text) for _ in range(2)}
+    shown = await scene.shown(at)
+
+    assert rows.query in FINAL
+    assert 1 == len(outcomes)
+    assert {
+        (DONE if rows.query == "completed" else shown.query.outcome.reason, scene.text)
+    } == outcomes
+    assert shown.answer.text == scene.text
+    assert (calls, rows) == (scene.calls, scene.rows())
