@@ -37,7 +37,7 @@ impl Account {
     fn room(&self) -> i128 {
         let allowed = i128::from(self.limit) + i128::from(self.granted);
         let used = i128::from(self.posted) + i128::from(self.reserved) + i128::from(self.overrun);
-        (allowed - used).max(0)
+        allowed - used
     }
 }
 
@@ -46,10 +46,10 @@ impl Account {
 /// # Errors
 /// [`AmountError::Overflow`].
 pub fn available(account: &Account) -> Result<i64, AmountError> {
-    narrow(account.room())
+    narrow(account.room().max(0))
 }
 
-/// Reserves `amount` in all accounts, or in none.
+/// Reserves `amount` in all accounts, or in none. An overdrawn account admits nothing, not even 0.
 ///
 /// # Errors
 /// [`AmountError`], or [`Exhausted`] inside: the first of the accounts that have the least.
@@ -84,7 +84,7 @@ pub fn post(account: &Account, reserved: i64, used: i64) -> Result<Account, Amou
 /// [`AmountError`].
 pub fn late_post(account: &Account, used: i64) -> Result<Account, AmountError> {
     not_negative(&[used])?;
-    let fitting = account.room().min(i128::from(used));
+    let fitting = account.room().clamp(0, i128::from(used));
     split(account, narrow(fitting)?, used)
 }
 

@@ -54,6 +54,7 @@ fn a_refusal_names_the_first_of_the_tightest_accounts() {
     assert_eq!(Ok(Ok(taken.to_vec())), reserve(&accounts, 3));
     assert_eq!(Err(AmountError::Negative), reserve(&accounts, -1));
     assert_eq!(Ok(0), available(&account(5, 1, 5, 0, 7)));
+    assert_eq!(Ok(Err(Exhausted { index: 0 })), reserve(&[account(5, 1, 5, 0, 7)], 0));
 }
 
 fn worst() -> impl Strategy<Value = Worst> {
@@ -99,7 +100,9 @@ proptest! {
             state = match step {
                 Step::Reserve(amount) => {
                     let outcome = reserve(&[state], amount).unwrap();
-                    prop_assert_eq!(outcome.is_ok(), amount <= available(&state).unwrap());
+                    let overdrawn = state.posted + state.reserved + state.overrun > state.limit + state.granted;
+                    let fits = !overdrawn && amount <= available(&state).unwrap();
+                    prop_assert_eq!(outcome.is_ok(), fits);
                     outcome.map_or(state, |reserved| reserved[0])
                 }
                 Step::Post { share, used } => {
