@@ -34,7 +34,9 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """The budget has changed since the caller read it."""
+    """The budget has changed since the caller read it; `version` is the present one."""
+
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class UpdateBudget:
         if budget is None:
             return Absent()
         if self.version not in (None, budget.version):
-            return Stale()
+            return Stale(budget.version)
         changed = replace(
             budget,
             limit_nanousd=self.limit_nanousd,
@@ -150,7 +152,7 @@ class DeleteBudget:
         if budget is None:
             return Absent()
         if self.version not in (None, budget.version):
-            return Stale()
+            return Stale(budget.version)
         periods = rows.find(BUDGET_PERIODS, (self.budget_id,))
         if any(period.reserved_nanousd for period in periods):
             return InUse()

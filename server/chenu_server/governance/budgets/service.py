@@ -117,7 +117,7 @@ class BudgetService:
         if isinstance(outcome, Absent):
             await self._boundary.refuse(caller, kind=KIND, id=budget_id)
         if isinstance(outcome, Stale):
-            raise EtagMismatch(etag)
+            raise EtagMismatch(str(outcome.version))
         return outcome
 
     async def delete(self, caller: Caller, budget_id: str, etag: str) -> None:
@@ -134,7 +134,7 @@ class BudgetService:
         if isinstance(outcome, Absent):
             await self._boundary.refuse(caller, kind=KIND, id=budget_id)
         if isinstance(outcome, Stale):
-            raise EtagMismatch(etag)
+            raise EtagMismatch(str(outcome.version))
         if isinstance(outcome, InUse):
             raise BudgetInUse(budget_id)
 
