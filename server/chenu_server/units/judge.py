@@ -135,7 +135,7 @@ def route_refusal(route: Route) -> NoRoute | PriceUnknown | None:
         unknown = [each for each in route.exclusions if each.reason == "price_unknown"]
         names = tuple(f"{each.provider}/{each.model}" for each in unknown[:EXCLUSIONS_TOLD])
         return PriceUnknown(names)
-    lines = tuple(f"{each.provider}/{each.model}:{each.reason}" for each in told)
+    lines = tuple(f"{each.provider}/{each.model}={each.reason}" for each in told)
     return NoRoute(exclusions=lines, count=len(route.exclusions))
 
 
