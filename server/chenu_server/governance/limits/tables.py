@@ -43,7 +43,8 @@ SLOTS_MAP: Final = TableMap(
             where=(
                 "ledger_number = {0} AND provider = {1} AND slot = (SELECT last.slot"
                 " FROM provider_slots AS last WHERE last.ledger_number = {0}"
-                f" AND last.provider = {{1}} AND last.free_at_us < {RETIRED_US}"
+                # The `+` keeps SQLite from reading every slot by the other index.
+                f" AND last.provider = {{1}} AND +last.free_at_us < {RETIRED_US}"
                 " ORDER BY last.slot DESC LIMIT 1)"
             ),
             limited=False,
