@@ -55,10 +55,20 @@ def _column(database: sa.Connection, column: sa.Column[Any], request_id: str) ->
     return list(database.scalars(wanted))
 
 
+def assert_sums_agree(database: sa.Connection) -> None:
+    """At every committed state a budget's sums are those of the rows behind them."""
+    periods = database.execute(sa.select(BUDGET_PERIOD_ROWS)).all()
+    held = database.scalar(sa.select(sa.func.sum(RESERVATIONS.c.amount_nanousd)))
+    cost = database.scalar(sa.select(sa.func.sum(ATTEMPTS.c.cost_nanousd)))
+
+    assert sum(row.reserved_nanousd for row in periods) == (held or 0)
+    assert sum(row.posted_nanousd + row.overrun_nanousd for row in periods) == (cost or 0)
+
+
 async def assert_books_balance(at: Running, site: Site, request_ids: Sequence[str]) -> None:
     """Everything that must hold once all of these queries are final."""
     await assert_ledger_holds(at)
-    _assert_money_adds_up(site)
+    _assert_bill_is_covered(site)
     for request_id in request_ids:
         await _assert_log_is_whole(at, request_id)
         await _assert_dispatches_were_entered(at, site, request_id)
@@ -84,17 +94,17 @@ async def assert_ledger_holds(at: Running) -> None:
     assert (found.entries, found.head) == (verifier.entries, verifier.head)
 
 
-def _assert_money_adds_up(site: Site) -> None:
-    """Nothing is reserved any more; what was posted is what attempts cost, and covers the bill."""
+def _assert_bill_is_covered(site: Site) -> None:
+    """Nothing is held any more, and what was charged covers what the upstream asks for."""
     with site.database() as database:
+        assert_sums_agree(database)
         attempts = database.execute(sa.select(ATTEMPTS)).all()
-        periods = database.execute(sa.select(BUDGET_PERIOD_ROWS)).all()
+        held = database.scalars(sa.select(RESERVATIONS.c.amount_nanousd)).all()
+    charged = sum(row.cost_nanousd for row in attempts)
     estimated = any(row.estimated for row in attempts)
-    charged = sum(row.posted_nanousd + row.overrun_nanousd for row in periods)
     billed = site.upstream.bill.total_nanousd
 
-    assert 0 == sum(row.reserved_nanousd for row in periods)
-    assert sum(row.cost_nanousd for row in attempts) == charged
+    assert 0 == sum(held)
     assert billed <= charged if estimated else billed == charged
 
 

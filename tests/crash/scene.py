@@ -54,9 +54,14 @@ class Scene:
         """The person says no, likewise."""
         return await self._resolve(at, cb.CHECKPOINT_DECISION_REJECT, "not today")
 
-    async def _resolve(self, at: Running, decision: cb.CheckpointDecision, reason: str) -> str:
+    async def _resolve(
+        self, at: Running, decision: cb.CheckpointDecision.ValueType, reason: str
+    ) -> str:
+        found, lost = await outcome_of(self.shown(at))
+        if found is None:
+            return lost
         request = cb.ResolveCheckpointRequest(
-            checkpoint_id=(await self.shown(at)).query.checkpoint_id,
+            checkpoint_id=found.query.checkpoint_id,
             decision_id=self._decision_id,
             decision=decision,
             reason=reason,

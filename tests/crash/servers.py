@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 START_TIMEOUT_S: Final = 30.0
-END_TIMEOUT_S: Final = 30.0
+END_TIMEOUT_S: Final = 20.0
 POLL_S: Final = 0.01
 LOG_TAIL: Final = 4_000
 

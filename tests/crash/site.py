@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from signal import SIGKILL
@@ -75,14 +74,6 @@ class Running:
         )
         await self.person.call(self.person.budgets.CreateBudget, request)
 
-    async def close_budgets(self) -> None:
-        """Delete every budget of the identity."""
-        budgets = self.person.budgets
-        listed = await self.person.call(budgets.ListBudgets, bb.ListBudgetsRequest())
-        for budget in listed.budgets:
-            request = bb.DeleteBudgetRequest(budget_id=budget.budget_id, etag=budget.etag)
-            await self.person.call(budgets.DeleteBudget, request)
-
     async def dies_of(self, call: Awaitable[str]) -> str:
         """Make a call that the server does not survive; what the call came to."""
         outcome = await call
@@ -99,9 +90,11 @@ class Site:
     directory: Path
     upstream: FakeUpstream
     mint: Mint
+    more: dict[str, Any] = field(default_factory=dict)
+    """Settings of the servers to come, by dotted key."""
 
-    def settings(self, failpoints: str = "", **more: Any) -> dict[str, Any]:
-        """The configuration of a server here, by dotted key."""
+    def settings(self, failpoints: str = "") -> dict[str, Any]:
+        """The configuration of a server here."""
         return {
             "server.listen": "127.0.0.1:0",
             "server.insecure_dev": True,
@@ -119,13 +112,13 @@ class Site:
             "log.level": "info",
             "log.json": True,
             "failpoints": failpoints,
-            **more,
+            **self.more,
         }
 
     @asynccontextmanager
-    async def running(self, failpoints: str = "", **more: Any) -> AsyncIterator[Running]:
+    async def running(self, failpoints: str = "") -> AsyncIterator[Running]:
         """A server until the block ends; then it is killed, if it still runs."""
-        server = Server(self.settings(failpoints, **more), self.directory / "server.log")
+        server = Server(self.settings(failpoints), self.directory / "server.log")
         try:
             options = [("grpc.use_local_subchannel_pool", 1)]
             target = f"127.0.0.1:{await server.serving()}"
@@ -134,11 +127,22 @@ class Site:
         finally:
             server.kill()
 
+    def forbid_everything(self) -> None:
+        """From the next server on, an operator's policy refuses whatever is asked."""
+        folder = self.directory / "policies"
+        folder.mkdir()
+        (folder / "closed.cedar").write_text(
+            '@id("closed") forbid (principal, action == Action::"submit", resource);'
+        )
+        self.more["policies.operator_dir"] = str(folder)
+
     async def dies_at_start(self, failpoints: str) -> None:
         """Start a server that is killed before it serves."""
         server = Server(self.settings(failpoints), self.directory / "server.log")
-
-        assert -SIGKILL == await server.ended(), server.output()
+        try:
+            assert -SIGKILL == await server.ended(), server.output()
+        finally:
+            server.kill()
 
     def calls(self, marker: str) -> int:
         """How often the upstream was called for a marker."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.crash.books import assert_books_balance, rows_of
+from tests.crash.books import assert_books_balance, assert_sums_agree, rows_of
 from tests.crash.edges import EDGES, ON_POSTGRES, Edge
 from tests.crash.scene import Scene
 from tests.crash.site import DONE, Running, Site
@@ -35,6 +35,7 @@ async def hold_to(edge: Edge, site: Site) -> None:
     await story.act(scene, f"{edge.point}=kill")
     with site.left_behind() as database:
         left = rows_of(database, scene.request_id)
+        assert_sums_agree(database)
     async with site.running() as at:
         await _assert_found(edge, scene, at)
         if not story.funded:
