@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -99,12 +100,11 @@ class RpcServer:
         Returns as soon as nothing is in hand. A stream of health states does not hold it up.
         """
         await self.health.end()
-        stopping = asyncio.create_task(self._server.stop(grace_s))
-        idle = asyncio.create_task(self._chain.idle())
-        await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)
-        idle.cancel()
-        await self._server.stop(0)
-        await stopping
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self._chain.close()
+        # One stop and never two at once: gRPC's core would end calls of a server that is gone.
+        await self._server.stop(None)
         log.info("stopped", port=self._port)
 
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 import grpc
 
+from chenu_server.errors import GovernanceUnavailable
 from chenu_server.infra.rpc.methods import Method
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -40,6 +41,7 @@ class Chain(grpc.aio.ServerInterceptor):
         self._layers = layers
         self._wrapped: dict[str, tuple[RpcHandler, RpcHandler]] = {}
         self._in_hand = 0
+        self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -58,8 +60,9 @@ class Chain(grpc.aio.ServerInterceptor):
             known = self._wrapped[name] = (handler, self._wrap(name, handler))
         return known[1]
 
-    async def idle(self) -> None:
-        """Wait until no governed call is in hand."""
+    async def close(self) -> None:
+        """Refuse governed calls from now on, and wait until none is in hand."""
+        self._closing = True
         await self._idle.wait()
 
     def _wrap(self, name: str, handler: RpcHandler) -> RpcHandler:
@@ -69,11 +72,21 @@ class Chain(grpc.aio.ServerInterceptor):
             request_streaming=handler.request_streaming,
         )
         proceed = _coroutine_of(handler)
+        if method.access is not None:
+            proceed = self._admitting(proceed)
         for layer in reversed(self._layers):
             proceed = layer.around(method, proceed)
         if method.access is not None:
             proceed = self._counted(proceed)
         return _of_same_kind(handler, proceed)
+
+    def _admitting(self, proceed: Handler) -> Handler:
+        async def admitted(request: Any, context: Context) -> Any:
+            if self._closing:
+                raise GovernanceUnavailable
+            return await proceed(request, context)
+
+        return admitted
 
     def _counted(self, proceed: Handler) -> Handler:
         async def counted(request: Any, context: Context) -> Any:
