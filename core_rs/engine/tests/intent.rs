@@ -95,8 +95,8 @@ fn sensitivity_follows_the_intents() {
 
 #[test]
 fn entities_are_named_with_their_kinds() {
-    let text = "Send \"the minutes\" of 3/12/2025 and 2026-01-31 to bob.smith@example.co.uk, 1,500.50 \
-                and « le plan » and `code here` and 7";
+    let text = "Send \"the minutes\" of 3/12/2025 and 2026-01-31 to bob.smith@example.co.uk, \
+                1,500.50 and « le plan » and `code here` and 7";
     let expected = [
         ("date", "3/12/2025"),
         ("date", "2026-01-31"),

@@ -115,7 +115,10 @@ fn a_text_of_one_endless_thing_is_read() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(256)
+    })]
 
     #[test]
     fn any_text_is_read(text in any::<String>()) {
@@ -154,7 +157,8 @@ proptest! {
         order in prop::sample::select(&ORDERS[..]),
     ) {
         let words: Vec<_> = order.split(' ').collect();
-        let text: String = words.iter().zip(&spaces).flat_map(|(word, space)| [*word, space]).collect();
+        let spaced = words.iter().zip(&spaces).flat_map(|(word, space)| [*word, space]);
+        let text: String = spaced.collect();
         let text = if upper { text.to_uppercase() } else { text.to_lowercase() };
 
         prop_assert!(deletes(&text));

@@ -159,7 +159,10 @@ fn with(mut rules: Vec<Rule>, effect: Effect, condition: Condition) -> Vec<Rule>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(48)
+    })]
 
     #[test]
     fn a_verdict_is_what_the_plain_model_says(rules in rules(), query in queries()) {

@@ -137,7 +137,9 @@ fn fits(items: &[Item<'_>], after: usize, word: &Word, verb: Verb, forms: u8) ->
 }
 
 fn is_met(items: &[Item<'_>], after: usize, need: Need, lenient: bool) -> bool {
-    let named = || word_at(items, after).is_some_and(|word| word.capital && !word.joined);
+    let address = || matches!(items.get(after + 1), Some(Item::Sign('@')));
+    let named =
+        || address() || word_at(items, after).is_some_and(|word| word.capital && !word.joined);
     let object = || starts_object(items, after);
     let later =
         |classes: u32, reach: usize| (after..after + reach).any(|at| is(items, at, classes));

@@ -17,8 +17,8 @@ pub(super) const REGULAR: &[(Intent, Need, &str)] = &[
     (
         Intent::Delete,
         Need::Nothing,
-        "supprimer, suprimer, effacer, eliminer, enlever, retirer, oter, desinstaller, gommer, eradiquer, \
-         bazarder, jeter",
+        "supprimer, suprimer, effacer, eliminer, enlever, retirer, oter, desinstaller, gommer, \
+         eradiquer, bazarder, jeter",
     ),
     (Intent::Delete, Need::Object, "vider, purger, ecraser, raser"),
     (Intent::Delete, Need::Thing, "virer, degager"),
@@ -45,9 +45,9 @@ pub(super) const REGULAR: &[(Intent, Need, &str)] = &[
     (
         Intent::Update,
         Need::Nothing,
-        "modifier, editer, corriger, renommer, remplacer, ajuster, actualiser, reviser, ameliorer, \
-         adapter, activer, desactiver, configurer, restaurer, annuler, fusionner, trier, raccourcir, \
-         simplifier, reformuler, completer, nettoyer",
+        "modifier, editer, corriger, renommer, remplacer, ajuster, actualiser, reviser, \
+         ameliorer, adapter, activer, desactiver, configurer, restaurer, annuler, fusionner, \
+         trier, raccourcir, simplifier, reformuler, completer, nettoyer",
     ),
     (Intent::Update, Need::Object, "changer, archiver, fermer, marquer"),
     (
@@ -72,15 +72,15 @@ pub(super) const VERBS: &[VerbRow] = &[
         Need::Nothing,
         IMPERATIVE,
         "detruis, detruisez, detruisons, jette, debarrasse toi de, debarrassez vous de, \
-         debarrasse moi de, debarrassez moi de, debarrasse nous de, fais disparaitre, \
-         faites disparaitre, mets a la corbeille, mets a la poubelle",
+         debarrasse moi de, debarrassez moi de, debarrasse nous de, fais disparaitre, faites \
+         disparaitre, mets a la corbeille, mets a la poubelle",
     ),
     (
         Intent::Delete,
         Need::Nothing,
         INFINITIVE,
-        "detruire, faire disparaitre, se debarrasser de, te debarrasser de, vous debarrasser de, \
-         debarrasser de, mettre a la corbeille, mettre a la poubelle",
+        "detruire, faire disparaitre, se debarrasser de, te debarrasser de, vous debarrasser \
+         de, debarrasser de, mettre a la corbeille, mettre a la poubelle",
     ),
     (Intent::Delete, Need::Nothing, SECOND, "detruises, detruisiez, jettes, te debarrasses de"),
     (Intent::Delete, Need::Nothing, PARTICIPLE, "detruit, detruite, detruits, detruites"),
@@ -108,8 +108,8 @@ pub(super) const VERBS: &[VerbRow] = &[
         Intent::Create,
         Need::Nothing,
         IMPERATIVE,
-        "ecris, ecrivez, ecrivons, construis, construisez, produis, produisez, concois, concevez, \
-         traduis, traduisez, mets en place, mettez en place",
+        "ecris, ecrivez, ecrivons, construis, construisez, produis, produisez, concois, \
+         concevez, traduis, traduisez, mets en place, mettez en place",
     ),
     (
         Intent::Create,
@@ -125,8 +125,8 @@ pub(super) const VERBS: &[VerbRow] = &[
         Intent::Update,
         Need::Nothing,
         IMPERATIVE,
-        "mets a jour, mettez a jour, mettons a jour, met a jour, convertis, convertissez, retablis, \
-         retablissez",
+        "mets a jour, mettez a jour, mettons a jour, met a jour, convertis, convertissez, \
+         retablis, retablissez",
     ),
     (Intent::Update, Need::Nothing, INFINITIVE, "mettre a jour, convertir, retablir, raccourcir"),
     (Intent::Update, Need::Nothing, SECOND, "mettes a jour, mettiez a jour"),
@@ -134,7 +134,8 @@ pub(super) const VERBS: &[VerbRow] = &[
         Intent::Query,
         Need::Nothing,
         IMPERATIVE,
-        "decris, decrivez, dis, dites, lis, lisez, definis, definissez, rappelle, reponds, repondez",
+        "decris, decrivez, dis, dites, lis, lisez, definis, definissez, rappelle, reponds, \
+         repondez",
     ),
     (Intent::Query, Need::Nothing, INFINITIVE, "decrire, dire, lire, definir, repondre, savoir"),
     (Intent::Query, Need::Nothing, SECOND, "dises, disiez, decrives, lises"),
@@ -155,21 +156,21 @@ pub(super) const FRAMES: &[FrameRow] = &[
     (
         Asks::Anywhere,
         INFINITIVE,
-        "peux tu, peut tu, peu tu, pourrais tu, pourrai tu, pouvez vous, pourriez vous, veux tu, \
-         voulez vous, voudrais tu, voudriez vous, veux tu bien, voulez vous bien, \
-         peux tu s il te plait, est ce que tu peux, est ce que tu pourrais, est ce que tu veux bien, \
-         est ce que vous pouvez, est ce que vous pourriez, serait il possible de, \
-         serait il possible d, ca serait bien de, ce serait bien de, il serait bien de, \
-         ca te derangerait de, cela vous derangerait il de, te serait il possible de, \
-         vous serait il possible de, aurais tu la gentillesse de, auriez vous la gentillesse de, \
-         auriez vous l amabilite de, peux tu me, peux tu nous",
+        "peux tu, peut tu, peu tu, pourrais tu, pourrai tu, pouvez vous, pourriez vous, veux \
+         tu, voulez vous, voudrais tu, voudriez vous, veux tu bien, voulez vous bien, peux tu s \
+         il te plait, est ce que tu peux, est ce que tu pourrais, est ce que tu veux bien, est \
+         ce que vous pouvez, est ce que vous pourriez, serait il possible de, serait il \
+         possible d, ca serait bien de, ce serait bien de, il serait bien de, ca te derangerait \
+         de, cela vous derangerait il de, te serait il possible de, vous serait il possible de, \
+         aurais tu la gentillesse de, auriez vous la gentillesse de, auriez vous l amabilite \
+         de, peux tu me, peux tu nous",
     ),
     (
         Asks::AsWish,
         INFINITIVE,
-        "te demande de, vous demande de, t ordonne de, vous ordonne de, te prie de, vous prie de, \
-         besoin que tu ailles, charge de, te charge de, vous charge de, te conseille de, \
-         te suggere de, vous suggere de, t autorise a, vous autorise a, compte sur toi pour, \
+        "te demande de, vous demande de, t ordonne de, vous ordonne de, te prie de, vous prie \
+         de, besoin que tu ailles, charge de, te charge de, vous charge de, te conseille de, te \
+         suggere de, vous suggere de, t autorise a, vous autorise a, compte sur toi pour, \
          compte sur vous pour, t invite a, vous invite a",
     ),
     (Asks::AsWish, SECOND, "que tu, que vous, que tu me, que vous me, qu on"),
@@ -177,32 +178,31 @@ pub(super) const FRAMES: &[FrameRow] = &[
         Asks::AtHead,
         INFINITIVE,
         "je veux, je voudrais, j aimerais, j aimerai, je souhaite, je souhaiterais, je desire, \
-         je dois, je vais, il faut, faut, il faudrait, faudrait, il est temps de, il convient de, \
-         il s agit de, j ai besoin de, on a besoin de, besoin de, nous voulons, nous devons, \
-         nous voudrions, nous souhaitons, on doit, on va, on devrait, tu peux, tu dois, tu devrais, \
-         tu pourrais, tu vas, vous pouvez, vous devez, vous devriez, vous pourriez, vous allez, \
-         tu peux maintenant, tu veux bien, vous voulez bien, bien vouloir, vouloir, vouloir bien, \
-         il te faut, il me faut, il nous faut, il vous faut, pense a, pensez a, n oublie pas de, \
-         n oubliez pas de, \
-         ne oublie pas de, n oublie surtout pas de, n oubliez surtout pas de, \
-         n hesite surtout pas a, n hesitez surtout pas a, n hesite pas a, n hesitez pas a, \
-         ne manque pas de, ne manquez pas de, essaie de, essaye de, essayez de, commence par, \
-         commencez par, commence a, continue a, continuez a, continue de, finis de, termine de, \
-         aide moi a, aidez moi a, aide nous a, permets moi de, charge toi de, chargez vous de, \
-         occupe toi de, occupez vous de, depeche toi de, depechez vous de, assure toi de, \
-         assurez vous de, veille a, veillez a, tache de, ta tache est de, ta mission est de, \
-         ton but est de, ton objectif est de, votre tache est de, le but est de, l objectif est de, \
-         mon but est de, mon objectif est de, la tache consiste a, fais, faites, pourquoi ne pas, \
-         c est a toi de, c est a vous de, tu es prie de, vous etes prie de, \
-         je t autorise a, je compte, je tiens a, tu as le droit de, tu n as qu a, vous n avez qu a, \
-         y a qu a, mieux vaut, non seulement",
+         je dois, je vais, il faut, faut, il faudrait, faudrait, il est temps de, il convient \
+         de, il s agit de, j ai besoin de, on a besoin de, besoin de, nous voulons, nous \
+         devons, nous voudrions, nous souhaitons, on doit, on va, on devrait, tu peux, tu dois, \
+         tu devrais, tu pourrais, tu vas, vous pouvez, vous devez, vous devriez, vous pourriez, \
+         vous allez, tu peux maintenant, tu veux bien, vous voulez bien, bien vouloir, vouloir, \
+         vouloir bien, il te faut, il me faut, il nous faut, il vous faut, pense a, pensez a, n \
+         oublie pas de, n oubliez pas de, ne oublie pas de, n oublie surtout pas de, n oubliez \
+         surtout pas de, n hesite surtout pas a, n hesitez surtout pas a, n hesite pas a, n \
+         hesitez pas a, ne manque pas de, ne manquez pas de, essaie de, essaye de, essayez de, \
+         commence par, commencez par, commence a, continue a, continuez a, continue de, finis \
+         de, termine de, aide moi a, aidez moi a, aide nous a, permets moi de, charge toi de, \
+         chargez vous de, occupe toi de, occupez vous de, depeche toi de, depechez vous de, \
+         assure toi de, assurez vous de, veille a, veillez a, tache de, ta tache est de, ta \
+         mission est de, ton but est de, ton objectif est de, votre tache est de, le but est \
+         de, l objectif est de, mon but est de, mon objectif est de, la tache consiste a, fais, \
+         faites, pourquoi ne pas, c est a toi de, c est a vous de, tu es prie de, vous etes \
+         prie de, je t autorise a, je compte, je tiens a, tu as le droit de, tu n as qu a, vous \
+         n avez qu a, y a qu a, mieux vaut, non seulement",
     ),
     (
         Asks::AtHead,
         ORDER,
-        "va, allez, vas y, allez y, comme convenu, comme prevu, comme d habitude, du coup, de plus, \
-         en fait, si possible, dans ce cas, par la suite, d abord, pour commencer, a present, \
-         des maintenant, si oui, si c est le cas",
+        "va, allez, vas y, allez y, comme convenu, comme prevu, comme d habitude, du coup, de \
+         plus, en fait, si possible, dans ce cas, par la suite, d abord, pour commencer, a \
+         present, des maintenant, si oui, si c est le cas",
     ),
     (
         Asks::AtHead,
@@ -215,10 +215,10 @@ pub(super) const FRAMES: &[FrameRow] = &[
 pub(super) const LIGHT: &[(u8, &str)] = &[
     (
         IMPERATIVE,
-        "procede a, procedez a, procede au, procedez au, effectue, effectuez, fais, faites, lance, \
-         lancez, execute, executez, realise, realisez, demande, declenche, engage, initie, \
-         je veux, je demande, je souhaite, je voudrais, je desire, j exige, je requiers, \
-         nous voulons, nous demandons, faisons, passe, passez",
+        "procede a, procedez a, procede au, procedez au, effectue, effectuez, fais, faites, \
+         lance, lancez, execute, executez, realise, realisez, demande, declenche, engage, \
+         initie, je veux, je demande, je souhaite, je voudrais, je desire, j exige, je \
+         requiers, nous voulons, nous demandons, faisons, passe, passez",
     ),
     (
         INFINITIVE,
