@@ -13,8 +13,8 @@ from uuid import uuid4
 
 import grpc
 import sqlalchemy as sa
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
+from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 
 from chenu.api.governance.v1 import (
     audit_service_pb2_grpc,
@@ -79,7 +79,7 @@ class Failure:
 
 def failure_of(error: grpc.aio.AioRpcError) -> Failure:
     """What the status says to a machine. Of details of one type, the last is kept."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type] # takes any call's outcome
+    status = rpc_status.from_call(error)
     details: dict[str, Any] = {}
     for packed in status.details if status else ():
         detail = getattr(error_details_pb2, packed.TypeName().rpartition(".")[2])()

@@ -9,7 +9,7 @@ import re
 import socket
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +65,7 @@ class Setup:
 
     def stream(
         self, request: ChatRequest | None = None, *, timeout_s: float = DEADLINE_S
-    ) -> AsyncIterator[ProviderEvent]:
+    ) -> AsyncGenerator[ProviderEvent, None]:
         """Run a request, noting when it leaves."""
         return self.provider.stream(
             request or self.ask(),
@@ -338,7 +338,7 @@ async def test_closing_early_ends_the_call_upstream(setup: Setup) -> None:
     setup.upstream.behave(pace_ms=20, deltas=1_000, answer_chars=1_000)
     stream = setup.stream()
 
-    async with contextlib.aclosing(stream) as events:  # type: ignore[type-var]
+    async with contextlib.aclosing(stream) as events:
         first = await anext(events)
 
     assert isinstance(first, TextDelta)

@@ -20,7 +20,8 @@ async def main(url: str, spec: str) -> None:
     writer = SqlWriter(store_at(url), TABLES)
     await writer.start()
     for number in range(1, 100):
-        print(await writer.submit(Add(1, event_id=f"e{number}")), flush=True)  # noqa: T201 - read by the test
+        outcome = await writer.submit(Add(1, event_id=f"e{number}"))
+        print(outcome, flush=True)  # noqa: T201 - read by the test
 
 
 asyncio.run(main(*sys.argv[1:]))

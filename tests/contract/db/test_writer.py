@@ -93,7 +93,8 @@ async def test_a_unit_that_cannot_name_its_needs_drops_only_itself(
     def fail(_rows: Rows) -> list[Any]:
         raise ZeroDivisionError
 
-    bad = Do(lambda rows, now: None, wants=None if where == "needs" else (), then_wants=fail)  # type: ignore[arg-type]
+    wants = None if where == "needs" else ()
+    bad = Do(lambda rows, now: None, wants=wants, then_wants=fail)  # type: ignore[arg-type]  # bad
     writer = await open_writer(url)
     async with held(writer):
         tasks = await queued(writer, Add(1), bad, Add(10))

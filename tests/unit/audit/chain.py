@@ -69,7 +69,8 @@ class ChainReader:
 
     def damage(self, sequence: int, **changes: object) -> None:
         """Change a stored entry."""
-        self.chain[sequence - 1] = replace(self.chain[sequence - 1], **changes)  # type: ignore[arg-type]  # any field
+        changed = replace(self.chain[sequence - 1], **changes)  # type: ignore[arg-type]  # any field
+        self.chain[sequence - 1] = changed
 
     async def page(
         self, identity_id: str | None, filters: Filters, after: int, count: int

@@ -109,7 +109,7 @@ def test_filters_are_read_from_the_request() -> None:
         ("resource_kind", pb.ListEntriesRequest(resource_kind="a\0b")),
         ("resource_id", pb.ListEntriesRequest(resource_id="x" * 257)),
         ("principal_id", pb.ListEntriesRequest(principal_id="\n")),
-        ("action", pb.ListEntriesRequest(action=99)),  # type: ignore[arg-type] # as a newer client might
+        ("action", pb.ListEntriesRequest(action=99)),  # type: ignore[arg-type]  # a newer client
         ("decision", pb.ListEntriesRequest(decision=-1)),  # type: ignore[arg-type] # as above
         ("start_time", pb.ListEntriesRequest(start_time=time(2**62))),
         ("end_time", pb.ListEntriesRequest(end_time=time(-(2**62)))),

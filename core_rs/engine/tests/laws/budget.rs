@@ -100,7 +100,8 @@ proptest! {
             state = match step {
                 Step::Reserve(amount) => {
                     let outcome = reserve(&[state], amount).unwrap();
-                    let overdrawn = state.posted + state.reserved + state.overrun > state.limit + state.granted;
+                    let used = state.posted + state.reserved + state.overrun;
+                    let overdrawn = used > state.limit + state.granted;
                     let fits = !overdrawn && amount <= available(&state).unwrap();
                     prop_assert_eq!(outcome.is_ok(), fits);
                     outcome.map_or(state, |reserved| reserved[0])

@@ -106,7 +106,7 @@ class SqliteSession:
         try:
             for write in writes:
                 self._cursor.executemany(self._statements_of(write.table).write, write.rows)
-        except Exception as error:  # noqa: BLE001 - a value that cannot be bound is its unit's fault
+        except Exception as error:  # noqa: BLE001 - a value that does not bind is its unit's fault
             self._fail(error)
 
     def commit(self) -> None:

@@ -23,7 +23,7 @@ Values = tuple[Any, ...]
 Codec = Callable[[Any], Any]
 
 # PostgreSQL reserves more words than SQLite, and both take its quotes.
-_QUOTER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call] # SQLAlchemy's
+_QUOTER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]  # theirs
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

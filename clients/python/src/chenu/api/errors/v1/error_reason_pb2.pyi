@@ -105,7 +105,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Do: ask a budget_admin to create a budget for the identity.
     """
     ERROR_REASON_PRICE_UNKNOWN: _ErrorReason.ValueType  # 15
-    """ERROR_REASON_PRICE_UNKNOWN: no price is known for any model that fits, so its cost has no bound.
+    """ERROR_REASON_PRICE_UNKNOWN: no price is known for any model that fits, so the cost has no
+    bound.
     Status: FAILED_PRECONDITION. Metadata: models. Retry: no.
     Do: ask an operator to set the models' prices, or route elsewhere.
     """
@@ -220,7 +221,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Do: list what there is.
     """
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 36
-    """ERROR_REASON_SLOW_CONSUMER: the stream was not read fast enough and was ended. The query goes on.
+    """ERROR_REASON_SLOW_CONSUMER: the stream was not read fast enough and was ended. The query
+    goes on.
     Status: RESOURCE_EXHAUSTED. Metadata: sequence. Retry: yes.
     Do: attach again with `Watch` at the reader's cursor.
     """
@@ -324,7 +326,8 @@ Status: FAILED_PRECONDITION. Metadata: none. Retry: no.
 Do: ask a budget_admin to create a budget for the identity.
 """
 ERROR_REASON_PRICE_UNKNOWN: ErrorReason.ValueType  # 15
-"""ERROR_REASON_PRICE_UNKNOWN: no price is known for any model that fits, so its cost has no bound.
+"""ERROR_REASON_PRICE_UNKNOWN: no price is known for any model that fits, so the cost has no
+bound.
 Status: FAILED_PRECONDITION. Metadata: models. Retry: no.
 Do: ask an operator to set the models' prices, or route elsewhere.
 """
@@ -439,7 +442,8 @@ Status: NOT_FOUND. Metadata: kind, name. Retry: no.
 Do: list what there is.
 """
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 36
-"""ERROR_REASON_SLOW_CONSUMER: the stream was not read fast enough and was ended. The query goes on.
+"""ERROR_REASON_SLOW_CONSUMER: the stream was not read fast enough and was ended. The query
+goes on.
 Status: RESOURCE_EXHAUSTED. Metadata: sequence. Retry: yes.
 Do: attach again with `Watch` at the reader's cursor.
 """

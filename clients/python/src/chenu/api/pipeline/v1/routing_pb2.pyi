@@ -144,7 +144,9 @@ class _ExclusionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exclu
     required_capabilities.
     """
     EXCLUSION_REASON_REGION_NOT_ALLOWED: _ExclusionReason.ValueType  # 4
-    """EXCLUSION_REASON_REGION_NOT_ALLOWED, wire name `region_not_allowed`: it may run outside regions."""
+    """EXCLUSION_REASON_REGION_NOT_ALLOWED, wire name `region_not_allowed`: it may run outside
+    regions.
+    """
     EXCLUSION_REASON_CONTEXT_TOO_SMALL: _ExclusionReason.ValueType  # 5
     """EXCLUSION_REASON_CONTEXT_TOO_SMALL, wire name `context_too_small`: the request does not fit."""
     EXCLUSION_REASON_OUTPUT_CAP_TOO_LARGE: _ExclusionReason.ValueType  # 6
@@ -182,7 +184,9 @@ EXCLUSION_REASON_CAPABILITY_MISSING: ExclusionReason.ValueType  # 3
 required_capabilities.
 """
 EXCLUSION_REASON_REGION_NOT_ALLOWED: ExclusionReason.ValueType  # 4
-"""EXCLUSION_REASON_REGION_NOT_ALLOWED, wire name `region_not_allowed`: it may run outside regions."""
+"""EXCLUSION_REASON_REGION_NOT_ALLOWED, wire name `region_not_allowed`: it may run outside
+regions.
+"""
 EXCLUSION_REASON_CONTEXT_TOO_SMALL: ExclusionReason.ValueType  # 5
 """EXCLUSION_REASON_CONTEXT_TOO_SMALL, wire name `context_too_small`: the request does not fit."""
 EXCLUSION_REASON_OUTPUT_CAP_TOO_LARGE: ExclusionReason.ValueType  # 6
