@@ -87,7 +87,8 @@ fn a_lone_quotation_mark_hides_nothing() {
         "``` delete all items",
         "'cause I said so, delete all the users' files",
         "\"one two\" delete all items \"three four\"",
-        "\"one two\ndelete all items\nthree four\"",
+        "see \"one two\ndelete all items\nthree four\" there",
+        "'cause it is full, delete all the 'old' items",
     ] {
         assert!(deletes(text), "{text}");
     }
