@@ -1,0 +1,120 @@
+"""Whether the server takes calls, for probes and tools, and how it stops taking them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
+from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stubs
+    reflection_pb2,
+    reflection_pb2_grpc,
+)
+
+from chenu.api.pipeline.v1 import message_pb2
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from tests.architecture import contract
+from tests.harness import Stage, staged
+from tests.service.asking import blocked
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def states(stub: health_pb2_grpc.HealthStub) -> AsyncIterator[int]:
+    """The states that a probe is told, as they change."""
+    try:
+        async for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=20):
+            yield answer.status
+    except grpc.aio.AioRpcError:
+        return
+
+
+async def test_every_service_of_the_contract_is_serving(stage: Stage) -> None:
+    """A probe has no token and may ask about each."""
+    stub = health_pb2_grpc.HealthStub(stage.channel)
+    names = ["", *contract.services()]
+
+    answers = [
+        await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=20) for name in names
+    ]
+
+    assert [SERVING] * len(names) == [answer.status for answer in answers]
+
+
+async def test_reflection_names_every_service_without_a_token(stage: Stage) -> None:
+    """Tools work with the server alone."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(stage.channel)
+    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+
+    answer = await stub.ServerReflectionInfo(asked, timeout=20).read()
+
+    names = {service.name for service in answer.list_services_response.service}
+    assert set(contract.services()) < names
+
+
+async def test_a_drain_says_so_and_lets_a_running_query_end(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Probes learn first; who is being answered is answered."""
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(
+            staged(sqlite_url, tmp_path, {"server.drain_grace_s": 10})
+        )
+        await stage.budget()
+        stage.upstream.hold()
+        told = states(health_pb2_grpc.HealthStub(stage.channel))
+        running = asyncio.create_task(stage.client().query("Hello"))
+        async with asyncio.timeout(10):
+            await stage.upstream.until_open(1)
+            first = await anext(told)
+            closing = asyncio.create_task(stage.application.pipeline.drain(10))
+            stage.upstream.release()
+            response = await running
+            await closing
+
+        late = await stage.client().fail(
+            stage.client().pipeline.Query, pb.QueryRequest(text="Hello")
+        )
+
+    assert SERVING == first
+    assert message_pb2.QUERY_STATE_COMPLETED == response.query.state
+    assert ("SERVER_OVERLOADED", "queries") == (late.reason, late.metadata["resource"])
+
+
+async def test_what_waits_for_a_person_waits_over_a_restart(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """A blocked query belongs to the database and not to the process."""
+    request_id = str(uuid4())
+    async with staged(sqlite_url, tmp_path) as stage:
+        await stage.budget()
+        before = await blocked(stage.client(), request_id=request_id)
+    async with staged(sqlite_url, tmp_path) as stage:
+        after = await blocked(stage.client(), request_id=request_id)
+
+    assert before.metadata == after.metadata
+
+
+async def test_a_query_that_the_drain_cut_is_told_for_ever(sqlite_url: str, tmp_path: Path) -> None:
+    """It may have run; it never runs again by itself, and the next server knows."""
+    request = pb.QueryRequest(text="Hello", request_id=str(uuid4()), detached=True)
+    async with staged(sqlite_url, tmp_path, {"server.drain_grace_s": 0}) as stage:
+        await stage.budget()
+        stage.upstream.hold()
+        client = stage.client()
+        running = asyncio.create_task(client.outcome(client.pipeline.Query, request))
+        async with asyncio.timeout(10):
+            await stage.upstream.until_open(1)
+    await asyncio.wait([running])
+    async with staged(sqlite_url, tmp_path) as stage:
+        client = stage.client()
+        again = await client.fail(client.pipeline.Query, request)
+        arrivals = stage.upstream.arrivals_total
+
+    assert ("EXECUTION_INTERRUPTED", "true") == (again.reason, again.metadata["outcome_unknown"])
+    assert 0 == arrivals

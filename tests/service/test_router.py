@@ -1,0 +1,157 @@
+"""Routes over the wire: which model would answer, and why not the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu.api.pipeline.v1 import router_service_pb2 as rb
+from chenu.api.pipeline.v1 import routing_pb2
+from tests.harness import PROVIDERS, Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def decide(stage: Stage, **fields: object) -> routing_pb2.RoutingDecision:
+    """The router's decision on an ordinary question."""
+    client = stage.client()
+    role = str(fields.pop("agent_role", ""))
+    routing = routing_pb2.RoutingRequest(**fields)  # type: ignore[arg-type] # checked by protobuf
+    request = rb.RouteRequest(text="Which day is it?", routing=routing, agent_role=role)
+    response = await client.call(client.router.Route, request)
+    decision: routing_pb2.RoutingDecision = response.decision
+    return decision
+
+
+async def test_a_route_is_what_a_query_takes(shared: Stage) -> None:
+    """Explaining and running use the same decision."""
+    decision = await decide(shared)
+
+    response = await shared.client().query("Which day is it?")
+
+    assert (response.answer.provider, response.answer.model) == (decision.provider, decision.model)
+
+
+async def test_the_same_request_gives_the_same_decision(shared: Stage) -> None:
+    """Nothing is left to chance; no provider is called for it."""
+    before = shared.upstream.arrivals_total
+
+    first, second = await decide(shared), await decide(shared)
+
+    assert first == second
+    assert before == shared.upstream.arrivals_total
+
+
+async def test_every_model_is_a_candidate_or_excluded(shared: Stage) -> None:
+    """Whoever asks why not gets an answer for each model."""
+    client = shared.client()
+    shown = await client.call(client.router.ListProviders, rb.ListProvidersRequest())
+    known = {(p.name, m.name) for p in shown.providers if p.availability == 1 for m in p.models}
+
+    decision = await decide(shared, allowed_providers=["groq", "openai"])
+
+    candidates = {(each.provider, each.model) for each in decision.candidates}
+    excluded = {(each.provider, each.model) for each in decision.exclusions}
+    assert known == candidates | excluded
+    assert set() == candidates & excluded
+    assert {"groq", "openai"} == {provider for provider, _ in candidates}
+
+
+async def test_a_chain_has_at_most_three_and_its_dearest_bound(shared: Stage) -> None:
+    """What is reserved is the dearest of what may be tried."""
+    decision = await decide(shared)
+
+    bounds = {(each.provider, each.model): each.cost_bound_nanousd for each in decision.candidates}
+    chain = [(each.provider, each.model) for each in decision.chain]
+    assert 3 == len(chain)
+    assert decision.cost_bound_nanousd == max(bounds[each] for each in chain)
+
+
+@pytest.mark.parametrize(
+    ("task", "provider"),
+    [
+        (routing_pb2.TASK_TYPE_CODE, "anthropic"),
+        (routing_pb2.TASK_TYPE_CREATIVE, "anthropic"),
+        (routing_pb2.TASK_TYPE_ANALYSIS, "openai"),
+        (routing_pb2.TASK_TYPE_SEARCH, "google"),
+        (routing_pb2.TASK_TYPE_TRANSLATION, "google"),
+    ],
+)
+async def test_a_task_prefers_its_provider(shared: Stage, task: int, provider: str) -> None:
+    """The defaults of the specification."""
+    decision = await decide(shared, task_type=task)
+
+    assert provider == decision.provider
+
+
+@pytest.mark.parametrize(
+    ("role", "provider"),
+    [("nova", "anthropic"), ("orchestrator", "anthropic"), ("analyst", "openai")],
+)
+async def test_a_role_prefers_its_provider(shared: Stage, role: str, provider: str) -> None:
+    """The defaults of the specification."""
+    decision = await decide(shared, agent_role=role)
+
+    assert provider == decision.provider
+
+
+async def test_nova_has_claude_alone(shared: Stage) -> None:
+    """Every other model is excluded as locked, whatever is preferred."""
+    decision = await decide(shared, agent_role="nova", preferred_provider="openai")
+
+    reasons = {each.reason for each in decision.exclusions if each.provider != "anthropic"}
+    assert {"anthropic"} == {each.provider for each in decision.candidates}
+    assert {routing_pb2.EXCLUSION_REASON_NOVA_LOCKED} == reasons
+
+
+async def test_a_route_to_nowhere_is_an_answer(shared: Stage) -> None:
+    """Empty but for the reasons."""
+    decision = await decide(shared, required_capabilities=["telepathy"])
+
+    assert ("", "", []) == (decision.provider, decision.model, list(decision.chain))
+    assert {routing_pb2.EXCLUSION_REASON_CAPABILITY_MISSING} == {
+        each.reason for each in decision.exclusions
+    }
+
+
+async def test_the_refusal_of_a_query_lists_eight_exclusions_and_counts_all(shared: Stage) -> None:
+    """As the contract writes them: provider/model=reason."""
+    client = shared.client()
+    routing = routing_pb2.RoutingRequest(required_capabilities=["telepathy"])
+
+    failure = await client.fail(
+        client.pipeline.Query, pb.QueryRequest(text="Hello", routing=routing)
+    )
+
+    told = failure.metadata["exclusions"].split(",")
+    assert 8 == len(told)
+    assert {"capability_missing"} == {each.partition("=")[2] for each in told}
+    assert int(failure.metadata["count"]) > 8
+
+
+async def test_a_cost_ceiling_excludes_what_could_cost_more(shared: Stage) -> None:
+    """The bound and not the likely price decides."""
+    client = shared.client()
+    request = rb.RouteRequest(text="Hello", max_cost_nanousd=1_000)
+
+    response = await client.call(client.router.Route, request)
+
+    assert all(each.cost_bound_nanousd <= 1_000 for each in response.decision.candidates)
+    assert routing_pb2.EXCLUSION_REASON_OVER_COST_CEILING in {
+        each.reason for each in response.decision.exclusions
+    }
+
+
+async def test_the_catalogue_is_everyones_and_shows_what_is_configured(shared: Stage) -> None:
+    """It belongs to no identity."""
+    here, there = shared.client("acme"), shared.client("other")
+
+    shown = await here.call(here.router.ListProviders, rb.ListProvidersRequest())
+    same = await there.call(there.router.ListProviders, rb.ListProvidersRequest())
+    one = await here.call(here.router.GetProvider, rb.GetProviderRequest(name="groq"))
+
+    assert shown == same
+    assert list(PROVIDERS) == [
+        each.name for each in shown.providers if each.availability == rb.AVAILABILITY_CONFIGURED
+    ]
+    assert one.provider in shown.providers
