@@ -69,7 +69,7 @@ class ChainReader:
 
     def damage(self, sequence: int, **changes: object) -> None:
         """Change a stored entry."""
-        changed = replace(self.chain[sequence - 1], **changes)  # type: ignore[arg-type]  # any field
+        changed = replace(self.chain[sequence - 1], **changes)  # type: ignore[arg-type]  # any
         self.chain[sequence - 1] = changed
 
     async def page(
