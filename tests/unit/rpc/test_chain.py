@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -146,3 +148,37 @@ async def test_an_rpc_that_nobody_serves_is_unimplemented() -> None:
     await channel.close()
     await server.stop(None)
     assert grpc.StatusCode.UNIMPLEMENTED == caught.value.code()
+
+
+class LostContext:
+    """The context of a call whose client has left: every write is cancelled."""
+
+    async def write(self, message: bytes) -> None:
+        """Cancelled."""
+        raise asyncio.CancelledError
+
+
+async def test_a_streaming_handler_is_closed_before_its_call_ends() -> None:
+    """What it holds is free when the call is over, not when garbage is collected."""
+    ended: list[str] = []
+
+    async def held(request: str, context: Context) -> AsyncIterator[bytes]:
+        try:
+            yield b"a"
+        finally:
+            ended.append("handler")
+
+    handler: Any = grpc.unary_stream_rpc_method_handler(held, None, None)
+    chain = Chain({"/m": Method(name="/m", request_name="text", access=None)}, [])
+    details: Any = SimpleNamespace(method="/m")
+    wrapped: Any = await chain.intercept_service(lambda _: _given(handler), details)
+
+    with pytest.raises(asyncio.CancelledError):
+        await wrapped.unary_stream("x", LostContext())
+    ended.append("call")
+
+    assert ["handler", "call"] == ended
+
+
+async def _given(handler: Any) -> Any:
+    return handler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -11,10 +12,12 @@ import structlog
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
 
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import PrincipalType, Role
-from chenu_server.errors import BudgetRequired, CheckpointPending
+from chenu_server.caller import Caller, PrincipalType, Role
+from chenu_server.errors import BudgetRequired, CheckpointPending, RoleRequired
 from chenu_server.governance.identity.model import ViolationType
-from tests.unit.identity.samples import NOW_US, token
+from chenu_server.infra.rpc.interceptors.identity import check_access
+from chenu_server.infra.rpc.methods import Access
+from tests.unit.identity.samples import NOW_US, principal, token
 from tests.unit.rpc.samples import Refusal, Served, bearer, serving
 
 WHO = "/chenu.api.governance.v1.IdentityService/WhoAmI"
@@ -184,6 +187,22 @@ async def test_who_has_the_role_and_type_is_served(
     await served.call(method, metadata=bearer(token(roles, kind=PrincipalType(kind))))
 
     assert 1 == len(served.script.callers)
+
+
+def test_an_rpc_of_the_system_is_refused_elsewhere_whatever_the_role() -> None:
+    """Operational state belongs to `system`; the role in another identity is no claim to it."""
+    access = Access(
+        role=Role.MEMBER,
+        system_role=Role.MEMBER,
+        principal_type=None,
+        system_only=True,
+        new_work=False,
+    )
+    member = Caller(principal=principal(), identity_id="acme", roles=frozenset({Role.MEMBER}))
+
+    with pytest.raises(RoleRequired):
+        check_access(access, member)
+    check_access(access, replace(member, identity_id="system"))
 
 
 # --- how much ---------------------------------------------------------------------------------

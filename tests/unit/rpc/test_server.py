@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
 from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stubs
     reflection_pb2,
@@ -38,10 +39,14 @@ async def test_health_of_an_unknown_service_is_not_found(served: Served) -> None
     """The health protocol's own status passes the layers as it is."""
     stub = health_pb2_grpc.HealthStub(served.channel)
 
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with (
+        structlog.testing.capture_logs() as lines,
+        pytest.raises(grpc.aio.AioRpcError) as caught,
+    ):
         await stub.Check(health_pb2.HealthCheckRequest(service="other"), timeout=20)
 
     assert grpc.StatusCode.NOT_FOUND == caught.value.code()
+    assert [] == lines
 
 
 async def test_reflection_is_open_and_lists_every_service(served: Served) -> None:

@@ -59,7 +59,7 @@ def place_of(page: Page) -> tuple[int, str] | None:
     match page.after:
         case ():
             return None
-        case (number, name) if number.isascii() and number.isdecimal() and len(number) < 19:
+        case (number, name) if number.isdecimal() and len(number) < 19:
             return int(number), name
     raise _refusal()
 
