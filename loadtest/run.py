@@ -68,19 +68,19 @@ def _locust(site: Site, users: int, seconds: int) -> list[str]:
     """Run Locust in a process of its own: gevent and asyncio do not mix."""
     tokens, stats = site.directory / "tokens.json", site.directory / "stats"
     tokens.write_text(json.dumps([_tokens(site.mint, name) for name in IDENTITIES]))
-    command = [sys.executable, "-m", "locust", "--locustfile", "loadtest/locustfile.py"]
-    command += [
-        "--host",
-        site.server.target,
-        "--tokens",
-        str(tokens),
-        "--headless",
-        "--loglevel",
-        "WARNING",
-    ]
-    command += ["--users", str(users), "--spawn-rate", str(users), "--run-time", f"{seconds}s"]
-    command += ["--stop-timeout", str(STOP_WITHIN_S)]
-    command += ["--json-file", str(stats)]
+    options = {
+        "locustfile": "loadtest/locustfile.py",
+        "host": site.server.target,
+        "tokens": tokens,
+        "users": users,
+        "spawn-rate": users,
+        "run-time": f"{seconds}s",
+        "stop-timeout": STOP_WITHIN_S,
+        "json-file": stats,
+        "loglevel": "WARNING",
+    }
+    command = [sys.executable, "-m", "locust", "--headless", "--only-summary"]
+    command += [f"--{name}={value}" for name, value in options.items()]
     done = subprocess.run(command, cwd=ROOT, timeout=seconds + 2 * STOP_WITHIN_S, check=False)
     rows: list[dict[str, Any]] = json.loads(stats.with_suffix(".json").read_text())
     print(_table(rows))
