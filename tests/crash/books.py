@@ -16,7 +16,7 @@ from chenu_server.engine import ExportVerifier
 from chenu_server.governance.budgets.tables import BUDGET_PERIOD_ROWS, RESERVATIONS
 from chenu_server.governance.checkpoints.tables import CHECKPOINTS
 from chenu_server.pipeline.tables import ATTEMPTS, QUERIES
-from tests.crash.site import Running, Site
+from tests.crash.site import Callers, Site
 
 FINAL_EVENTS = (event_pb2.EVENT_TYPE_PIPELINE_COMPLETE, event_pb2.EVENT_TYPE_PIPELINE_ERROR)
 
@@ -65,7 +65,7 @@ def assert_sums_agree(database: sa.Connection) -> None:
     assert sum(row.posted_nanousd + row.overrun_nanousd for row in periods) == (cost or 0)
 
 
-async def assert_books_balance(at: Running, site: Site, request_ids: Sequence[str]) -> None:
+async def assert_books_balance(at: Callers, site: Site, request_ids: Sequence[str]) -> None:
     """Everything that must hold once all of these queries are final."""
     await assert_ledger_holds(at)
     _assert_bill_is_covered(site)
@@ -74,7 +74,7 @@ async def assert_books_balance(at: Running, site: Site, request_ids: Sequence[st
         await _assert_dispatches_were_entered(at, site, request_id)
 
 
-async def assert_ledger_holds(at: Running) -> None:
+async def assert_ledger_holds(at: Callers) -> None:
     """The server finds it whole, and so does whoever has only the export."""
     audit = at.auditor.audit
     found = await at.auditor.call(audit.VerifyLedger, ab.VerifyLedgerRequest())
@@ -108,7 +108,7 @@ def _assert_bill_is_covered(site: Site) -> None:
     assert billed <= charged if estimated else billed == charged
 
 
-async def _assert_log_is_whole(at: Running, request_id: str) -> None:
+async def _assert_log_is_whole(at: Callers, request_id: str) -> None:
     """Whoever reads it from the start sees every number once, and one end."""
     events, error = await at.backend.events(
         at.backend.pipeline.Watch, pb.WatchRequest(request_id=request_id)
@@ -120,7 +120,7 @@ async def _assert_log_is_whole(at: Running, request_id: str) -> None:
     assert [event.type for event in events if event.type in FINAL_EVENTS] == [events[-1].type]
 
 
-async def _assert_dispatches_were_entered(at: Running, site: Site, request_id: str) -> None:
+async def _assert_dispatches_were_entered(at: Callers, site: Site, request_id: str) -> None:
     """No call without its `execute` entry before it, and none of a model twice."""
     request = ab.ListEntriesRequest(
         resource_id=request_id, decision=ab.LEDGER_DECISION_EXECUTE, page_size=100

@@ -13,7 +13,7 @@ from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.governance.checkpoints.tables import CHECKPOINTS
 from tests.crash.books import Rows, rows_of
-from tests.crash.site import DONE, Running, Site, outcome_of
+from tests.crash.site import DONE, Callers, Site, outcome_of
 
 QUESTION: Final = "What is new"
 DELETION: Final = "Delete all archived items"
@@ -38,7 +38,7 @@ class Scene:
         """How often the upstream was called for it."""
         return self.site.calls(self.request_id)
 
-    async def ask(self, at: Running) -> str:
+    async def ask(self, at: Callers) -> str:
         """Ask it; the answer, if there is one, is kept in `text`."""
         call = at.backend.call(at.backend.pipeline.Query, self.request)
         response, reason = await outcome_of(call)
@@ -46,16 +46,16 @@ class Scene:
             self.text = response.answer.text
         return reason
 
-    async def approve(self, at: Running) -> str:
+    async def approve(self, at: Callers) -> str:
         """The person says yes, under the same decision id each time."""
         return await self._resolve(at, cb.CHECKPOINT_DECISION_APPROVE, "")
 
-    async def reject(self, at: Running) -> str:
+    async def reject(self, at: Callers) -> str:
         """The person says no, likewise."""
         return await self._resolve(at, cb.CHECKPOINT_DECISION_REJECT, "not today")
 
     async def _resolve(
-        self, at: Running, decision: cb.CheckpointDecision.ValueType, reason: str
+        self, at: Callers, decision: cb.CheckpointDecision.ValueType, reason: str
     ) -> str:
         found, lost = await outcome_of(self.shown(at))
         if found is None:
@@ -69,26 +69,26 @@ class Scene:
         call = at.person.call(at.person.checkpoints.ResolveCheckpoint, request)
         return (await outcome_of(call))[1]
 
-    async def resume(self, at: Running) -> str:
+    async def resume(self, at: Callers) -> str:
         """Have it run, if it is approved, and follow it to its end."""
         request = pb.ContinueRequest(request_id=self.request_id)
         _, failure = await at.backend.events(at.backend.pipeline.Continue, request)
         return (failure.reason or failure.code.name) if failure else DONE
 
-    async def cancel(self, at: Running) -> str:
+    async def cancel(self, at: Callers) -> str:
         """Withdraw it."""
         request = pb.CancelQueryRequest(request_id=self.request_id, reason="changed my mind")
         call = at.backend.call(at.backend.pipeline.CancelQuery, request)
         return (await outcome_of(call))[1]
 
-    async def watch(self, at: Running) -> None:
+    async def watch(self, at: Callers) -> None:
         """Follow it to its end without having it run."""
         request = pb.WatchRequest(request_id=self.request_id)
         _, failure = await at.backend.events(at.backend.pipeline.Watch, request)
 
         assert failure is None
 
-    async def told(self, at: Running) -> tuple[str, str]:
+    async def told(self, at: Callers) -> tuple[str, str]:
         """The states of the query and its checkpoint as the wire tells them."""
         query = (await self.shown(at)).query
         state = message_pb2.QueryState.Name(query.state).removeprefix("QUERY_STATE_").lower()
@@ -99,7 +99,7 @@ class Scene:
         checkpoint = checkpoint_pb2.CheckpointState.Name(found.checkpoint.state)
         return state, checkpoint.removeprefix("CHECKPOINT_STATE_").lower()
 
-    async def shown(self, at: Running) -> pb.GetQueryResponse:
+    async def shown(self, at: Callers) -> pb.GetQueryResponse:
         """The query as its identity sees it."""
         request = pb.GetQueryRequest(request_id=self.request_id)
         found: pb.GetQueryResponse = await at.backend.call(at.backend.pipeline.GetQuery, request)

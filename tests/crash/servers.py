@@ -57,6 +57,10 @@ class Server:
         self._process.kill()
         self._process.join()
 
+    def terminate(self) -> None:
+        """SIGTERM: finish what runs, then end."""
+        self._process.terminate()
+
     def output(self) -> str:
         """The end of what this process has written."""
         return self._written()[-LOG_TAIL:]

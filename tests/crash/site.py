@@ -36,11 +36,10 @@ async def outcome_of(call: Awaitable[Any]) -> tuple[Any, str]:
         return None, failure.reason or failure.code.name
 
 
-class Running:
-    """A server that serves, and who calls it."""
+class Callers:
+    """Who calls a server."""
 
-    def __init__(self, server: Server, channel: grpc.aio.Channel, mint: Mint) -> None:
-        self.server = server
+    def __init__(self, channel: grpc.aio.Channel, mint: Mint) -> None:
         self._channel = channel
         self._mint = mint
 
@@ -73,6 +72,14 @@ class Running:
             limit_nanousd=EVERYTHING,
         )
         await self.person.call(self.person.budgets.CreateBudget, request)
+
+
+class Running(Callers):
+    """A server that serves, and who calls it."""
+
+    def __init__(self, server: Server, channel: grpc.aio.Channel, mint: Mint) -> None:
+        super().__init__(channel, mint)
+        self.server = server
 
     async def dies_of(self, call: Awaitable[str]) -> str:
         """Make a call that the server does not survive; what the call came to."""
@@ -120,12 +127,16 @@ class Site:
         """A server until the block ends; then it is killed, if it still runs."""
         server = Server(self.settings(failpoints), self.directory / "server.log")
         try:
-            options = [("grpc.use_local_subchannel_pool", 1)]
-            target = f"127.0.0.1:{await server.serving()}"
-            async with grpc.aio.insecure_channel(target, options) as channel:
+            async with _channel(await server.serving()) as channel:
                 yield Running(server, channel, self.mint)
         finally:
             server.kill()
+
+    @asynccontextmanager
+    async def calling(self, port: int) -> AsyncIterator[Callers]:
+        """Callers of a server that was started elsewhere."""
+        async with _channel(port) as channel:
+            yield Callers(channel, self.mint)
 
     def forbid_everything(self) -> None:
         """From the next server on, an operator's policy refuses whatever is asked."""
@@ -173,3 +184,9 @@ class Site:
             yield connection
         copy.dispose()
         shutil.rmtree(folder)
+
+
+def _channel(port: int) -> grpc.aio.Channel:
+    """A connection of its own: a shared one remembers the servers before."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options)
