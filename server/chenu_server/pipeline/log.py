@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from chenu_server.errors import ChenuError
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import Cursor, QueryStatus
-from chenu_server.pipeline.records import EventSegment, OutputChunk, Query
+from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
 from chenu_server.unit import Key, Row
 
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)
@@ -40,8 +40,9 @@ class _Reader:
 class QueryLog:
     """Everything one query has said, in order. Readers hold an index, never a copy."""
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, asked: Asked) -> None:
         self.key = key
+        self.asked = asked
         self.query: Query | None = None
         self.refusal: ChenuError | None = None
         self.rested = asyncio.Event()
@@ -238,9 +239,9 @@ class LogHub:
         """The log, if somebody holds it."""
         return self._logs.get(key)
 
-    def create(self, key: Key) -> QueryLog:
+    def create(self, key: Key, asked: Asked) -> QueryLog:
         """A fresh log that gets what is committed from now on."""
-        log = QueryLog(key)
+        log = QueryLog(key, asked)
         self._logs[key] = log
         return log
 

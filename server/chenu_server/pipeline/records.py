@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
-from chenu_server.caller import PrincipalType
+from chenu_server.caller import Principal, PrincipalType
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import LaneReport, Outcome, QueryStatus, TokenUsage
 from chenu_server.unit import Key, Lookup
@@ -19,6 +19,14 @@ class AttemptState(enum.StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked what. Under one id the same of both is the same query, anything else none."""
+
+    principal: Principal
+    content_digest: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,12 @@ class Query:
     def key(self) -> Key:
         """The primary key."""
         return (self.identity_id, self.request_id)
+
+    @property
+    def asked(self) -> Asked:
+        """Who asked what."""
+        principal = Principal(type=self.principal_type, id=self.principal_id)
+        return Asked(principal, self.content_digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

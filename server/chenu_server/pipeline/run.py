@@ -21,8 +21,6 @@ class QueryRun:
         self.log = log
         self.stop = Stop()
         self.deadline = time.monotonic() + deadline_s
-        self.content_digest = b""
-        self.principal = ""
         self.detached = detached
         self._abandon_after_s = abandon_after_s
         self._attached = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -38,7 +38,7 @@ from chenu_server.pipeline.ports import (
     QueryStore,
     Validation,
 )
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Asked, Query
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.state import QueryState
 from chenu_server.pipeline.stop import Stopped, StopReason
@@ -106,22 +106,27 @@ class PipelineService:
 
         Raises:
             RateLimited, IdentityBlocked: Too much new work.
-            RequestIdConflict: The id is under way for something else.
+            RequestIdConflict: The id is under way, or read, as something else.
             ServerOverloaded: As many queries run as may.
         """
         key = (caller.identity_id, request.request_id)
         arrival = self._new_work.arrive(caller.identity_id)
-        digest = content_digest(request)
-        known = self._runs.get(key)
-        if known is not None:
+        asked = Asked(caller.principal, content_digest(request))
+        run = self._runs.get(key)
+        log = run.log if run is not None else self._hub.find(key)
+        other = log is not None and log.asked != asked
+        if other or run is not None:
             self._new_work.give_back(caller.identity_id, arrival)
-            return _same(known, caller, request, digest)
-        run = self._open_run(key, deadline_s, request.detached or request.resume_on_approval)
-        run.content_digest, run.principal = digest, str(caller.principal)
+        if other:
+            raise RequestIdConflict(request.request_id)
+        if run is not None:
+            return run
+        detached = request.detached or request.resume_on_approval
+        run = self._open_run(key, asked, deadline_s, detached=detached)
         query = QueryState(
             caller=caller,
             request=request,
-            content_digest=digest,
+            content_digest=asked.content_digest,
             deadline_ms=int((deadline_s or self._limits.deadline_s) * 1_000),
             arrival=arrival,
         )
@@ -142,7 +147,7 @@ class PipelineService:
         """
         query = await self.get(caller, request_id)
         if query.status is not QueryStatus.APPROVED:
-            return self._runs.get(query.key) or await self.open_log(query.key)
+            return self._runs.get(query.key) or await self._open_log(query)
         return self.resume_approved(query, deadline_s)
 
     def resume_approved(self, query: Query, deadline_s: float | None) -> QueryRun:
@@ -150,16 +155,17 @@ class PipelineService:
         known = self._runs.get(query.key)
         if known is not None:
             return known
-        run = self._open_run(query.key, deadline_s or query.deadline_ms / 1e3, detached=True)
-        run.content_digest = query.content_digest
-        run.principal = f"{query.principal_type.value}:{query.principal_id}"
+        deadline_s = deadline_s or query.deadline_ms / 1e3
+        run = self._open_run(query.key, query.asked, deadline_s, detached=True)
         self._spawn(query.key, run, self._walk_resumed(query, run))
         return run
 
-    def _open_run(self, key: Key, deadline_s: float | None, detached: bool) -> QueryRun:
+    def _open_run(
+        self, key: Key, asked: Asked, deadline_s: float | None, *, detached: bool
+    ) -> QueryRun:
         if self._draining or len(self._runs) >= self._limits.running_max:
             raise ServerOverloaded(OVERLOAD_RETRY_US, "queries")
-        log = self._hub.find(key) or self._hub.create(key)
+        log = self._hub.find(key) or self._hub.create(key, asked)
         return QueryRun(
             log,
             deadline_s=deadline_s or self._limits.deadline_s,
@@ -234,6 +240,9 @@ class PipelineService:
         step = await self._lanes.resume.run(state, run)
         if isinstance(step, Proceed):
             await self._execute(state, run)
+        elif isinstance(step, Attach):  # another process has used the approval
+            await self._load(run.log)
+            await self._tail(run.log)
 
     async def _execute(self, query: QueryState, run: QueryRun) -> None:
         try:
@@ -261,11 +270,10 @@ class PipelineService:
 
     # --- reading ------------------------------------------------------------------------------
 
-    async def open_log(self, key: Key) -> QueryLog:
+    async def _open_log(self, query: Query) -> QueryLog:
         """The log of a stored query, live if it still runs."""
-        log = self._hub.find(key)
-        if log is None:
-            log = self._hub.create(key)
+        log = self._hub.find(query.key) or self._hub.create(query.key, query.asked)
+        if not log.loaded:  # also one that another reader has only begun to load
             await self._load(log)
         return log
 
@@ -280,8 +288,7 @@ class PipelineService:
         run = self._runs.get(key)
         if run is not None:
             return run
-        await self.get(caller, request_id)
-        return await self.open_log(key)
+        return await self._open_log(await self.get(caller, request_id))
 
     async def get(self, caller: Caller, request_id: str) -> Query:
         """
@@ -344,15 +351,16 @@ class PipelineService:
     async def validate(self, caller: Caller, request: QueryRequest) -> tuple[Encoded, Validation]:
         """Lanes A to E without effect: one entry so marked."""
         arrival = self._new_work.arrive(caller.identity_id)
+        asked = Asked(caller.principal, content_digest(request))
         query = QueryState(
             caller=caller,
-            request=replace(request, validate_only=True),
-            content_digest=content_digest(request),
+            request=request,
+            content_digest=asked.content_digest,
             deadline_ms=0,
             arrival=arrival,
         )
         run = QueryRun(
-            QueryLog((caller.identity_id, request.request_id)),
+            QueryLog((caller.identity_id, request.request_id), asked),
             deadline_s=self._limits.deadline_s,
             abandon_after_s=self._limits.abandon_after_s,
             detached=True,
@@ -368,9 +376,3 @@ class PipelineService:
     def route(self, caller: Caller, request: QueryRequest) -> Route:
         """Which models would answer, and what that costs at most; calls nothing."""
         return self._lanes.encoding.explain(request)
-
-
-def _same(run: QueryRun, caller: Caller, request: QueryRequest, digest: bytes) -> QueryRun:
-    if run.content_digest != digest or run.principal != str(caller.principal):
-        raise RequestIdConflict(request.request_id)
-    return run

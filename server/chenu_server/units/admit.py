@@ -31,7 +31,7 @@ from chenu_server.pipeline.ports import (
     Known,
     Wait,
 )
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Asked, Query
 from chenu_server.unit import ById, Moment, Need, Rows
 from chenu_server.units import judge
 from chenu_server.units.attempts import open_attempt, take_slot
@@ -87,13 +87,8 @@ class Admit:
         return self._run(rows, judged, now)
 
     def _known(self, query: Query) -> Known | Conflict:
-        principal = self._asked.caller.principal
-        same = (
-            query.principal_id == principal.id
-            and query.principal_type is principal.type
-            and query.content_digest == self._asked.content_digest
-        )
-        return Known(query=query) if same else Conflict()
+        asked = Asked(self._asked.caller.principal, self._asked.content_digest)
+        return Known(query=query) if query.asked == asked else Conflict()
 
     # --- no -----------------------------------------------------------------------------------
 

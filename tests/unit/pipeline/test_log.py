@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chenu_server.caller import Principal, PrincipalType
 from chenu_server.errors import GovernanceUnavailable, QueryCancelled
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.log import LogHub, QueryLog
 from chenu_server.pipeline.model import Cursor
-from chenu_server.pipeline.records import EventSegment, OutputChunk
+from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk
 
 KEY = ("acme", "query")
+ASKED = Asked(Principal(type=PrincipalType.SERVICE, id="backend"), b"content")
 
 
 def event(sequence: int, kind: EventKind = EventKind.LANE_START, **body: object) -> Event:
@@ -62,7 +64,7 @@ def output(events: list[Event]) -> str:
 
 def whole_log(pieces: list[str]) -> QueryLog:
     """An ended log whose attempt 1 said these pieces."""
-    log = QueryLog(KEY)
+    log = QueryLog(KEY, ASKED)
     log.commit([event(1), started(2)])
     for piece in pieces:
         log.delta(1, piece)
@@ -72,7 +74,7 @@ def whole_log(pieces: list[str]) -> QueryLog:
 
 async def test_events_that_come_early_wait_for_their_turn() -> None:
     """A commit that overtakes the load of what was stored loses nothing."""
-    log = QueryLog(KEY)
+    log = QueryLog(KEY, ASKED)
     log.commit([event(3), final(4)])
     log.load([segment(event(1), event(2))], [])
 
@@ -81,7 +83,7 @@ async def test_events_that_come_early_wait_for_their_turn() -> None:
 
 async def test_known_events_are_not_repeated() -> None:
     """What is loaded again was seen already."""
-    log = QueryLog(KEY)
+    log = QueryLog(KEY, ASKED)
     log.commit([event(1), event(2)])
     log.load([segment(event(1), event(2)), segment(final(3))], [])
 
@@ -90,7 +92,7 @@ async def test_known_events_are_not_repeated() -> None:
 
 async def test_stored_output_stands_before_its_calls_end() -> None:
     """A reader of the store sees what a live reader saw, in the same order."""
-    log = QueryLog(KEY)
+    log = QueryLog(KEY, ASKED)
     log.load([segment(started(1), completed(2), final(3))], [chunk(0, "é"), chunk(2, "b")])
 
     events = await read(log)
@@ -122,7 +124,7 @@ async def test_neighbouring_pieces_come_as_one_delta() -> None:
 
 async def test_a_refused_query_tells_everyone_now_and_later() -> None:
     """A refusal before admission reaches whoever attached, in time or not."""
-    log = QueryLog(KEY)
+    log = QueryLog(KEY, ASKED)
     early = asyncio.create_task(read(log))
     await asyncio.sleep(0)
     log.refuse(QueryCancelled("query"))
@@ -137,7 +139,7 @@ async def test_a_refused_query_tells_everyone_now_and_later() -> None:
 
 async def test_todays_readers_fail_while_the_log_goes_on() -> None:
     """When the end cannot be recorded, readers learn it; who comes back gets the answer."""
-    log = QueryLog(KEY)
+    log = QueryLog(KEY, ASKED)
     log.commit([event(1)])
     reading = asyncio.create_task(read(log))
     waiting = asyncio.create_task(log.rest())
@@ -156,7 +158,7 @@ async def test_todays_readers_fail_while_the_log_goes_on() -> None:
 async def test_a_log_that_nobody_holds_is_forgotten() -> None:
     """Memory is bounded by who runs and who reads."""
     hub = LogHub()
-    log = hub.create(KEY)
+    log = hub.create(KEY, ASKED)
     assert log is hub.find(KEY)
 
     del log
@@ -166,8 +168,8 @@ async def test_a_log_that_nobody_holds_is_forgotten() -> None:
 async def test_a_dropped_log_does_not_take_its_successor_along() -> None:
     """An id whose run came to nothing starts afresh."""
     hub = LogHub()
-    first = hub.create(KEY)
-    second = hub.create(KEY)
+    first = hub.create(KEY, ASKED)
+    second = hub.create(KEY, ASKED)
     hub.drop(first)
 
     assert second is hub.find(KEY)

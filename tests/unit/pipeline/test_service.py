@@ -1,0 +1,64 @@
+"""One id, one query: whoever else reads it, cancels it or asks under the same id."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import grpc
+import pytest
+
+from chenu.api.governance.v1 import checkpoint_service_pb2
+from chenu.api.pipeline.v1 import message_pb2
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from tests.harness import Client, Failure, Stage, only
+
+DELETE = "Delete all archived items"
+GROQ = only("groq", "openai/gpt-oss-120b")
+ONE_SLOT = {"limits.provider_limit": 1, "limits.provider_window_s": 20}
+
+
+async def blocked(client: Client, request_id: str, **fields: object) -> Failure:
+    """A query that waits for a person."""
+    request = pb.QueryRequest(text=DELETE, request_id=request_id, routing=GROQ, **fields)
+    failure = await client.fail(client.pipeline.Query, request)
+    assert "CHECKPOINT_PENDING" == failure.reason
+    return failure
+
+
+async def approve(stage: Stage, checkpoint_id: str, decision_id: str | None = None) -> None:
+    """A person says yes."""
+    person = stage.person()
+    request = checkpoint_service_pb2.ResolveCheckpointRequest(
+        checkpoint_id=checkpoint_id,
+        decision_id=decision_id or str(uuid4()),
+        decision=checkpoint_service_pb2.CHECKPOINT_DECISION_APPROVE,
+    )
+    await person.call(person.checkpoints.ResolveCheckpoint, request)
+
+
+async def state(client: Client, request_id: str) -> str:
+    """The state of a query, by its wire name."""
+    request = pb.GetQueryRequest(request_id=request_id)
+    found = await client.call(client.pipeline.GetQuery, request)
+    return message_pb2.QueryState.Name(found.query.state)
+
+
+async def test_other_content_is_refused_while_somebody_watches_the_query(stage: Stage) -> None:
+    """It gets neither the other query's answer nor the watcher's stream broken."""
+    client, request_id = stage.client(), str(uuid4())
+    await blocked(client, request_id)
+    watch = client.pipeline.Watch(
+        pb.WatchRequest(request_id=request_id), metadata=client.metadata, timeout=20
+    )
+    events = aiter(watch)
+    await anext(events)
+
+    other = pb.QueryRequest(text="Delete everything else", request_id=request_id)
+    refused = await client.fail(client.pipeline.Query, other)
+    await client.call(client.pipeline.CancelQuery, pb.CancelQueryRequest(request_id=request_id))
+    seen = [response.event async for response in events]
+
+    assert "REQUEST_ID_CONFLICT" == refused.reason
+    assert seen[-1].HasField("pipeline_error")
+    assert grpc.StatusCode.OK == await watch.code()
