@@ -186,7 +186,7 @@ class PipelineService:
         except ChenuError as refusal:
             self._refuse(run.log, refusal)
         except Stopped as stopped:
-            self._refuse(run.log, stop_error(stopped.reason, str(key[1])))
+            self._refuse(run.log, _unserved(stopped.reason, str(key[1])))
         except Exception:  # noqa: BLE001 - a bug must not leave readers waiting
             _log.exception("run_failed", request_id=key[1])
             self._refuse(run.log, InternalError())
@@ -315,19 +315,27 @@ class PipelineService:
 
         Raises:
             BoundaryViolation: It is not in the caller's identity.
+            QueryCancelled: It waited for its first slot; nothing of it was ever stored.
             QueryState: It was settled under way, or runs in another process.
         """
-        key = (caller.identity_id, request_id)
-        run = self._runs.get(key)
-        if run is not None:
-            run.stop.set(StopReason.CANCELLED)
-            return await run.log.rest()
-        query = await self.get(caller, request_id)
+        run = self._runs.get((caller.identity_id, request_id))
+        query = await (self._stop(run) if run else self.get(caller, request_id))
         if query.checkpoint_id and not query.status.is_final:
             query = await self._governance.cancel(query, caller.principal, reason)
         if not query.status.is_final:
             raise QueryStateError(request_id, query.status.value)
         return query
+
+    async def _stop(self, run: QueryRun) -> Query:
+        """The query as its run leaves it: ended, blocked, or approved and waiting for a slot."""
+        run.stop.set(StopReason.CANCELLED)
+        try:
+            return await run.log.rest()
+        except ChenuError:
+            query = run.log.query
+            if query is None or query.status is QueryStatus.RUNNING:
+                raise
+            return query
 
     async def drain(self, grace_s: float) -> None:
         """Start nothing new, let what runs end, stop what does not end in time."""
@@ -376,3 +384,10 @@ class PipelineService:
     def route(self, caller: Caller, request: QueryRequest) -> Route:
         """Which models would answer, and what that costs at most; calls nothing."""
         return self._lanes.encoding.explain(request)
+
+
+def _unserved(reason: StopReason, request_id: str) -> ChenuError:
+    """What a query answers that was stopped while it waited for a slot: nothing went out."""
+    if reason is StopReason.SHUTDOWN:
+        return ServerOverloaded(OVERLOAD_RETRY_US, "queries")
+    return stop_error(reason, request_id)

@@ -62,3 +62,40 @@ async def test_other_content_is_refused_while_somebody_watches_the_query(stage: 
     assert "REQUEST_ID_CONFLICT" == refused.reason
     assert seen[-1].HasField("pipeline_error")
     assert grpc.StatusCode.OK == await watch.code()
+
+
+@pytest.mark.parametrize("settings", [ONE_SLOT])
+async def test_a_resumed_query_that_waits_for_a_slot_is_cancelled_at_once(stage: Stage) -> None:
+    """Its approval is gone with it: no restart runs what its caller has withdrawn."""
+    client, request_id = stage.client(), str(uuid4())
+    pending = await blocked(client, request_id)
+    await approve(stage, pending.metadata["checkpoint_id"])
+    await client.query("Hello", routing=GROQ)
+    resumed = client.pipeline.Continue(
+        pb.ContinueRequest(request_id=request_id), metadata=client.metadata, timeout=60
+    )
+    async for response in resumed:
+        if response.event.HasField("rate_limit_notice"):
+            break
+
+    cancelled = await client.call(
+        client.pipeline.CancelQuery, pb.CancelQueryRequest(request_id=request_id)
+    )
+    resumed.cancel()
+
+    assert message_pb2.QUERY_STATE_CANCELLED == cancelled.query.state
+    assert "QUERY_STATE_CANCELLED" == await state(client, request_id)
+
+
+@pytest.mark.parametrize("settings", [{**ONE_SLOT, "server.drain_grace_s": 1}])
+async def test_a_drain_does_not_call_interrupted_what_never_ran(stage: Stage) -> None:
+    """A query that waited for its first slot has no unknown outcome: it may ask elsewhere."""
+    client = stage.client()
+    await client.query("Hello", routing=GROQ)
+    request = pb.QueryRequest(text="Hello", routing=GROQ)
+    waiting = asyncio.create_task(client.fail(client.pipeline.Query, request, timeout_s=60))
+    await asyncio.sleep(0.2)
+
+    await stage.application.pipeline.drain(0.1)
+
+    assert "SERVER_OVERLOADED" == (await waiting).reason
