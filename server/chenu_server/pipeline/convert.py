@@ -184,6 +184,8 @@ def _intents(request: pb.QueryRequest) -> tuple[Intent, ...]:
 
 def _target(request: pb.QueryRequest) -> Target:
     target = request.target
+    if "/" in target.kind:  # kind/id is how policies and approvers name it: it must be one thing
+        raise InvalidField("target.kind", "holds a slash; the thing's path belongs in target.id")
     return Target(
         operation=name(target.operation, "target.operation"),
         kind=name(target.kind, "target.kind"),

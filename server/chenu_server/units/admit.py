@@ -160,7 +160,7 @@ class Admit:
             types=judged.types,
             state=CheckpointState.PENDING,
             action=target.operation or OPERATION,
-            target="/".join(part for part in (target.kind, target.id) if part),
+            target=f"{target.kind}/{target.id}" if target.kind or target.id else "",
             action_digest=asked.encoded.action_digest,
             question_en=questions.english(judged.types, who, text),
             question_fr=questions.french(judged.types, who, text),
