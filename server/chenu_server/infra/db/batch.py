@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -45,9 +45,14 @@ class Decided(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Units that are decided and committed together."""
+    """Units that are decided and committed together.
+
+    A unit is left out if its caller has `left`, by its place, when the transaction is open: it may
+    have been told meanwhile that nothing is recorded.
+    """
 
     units: Sequence[Unit[Any]]
+    left: Callable[[int], bool] = lambda place: False
     batch_id: str = field(default_factory=new_id)
     decided: list[Decided] = field(default_factory=list)
     published: list[Row] = field(default_factory=list)
@@ -63,7 +68,8 @@ class Batch:
             head = begun.head or HeadRow(ledger.number, ledger.new_origin(), 0, ZERO_HASH, 0)
             now = Moment(max(begun.clock_us, head.last_time_us), begun.mono_ns)
             workspace = Workspace(tables.by_kind)
-            self.decided = _Decisions(session, workspace, now).of(self.units)
+            left = {place for place in range(len(self.units)) if self.left(place)}
+            self.decided = _Decisions(session, workspace, now).of(self.units, left)
             if not workspace.written and not workspace.drafts:
                 session.rollback()
                 return
@@ -145,9 +151,12 @@ class _Decisions:
         self._workspace = workspace
         self._now = now
 
-    def of(self, units: Sequence[Unit[Any]]) -> list[Decided]:
-        """What each unit came to."""
-        seats = [_Seat(unit, UnitRows(self._workspace), self._now) for unit in units]
+    def of(self, units: Sequence[Unit[Any]], left: Collection[int]) -> list[Decided]:
+        """What each unit came to; those at the places in `left` come to nothing."""
+        seats = [
+            _Seat(unit, UnitRows(self._workspace), self._now, dropped=place in left)
+            for place, unit in enumerate(units)
+        ]
         self._load([need for seat in seats for need in seat.needs()])
         self._load([need for seat in seats for need in seat.needs_next()])
         return [self._decided(seat) for seat in seats]

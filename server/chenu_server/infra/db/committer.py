@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
@@ -94,7 +95,7 @@ class Committer:
             # While a COMMIT is unknown, another one would hide what became of it.
             if session is None or self._unknown is not None or not jobs:
                 break
-            batch = Batch([job.unit for job in jobs])
+            batch = Batch([job.unit for job in jobs], partial(_has_left, jobs))
             try:
                 batch.run(session, self._tables, self._ledger)
             except StatementFailed as error:
@@ -172,3 +173,7 @@ class Committer:
         if self._unknown is not None:
             self._refused(self._unknown[0])
         self._close_session()
+
+
+def _has_left(jobs: Sequence[Job], place: int) -> bool:
+    return jobs[place].abandoned
