@@ -33,6 +33,8 @@ async def test_a_commit_that_fails_costs_an_answer_and_never_a_second_run(
 ) -> None:
     """Without a record there is no answer; a record whose commit was unclear is looked up."""
     scene = Scene(site, QUESTION)
+    # The note of its dispatch is committed while it waits: a batch of both would be replayed.
+    site.upstream.behave(latency_ms=600)
     async with site.running(failpoints) as at:
         await at.fund()
         asked = [await scene.ask(at), await scene.ask(at)]
@@ -82,7 +84,7 @@ async def _assert_it_comes_back(
 
 async def _asked_until_back(scene: Scene, at: Running) -> str:
     async with asyncio.timeout(PATIENCE_S):
-        while (outcome := await scene.ask(at)) == AWAY:
+        while (outcome := await scene.ask(at)) == AWAY:  # noqa: ASYNC110 - it asks a server
             await asyncio.sleep(0.1)
     return outcome
 
