@@ -25,6 +25,7 @@ from chenu_server.bootstrap.services import (
 from chenu_server.bootstrap.storage import Storage, Stores, now_us, open_storage, stores_of
 from chenu_server.config import Settings
 from chenu_server.engine import analyze
+from chenu_server.errors import ChenuError
 from chenu_server.governance.identity.service import BoundaryService
 from chenu_server.governance.limits.service import IdentityLimiter
 from chenu_server.infra import telemetry
@@ -36,6 +37,7 @@ from chenu_server.units.sweep import Sweeper
 _log = structlog.get_logger(__name__)
 
 SWEEP_EVERY_S = 1.0
+RESUME_EVERY_S = 5.0
 SWITCH_INTERVAL_S = 0.0005
 
 
@@ -137,7 +139,7 @@ async def _start(
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
     _spawn(stack, sweeper.run(SWEEP_EVERY_S))
     _spawn(stack, price_daily(routes))
-    await _resume_approved(stores, pipeline)
+    _spawn(stack, _resume_approved(stores, pipeline))
     return Application(port=server.port, pipeline=pipeline, sweeper=sweeper)
 
 
@@ -162,9 +164,17 @@ def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
 
 
 async def _resume_approved(stores: Stores, pipeline: PipelineService) -> None:
-    """Approved queries that said `resume_on_approval` go on after a restart."""
-    for query in await stores.queries.to_resume():
-        pipeline.resume_approved(query, None)
+    """Approved queries that said `resume_on_approval` go on: after a restart, and until they run.
+
+    One that found no room when it was approved, or no slot, holds its approval and is tried again.
+    """
+    while True:
+        try:
+            for query in await stores.queries.to_resume():
+                pipeline.resume_approved(query, None)
+        except ChenuError as error:
+            _log.warning("resume_failed", error=str(error))
+        await asyncio.sleep(RESUME_EVERY_S)
 
 
 async def _drain(server: RpcServer, pipeline: PipelineService, grace_s: float) -> None:

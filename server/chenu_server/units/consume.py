@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
-from chenu_server.caller import Caller, Principal, Role
+from chenu_server.caller import SYSTEM_IDENTITY, Caller, Principal, PrincipalType, Role
 from chenu_server.errors import BudgetExhausted, ChenuError, PolicyDenied
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
@@ -20,8 +21,10 @@ from chenu_server.unit import ById, Moment, Need, Rows
 from chenu_server.units import judge
 from chenu_server.units.attempts import open_attempt, take_slot
 from chenu_server.units.judge import Judgement, Subject
-from chenu_server.units.resolve import expire_query
+from chenu_server.units.resolve import close_waiting, expire_query
 from chenu_server.units.rules import Rules, payload
+
+_SYSTEM: Final = Principal(type=PrincipalType.SERVICE, id=SYSTEM_IDENTITY)
 
 
 class Consume:
@@ -62,7 +65,7 @@ class Consume:
             return Closed(query=expire_query(rows, query, checkpoint, held, now))
         judged = self._judge(rows, query, checkpoint, held)
         if isinstance(judged, ChenuError):
-            return Closed(query=self._refuse(rows, query, held, judged, now))
+            return Closed(query=_refuse(rows, query, checkpoint, held, judged, now))
         return self._run(rows, query, checkpoint, held, judged, now)
 
     def _judge(
@@ -87,19 +90,6 @@ class Consume:
             if uncovered:
                 return PolicyDenied(judged.policies)
         return judged
-
-    def _refuse(
-        self, rows: Rows, query: Query, held: Reservation, error: ChenuError, now: Moment
-    ) -> Query:
-        outcome = decide.outcome_of(error)
-        if held.state is ReservationState.HELD:
-            budgets.void(rows, held, now.now_us)
-        notice = [drafts.budget_exceeded(error.scope)] if isinstance(error, BudgetExhausted) else []
-        query = decide.close(rows, query, QueryStatus.FAILED, outcome, notice, now)
-        details = payload(checkpoint_id=query.checkpoint_id, status=query.status.value)
-        reason = decide.reason_name(outcome)
-        rows.record(decide.entry(query, "deny", "execute", reason, details))
-        return query
 
     def _run(
         self,
@@ -130,6 +120,25 @@ class Consume:
         )
         events = [drafts.lane_end(report), drafts.lane_start(Lane.EXECUTION)]
         return open_attempt(rows, query, judged.chain, taken, events, now)
+
+
+def _refuse(
+    rows: Rows,
+    query: Query,
+    checkpoint: Checkpoint,
+    held: Reservation,
+    error: ChenuError,
+    now: Moment,
+) -> Query:
+    """A check made again says no: the approval ends with its query, and nothing looks for it."""
+    reason = decide.reason_name(decide.outcome_of(error))
+    rows.put(checkpoints.cancel(checkpoint, _SYSTEM, reason, now))
+    if held.state is ReservationState.HELD:
+        budgets.void(rows, held, now.now_us)
+    notice = [drafts.budget_exceeded(error.scope)] if isinstance(error, BudgetExhausted) else []
+    details = payload(checkpoint_id=query.checkpoint_id, status=QueryStatus.FAILED.value)
+    entry = decide.entry(query, "deny", "execute", reason, details)
+    return close_waiting(rows, query, QueryStatus.FAILED, error, notice, entry, now)
 
 
 def _requester(query: Query) -> Caller:

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import structlog
 
-from chenu_server.errors import ChenuError
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.unit import Writer
 from chenu_server.units.recover import Recover
@@ -59,14 +58,17 @@ class Sweeper:
         self._now_us = now_us
 
     async def run(self, every_s: float) -> None:
-        """Sweep again and again until cancelled; a failure is logged and tried again."""
+        """Sweep again and again until cancelled; a failure is logged and tried again.
+
+        Whatever it is: a sweeper that died would leave every later expiry and crash lying.
+        """
         for turn in itertools.count(1):
             await asyncio.sleep(every_s)
             try:
                 await self.expire()
                 if turn % RECOVER_EVERY == 0:
                     await self.recover()
-            except ChenuError as error:
+            except Exception as error:  # noqa: BLE001 - see above
                 _log.warning("sweep_failed", error=str(error))
 
     async def expire(self) -> int:

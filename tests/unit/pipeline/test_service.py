@@ -18,9 +18,9 @@ GROQ = only("groq", "openai/gpt-oss-120b")
 ONE_SLOT = {"limits.provider_limit": 1, "limits.provider_window_s": 20}
 
 
-async def blocked(client: Client, request_id: str, **fields: object) -> Failure:
+async def blocked(client: Client, request_id: str) -> Failure:
     """A query that waits for a person."""
-    request = pb.QueryRequest(text=DELETE, request_id=request_id, routing=GROQ, **fields)
+    request = pb.QueryRequest(text=DELETE, request_id=request_id, routing=GROQ)
     failure = await client.fail(client.pipeline.Query, request)
     assert "CHECKPOINT_PENDING" == failure.reason
     return failure
