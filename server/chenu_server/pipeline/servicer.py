@@ -11,7 +11,6 @@ from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
-from chenu_server.caller import Caller
 from chenu_server.errors import InvalidField
 from chenu_server.infra.rpc.context import current_caller
 from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of
@@ -65,23 +64,23 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         caller, wanted = current_caller(), convert.request_from(request.query)
         if wanted.validate_only:
             raise InvalidField("query.validate_only", "a validation has no log; use Query")
-        run = self._pipeline.start(caller, wanted, context.time_remaining())
-        async with aclosing(self._stream(caller, run, START, until_blocked=True)) as events:
-            async for event in events:
-                yield pb.RunResponse(event=event)
+        with self._attachments.opened(caller.identity_id):
+            run = self._pipeline.start(caller, wanted, context.time_remaining())
+            async with aclosing(self._stream(run, START, until_blocked=True)) as events:
+                async for event in events:
+                    yield pb.RunResponse(event=event)
 
     async def Watch(  # noqa: N802 - the wire name
         self, request: pb.WatchRequest, context: Context
     ) -> AsyncIterator[pb.WatchResponse]:
         """Attach to a query's log at any cursor; OK after the final event."""
         caller, after = current_caller(), convert.cursor_from(request.after)
-        source = await self._pipeline.watch(
-            caller, convert.needed_id(request.request_id, "request_id")
-        )
-        stream = self._stream(caller, source, after, until_blocked=False, with_outcome=False)
-        async with aclosing(stream) as events:
-            async for event in events:
-                yield pb.WatchResponse(event=event)
+        request_id = convert.needed_id(request.request_id, "request_id")
+        with self._attachments.opened(caller.identity_id):
+            source = await self._pipeline.watch(caller, request_id)
+            async with aclosing(self._stream(source, after, with_outcome=False)) as events:
+                async for event in events:
+                    yield pb.WatchResponse(event=event)
 
     async def Continue(  # noqa: N802 - the wire name
         self, request: pb.ContinueRequest, context: Context
@@ -89,13 +88,14 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         """Run an approved query and stream its log; the status is the outcome."""
         caller, after = current_caller(), convert.cursor_from(request.after)
         request_id = convert.needed_id(request.request_id, "request_id")
-        source = await self._pipeline.resume(caller, request_id, context.time_remaining())
-        blocked = source if isinstance(source, QueryLog) else source.log
-        if blocked.query is not None and blocked.query.status is QueryStatus.BLOCKED:
-            raise await self._store.pending(blocked.query)
-        async with aclosing(self._stream(caller, source, after)) as events:
-            async for event in events:
-                yield pb.ContinueResponse(event=event)
+        with self._attachments.opened(caller.identity_id):
+            source = await self._pipeline.resume(caller, request_id, context.time_remaining())
+            query = source.query if isinstance(source, QueryLog) else source.log.query
+            if query is not None and query.status is QueryStatus.BLOCKED:
+                raise await self._store.pending(query)
+            async with aclosing(self._stream(source, after)) as events:
+                async for event in events:
+                    yield pb.ContinueResponse(event=event)
 
     async def GetQuery(  # noqa: N802 - the wire name
         self, request: pb.GetQueryRequest, context: Context
@@ -149,7 +149,6 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
 
     async def _stream(
         self,
-        caller: Caller,
         source: QueryRun | QueryLog,
         after: Cursor,
         *,
@@ -159,13 +158,14 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         log = source.log if isinstance(source, QueryRun) else source
         attached = source.attached() if isinstance(source, QueryRun) else nullcontext()
         request_id = str(log.key[1])
-        with self._attachments.opened(caller.identity_id), attached:
+        with attached:
             following = log.follow(after, self._coalesce_s)
             async with aclosing(following), aclosing(self._attachments.paced(following)) as events:
                 async for event in events:
                     yield encode.event_of(event, request_id, log.query)
-                    if until_blocked and _blocks(event, log.query):
-                        break
+                    query = log.query
+                    if until_blocked and query is not None and _blocks(event, query):
+                        raise await self._store.pending(query)
         if with_outcome and log.query is not None:
             await self._raise_unless_completed(log.query)
 
@@ -176,9 +176,9 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             raise error_of(query.outcome)
 
 
-def _blocks(event: Event, query: records.Query | None) -> bool:
-    waits = query is not None and query.status is QueryStatus.BLOCKED
-    return event.kind is EventKind.PIPELINE_BLOCKED and waits
+def _blocks(event: Event, query: records.Query) -> bool:
+    """Whether the query waits here, and not only once did."""
+    return event.kind is EventKind.PIPELINE_BLOCKED and query.status is QueryStatus.BLOCKED
 
 
 def _validation(encoded: Encoded, validation: Validation) -> pb.QueryResponse:

@@ -99,3 +99,23 @@ async def test_a_drain_does_not_call_interrupted_what_never_ran(stage: Stage) ->
     await stage.application.pipeline.drain(0.1)
 
     assert "SERVER_OVERLOADED" == (await waiting).reason
+
+
+@pytest.mark.parametrize("settings", [{"pipeline.watchers_max": 1}])
+async def test_a_stream_that_is_refused_starts_nothing(stage: Stage) -> None:
+    """A caller that was told no is not charged for an answer that it never sees."""
+    client, request_id = stage.client(), str(uuid4())
+    await blocked(client, request_id)
+    watch = client.pipeline.Watch(
+        pb.WatchRequest(request_id=request_id), metadata=client.metadata, timeout=20
+    )
+    await anext(aiter(watch))
+    refused_id = str(uuid4())
+
+    request = pb.RunRequest(query=pb.QueryRequest(text="Hello", request_id=refused_id))
+    refused = await client.fail(client.pipeline.Run, request)
+    watch.cancel()
+
+    assert "SERVER_OVERLOADED" == refused.reason
+    assert 0 == stage.application.pipeline.running
+    assert 0 == stage.upstream.arrivals_total
