@@ -192,13 +192,14 @@ class Stage:
         age_s: int = 0,
     ) -> str:
         """A token of the local issuer, made `age_s` ago."""
-        return issue(
+        return token_of(
             self.issuer,
-            Principal(type=type, id=name),
             identities,
-            now_us=time.time_ns() // 1_000 - age_s * 1_000_000,
-            lifetime_s=lifetime_s,
+            type=type,
+            name=name,
             acting_for=acting_for,
+            lifetime_s=lifetime_s,
+            age_s=age_s,
         )
 
     def client(
@@ -268,15 +269,10 @@ async def staged(
     """A server on this database, until the block ends."""
     key_file = folder / f"{uuid4()}.key"
     create_key(key_file)
-    issuer = Issuer(
-        name="chenu-local",
-        audience="chenu",
-        key=read_key(key_file),
-        principal_types=frozenset(PrincipalType),
-    )
+    issuer = local_issuer(key_file)
     async with FakeUpstream() as upstream:
         settings = load_settings(
-            None, {**_settings(database_url, key_file, upstream), **(overrides or {})}
+            None, {**settings_for(database_url, key_file, upstream), **(overrides or {})}
         )
         try:
             async with application(settings) as app:
@@ -285,6 +281,37 @@ async def staged(
                     yield Stage(app, upstream, issuer, channel, settings)
         finally:
             failpoints.disarm()
+
+
+def local_issuer(key_file: Path) -> Issuer:
+    """The issuer whose key this is, for every type of principal."""
+    return Issuer(
+        name="chenu-local",
+        audience="chenu",
+        key=read_key(key_file),
+        principal_types=frozenset(PrincipalType),
+    )
+
+
+def token_of(
+    issuer: Issuer,
+    identities: Mapping[str, Sequence[Role]],
+    *,
+    type: PrincipalType = PrincipalType.SERVICE,
+    name: str = "backend",
+    acting_for: Sequence[str] = (),
+    lifetime_s: int = 600,
+    age_s: int = 0,
+) -> str:
+    """A token of an issuer, made `age_s` ago."""
+    return issue(
+        issuer,
+        Principal(type=type, id=name),
+        identities,
+        now_us=time.time_ns() // 1_000 - age_s * 1_000_000,
+        lifetime_s=lifetime_s,
+        acting_for=acting_for,
+    )
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]], within_s: float = 10.0) -> None:
@@ -296,7 +323,8 @@ async def eventually(holds: Callable[[], Awaitable[bool]], within_s: float = 10.
             await asyncio.sleep(0.01)
 
 
-def _settings(database_url: str, key_file: Path, upstream: FakeUpstream) -> dict[str, Any]:
+def settings_for(database_url: str, key_file: Path, upstream: FakeUpstream) -> dict[str, Any]:
+    """By dotted key: every provider at the upstream, no limits, tokens of one local issuer."""
     return {
         "server.listen": "127.0.0.1:0",
         "server.drain_grace_s": 2,
