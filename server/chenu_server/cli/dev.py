@@ -27,8 +27,14 @@ if TYPE_CHECKING:
     from chenu_server.config import Settings
 
 IDENTITY: Final = "demo"
-TOKEN_FILE: Final = "token"
-PROVIDERS: Final = ("anthropic", "openai")
+PROVIDERS: Final = ("anthropic", "google", "groq", "mistral", "ollama", "openai")
+# Who there is to be, by the name of the token's file: type, subject, identities with their roles.
+CAST: Final = {
+    "person": ("user", "ada", [f"{IDENTITY}=member,approver,budget_admin,auditor"]),
+    "service": ("service", "orders", [f"{IDENTITY}=member"]),
+    "agent": ("agent", "scout", [f"{IDENTITY}=member"]),
+    "system": ("user", "olga", ["system=member,operator,auditor,system_auditor"]),
+}
 BUDGET_NANOUSD: Final = 10_000_000_000
 TOKEN_LIFETIME_S: Final = 30 * 86_400
 UPSTREAM_START_S: Final = 30.0
@@ -38,12 +44,12 @@ SOURCE: Final = Path(__file__).resolve().parents[3]
 def dev(
     configured: Configured,
     *,
-    folder: Annotated[Path, typer.Option(help="Where the database and the token are kept.")] = Path(
-        "var/dev"
-    ),
+    folder: Annotated[
+        Path, typer.Option(help="Where the database and the tokens are kept.")
+    ] = Path("var/dev"),
     listen: Annotated[str, typer.Option(help="host:port; port 0 takes a free one.")] = "",
 ) -> None:
-    """Serve on SQLite with a fake provider, a budget and a token, until Ctrl-C."""
+    """Serve on SQLite with a fake provider, a budget and tokens to try, until Ctrl-C."""
     if not (SOURCE / "loadtest" / "upstream").is_dir():
         raise fail(
             ExitCode.CONFIG,
@@ -70,11 +76,11 @@ async def _dev(configured: Configured, folder: Path, listen: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with _fake_provider(folder) as base_url:
         settings = configured.settings(_overrides(folder, base_url, listen))
-        token = _prepared(settings, folder)
+        tokens = _prepared(settings, folder)
         async with bootstrap.application(settings) as application:
             target = f"127.0.0.1:{application.port}"
-            await _with_budget(target, token)
-            _welcome(target, folder / TOKEN_FILE)
+            await _with_budget(target, tokens["person"])
+            _welcome(target, folder)
             await stopping.wait()
 
 
@@ -96,8 +102,8 @@ def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
     }
 
 
-def _prepared(settings: Settings, folder: Path) -> str:
-    """Make the schema, the key and a person's token; the token is kept in a file too."""
+def _prepared(settings: Settings, folder: Path) -> dict[str, str]:
+    """Make the schema, the key and a token for everyone; each is kept in a file too."""
     from chenu_server.governance.identity.tokens import create_key
     from chenu_server.infra.db import migrate
 
@@ -106,16 +112,13 @@ def _prepared(settings: Settings, folder: Path) -> str:
     issuer = settings.identity.issuers[0]
     with suppress(FileExistsError):
         create_key(issuer.key_file)
-    claims = Claims(
-        subject="developer",
-        type="user",
-        identity=[f"{IDENTITY}=member,approver,budget_admin,auditor"],
-        lifetime=TOKEN_LIFETIME_S,
-    )
-    token = issued(issuer_of(issuer), claims, time.time_ns() // 1_000)
-    (folder / TOKEN_FILE).touch(mode=0o600)
-    (folder / TOKEN_FILE).write_text(f"{token}\n")
-    return token
+    tokens = {}
+    for name, (kind, subject, identities) in CAST.items():
+        claims = Claims(subject=subject, type=kind, identity=identities, lifetime=TOKEN_LIFETIME_S)
+        tokens[name] = issued(issuer_of(issuer), claims, time.time_ns() // 1_000)
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(f"{tokens[name]}\n")
+    return tokens
 
 
 async def _with_budget(target: str, token: str) -> None:
@@ -166,13 +169,20 @@ async def _address(process: Process, folder: Path) -> str:
     return words[-1]
 
 
-def _welcome(target: str, token_file: Path) -> None:
+def _welcome(target: str, folder: Path) -> None:
+    who = f"--token-file {folder}/"
     typer.echo(
         f"\nCHE·NU listens on {target} with a fake provider. In another terminal:\n\n"
-        f"  export {VARIABLE}TARGET={target} {VARIABLE}TOKEN_FILE={token_file}\n"
-        '  chenu query "What changed since Monday?"\n'
-        '  chenu query "Delete all archived items"     # a person must approve\n'
-        "  chenu checkpoints list\n\n"
+        f"  export {VARIABLE}TARGET={target} {VARIABLE}TOKEN_FILE={folder / 'service'}\n"
+        '  chenu query "What changed since Monday?"     # the service asks\n'
+        '  chenu query "Delete all archived items"      # a person must approve\n'
+        f"  chenu checkpoints list {who}person\n"
+        f"  chenu checkpoints approve ID {who}agent      # an agent may not\n"
+        f"  chenu checkpoints approve ID {who}person\n"
+        "  chenu watch --continue REQUEST_ID            # it runs, once\n"
+        f"  chenu budgets list {who}person\n"
+        f"  chenu audit check {who}system\n\n"
+        f"{folder} holds a token for a person, a service, an agent and the system's auditor.\n"
         "Ctrl-C ends it.\n",
         err=True,
     )

@@ -56,15 +56,28 @@ def chenu(exports: dict[str, str], *arguments: str) -> Result:
 def test_the_pasted_commands_work(dev: tuple[dict[str, str], Path]) -> None:
     """What it prints is the tour: ask, be blocked, approve, run."""
     exports, folder = dev
+    tokens = Path(exports["CHENUCLI_TOKEN_FILE"]).parent
     answered = chenu(exports, "query", "What changed since Monday?")
     blocked = chenu(exports, "query", "Delete all archived items")
     listed = chenu(exports, "checkpoints", "list", "--state", "pending").stdout.splitlines()
     checkpoint_id = listed[1].split("\t")[0]
-    approved = chenu(exports, "checkpoints", "approve", checkpoint_id, "--yes")
+    refused = chenu(
+        exports, "checkpoints", "approve", checkpoint_id, "--yes", "--token-file", f"{tokens}/agent"
+    )
+    approved = chenu(
+        exports,
+        "checkpoints",
+        "approve",
+        checkpoint_id,
+        "--yes",
+        "--token-file",
+        f"{tokens}/person",
+    )
     request_id = approved.stdout.splitlines()[1].split()[1]
     continued = chenu(exports, "watch", "--continue", request_id)
 
     assert (0, ExitCode.BLOCKED) == (answered.exit_code, blocked.exit_code)
+    assert "only a principal of type 'user'" in refused.stderr
     assert "heard: What changed since Monday?" in answered.stdout
     assert f"chenu checkpoints approve {checkpoint_id}" in blocked.stderr
     assert "heard: Delete all archived items" in continued.stdout
@@ -77,12 +90,11 @@ def test_the_pasted_commands_work(dev: tuple[dict[str, str], Path]) -> None:
 def test_what_it_exports_verifies_offline(
     dev: tuple[dict[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token for `system` is one command away, and the ledger it reads can be checked."""
+    """The system's auditor reads the ledger, and anyone checks what was read."""
     exports, folder = dev
     monkeypatch.chdir(folder)
-    claims = "--subject root --type user --identity system=member,system_auditor"
-    token = chenu({}, "token", "issue", *claims.split()).stdout.strip()
-    system = {**exports, "CHENUCLI_TOKEN_FILE": "", "CHENUCLI_TOKEN": token}
+    tokens = Path(exports["CHENUCLI_TOKEN_FILE"]).parent
+    system = {**exports, "CHENUCLI_TOKEN_FILE": f"{tokens}/system"}
     exported = chenu(system, "audit", "export", "-o", "ledger.jsonl")
     verified = chenu({}, "audit", "verify", "ledger.jsonl")
 
