@@ -106,28 +106,14 @@ async def dies_of_cancelling_a_run(scene: Scene, kill: str) -> None:
     scene.site.upstream.release()
 
 
-async def approved_then_forbidden(scene: Scene) -> None:
+async def dies_of_a_check_made_again(scene: Scene, kill: str) -> None:
     """Between the approval and its use an operator forbids what was approved."""
     async with scene.site.running() as at:
         await at.fund()
         assert ["CHECKPOINT_PENDING", DONE] == [await ask(scene, at), await approve(scene, at)]
     scene.site.forbid_everything()
-
-
-async def dies_of_a_check_made_again(scene: Scene, kill: str) -> None:
-    """The approval is not used: policies are asked again."""
-    await approved_then_forbidden(scene)
     async with scene.site.running(kill) as at:
         assert "UNAVAILABLE" == await at.dies_of(resume(scene, at))
-
-
-async def dies_of_an_approval_left_over(scene: Scene, kill: str) -> None:
-    """The query has ended by that check; the time of its approval is over later."""
-    await approved_then_forbidden(scene)
-    async with scene.site.running() as at:
-        assert "POLICY_DENIED" == await resume(scene, at)
-    scene.time_is_over()
-    await scene.site.dies_at_start(kill)
 
 
 # --- stories ----------------------------------------------------------------------------------
@@ -154,7 +140,6 @@ DECIDED: Final = Story(
     fields={"resume_on_approval": True},
 )
 CHECKED_AGAIN: Final = Story(name="checked_again", act=dies_of_a_check_made_again, text=DELETION)
-LEFT_OVER: Final = Story(name="left_over", act=dies_of_an_approval_left_over, text=DELETION)
 UNDECIDED: Final = Story(name="undecided", act=dies_at_start_after(ask), text=DELETION)
 TOO_LATE: Final = Story(name="too_late", act=dies_at_start_after(ask, approve), text=DELETION)
 TAKEN_OVER: Final = Story(name="taken_over", act=dies_twice)
@@ -171,8 +156,7 @@ IS_DENIED: Final = Rows(query="failed")
 IS_REJECTED: Final = Rows(query="rejected", checkpoint="rejected", reservation="voided")
 IS_WITHDRAWN: Final = Rows(query="cancelled", checkpoint="cancelled", reservation="voided")
 IS_EXPIRED: Final = Rows(query="expired", checkpoint="expired", reservation="expired")
-IS_FORBIDDEN: Final = Rows(query="failed", checkpoint="approved", reservation="voided")
-IS_LEFT_OVER: Final = Rows(query="failed", checkpoint="expired", reservation="voided")
+IS_FORBIDDEN: Final = Rows(query="failed", checkpoint="cancelled", reservation="voided")
 IS_REFUSED: Final = Rows(query="failed", reservation="voided", attempts=("failed",))
 IS_CANCELLED: Final = Rows(query="cancelled", reservation="posted", attempts=("failed",))
 
@@ -345,22 +329,6 @@ EDGES: Final = (
         IS_EXPIRED,
         IS_EXPIRED,
         [(resume, "CHECKPOINT_EXPIRED")],
-        0,
-    ),
-    edge(
-        "expire.before_commit",
-        LEFT_OVER,
-        IS_FORBIDDEN,
-        IS_LEFT_OVER,
-        [(resume, "POLICY_DENIED")],
-        0,
-    ),
-    edge(
-        "expire.after_commit",
-        LEFT_OVER,
-        IS_LEFT_OVER,
-        IS_LEFT_OVER,
-        [(resume, "POLICY_DENIED")],
         0,
     ),
     edge("cancel.before_commit", UNUSED, IS_APPROVED, IS_APPROVED, [(cancel, DONE)], 0),

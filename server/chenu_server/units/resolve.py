@@ -94,15 +94,9 @@ class Expire(WaitingUnit):
     def decide(self, rows: Rows, now: Moment) -> bool:
         """Whether it expired now."""
         checkpoint, query, held = self.loaded(rows)
-        if not checkpoints.has_lapsed(checkpoint, now):
+        if query.status not in _WAITS or not checkpoints.has_lapsed(checkpoint, now):
             return False
-        if query.status in _WAITS:
-            expire_query(rows, query, checkpoint, held, now)
-        else:
-            # A check made again ended the query and left its approval unused: that ends now, or
-            # every sweep would find it.
-            rows.put(checkpoints.expire(checkpoint, now))
-            rows.record(_expired_entry(query, checkpoint))
+        expire_query(rows, query, checkpoint, held, now)
         return True
 
 
@@ -165,7 +159,8 @@ def expire_query(
         budgets.expire(rows, held, now.now_us)
     event = _resolved_event(EventKind.CHECKPOINT_EXPIRED, checkpoint)
     error = CheckpointExpired(checkpoint.checkpoint_id)
-    entry = _expired_entry(query, checkpoint)
+    details = payload(checkpoint_id=checkpoint.checkpoint_id)
+    entry = decide.entry(query, "expire", "update", "CHECKPOINT_EXPIRED", details, by=_SYSTEM)
     return close_waiting(rows, query, QueryStatus.EXPIRED, error, [event], entry, now)
 
 
@@ -190,11 +185,6 @@ def close_waiting(
 def _resolved_event(kind: EventKind, checkpoint: Checkpoint) -> EventDraft:
     by = checkpoint.resolved_by
     return drafts.checkpoint_resolved(kind, checkpoint.checkpoint_id, by, checkpoint.reason)
-
-
-def _expired_entry(query: Query, checkpoint: Checkpoint) -> EntryDraft:
-    details = payload(checkpoint_id=checkpoint.checkpoint_id)
-    return decide.entry(query, "expire", "update", "CHECKPOINT_EXPIRED", details, by=_SYSTEM)
 
 
 def _entry(query: Query, checkpoint: Checkpoint, decision: str) -> EntryDraft:
