@@ -43,7 +43,6 @@ class Admission:
     drafts: tuple[EventDraft, ...]
     lanes: tuple[LaneReport, ...]
     lane_started_ns: int
-    slots_wanted: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +74,12 @@ class Closed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """The provider has no free slot; nothing was written. Times ascend."""
+    """A slot is all that is missing; nothing was written.
 
-    provider: str
-    free_times_us: tuple[int, ...]
-    now_us: int
+    The times at which the next ones are free ascend; there are none if none was to be taken.
+    """
+
+    free_times_us: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +122,6 @@ class NextAttempt:
     query: Query
     ended: AttemptEnd
     chain: tuple[Candidate, ...]
-    output_cap: int
-    slots_wanted: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,6 @@ class Resumption:
     snapshot: Snapshot
     encoded: Encoded
     deadline_ms: int
-    slots_wanted: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +167,12 @@ class Governance(Protocol):
     """Every decision about a query, each one unit of work. `units/` implements it."""
 
     async def admit(
-        self, admission: Admission
+        self, admission: Admission, *, take_slot: bool
     ) -> Admitted | Blocked | Closed | Wait | Known | Conflict:
-        """Claim the id, decide, and write all of it, or answer `Wait` and write nothing."""
+        """Claim the id, decide, and write all of it, or answer `Wait` and write nothing.
+
+        Without `take_slot`, because others wait, what may run is told to wait too.
+        """
         ...
 
     async def validate(self, admission: Admission) -> Validation:
@@ -183,7 +183,9 @@ class Governance(Protocol):
         """Close the failed attempt and admit the next candidate, in one unit."""
         ...
 
-    async def consume(self, resumption: Resumption) -> Admitted | Closed | NotResumable | Wait:
+    async def consume(
+        self, resumption: Resumption, *, take_slot: bool
+    ) -> Admitted | Closed | NotResumable | Wait:
         """Use an approval, once, in the unit that writes the `execute` entry."""
         ...
 

@@ -15,8 +15,8 @@ from chenu_server.pipeline.stop import Stop
 
 T = TypeVar("T")
 
-Submit = Callable[[int], Awaitable[T | Wait]]
-"""Submits the unit again; its argument is how many slot times the answer should tell."""
+Submit = Callable[[bool], Awaitable[T | Wait]]
+"""Submits the unit; its argument is whether it may take a slot. An answer needs none."""
 
 FreeTimes = Callable[[str, int], Awaitable[tuple[int, ...]]]
 """When a provider's first slots are free, in Unix microseconds, ascending."""
@@ -66,13 +66,10 @@ class ProviderQueue:
             DeadlineUnreachable: No slot is free before the waiter's deadline.
             Stopped: The run must end.
         """
-        times: tuple[int, ...] = ()
-        if not len(self._queue):
-            answer = await waiter.submit(1)
-            if not isinstance(answer, Wait):
-                return answer
-            times = answer.free_times_us
-        return await self._wait(waiter, times, notice)
+        answer = await waiter.submit(not len(self._queue))
+        if not isinstance(answer, Wait):
+            return answer
+        return await self._wait(waiter, answer.free_times_us, notice)
 
     async def _wait(
         self, waiter: Waiter[T], times: tuple[int, ...], notice: Callable[[int, int], None]
@@ -102,7 +99,7 @@ class ProviderQueue:
             if self._queue.next() != ticket:
                 wake_at = 0.0
                 continue
-            answer = await waiter.submit(1)
+            answer = await waiter.submit(True)
             if not isinstance(answer, Wait):
                 self._served(ticket)
                 return answer

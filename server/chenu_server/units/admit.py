@@ -46,7 +46,8 @@ class Admit:
 
     name = "admit"
 
-    def __init__(self, admission: Admission, rules: Rules) -> None:
+    def __init__(self, admission: Admission, rules: Rules, *, take_slot: bool) -> None:
+        self._take_slot = take_slot
         self._asked = admission
         self._rules = rules
         self._subject = Subject(
@@ -63,9 +64,8 @@ class Admit:
         yield ById(Query, self._key)
         yield from judge.needs(self._subject, now)
         chain = self._asked.encoded.route.chain
-        if chain:
-            wanted = self._asked.slots_wanted
-            yield from limits.needs_slot(self._rules.ledger_number, chain[0].provider, wanted)
+        if chain and self._take_slot:
+            yield from limits.needs_slot(self._rules.ledger_number, chain[0].provider)
 
     def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
         """Nothing more."""
@@ -185,8 +185,9 @@ class Admit:
     # --- yes ----------------------------------------------------------------------------------
 
     def _run(self, rows: Rows, judged: Judgement, now: Moment) -> Admitted | Wait:
-        first = judged.chain[0]
-        taken = take_slot(rows, self._rules, first.provider, now, self._asked.slots_wanted)
+        if not self._take_slot:
+            return Wait()
+        taken = take_slot(rows, self._rules, judged.chain[0].provider, now)
         if isinstance(taken, Wait):
             return taken
         self._hold(

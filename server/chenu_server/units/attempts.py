@@ -16,13 +16,13 @@ from chenu_server.unit import Moment, Rows
 from chenu_server.units.rules import Rules, payload
 
 
-def take_slot(rows: Rows, rules: Rules, provider: str, now: Moment, wanted: int) -> Slot | Wait:
+def take_slot(rows: Rows, rules: Rules, provider: str, now: Moment) -> Slot | Wait:
     """A free slot of the provider, or when the next ones are free."""
     limit = rules.limit_of(provider)
-    taken = limits.take_slot(rows, rules.ledger_number, provider, limit, now.now_us, wanted)
+    taken = limits.take_slot(rows, rules.ledger_number, provider, limit, now.now_us)
     if isinstance(taken, Slot):
         return taken
-    return Wait(provider=provider, free_times_us=taken.free_times_us, now_us=now.now_us)
+    return Wait(free_times_us=taken.free_times_us)
 
 
 def open_attempt(

@@ -32,7 +32,8 @@ class Consume:
 
     name = "consume"
 
-    def __init__(self, resumption: Resumption, rules: Rules) -> None:
+    def __init__(self, resumption: Resumption, rules: Rules, *, take_slot: bool) -> None:
+        self._take_slot = take_slot
         self._asked = resumption
         self._rules = rules
         self._key = resumption.query.key
@@ -44,9 +45,8 @@ class Consume:
         yield ById(Checkpoint, self._checkpoint_key)
         yield ById(Reservation, self._key)
         chain = self._asked.encoded.route.chain
-        if chain:
-            wanted = self._asked.slots_wanted
-            yield from limits.needs_slot(self._rules.ledger_number, chain[0].provider, wanted)
+        if chain and self._take_slot:
+            yield from limits.needs_slot(self._rules.ledger_number, chain[0].provider)
 
     def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
         """The reservation's budgets."""
@@ -100,8 +100,9 @@ class Consume:
         judged: Judgement,
         now: Moment,
     ) -> Admitted | Wait:
-        provider = judged.chain[0].provider
-        taken = take_slot(rows, self._rules, provider, now, self._asked.slots_wanted)
+        if not self._take_slot:
+            return Wait()
+        taken = take_slot(rows, self._rules, judged.chain[0].provider, now)
         if isinstance(taken, Wait):
             return taken
         lease_until_us = now.now_us + self._rules.lease_us

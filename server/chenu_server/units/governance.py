@@ -49,10 +49,10 @@ class WriterGovernance:
         self._rules = rules
 
     async def admit(
-        self, admission: Admission
+        self, admission: Admission, *, take_slot: bool
     ) -> Admitted | Blocked | Closed | Wait | Known | Conflict:
         """See `pipeline.ports.Governance`."""
-        answer = await self._writer.submit(Admit(admission, self._rules))
+        answer = await self._writer.submit(Admit(admission, self._rules, take_slot=take_slot))
         return cast("Admitted | Blocked | Closed | Wait | Known | Conflict", answer)
 
     async def validate(self, admission: Admission) -> Validation:
@@ -64,9 +64,12 @@ class WriterGovernance:
         answer = await self._writer.submit(Retry(following, self._rules))
         return cast("Admitted | ChainExhausted | Wait", answer)
 
-    async def consume(self, resumption: Resumption) -> Admitted | Closed | NotResumable | Wait:
+    async def consume(
+        self, resumption: Resumption, *, take_slot: bool
+    ) -> Admitted | Closed | NotResumable | Wait:
         """See `pipeline.ports.Governance`."""
-        answer = await self._writer.submit(Consume(resumption, self._rules))
+        unit = Consume(resumption, self._rules, take_slot=take_slot)
+        answer = await self._writer.submit(unit)
         return cast("Admitted | Closed | NotResumable | Wait", answer)
 
     async def settle(self, settlement: Settlement) -> Query:
@@ -97,7 +100,7 @@ class WriterGovernance:
         limit = self._rules.limit_of(provider)
         slot = await self._writer.submit(Readmitted(self._slot(admitted), limit))
         if isinstance(slot, NoSlot):
-            return Wait(provider=provider, free_times_us=slot.free_times_us, now_us=0)
+            return Wait(free_times_us=slot.free_times_us)
         taken = cast(Slot, slot)
         attempt = replace(admitted.attempt, slot=taken.slot)
         return replace(admitted, attempt=attempt, slot_free_at_us=taken.free_at_us)

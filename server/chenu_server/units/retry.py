@@ -27,8 +27,7 @@ class Retry:
         """The reservation, and slots of every candidate that is left."""
         yield ById(Reservation, self._asked.query.key)
         for provider in dict.fromkeys(each.provider for each in self._asked.chain):
-            wanted = self._asked.slots_wanted
-            yield from limits.needs_slot(self._rules.ledger_number, provider, wanted)
+            yield from limits.needs_slot(self._rules.ledger_number, provider)
 
     def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
         """The reservation's budgets."""
@@ -48,7 +47,7 @@ class Retry:
             chain = chain[1:]
         if not chain:
             return ChainExhausted()
-        taken = take_slot(rows, self._rules, chain[0].provider, now, self._asked.slots_wanted)
+        taken = take_slot(rows, self._rules, chain[0].provider, now)
         if isinstance(taken, Wait):
             return taken
         held = budgets.post_part(rows, held, charge, estimated=self._asked.ended.estimated)

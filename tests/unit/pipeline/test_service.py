@@ -119,3 +119,22 @@ async def test_a_stream_that_is_refused_starts_nothing(stage: Stage) -> None:
     assert "SERVER_OVERLOADED" == refused.reason
     assert 0 == stage.application.pipeline.running
     assert 0 == stage.upstream.arrivals_total
+
+
+@pytest.mark.parametrize("settings", [ONE_SLOT])
+async def test_a_known_answer_does_not_wait_for_a_slot(stage: Stage) -> None:
+    """While calls queue for the provider, a repeat is answered and a denial told at once."""
+    client, request_id = stage.client(), str(uuid4())
+    first = await client.query("Hello", routing=GROQ, request_id=request_id)
+    request = pb.QueryRequest(text="Hello", routing=GROQ)
+    waiting = asyncio.create_task(client.outcome(client.pipeline.Query, request, timeout_s=60))
+    await asyncio.sleep(0.2)
+
+    repeated = await client.query("Hello", routing=GROQ, request_id=request_id, timeout_s=5)
+    other = pb.QueryRequest(text="Goodbye", routing=GROQ, request_id=request_id)
+    refused = await client.fail(client.pipeline.Query, other, timeout_s=5)
+    waiting.cancel()
+
+    assert first.answer == repeated.answer
+    assert "REQUEST_ID_CONFLICT" == refused.reason
+    assert 1 == stage.upstream.arrivals_total

@@ -37,7 +37,7 @@ class Provider:
         await asyncio.sleep(0)
         first = min(self.free_times_us)
         if first > self.now_us():
-            return Wait(provider="p", free_times_us=(first,), now_us=self.now_us())
+            return Wait(free_times_us=(first,))
         self.free_times_us.remove(first)
         self.free_times_us.append(START_US + 3_600_000_000)
         self.served.append(name)
@@ -64,8 +64,8 @@ async def call(
 ) -> str:
     """One call; its identity is its name's first letter."""
 
-    async def submit(wanted: int) -> str | Wait:
-        return await provider.take(name)
+    async def submit(take_slot: bool) -> str | Wait:
+        return await provider.take(name) if take_slot else Wait()
 
     waiter: Waiter[str] = Waiter(
         identity_id=name[0],

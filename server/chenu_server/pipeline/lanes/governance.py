@@ -63,11 +63,11 @@ class GovernanceLane:
     async def _decided(
         self, admission: Admission, queue: ProviderQueue | None, query: QueryState, run: Run
     ) -> Decided:
-        async def submit(wanted: int) -> Decided | Wait:
-            return await self._governance.admit(admission)
+        async def submit(take_slot: bool) -> Decided | Wait:
+            return await self._governance.admit(admission, take_slot=take_slot)
 
         if queue is None:
-            answer = await submit(1)
+            answer = await submit(True)
             assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"
             return answer
         waiter: Waiter[Decided] = Waiter(

@@ -84,12 +84,12 @@ class ResumeLane:
         return Attach(answer.query)
 
     async def _consumed(self, resumption: Resumption, query: QueryState, run: Run) -> Resumed:
-        async def submit(wanted: int) -> Resumed | Wait:
-            return await self._governance.consume(resumption)
+        async def submit(take_slot: bool) -> Resumed | Wait:
+            return await self._governance.consume(resumption, take_slot=take_slot)
 
         chain = resumption.encoded.route.chain
         if not chain:
-            answer = await submit(1)
+            answer = await submit(True)
             assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"
             return answer
         waiter: Waiter[Resumed] = Waiter(
