@@ -57,6 +57,7 @@ class Flow:
     async def budget(self) -> bb.Budget:
         """The identity's budget as it stands."""
         shown = await self.ann.call(self.ann.budgets.ListBudgets, bb.ListBudgetsRequest())
+        budget: bb.Budget
         (budget,) = shown.budgets
         return budget
 

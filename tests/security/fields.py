@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from tests.service.cases import EVERY_RPC, valid_request
@@ -78,14 +78,14 @@ def is_number(field: FieldDescriptor) -> bool:
 
 def extremes(place: Place) -> tuple[int, int]:
     """The least and the largest number that fit in a field."""
-    descriptor = valid_request(place.rpc).DESCRIPTOR
+    descriptor: Any = valid_request(place.rpc).DESCRIPTOR
     for name in place.path[:-1]:
         descriptor = descriptor.fields_by_name[name].message_type
     wide = descriptor.fields_by_name[place.path[-1]].type == FieldDescriptor.TYPE_INT64
     return (-sys.maxsize - 1, sys.maxsize) if wide else (-(2**31), 2**31 - 1)
 
 
-def _paths(descriptor: Descriptor, wanted: Callable[[FieldDescriptor], bool]) -> Iterator[Path]:
+def _paths(descriptor: Any, wanted: Callable[[FieldDescriptor], bool]) -> Iterator[Path]:
     for field in descriptor.fields:
         if field.message_type is not None:
             for path in _paths(field.message_type, wanted):

@@ -13,7 +13,8 @@ DELETE = "Delete all archived items"
 
 async def blocked(client: Client, text: str = DELETE, **fields: object) -> Failure:
     """Ask for something that a person must approve."""
-    request = pb.QueryRequest(text=text, **{"request_id": str(uuid4()), **fields})  # type: ignore[arg-type]
+    chosen = {"text": text, "request_id": str(uuid4()), **fields}
+    request = pb.QueryRequest(**chosen)  # type: ignore[arg-type] # protobuf checks the fields
     return await client.fail(client.pipeline.Query, request)
 
 
@@ -25,7 +26,7 @@ def approval(failure: Failure, **fields: object) -> cb.ResolveCheckpointRequest:
         "decision": cb.CHECKPOINT_DECISION_APPROVE,
         **fields,
     }
-    return cb.ResolveCheckpointRequest(**chosen)  # type: ignore[arg-type]
+    return cb.ResolveCheckpointRequest(**chosen)  # type: ignore[arg-type] # as above
 
 
 def rejection(failure: Failure) -> cb.ResolveCheckpointRequest:

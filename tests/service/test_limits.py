@@ -203,6 +203,7 @@ async def provider_limit(stage: Stage) -> rb.ProviderLimit:
     """The provider's slots as an operator sees them."""
     operator = stage.operator()
     shown = await operator.call(operator.limits.ListRateLimits, rb.ListRateLimitsRequest())
+    found: rb.ProviderLimit
     (found,) = [each for each in shown.providers if each.provider == PROVIDER]
     return found
 

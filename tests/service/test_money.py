@@ -55,6 +55,7 @@ async def books(stage: Stage, identity: str = "acme") -> bb.Budget:
     """The identity's only budget as it stands."""
     admin = stage.operator() if identity == "system" else stage.person(identity)
     listed = await admin.call(admin.budgets.ListBudgets, bb.ListBudgetsRequest())
+    budget: bb.Budget
     (budget,) = listed.budgets
     return budget
 

@@ -45,7 +45,9 @@ async def no_text(stage: Stage) -> Failure:
 async def too_large(stage: Stage) -> Failure:
     """More bytes than a request may have."""
     client = stage.client()
-    request = pb.QueryRequest(text="Hello", context_items=[{"kind": "a", "content": "a" * 262_144}])
+    request = pb.QueryRequest(
+        text="Hello", context_items=[pb.ContextItem(kind="a", content="a" * 262_144)]
+    )
     return await client.fail(client.pipeline.Query, request)
 
 
