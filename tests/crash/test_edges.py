@@ -15,7 +15,7 @@ FINAL = ("rejected", "expired", "completed", "failed", "cancelled")
 @pytest.mark.parametrize("edge", EDGES, ids=str)
 async def test_a_killed_server_leaves_what_the_table_says(site: Site, edge: Edge) -> None:
     """Nothing committed is lost, nothing runs twice, and the books balance: on SQLite."""
-    await hold_to(edge, site)
+    await assert_edge_holds(edge, site)
 
 
 @pytest.mark.parametrize("edge", ON_POSTGRES, ids=str)
@@ -23,10 +23,10 @@ async def test_a_killed_server_leaves_the_same_on_postgresql(
     postgres_site: Site, edge: Edge
 ) -> None:
     """There the dead owner is known by its free lock, not by the file."""
-    await hold_to(edge, postgres_site)
+    await assert_edge_holds(edge, postgres_site)
 
 
-async def hold_to(edge: Edge, site: Site) -> None:
+async def assert_edge_holds(edge: Edge, site: Site) -> None:
     """Play the story, kill the server at the point, start another, and look."""
     story = edge.story
     site.upstream.script("*", story.upstream)

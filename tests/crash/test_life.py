@@ -128,7 +128,7 @@ async def test_an_approval_outlives_the_server_that_took_it(postgres_site: Site)
         await assert_books_balance(third, site, [scene.request_id])
 
     assert ("CHECKPOINT_PENDING", DONE) == (pending, approved)
-    assert [DONE, DONE] == answers
+    assert [DONE, DONE] == list(answers)
     assert 1 == scene.calls
 
 

@@ -53,7 +53,17 @@ class Caller:
 
 
 async def test_nothing_told_is_taken_back_and_nothing_runs_twice(site: Site) -> None:
-    """Five servers in a row die under load, each at a moment of its own."""
+    """Five servers in a row die under load, each at a moment of its own: on SQLite."""
+    await assert_load_survives(site)
+
+
+async def test_nothing_told_is_taken_back_on_postgresql_either(postgres_site: Site) -> None:
+    """There the database notices by itself that a server is gone, and what it had begun."""
+    await assert_load_survives(postgres_site)
+
+
+async def assert_load_survives(site: Site) -> None:
+    """Load, kill, start again; then bring every query to its end and look."""
     dice = random.Random(SEED)
     site.upstream.script("*", behaviours(random.Random(SEED)))
     callers = [Caller(site, random.Random(f"{SEED}.{number}")) for number in range(CALLERS)]
