@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -191,17 +192,25 @@ class UpstreamProcess(Process):
     """The fake upstream with its control endpoint."""
 
     def __init__(self, directory: Path, *, core: int | None = None) -> None:
-        """Start it and wait until it listens.
+        """Start it."""
+        self._port_file = directory / "upstream.port"
+        self._port_file.unlink(missing_ok=True)
+        command = ("-m", "loadtest.upstream", "--port-file", str(self._port_file))
+        super().__init__("upstream", command, directory=directory, core=core)
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, once it does."""
+        return f"http://127.0.0.1:{self._port_file.read_text().strip()}"
+
+    def wait_listening(self, timeout_s: float = START_TIMEOUT_S) -> Self:
+        """Wait until it listens.
 
         Raises:
-            ProcessFailed: It does not.
+            ProcessFailed: It ended, or took longer than `timeout_s`.
         """
-        port_file = directory / "upstream.port"
-        port_file.unlink(missing_ok=True)
-        command = ("-m", "loadtest.upstream", "--port-file", str(port_file))
-        super().__init__("upstream", command, directory=directory, core=core)
-        self.until(lambda: port_file.exists() or None, "listened", START_TIMEOUT_S)
-        self.base_url = f"http://127.0.0.1:{port_file.read_text().strip()}"
+        self.until(lambda: self._port_file.exists() or None, "listened", timeout_s)
+        return self
 
     def provider_settings(self, names: Sequence[str]) -> dict[str, Any]:
         """The `providers` section of a server that calls these providers here."""
@@ -252,6 +261,11 @@ class UpstreamProcess(Process):
         with urlopen(request, timeout=STOP_TIMEOUT_S) as response:
             answer: dict[str, Any] = json.load(response)
         return answer
+
+
+def end_like_ctrl_c() -> None:
+    """Let SIGTERM unwind this process too, so that whatever it has started is stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _serving(stub: Any) -> bool | None:

@@ -22,7 +22,7 @@ from chenu_server.caller import SYSTEM_IDENTITY, PrincipalType, Role
 from chenu_server.engine import ExportVerifier
 from loadtest.database import DATABASES
 from loadtest.figures import percentile_of, table
-from loadtest.processes import ROOT
+from loadtest.processes import ROOT, end_like_ctrl_c
 from loadtest.site import Site, fund, running_site
 from loadtest.tokens import Mint
 
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--users", type=int, default=30)
     options = parser.parse_args()
+    end_like_ctrl_c()
     with (
         tempfile.TemporaryDirectory(prefix="chenu-load-") as name,
         running_site(Path(name), options.database, PROVIDERS, {"limits": LIMITS}) as site,

@@ -60,6 +60,7 @@ def running_site(
         url = stack.enter_context(fresh_database(database, directory))
         mint = Mint(directory)
         upstream = stack.enter_context(UpstreamProcess(directory, core=upstream_core))
+        upstream.wait_listening()
         sections = {
             "server": {"listen": "127.0.0.1:0"},
             "database": {"url": url},

@@ -24,6 +24,7 @@ from loadtest.bench.callers import PROVIDER, Direct, EchoProcess, Gateway
 from loadtest.bench.load import Call, Measured, interleaved, measure
 from loadtest.bench.profile import Profile
 from loadtest.figures import percentile, table
+from loadtest.processes import end_like_ctrl_c
 from loadtest.site import Site, fund, running_site
 
 SERVER_CORE: Final = 0
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--profile", type=Path, help="write here where the server's time goes")
     options = parser.parse_args()
+    end_like_ctrl_c()
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         sys.exit(f"cores {SERVER_CORE} and {LOAD_CORE} are needed, one for the server")
     os.sched_setaffinity(0, {LOAD_CORE})
@@ -129,7 +131,7 @@ class Bench:
     async def _ceiling(self) -> Measured:
         """What this load generator can ask of a server that does nothing."""
         with EchoProcess(self._site.directory, core=SERVER_CORE) as echo:
-            async with Gateway(echo.target, self._token) as gateway:
+            async with Gateway(echo.wait_listening(), self._token) as gateway:
                 return await measure(gateway.unary(), CONCURRENCY, self._seconds, echo.pid)
 
 

@@ -125,13 +125,16 @@ class EchoProcess(Process):
     """The echo in a process of its own."""
 
     def __init__(self, directory: Path, *, core: int) -> None:
-        """Start it and wait until it listens.
+        """Start it."""
+        self._port_file = directory / "echo.port"
+        command = ("-m", "loadtest.bench.echo", str(self._port_file), QUERY)
+        super().__init__("echo", command, directory=directory, core=core)
+
+    def wait_listening(self) -> str:
+        """Wait until it listens, and where that is.
 
         Raises:
-            ProcessFailed: It does not.
+            ProcessFailed: It ended, or took too long.
         """
-        port_file = directory / "echo.port"
-        command = ("-m", "loadtest.bench.echo", str(port_file), QUERY)
-        super().__init__("echo", command, directory=directory, core=core)
-        self.until(lambda: port_file.exists() or None, "listened", START_TIMEOUT_S)
-        self.target = f"127.0.0.1:{port_file.read_text()}"
+        self.until(lambda: self._port_file.exists() or None, "listened", START_TIMEOUT_S)
+        return f"127.0.0.1:{self._port_file.read_text()}"

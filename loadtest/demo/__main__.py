@@ -21,7 +21,7 @@ from loadtest.demo.proof import Unproven, same, usd
 from loadtest.demo.stage import FUNDED, PROVIDERS, Stage
 from loadtest.demo.steps import approval, boundary, budget, ledger, stream
 from loadtest.demo.steps.rate import RateLimit
-from loadtest.processes import ProcessFailed
+from loadtest.processes import ProcessFailed, end_like_ctrl_c
 from loadtest.site import Site, running_site
 
 WIDTH: Final = 76
@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m loadtest.demo")
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
     kind = parser.parse_args().database
+    end_like_ctrl_c()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chenu-demo-") as name:
         try:

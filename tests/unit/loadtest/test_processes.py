@@ -96,7 +96,27 @@ def test_a_server_is_configured_by_its_settings_alone(
 def test_the_upstream_is_controlled_from_here(tmp_path: Path) -> None:
     """Steps hold it and read its books over its own port."""
     with UpstreamProcess(tmp_path) as upstream:
+        upstream.wait_listening()
         upstream.hold()
 
         assert upstream.state()["held"]
         assert (0, []) == (upstream.billed_nanousd(), upstream.arrivals())
+
+
+def test_sigterm_stops_what_was_started(tmp_path: Path) -> None:
+    """Else a demo that a script gives up leaves its server behind."""
+    script = (
+        "import pathlib, time\n"
+        "from loadtest.processes import Process, end_like_ctrl_c\n"
+        "end_like_ctrl_c()\n"
+        "with Process('inner', ('-c', 'import time; time.sleep(60)'), directory=pathlib.Path())"
+        " as inner:\n"
+        "    print('up', inner.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with Process("outer", ("-c", script), directory=tmp_path) as outer:
+        up(outer)
+        outer.terminate(20)
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(outer.output().split()[1]), 0)
