@@ -46,11 +46,8 @@ class FakeRows:
     def find(self, lookup: Lookup[R], key: Key) -> Sequence[R]:
         """All rows of the lookup's kind under this key, in the order of their keys."""
         self._check(("found", lookup, key))
-        return [
-            cast("R", row)
-            for (kind, _), row in sorted(self.stored.items(), key=lambda item: item[0][1])
-            if kind is lookup.kind and KEY_OF[lookup](row) == key
-        ]
+        found = [row for row in self.all(lookup.kind) if KEY_OF[lookup](row) == key]
+        return sorted(found, key=lambda row: row.key)
 
     def put(self, row: Row) -> None:
         """Insert or replace."""

@@ -1,0 +1,160 @@
+"""What a person's decision, a cancel or the clock does to a query that waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from chenu_server.governance.budgets.model import ReservationState
+from chenu_server.governance.checkpoints.model import (
+    CheckpointState,
+    Decision,
+    Lapsed,
+    Lost,
+    Repeated,
+    Resolved,
+)
+from chenu_server.pipeline.model import Lane, LaneStatus, QueryStatus
+from chenu_server.units.resolve import Cancel, Expire
+from tests.unit.budgets.samples import NOON
+from tests.unit.units.samples import ACME, ANN, BACKEND, BOUND_2, LIFETIME_US, World
+
+APPROVE, REJECT = Decision.APPROVE, Decision.REJECT
+EXPIRE = Expire(ACME, "q", "checkpoint-1")
+CANCEL = Cancel(ACME, "q", "checkpoint-1", BACKEND, "no longer needed")
+
+
+def blocked() -> World:
+    """A world whose query waits for a person."""
+    world = World()
+    world.blocked()
+    return world
+
+
+def test_an_approval_keeps_the_money_until_it_must_be_used() -> None:
+    """Approval time and the expiry of its types; nothing has run yet."""
+    world = blocked()
+    world.now_us += 10
+
+    assert isinstance(world.resolve(APPROVE), Resolved)
+
+    assert QueryStatus.APPROVED is world.query.status
+    assert NOON + 10 + LIFETIME_US == world.checkpoint.use_before_us == world.held.expires_us
+    assert (0, BOUND_2, 0) == world.money
+    assert "user:ann" == world.checkpoint.resolved_by
+    assert ["block", "approve"] == world.entries
+    assert "checkpoint.approved" == world.kinds[-1]
+
+
+def test_a_rejection_ends_the_query_and_releases_the_money() -> None:
+    """`rejected` is a person's no, with its own lane status and event."""
+    world = blocked()
+
+    assert isinstance(world.resolve(REJECT), Resolved)
+
+    assert QueryStatus.REJECTED is world.query.status
+    assert (0, 0, 0) == world.money
+    assert ReservationState.VOIDED is world.held.state
+    assert LaneStatus.FAILED is world.lane(Lane.CHECKPOINT)
+    assert LaneStatus.SKIPPED is world.lane(Lane.EXECUTION)
+    assert LaneStatus.COMPLETED is world.lane(Lane.AUDIT)
+    assert ["block", "reject"] == world.entries
+    assert "checkpoint.rejected" in world.kinds
+
+
+@pytest.mark.parametrize("late_us", [0, 1])
+@pytest.mark.parametrize("decision", list(Decision))
+def test_a_decision_in_the_instant_of_the_expiry_loses(decision: Decision, late_us: int) -> None:
+    """Expired means denied; one clock decides."""
+    world = blocked()
+    world.now_us = world.checkpoint.expires_us + late_us
+
+    assert isinstance(world.resolve(decision), Lapsed)
+
+    assert QueryStatus.EXPIRED is world.query.status
+    assert CheckpointState.EXPIRED is world.checkpoint.state
+    assert (0, 0, 0) == world.money
+    assert ["block", "expire"] == world.entries
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "decision_id", "answer"),
+    [
+        (APPROVE, APPROVE, "d", Repeated),
+        (REJECT, REJECT, "d", Repeated),
+        (APPROVE, APPROVE, "other", Lost),
+        (APPROVE, REJECT, "d", Lost),
+        (REJECT, APPROVE, "d", Lost),
+    ],
+)
+def test_a_checkpoint_is_resolved_once(
+    first: Decision, second: Decision, decision_id: str, answer: type[object]
+) -> None:
+    """The same decision under the same id is answered alike; nothing else changes anything."""
+    world = blocked()
+    world.resolve(first)
+    before = dict(world.rows.stored)
+
+    assert isinstance(world.resolve(second, decision_id), answer)
+    assert before == world.rows.stored
+    assert 2 == len(world.rows.entries)
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_a_wait_expires_in_the_instant_that_its_time_is_over(approved: bool) -> None:
+    """Not a microsecond sooner; an unused approval ends like an undecided question."""
+    world = blocked()
+    if approved:
+        world.resolve(APPROVE)
+    world.now_us = world.held.expires_us - 1
+
+    assert not world.act(EXPIRE)
+    world.now_us += 1
+    assert world.act(EXPIRE)
+
+    assert QueryStatus.EXPIRED is world.query.status
+    assert CheckpointState.EXPIRED is world.checkpoint.state
+    assert ReservationState.EXPIRED is world.held.state
+    assert (0, 0, 0) == world.money
+    assert "checkpoint.expired" in world.kinds
+    assert not world.act(EXPIRE)
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_a_cancel_takes_checkpoint_and_money_along(approved: bool) -> None:
+    """Also those of an approval that was not used."""
+    world = blocked()
+    if approved:
+        world.resolve(APPROVE)
+
+    world.act(CANCEL)
+
+    assert QueryStatus.CANCELLED is world.query.status
+    assert CheckpointState.CANCELLED is world.checkpoint.state
+    assert ReservationState.VOIDED is world.held.state
+    assert (0, 0, 0) == world.money
+    assert "service:backend" == world.checkpoint.resolved_by
+    assert "QUERY_CANCELLED" == world.rows.entries[-1].reason
+
+
+@pytest.mark.parametrize("unit", [EXPIRE, CANCEL])
+def test_a_final_query_is_never_changed(unit: Expire | Cancel) -> None:
+    """Whatever comes late finds it as it ended."""
+    world = blocked()
+    world.resolve(REJECT)
+    world.now_us += 2 * LIFETIME_US
+    before = dict(world.rows.stored)
+
+    world.act(unit)
+
+    assert before == world.rows.stored
+
+
+def test_a_decision_after_a_cancel_finds_the_checkpoint_cancelled() -> None:
+    """Nothing runs that its caller has withdrawn."""
+    world = blocked()
+    world.act(CANCEL)
+
+    answer = world.resolve(APPROVE, by=ANN)
+
+    assert isinstance(answer, Lost)
+    assert CheckpointState.CANCELLED is answer.checkpoint.state

@@ -1,0 +1,209 @@
+"""How a query that ran ends: by lane G, by a sweep after a crash, or by both in either order."""
+
+from __future__ import annotations
+
+import pytest
+
+from chenu_server.errors import GovernanceUnavailable, ProviderRejected, QueryCancelled
+from chenu_server.governance.budgets.model import ReservationState
+from chenu_server.pipeline.decide import outcome_of
+from chenu_server.pipeline.model import Lane, LaneStatus, Outcome, QueryStatus, TokenUsage
+from chenu_server.pipeline.ports import Admitted
+from chenu_server.pipeline.records import Attempt, AttemptState, OutputChunk
+from chenu_server.units.late import settlement_of
+from chenu_server.units.recover import Recover
+from chenu_server.units.retry import Retry
+from chenu_server.units.settle import Settle
+from tests.unit.units.samples import (
+    ACME,
+    BOUND_1,
+    BOUND_2,
+    World,
+    ended,
+    following,
+    settlement,
+)
+
+COMPLETED, FAILED, CANCELLED = QueryStatus.COMPLETED, QueryStatus.FAILED, QueryStatus.CANCELLED
+REJECTED = outcome_of(ProviderRejected("first", "http_400"))
+RECOVER = Recover(ACME, "q", "owner")
+
+
+def test_an_answer_is_posted_stored_and_told() -> None:
+    """Money, output, events, row and entry are one commit."""
+    world = World()
+    admitted = world.admitted()
+    end = ended(admitted, 77, usage=TokenUsage(input_tokens=5, output_tokens=9))
+
+    world.act(Settle(settlement(admitted, end, output="né")))
+
+    assert COMPLETED is world.query.status
+    assert (77, 0, 0) == world.money
+    assert ReservationState.POSTED is world.held.state
+    assert (77, 14, 3) == (
+        world.query.cost_nanousd,
+        world.query.usage.total,
+        world.query.output_length,
+    )
+    assert ["né"] == [chunk.text for chunk in world.rows.all(OutputChunk)]
+    assert ["allow", "execute", "settle"] == world.entries
+    assert "llm_call.complete" in world.kinds
+    assert "pipeline.complete" == world.kinds[-1]
+    assert not world.query.estimated
+    assert LaneStatus.COMPLETED is world.lane(Lane.EXECUTION)
+    assert LaneStatus.COMPLETED is world.lane(Lane.AUDIT)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "charge", "state"),
+    [
+        (FAILED, REJECTED, 0, ReservationState.VOIDED),
+        (FAILED, REJECTED, BOUND_1, ReservationState.POSTED),
+        (CANCELLED, outcome_of(QueryCancelled("q")), 0, ReservationState.VOIDED),
+        (CANCELLED, outcome_of(QueryCancelled("q")), BOUND_1, ReservationState.POSTED),
+    ],
+)
+def test_a_failure_posts_what_it_may_have_cost_or_gives_all_back(
+    status: QueryStatus, outcome: Outcome, charge: int, state: ReservationState
+) -> None:
+    """Nothing went out: voided. Something may have: its bound, marked as estimated."""
+    world = World()
+    admitted = world.admitted()
+    end = ended(admitted, charge, failure="cut", estimated=charge > 0)
+
+    world.act(Settle(settlement(admitted, end, status, outcome)))
+
+    assert status is world.query.status
+    assert (charge, 0, 0) == world.money
+    assert state is world.held.state
+    assert (charge > 0) == world.query.estimated
+    assert LaneStatus.FAILED is world.lane(Lane.EXECUTION)
+    assert "pipeline.error" == world.kinds[-1]
+
+
+def test_a_free_answer_is_posted_as_nothing() -> None:
+    """A completed query's reservation is posted, whatever it came to."""
+    world = World()
+    admitted = world.admitted()
+
+    world.act(Settle(settlement(admitted, ended(admitted, 0))))
+
+    assert ReservationState.POSTED is world.held.state
+    assert (0, 0, 0) == world.money
+
+
+def test_what_is_billed_beyond_the_reservation_is_overrun() -> None:
+    """It is counted, never dropped, and never posted beyond what was held."""
+    world = World()
+    admitted = world.admitted()
+
+    world.act(Settle(settlement(admitted, ended(admitted, BOUND_2 + 5))))
+
+    assert (BOUND_2, 0, 5) == world.money
+
+
+@pytest.mark.parametrize("charge", [0, 50])
+def test_a_failed_attempts_charge_stays_when_the_last_one_cost_nothing(charge: int) -> None:
+    """What retry posted is not given back by lane G."""
+    world = World()
+    first = world.admitted()
+    end = ended(first, charge, failure="http_500", estimated=charge > 0)
+    second = world.act(Retry(following(first, end), world.rules))
+    assert isinstance(second, Admitted)
+
+    world.act(Settle(settlement(second, ended(second, 0, failure="http_500"), FAILED, REJECTED)))
+
+    assert (charge, 0, 0) == world.money
+    assert charge == world.query.cost_nanousd
+    expected = ReservationState.POSTED if charge else ReservationState.VOIDED
+    assert expected is world.held.state
+
+
+def test_a_crash_charges_the_bound_and_never_runs_it_again() -> None:
+    """The outcome is unknown, the money is at its bound, marked as estimated."""
+    world = World()
+    world.admitted()
+
+    assert world.act(RECOVER)
+
+    assert FAILED is world.query.status
+    assert "EXECUTION_INTERRUPTED" == world.rows.entries[-1].reason
+    assert (BOUND_1, 0, 0) == world.money
+    assert world.query.estimated
+    assert ReservationState.EXPIRED is world.held.state
+    assert [AttemptState.INTERRUPTED] == [each.state for each in world.rows.all(Attempt)]
+    assert not world.act(RECOVER)
+
+
+def test_a_crash_in_the_second_attempt_charges_both() -> None:
+    """The first as it was posted, the second at its bound."""
+    world = World()
+    first = world.admitted()
+    end = ended(first, BOUND_1, failure="timeout", estimated=True)
+    world.act(Retry(following(first, end), world.rules))
+
+    world.act(RECOVER)
+
+    assert (BOUND_1 + BOUND_2, 0, 0) == world.money
+    assert BOUND_1 + BOUND_2 == world.query.cost_nanousd
+
+
+def test_only_a_dead_owners_running_query_is_taken_over() -> None:
+    """Another owner's, a waiting or an unknown one is left as it is."""
+    running, waiting = World(), World()
+    running.admitted()
+    waiting.blocked()
+
+    assert not running.act(Recover(ACME, "q", "another"))
+    assert not waiting.act(RECOVER)
+    assert not waiting.act(Recover(ACME, "unknown", "owner"))
+    assert QueryStatus.RUNNING is running.query.status
+    assert QueryStatus.BLOCKED is waiting.query.status
+
+
+@pytest.mark.parametrize("billed", [10, BOUND_1, BOUND_1 + 30, BOUND_2 + 30])
+def test_a_settle_after_a_takeover_posts_only_what_is_beyond_the_bound(
+    billed: int,
+) -> None:
+    """The bound is charged already; the query stays as the sweep ended it."""
+    world = World(BOUND_2)
+    admitted = world.admitted()
+    world.act(RECOVER)
+    events = world.query.event_count
+
+    settled = world.act(Settle(settlement(admitted, ended(admitted, billed), output="late")))
+
+    assert settled == world.query
+    assert FAILED is world.query.status
+    assert events == world.query.event_count
+    posted, reserved, over = world.money
+    assert max(billed, BOUND_1) == posted + over
+    assert max(billed - BOUND_2, 0) == over
+    assert 0 == reserved
+
+
+def test_a_settle_is_the_same_twice() -> None:
+    """A commit whose answer was lost is submitted again: nothing is posted twice."""
+    world = World()
+    admitted = world.admitted()
+    unit = Settle(settlement(admitted, ended(admitted, 77), output="x"))
+    world.act(unit)
+    before = dict(world.rows.stored)
+
+    world.act(unit)
+
+    assert before == world.rows.stored
+    assert (77, 0, 0) == world.money
+
+
+def test_an_admission_that_committed_late_is_ended_and_costs_nothing() -> None:
+    """Its caller was told that nothing could be recorded; nobody runs it."""
+    world = World()
+    admitted = world.admitted()
+
+    world.act(Settle(settlement_of(admitted)))
+
+    assert FAILED is world.query.status
+    assert GovernanceUnavailable.__name__ == world.query.outcome.reason
+    assert (0, 0, 0) == world.money
+    assert ReservationState.VOIDED is world.held.state
