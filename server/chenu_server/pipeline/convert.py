@@ -24,8 +24,13 @@ from chenu_server.pipeline.model import (
     Target,
 )
 
-NAME_MAX: Final = 256
-LIST_MAX: Final = 64
+ID_MAX: Final = 256
+OPERATION_MAX: Final = 128
+NAME_MAX: Final = 64
+MODEL_MAX: Final = 128
+INTENTS_MAX: Final = 8
+PROVIDERS_MAX: Final = 32
+WISHES_MAX: Final = 16
 REASON_MAX: Final = 500
 COST_MAX: Final = 10**18
 OUTPUT_TOKENS_MAX: Final = 1_000_000
@@ -82,8 +87,8 @@ def request_id_from(text: str, field: str) -> str:
 
 def needed_id(text: str, field: str) -> str:
     """An id that must be given. One that is no UUID belongs to nobody's identity."""
-    if not 1 <= len(text) <= NAME_MAX or not text.isprintable():
-        raise InvalidField(field, f"1 to {NAME_MAX} printable characters are needed")
+    if not 1 <= len(text) <= ID_MAX or not text.isprintable():
+        raise InvalidField(field, f"1 to {ID_MAX} printable characters are needed")
     return text.lower()
 
 
@@ -108,10 +113,10 @@ def cost_from(value: int) -> int:
     return value
 
 
-def name(text: str, field: str) -> str:
+def name(text: str, field: str, most: int = NAME_MAX) -> str:
     """A short text that names something."""
-    if len(text) > NAME_MAX:
-        raise InvalidField(field, f"{len(text)} characters; it takes at most {NAME_MAX}")
+    if len(text) > most:
+        raise InvalidField(field, f"{len(text)} characters; it takes at most {most}")
     return text
 
 
@@ -129,11 +134,15 @@ def routing_from(routing: routing_pb2.RoutingRequest) -> Routing:
         priority=_word(routing_pb2.Priority, routing.priority, "PRIORITY", "normal"),
         strategy=_word(routing_pb2.Strategy, routing.strategy, "STRATEGY", "balanced"),
         preferred_provider=name(routing.preferred_provider, "routing.preferred_provider"),
-        preferred_model=name(routing.preferred_model, "routing.preferred_model"),
-        required_capabilities=_names(routing.required_capabilities, "required_capabilities"),
-        allowed_providers=_names(routing.allowed_providers, "allowed_providers"),
-        forbidden_providers=_names(routing.forbidden_providers, "forbidden_providers"),
-        regions=_names(routing.regions, "regions"),
+        preferred_model=name(routing.preferred_model, "routing.preferred_model", MODEL_MAX),
+        required_capabilities=_names(
+            routing.required_capabilities, "required_capabilities", WISHES_MAX
+        ),
+        allowed_providers=_names(routing.allowed_providers, "allowed_providers", PROVIDERS_MAX),
+        forbidden_providers=_names(
+            routing.forbidden_providers, "forbidden_providers", PROVIDERS_MAX
+        ),
+        regions=_names(routing.regions, "regions", WISHES_MAX),
     )
 
 
@@ -161,10 +170,10 @@ def _word(wire: object, number: int, prefix: str, default: str) -> str:
     return word.removeprefix(f"{prefix}_").lower()
 
 
-def _names(values: Iterable[str], field: str) -> tuple[str, ...]:
+def _names(values: Iterable[str], field: str, most: int) -> tuple[str, ...]:
     names = tuple(values)
-    if len(names) > LIST_MAX:
-        raise InvalidField(f"routing.{field}", f"at most {LIST_MAX} values")
+    if len(names) > most:
+        raise InvalidField(f"routing.{field}", f"at most {most} values")
     return tuple(name(each, f"routing.{field}") for each in names)
 
 
@@ -175,6 +184,8 @@ def _sphere(number: int, field: str) -> Sphere | None:
 
 
 def _intents(request: pb.QueryRequest) -> tuple[Intent, ...]:
+    if len(request.intents) > INTENTS_MAX:
+        raise InvalidField("intents", f"at most {INTENTS_MAX} values")
     for number in request.intents:
         if number not in INTENTS:
             raise InvalidField("intents", f"unknown value {number}")
@@ -187,11 +198,17 @@ def _target(request: pb.QueryRequest) -> Target:
     if "/" in target.kind:  # kind/id is how policies and approvers name it: it must be one thing
         raise InvalidField("target.kind", "holds a slash; the thing's path belongs in target.id")
     return Target(
-        operation=name(target.operation, "target.operation"),
+        operation=name(target.operation, "target.operation", OPERATION_MAX),
         kind=name(target.kind, "target.kind"),
-        id=name(target.id, "target.id"),
+        id=name(target.id, "target.id", ID_MAX),
         sphere=_sphere(target.sphere, "target.sphere"),
     )
+
+
+def _kind(text: str, field: str) -> str:
+    if not text:
+        raise InvalidField(field, "is empty; say what kind of thing it is")
+    return name(text, field)
 
 
 def _items(request: pb.QueryRequest) -> tuple[ContextItem, ...]:
@@ -199,8 +216,8 @@ def _items(request: pb.QueryRequest) -> tuple[ContextItem, ...]:
         raise InvalidField("context_items", f"at most {CONTEXT_ITEMS_MAX} items")
     return tuple(
         ContextItem(
-            kind=name(item.kind, "context_items.kind"),
-            id=name(item.id, "context_items.id"),
+            kind=_kind(item.kind, "context_items.kind"),
+            id=name(item.id, "context_items.id", ID_MAX),
             sphere=_sphere(item.sphere, "context_items.sphere"),
             content=item.content,
         )
