@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from chenu.errors import ChenuError
 from loadtest.database import DATABASES
@@ -41,6 +41,8 @@ def main() -> None:
                 same(0, site.server.terminate(), "the server's exit status after SIGTERM")
         except (Unproven, ProcessFailed, ChenuError, ExceptionGroup) as error:
             sys.exit(f"\nFAILED: {_why(error)}\n{_log_of(Path(name))}")
+        except KeyboardInterrupt:
+            sys.exit("\nstopped before everything was shown")
     print(f"\nEverything held, in {time.monotonic() - started:.0f} s.")
 
 
@@ -109,7 +111,7 @@ def _why(error: BaseException) -> str:
 
 def _log_of(directory: Path) -> str:
     """The server's last words, for whoever looks for the reason."""
-    log: Any = directory / "server.log"
+    log = directory / "server.log"
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     telling = [line for line in lines if '"info"' not in line]
     return "\n".join(telling[-20:])
