@@ -90,16 +90,20 @@ async def test_what_does_not_finish_in_its_grace_ends_as_interrupted(site: Site)
     assert 1 == scene.calls
 
 
-async def test_a_living_server_takes_over_from_a_dead_one_and_nothing_else(
+async def test_a_living_server_takes_over_from_a_dead_one_and_from_no_other(
     postgres_site: Site,
 ) -> None:
     """With many servers none has to start for the dead one's money to come back."""
     site = postgres_site
     own, left = Scene(site, QUESTION), Scene(site, QUESTION)
     site.upstream.hold()
-    async with site.running() as living, site.running("execution.before_dispatch=kill") as dying:
+    async with (
+        site.running() as living,
+        site.running() as busy,
+        site.running("execution.before_dispatch=kill") as dying,
+    ):
         await living.fund()
-        asked = asyncio.create_task(own.ask(living))
+        asked = asyncio.create_task(own.ask(busy))
         await asyncio.wait_for(site.upstream.until_open(1), PATIENCE_S)
         lost = await dying.dies_of(left.ask(dying))
         taken_over = await left.ask(living)
