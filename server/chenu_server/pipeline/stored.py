@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from chenu_server.pipeline.model import (
     Analysis,
@@ -16,6 +16,9 @@ from chenu_server.pipeline.model import (
     Sphere,
     Target,
 )
+
+# Made once: `json.dumps` with options makes an encoder for each call.
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def request_json(request: QueryRequest) -> str:
@@ -36,7 +39,7 @@ def request_json(request: QueryRequest) -> str:
         "flags": [request.detached, request.resume_on_approval],
     }
     kept = {key: value for key, value in values.items() if value}
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT(kept)
 
 
 def request_from(text: str) -> QueryRequest:
@@ -79,7 +82,7 @@ def plan_json(analysis: Analysis, snapshot: Snapshot, encoded: Encoded) -> str:
         },
         "max_cost_nanousd": encoded.max_cost_nanousd,
     }
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT(values)
 
 
 def plan_from(text: str) -> tuple[Analysis, Snapshot, int]:

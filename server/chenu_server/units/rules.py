@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from chenu_server.engine import PolicySet
 from chenu_server.governance.checkpoints.model import Expiries
 from chenu_server.governance.limits.model import ProviderLimit
+
+# Made once: `json.dumps` with options makes an encoder for each call.
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False
+).encode
 
 
 def new_id() -> str:
@@ -40,4 +45,4 @@ class Rules:
 
 def payload(**values: Any) -> str:
     """Canonical JSON text of an entry's payload: sorted keys, no spaces."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL(values)

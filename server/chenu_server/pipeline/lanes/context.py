@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from chenu_server.pipeline.canonical import context_hash
 from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import Lane, LaneStatus, QueryRequest, Snapshot, Sphere
 from chenu_server.pipeline.state import QueryState, Run
+
+_SPHERES: Final = tuple(Sphere)
 
 
 class ContextLane:
@@ -27,6 +31,6 @@ def snapshot_of(identity_id: str, request: QueryRequest) -> Snapshot:
     return Snapshot(
         snapshot_id=f"snapshot-{digest.hex()[:32]}",
         content_hash=digest,
-        spheres=tuple(sphere for sphere in Sphere if sphere in others),
+        spheres=tuple(sphere for sphere in _SPHERES if sphere in others) if others else (),
         crosses_spheres=bool(others - {request.sphere}),
     )
