@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import grpc
 import sqlalchemy as sa
+import structlog
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 
@@ -276,11 +277,14 @@ async def staged(
         )
         try:
             async with application(settings) as app:
+                # A server sets up its log once; a process of tests does so for each server.
+                structlog.configure(cache_logger_on_first_use=False)
                 options = [("grpc.use_local_subchannel_pool", 1)]
                 async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}", options) as channel:
                     yield Stage(app, upstream, issuer, channel, settings)
         finally:
             failpoints.disarm()
+            structlog.reset_defaults()
 
 
 def local_issuer(key_file: Path) -> Issuer:
