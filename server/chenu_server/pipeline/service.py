@@ -18,7 +18,6 @@ from chenu_server.errors import (
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline import drafts
 from chenu_server.pipeline.canonical import content_digest
-from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.checkpoint import CheckpointLane
 from chenu_server.pipeline.lanes.context import ContextLane
@@ -27,7 +26,7 @@ from chenu_server.pipeline.lanes.execution import ExecutionLane, stop_error
 from chenu_server.pipeline.lanes.governance import GovernanceLane, admission_of
 from chenu_server.pipeline.lanes.intent import IntentLane
 from chenu_server.pipeline.lanes.resume import ResumeLane
-from chenu_server.pipeline.lanes.steps import Attach, Fail, Proceed, Step
+from chenu_server.pipeline.lanes.steps import Attach, Proceed, Step
 from chenu_server.pipeline.log import LogHub, QueryLog
 from chenu_server.pipeline.model import Encoded, QueryRequest, QueryStatus, Route
 from chenu_server.pipeline.ports import (
@@ -245,12 +244,7 @@ class PipelineService:
             await self._tail(run.log)
 
     async def _execute(self, query: QueryState, run: QueryRun) -> None:
-        try:
-            step: Proceed | Fail = await self._lanes.execution.run(query, run)
-        except Exception:  # noqa: BLE001 - a bug after admission must be settled
-            _log.exception("execution_failed", request_id=query.request.request_id)
-            step = Fail(QueryStatus.FAILED, outcome_of(InternalError()))
-        await self._lanes.audit.run(query, run, step)
+        await self._lanes.audit.run(query, run, await self._lanes.execution.run(query, run))
 
     async def _load(self, log: QueryLog) -> None:
         """Fill a log with what is stored."""

@@ -42,8 +42,15 @@ class Stop:
             if self._task is not None:
                 self._task.cancel()
 
-    def _asked(self) -> StopReason | None:
-        return self.reason
+    def check(self) -> None:
+        """
+        Go on only if nobody has asked the run to end.
+
+        Raises:
+            Stopped: The run must end.
+        """
+        if self.reason is not None:
+            raise Stopped(self.reason)
 
     @contextmanager
     def interrupts(self) -> Iterator[None]:
@@ -53,18 +60,16 @@ class Stop:
         Raises:
             Stopped: The run must end.
         """
-        if self.reason is not None:
-            raise Stopped(self.reason)
+        self.check()
         task = asyncio.current_task()
         assert task is not None
         self._task = task
         try:
             yield
         except asyncio.CancelledError:
-            reason = self._asked()
-            if reason is None:
+            if self.reason is None:
                 raise
             task.uncancel()
-            raise Stopped(reason) from None
+            raise Stopped(self.reason) from None
         finally:
             self._task = None

@@ -8,12 +8,15 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
+import structlog
+
 from chenu_server import failpoints
 from chenu_server.engine import cost
 from chenu_server.errors import (
     ChenuError,
     DeadlineExceeded,
     ExecutionInterrupted,
+    InternalError,
     ProviderRejected,
     ProviderUnavailable,
     QueryCancelled,
@@ -46,6 +49,8 @@ from chenu_server.providers.model import (
 )
 
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 # The query's own deadline ends it; the provider's is only there should that fail.
 _GRACE_S = 1.0
@@ -82,7 +87,7 @@ class ExecutionLane:
         self._dispatch_within_ns = dispatch_within_us * 1_000
 
     async def run(self, query: QueryState, run: Run) -> Proceed | Fail:
-        """Fill `query.ended` and `query.output`; every failure is an outcome."""
+        """Fill `query.ended` and `query.output`; every failure is an outcome, a bug's too."""
         query.execution_started_ns = time.monotonic_ns()
         failures: list[str] = []
         while True:
@@ -90,17 +95,28 @@ class ExecutionLane:
             call = _Call(query.admitted, time.monotonic_ns())
             try:
                 await self._call(call, query, run)
+                query.ended = _succeeded(call)
+                return Proceed()
             except ProviderFailure as failure:
                 failures.append(f"{call.candidate.provider}:{failure.kind}")
                 query.ended = _failed(call, failure)
-                if not await self._next(call, failure, query, run):
-                    return _fail(_error_of(failure, call, query, tuple(failures)))
+                error = _error_of(failure, call, query, tuple(failures))
+                retryable = failure.retry is not Retry.NEVER and not query.output
             except Stopped as stopped:
-                query.ended = _stopped(call, stopped.reason)
+                query.ended = _given_up(call, stopped.reason.value, "the query was stopped")
                 return _fail(stop_error(stopped.reason, query.request.request_id))
-            else:
-                query.ended = _succeeded(call)
-                return Proceed()
+            except ChenuError as refusal:
+                query.ended = _given_up(call, "not_dispatched", "it was not admitted anew")
+                return _fail(refusal)
+            except Exception:  # noqa: BLE001 - a bug must not lose what the call may have cost
+                _log.exception("execution_failed", request_id=query.request.request_id)
+                query.ended = _given_up(call, "internal", "the call was given up")
+                return _fail(InternalError())
+            try:
+                if not retryable or not await self._next(call, query, run):
+                    return _fail(error)
+            except Stopped as stopped:
+                return _fail(stop_error(stopped.reason, query.request.request_id))
 
     async def _call(self, call: _Call, query: QueryState, run: Run) -> None:
         await self._within_time(call, query, run)
@@ -143,35 +159,33 @@ class ExecutionLane:
         if waited_ns < self._dispatch_within_ns:
             return
 
-        async def submit(wanted: int) -> Admitted | Wait:
-            return await self._governance.readmit(call.admitted)
+        async def submit(take_slot: bool) -> Admitted | Wait:
+            return await self._governance.readmit(call.admitted) if take_slot else Wait()
 
         call.admitted = await self._queued(call.candidate.provider, submit, query, run)
         query.admitted = call.admitted
 
-    async def _next(
-        self, call: _Call, failure: ProviderFailure, query: QueryState, run: Run
-    ) -> bool:
-        """Whether another candidate was admitted; then `query.admitted` is its attempt."""
-        chain = call.admitted.chain[1:]
-        hopeless = failure.retry is Retry.NEVER or query.output or not chain
-        if hopeless or run.stop.reason is not None or run.deadline <= time.monotonic():
-            return False
-        assert query.ended is not None
-        following = NextAttempt(
-            query=call.admitted.query,
-            ended=query.ended,
-            chain=chain,
-            output_cap=call.admitted.output_cap,
-        )
+    async def _next(self, call: _Call, query: QueryState, run: Run) -> bool:
+        """
+        Whether another candidate was admitted; then `query.admitted` is its attempt.
 
-        async def submit(wanted: int) -> Admitted | ChainExhausted | Wait:
-            return await self._governance.retry(following)
+        Raises:
+            Stopped: The run must end, and not for want of a candidate.
+        """
+        chain = call.admitted.chain[1:]
+        if not chain:
+            return False
+        run.stop.check()
+        assert query.ended is not None
+        following = NextAttempt(query=call.admitted.query, ended=query.ended, chain=chain)
+
+        async def submit(take_slot: bool) -> Admitted | ChainExhausted | Wait:
+            return await self._governance.retry(following) if take_slot else Wait()
 
         answer: Admitted | ChainExhausted
         try:
             answer = await self._queued(chain[0].provider, submit, query, run)
-        except (ChenuError, Stopped):
+        except ChenuError:
             return False
         if isinstance(answer, ChainExhausted):
             return False
@@ -208,15 +222,10 @@ def _failed(call: _Call, failure: ProviderFailure) -> AttemptEnd:
     return _end(call, charge=charge, estimated=unknown, failure=failure.kind, detail=failure.detail)
 
 
-def _stopped(call: _Call, reason: StopReason) -> AttemptEnd:
+def _given_up(call: _Call, why: str, detail: str) -> AttemptEnd:
+    """The end of a call that was left by this side: what went out is charged at its bound."""
     charge = call.candidate.bound_nanousd if call.dispatched else 0
-    return _end(
-        call,
-        charge=charge,
-        estimated=call.dispatched,
-        failure=reason.value,
-        detail="the query was stopped",
-    )
+    return _end(call, charge=charge, estimated=call.dispatched, failure=why, detail=detail)
 
 
 def _end(

@@ -1,0 +1,230 @@
+"""Lane F: whatever goes wrong with a call, the query ends with what it may have cost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+
+from chenu_server.errors import ChenuError, GovernanceUnavailable
+from chenu_server.pipeline.lanes.execution import ExecutionLane
+from chenu_server.pipeline.lanes.steps import Fail, Proceed
+from chenu_server.pipeline.log import QueryLog
+from chenu_server.pipeline.model import QueryStatus
+from chenu_server.pipeline.ports import Admitted, Governance, NextAttempt, Providers, Wait
+from chenu_server.pipeline.records import AttemptState
+from chenu_server.pipeline.run import QueryRun
+from chenu_server.pipeline.state import QueryState
+from chenu_server.pipeline.stop import StopReason
+from chenu_server.pipeline.waiting import ProviderQueue
+from chenu_server.providers.model import (
+    Billing,
+    ChatRequest,
+    Finished,
+    ProviderEvent,
+    ProviderFailure,
+    Retry,
+    TextDelta,
+    Usage,
+)
+from tests.unit.units.samples import BOUND_1, World, admission
+
+ANSWER = (
+    TextDelta("hi"),
+    Finished(usage=Usage(input_tokens=3, output_tokens=4), stop_reason="stop", model="m"),
+)
+UNREACHED = ProviderFailure(
+    retry=Retry.ELSEWHERE, billing=Billing.FREE, kind="connection", detail="refused"
+)
+
+
+@dataclass
+class FakeProvider:
+    """Goes out, or does not, and then says or raises what it was told to."""
+
+    events: tuple[ProviderEvent, ...] = ANSWER
+    error: Exception | None = None
+    goes_out: bool = True
+    calls: int = 0
+
+    async def stream(
+        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        """One call."""
+        self.calls += 1
+        if self.goes_out:
+            on_dispatch()
+        if self.error is not None:
+            raise self.error
+        for event in self.events:
+            yield event
+
+
+@dataclass
+class FakeGovernance:
+    """Admits nothing anew and has no slot for a further attempt."""
+
+    readmits: list[ChenuError] = field(default_factory=list)
+    retried: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def dispatched(self, admitted: Admitted, mono_ns: int) -> None:
+        """Nobody looks."""
+
+    async def readmit(self, admitted: Admitted) -> Admitted | Wait:
+        """The refusal."""
+        raise self.readmits.pop()
+
+    async def retry(self, following: NextAttempt) -> Wait:
+        """Wait for half the time that the query has."""
+        self.retried.set()
+        return Wait(free_times_us=(30_000_000,))
+
+
+async def no_times(provider: str, count: int) -> tuple[int, ...]:
+    """No slot was ever taken."""
+    return ()
+
+
+@dataclass
+class Scene:
+    """One admitted query in front of lane F."""
+
+    provider: FakeProvider
+    governance: FakeGovernance = field(default_factory=FakeGovernance)
+    admitted_ago_s: float = 0
+
+    async def start(self) -> tuple[ExecutionLane, QueryState, QueryRun]:
+        """The lane, the query and its run."""
+        asked = admission()
+        admitted = World().admitted(asked)
+        mono_ns = time.monotonic_ns() - int(self.admitted_ago_s * 1e9)
+        admitted = replace(admitted, moment=replace(admitted.moment, mono_ns=mono_ns))
+        names = {each.provider for each in admitted.chain}
+        queues = {
+            name: ProviderQueue(
+                name, waiting_max=10, held_us=1, free_times=no_times, now_us=lambda: 0
+            )
+            for name in names
+        }
+        lane = ExecutionLane(
+            cast(Governance, self.governance),
+            cast(Providers, dict.fromkeys(names, self.provider)),
+            queues,
+            dispatch_within_us=1_000_000,
+        )
+        state = QueryState(
+            caller=asked.caller, request=asked.request, content_digest=b"", deadline_ms=0
+        )
+        state.encoded, state.admitted = asked.encoded, admitted
+        log = QueryLog(admitted.query.key, admitted.query.asked)
+        run = QueryRun(log, deadline_s=60, abandon_after_s=60, detached=True)
+        return lane, state, run
+
+
+async def outcome(scene: Scene) -> tuple[Proceed | Fail, QueryState]:
+    """How the query goes on, and what lane G is told."""
+    lane, state, run = await scene.start()
+    try:
+        return await lane.run(state, run), state
+    finally:
+        run.finish()
+
+
+def cost(state: QueryState) -> tuple[int, bool, str]:
+    """What the last attempt is charged, whether that is estimated, and how it failed."""
+    assert state.ended is not None
+    return state.ended.charge_nanousd, state.ended.estimated, state.ended.failure
+
+
+async def test_an_answer_is_charged_by_its_usage() -> None:
+    """Tokens by rates, rounded up once."""
+    step, state = await outcome(Scene(FakeProvider()))
+
+    assert Proceed() == step
+    assert (3 + 2 * 4, False, "") == cost(state)
+
+
+@pytest.mark.parametrize(("goes_out", "charge"), [(True, BOUND_1), (False, 0)])
+async def test_a_bug_in_a_call_does_not_lose_what_it_may_have_cost(
+    goes_out: bool, charge: int
+) -> None:
+    """What went out is charged at its bound, whatever broke afterwards."""
+    provider = FakeProvider(error=KeyError("bug"), goes_out=goes_out)
+
+    step, state = await outcome(Scene(provider))
+
+    assert isinstance(step, Fail)
+    assert "InternalError" == step.outcome.reason
+    assert (charge, goes_out, "internal") == cost(state)
+
+
+async def test_a_stream_without_its_terminator_is_never_a_success() -> None:
+    """Even of a provider that just stops talking."""
+    step, state = await outcome(Scene(FakeProvider(events=(TextDelta("hi"),))))
+
+    assert isinstance(step, Fail)
+    assert (BOUND_1, True, "internal") == cost(state)
+
+
+async def test_a_call_that_is_not_admitted_anew_ends_by_that_refusal() -> None:
+    """It did not go out in time, and costs nothing."""
+    scene = Scene(FakeProvider(), FakeGovernance([GovernanceUnavailable()]), admitted_ago_s=5)
+
+    step, state = await outcome(scene)
+
+    assert isinstance(step, Fail)
+    assert "GovernanceUnavailable" == step.outcome.reason
+    assert (0, False, "not_dispatched") == cost(state)
+    assert 0 == scene.provider.calls
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "error"),
+    [
+        (StopReason.CANCELLED, QueryStatus.CANCELLED, "QueryCancelled"),
+        (StopReason.ABANDONED, QueryStatus.CANCELLED, "QueryCancelled"),
+        (StopReason.DEADLINE, QueryStatus.FAILED, "DeadlineExceeded"),
+    ],
+)
+async def test_a_stop_while_the_next_provider_has_no_slot_ends_the_query_by_that_stop(
+    reason: StopReason, status: QueryStatus, error: str
+) -> None:
+    """The first attempt's failure is recorded, the query is what it was told to be."""
+    scene = Scene(FakeProvider(error=UNREACHED, goes_out=False))
+    lane, state, run = await scene.start()
+    running = asyncio.create_task(lane.run(state, run))
+    await asyncio.wait_for(scene.governance.retried.wait(), 5)
+    await asyncio.sleep(0)
+
+    run.stop.set(reason)
+    step: Any = await running
+    run.finish()
+
+    assert (status, error) == (step.status, step.outcome.reason)
+    assert (0, False, "connection") == cost(state)
+    assert AttemptState.EXECUTING is cast(Admitted, state.admitted).attempt.state
+
+
+async def test_nothing_is_tried_for_a_query_that_was_stopped() -> None:
+    """The failure of the call that was on its way does not start another."""
+    scene = Scene(FakeProvider(error=UNREACHED, goes_out=False))
+    lane, state, run = await scene.start()
+    original = scene.provider.stream
+
+    async def stopping(
+        request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        run.stop.reason = StopReason.CANCELLED
+        async for event in original(request, timeout_s=timeout_s, on_dispatch=on_dispatch):
+            yield event
+
+    scene.provider.stream = stopping  # type: ignore[method-assign] # a stop in the same instant
+    step: Any = await lane.run(state, run)
+    run.finish()
+
+    assert "QueryCancelled" == step.outcome.reason
+    assert not scene.governance.retried.is_set()
