@@ -82,7 +82,7 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
             wire=_WIRES[record.wire],
             tier=record.tier,
             availability=pb.AVAILABILITY_CONFIGURED if there else pb.AVAILABILITY_NOT_CONFIGURED,
-            models=[_model(model) for model in record.models],
+            models=[_model(it) for it in sorted(record.models, key=lambda it: it.name)],
         )
 
 

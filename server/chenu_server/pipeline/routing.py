@@ -191,8 +191,11 @@ def _route(
             for each in decision.candidates
         ),
         exclusions=tuple(
-            Exclusion(provider=models[index].provider, model=models[index].name, reason=reason)
-            for index, reason in decision.exclusions
+            Exclusion(provider=model.provider, model=model.name, reason=reason)
+            for model, reason in sorted(
+                ((models[index], reason) for index, reason in decision.exclusions),
+                key=lambda each: (each[0].provider, each[0].name),
+            )
         ),
         dearest_bound_nanousd=decision.dearest_bound,
         price_unknown=decision.price_unknown_only,
