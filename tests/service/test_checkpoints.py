@@ -214,3 +214,53 @@ async def test_pending_checkpoints_are_listed_and_counted(stage: Stage) -> None:
     assert 3 == count.pending
     assert [each.metadata["checkpoint_id"] for each in reversed(made)] == shown
     assert "" == second.next_page_token
+
+
+async def test_what_nobody_decides_expires_and_says_so_to_who_waits(stage: Stage) -> None:
+    """A watcher learns it, the money goes back, and the same id stays expired."""
+    client = stage.client()
+    failure = await blocked(client)
+    request_id = failure.metadata["request_id"]
+    watching = asyncio.create_task(
+        client.events(client.pipeline.Watch, pb.WatchRequest(request_id=request_id))
+    )
+    stage.sql("UPDATE checkpoints SET expires_us = created_us")
+
+    await stage.application.sweeper.expire()
+    events, error = await watching
+    again = await blocked(client, request_id=request_id)
+
+    kinds = [event.type for event in events]
+    assert error is None
+    assert event_pb2.EVENT_TYPE_CHECKPOINT_EXPIRED in kinds
+    assert event_pb2.EVENT_TYPE_PIPELINE_ERROR == kinds[-1]
+    assert message_pb2.QUERY_STATE_EXPIRED == events[-1].pipeline_error.query.state
+    assert "CHECKPOINT_EXPIRED" == again.reason
+
+
+async def test_an_approval_that_is_not_used_in_time_is_no_approval(stage: Stage) -> None:
+    """Yes holds for as long as was said, and not for ever."""
+    client, person = stage.client(), stage.person()
+    failure = await blocked(client)
+    await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
+    stage.sql("UPDATE checkpoints SET use_before_us = created_us")
+
+    request = pb.ContinueRequest(request_id=failure.metadata["request_id"])
+    _, error = await client.events(client.pipeline.Continue, request)
+
+    assert error is not None
+    assert "CHECKPOINT_EXPIRED" == error.reason
+    assert 0 == stage.upstream.arrivals_total
+
+
+async def test_only_an_approved_query_is_continued(stage: Stage) -> None:
+    """Whoever continues too early is told what it waits for; nothing runs."""
+    client = stage.client()
+    failure = await blocked(client)
+    request = pb.ContinueRequest(request_id=failure.metadata["request_id"])
+
+    _, error = await client.events(client.pipeline.Continue, request)
+
+    assert error is not None
+    assert (failure.reason, failure.metadata) == (error.reason, error.metadata)
+    assert 0 == stage.upstream.arrivals_total

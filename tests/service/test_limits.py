@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chenu.api.governance.v1 import rate_limit_service_pb2 as rb
+from chenu.api.pipeline.v1 import event_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from tests.harness import Client, Failure, Stage, eventually, only, staged
 from tests.service.asking import blocked
@@ -243,6 +244,25 @@ async def test_a_full_queue_is_told_when_there_is_room(sqlite_url: str, tmp_path
     assert refused is not None
     assert "QUEUE_FULL" == refused.reason
     assert 0 < retry_s(refused) <= 61.25
+
+
+async def test_a_wait_is_told_live_and_not_kept(sqlite_url: str, tmp_path: Path) -> None:
+    """Who waits sees why; the log holds what was committed and nothing of the wait."""
+    async with staged(sqlite_url, tmp_path, slots(1)) as stage:
+        await stage.budget()
+        client, request = stage.client(), hello()
+        await ask(client)
+        request.request_id = "2b1f0c7e-52b3-4d4f-9a6b-0d8f9f1f5a33"
+
+        live, error = await client.events(client.pipeline.Run, pb.RunRequest(query=request))
+        stored, _ = await client.events(
+            client.pipeline.Watch, pb.WatchRequest(request_id=request.request_id)
+        )
+
+    queued = [event for event in live if event.type == event_pb2.EVENT_TYPE_RATE_LIMIT_QUEUED]
+    assert error is None
+    assert [(0, PROVIDER)] == [(each.sequence, each.rate_limit_notice.provider) for each in queued]
+    assert [each for each in live if each.sequence] == [each for each in stored if each.sequence]
 
 
 async def test_slots_outlive_the_server(sqlite_url: str, tmp_path: Path) -> None:

@@ -57,6 +57,22 @@ async def test_every_model_is_a_candidate_or_excluded(shared: Stage) -> None:
     assert {"groq", "openai"} == {provider for provider, _ in candidates}
 
 
+async def test_lists_are_in_the_order_that_the_contract_names(shared: Stage) -> None:
+    """Exclusions by provider and model, providers by name, models by name, candidates by score."""
+    client = shared.client()
+    shown = await client.call(client.router.ListProviders, rb.ListProvidersRequest())
+    nowhere = await decide(shared, required_capabilities=["telepathy"])
+    candidates = (await decide(shared)).candidates
+
+    providers = [provider.name for provider in shown.providers]
+    models = [[model.name for model in provider.models] for provider in shown.providers]
+    excluded = [(each.provider, each.model) for each in nowhere.exclusions]
+    scores = [each.score for each in candidates]
+    assert (sorted(providers), sorted(excluded)) == (providers, excluded)
+    assert [sorted(names) for names in models] == models
+    assert sorted(scores, reverse=True) == scores
+
+
 async def test_a_chain_has_at_most_three_and_its_dearest_bound(shared: Stage) -> None:
     """What is reserved is the dearest of what may be tried."""
     decision = await decide(shared)
