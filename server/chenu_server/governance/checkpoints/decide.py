@@ -49,10 +49,9 @@ def resolve(checkpoint: Checkpoint, asked: Resolution, now: Moment) -> ResolveAn
 
 def has_lapsed(checkpoint: Checkpoint, now: Moment) -> bool:
     """Whether nobody decided in time, or the approval was not used in time."""
-    if checkpoint.state is CheckpointState.PENDING:
-        return now.now_us >= checkpoint.expires_us
-    approved = checkpoint.state is CheckpointState.APPROVED and checkpoint.consumed_us == 0
-    return approved and now.now_us >= checkpoint.use_before_us
+    pending = checkpoint.state is CheckpointState.PENDING
+    end_us = checkpoint.expires_us if pending else checkpoint.use_before_us
+    return checkpoint.is_open and now.now_us >= end_us
 
 
 def expire(checkpoint: Checkpoint, now: Moment) -> Checkpoint:

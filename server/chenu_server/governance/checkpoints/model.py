@@ -80,6 +80,12 @@ class Checkpoint:
         """The primary key."""
         return (self.identity_id, self.checkpoint_id)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the query still waits: nobody has decided, or the approval is not used yet."""
+        approved = self.state is CheckpointState.APPROVED and self.consumed_us == 0
+        return approved or self.state is CheckpointState.PENDING
+
 
 @dataclass(frozen=True, slots=True)
 class Expiries:

@@ -103,14 +103,15 @@ class CheckpointService:
         Raises:
             RoleRequired: The caller is neither.
             BoundaryViolation: The checkpoint is not in the caller's identity.
-            CheckpointAlreadyResolved: It was resolved before.
+            CheckpointAlreadyResolved: It was resolved before, or its approval is used.
         """
         checkpoint = await self.get(caller, checkpoint_id)
         asked_it = (checkpoint.requested_by_type, checkpoint.requested_by)
         requester = (caller.principal.type, caller.principal.id) == asked_it
         if not requester and Role.APPROVER not in caller.roles:
             raise RoleRequired(Role.APPROVER.value)
-        await self._queries.cancel(caller, checkpoint.request_id, reason)
+        if checkpoint.is_open:  # else the query runs, or is over: not this call's to end
+            await self._queries.cancel(caller, checkpoint.request_id, reason)
         after = await self.get(caller, checkpoint_id)
         if after.state is not CheckpointState.CANCELLED:
             _raise_lost(after)
