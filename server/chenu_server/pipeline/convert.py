@@ -86,10 +86,13 @@ def request_id_from(text: str, field: str) -> str:
 
 
 def needed_id(text: str, field: str) -> str:
-    """An id that must be given. One that is no UUID belongs to nobody's identity."""
+    """An id that must be given, in its canonical form; no UUID is nobody's identity's."""
     if not 1 <= len(text) <= ID_MAX or not text.isprintable():
         raise InvalidField(field, f"1 to {ID_MAX} printable characters are needed")
-    return text.lower()
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return text.lower()
 
 
 def text_from(text: str) -> str:

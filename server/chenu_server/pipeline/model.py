@@ -219,7 +219,6 @@ class Route:
     exclusions: tuple[Exclusion, ...]
     dearest_bound_nanousd: int
     price_unknown: bool
-    unknown_model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,19 +262,6 @@ class TokenUsage:
             + self.cache_read_tokens
             + self.cache_write_tokens
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came back and what it cost."""
-
-    text: str
-    provider: str
-    model: str
-    stop_reason: str
-    usage: TokenUsage
-    cost_nanousd: int
-    output_cap: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

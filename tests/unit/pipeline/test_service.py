@@ -138,3 +138,32 @@ async def test_a_known_answer_does_not_wait_for_a_slot(stage: Stage) -> None:
     assert first.answer == repeated.answer
     assert "REQUEST_ID_CONFLICT" == refused.reason
     assert 1 == stage.upstream.arrivals_total
+
+
+async def test_a_used_approval_cannot_be_withdrawn_from_under_its_query(stage: Stage) -> None:
+    """The refused call has no effect: the query that runs goes on to its answer."""
+    client, request_id = stage.client(), str(uuid4())
+    checkpoint_id = (await blocked(client, request_id)).metadata["checkpoint_id"]
+    await approve(stage, checkpoint_id)
+    stage.upstream.hold()
+    resumed = asyncio.create_task(
+        client.outcome(client.pipeline.Continue, pb.ContinueRequest(request_id=request_id))
+    )
+    await stage.upstream.until_open(1)
+
+    request = checkpoint_service_pb2.CancelCheckpointRequest(checkpoint_id=checkpoint_id)
+    refused = await client.fail(client.checkpoints.CancelCheckpoint, request)
+    stage.upstream.release()
+
+    assert "CHECKPOINT_ALREADY_RESOLVED" == refused.reason
+    assert await resumed is None
+    assert "QUERY_STATE_COMPLETED" == await state(client, request_id)
+
+
+async def test_an_id_means_the_same_however_a_uuid_is_written(stage: Stage) -> None:
+    """Who asked with one spelling is not a stranger to the query with another."""
+    client, request_id = stage.client(), uuid4()
+    await client.query("Hello", request_id=request_id.hex.upper())
+
+    for spelling in (str(request_id), request_id.hex, request_id.urn, f"{{{request_id}}}"):
+        assert "QUERY_STATE_COMPLETED" == await state(client, spelling)
