@@ -46,6 +46,14 @@ class _Snapshot:
     catalogue: engine.Catalogue
     nova_model: str
 
+    def model_named(self, routing: Routing) -> str | None:
+        """The preferred model by its own name; a name that nobody has stays as it is."""
+        wanted, provider = routing.preferred_model, routing.preferred_provider
+        for model in self.models:
+            if wanted in model.aliases and provider in ("", model.provider):
+                return model.name
+        return wanted or None
+
 
 class CatalogueRouter:
     """A `Router`. The same catalogue and request give the same route."""
@@ -69,7 +77,7 @@ class CatalogueRouter:
         bodies = self._body_bytes(snapshot, system, user, output_cap)
         extra = [self._providers[model.provider].extra_tokens for model in snapshot.models]
         decision = snapshot.catalogue.route(
-            _engine_query(request, bodies, extra, output_cap, ceiling, snapshot.nova_model)
+            _engine_query(request, bodies, extra, output_cap, ceiling, snapshot)
         )
         if decision.unknown_preferred is not None:
             raise NotFound("model or provider", decision.unknown_preferred)
@@ -135,7 +143,7 @@ def _engine_query(
     extra: Sequence[int],
     output_cap: int,
     ceiling: int,
-    nova_model: str,
+    snapshot: _Snapshot,
 ) -> engine.RouteQuery:
     routing: Routing = request.routing
     return engine.RouteQuery(
@@ -144,7 +152,7 @@ def _engine_query(
         priority=routing.priority,
         strategy=routing.strategy,
         preferred_provider=routing.preferred_provider or None,
-        preferred_model=routing.preferred_model or None,
+        preferred_model=snapshot.model_named(routing),
         capabilities=list(routing.required_capabilities),
         cost_ceiling=ceiling or None,
         allowed_providers=list(routing.allowed_providers),
@@ -154,7 +162,7 @@ def _engine_query(
         extra_tokens=extra,
         output_cap=output_cap,
         nova_provider=NOVA_PROVIDER,
-        nova_model=nova_model,
+        nova_model=snapshot.nova_model,
     )
 
 
