@@ -233,6 +233,19 @@ async def test_a_header_that_is_no_identity_is_invalid(shared: Stage, named: str
     assert identity.VIOLATION_TYPE_INVALID_IDENTITY == found.type
 
 
+async def test_a_repeated_header_names_nothing(shared: Stage) -> None:
+    """Two identities are none, and two tokens are none: nobody chooses between them."""
+    token = shared.token({"acme": [Role.MEMBER], "ours": [Role.MEMBER]})
+    both = shared.with_token(token, (HEADER, "acme"), (HEADER, "ours"))
+    two = shared.with_token(token, ("authorization", f"Bearer {token}"), (HEADER, "acme"))
+
+    identities = await both.fail(both.identity.WhoAmI, identity.WhoAmIRequest())
+    tokens = await two.fail(two.identity.WhoAmI, identity.WhoAmIRequest())
+
+    assert "IDENTITY_BOUNDARY_VIOLATION" == identities.reason
+    assert "TOKEN_INVALID" == tokens.reason
+
+
 async def test_who_am_i_says_what_the_token_says(shared: Stage) -> None:
     """A caller can see what the server made of its token."""
     token = shared.token(

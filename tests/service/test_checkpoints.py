@@ -253,6 +253,22 @@ async def test_an_approval_that_is_not_used_in_time_is_no_approval(stage: Stage)
     assert 0 == stage.upstream.arrivals_total
 
 
+async def test_twenty_continue_at_once_and_it_runs_once(stage: Stage) -> None:
+    """An approval is used once, whoever uses it; all see the same log."""
+    client, person = stage.client(), stage.person()
+    failure = await blocked(client)
+    await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
+    request = pb.ContinueRequest(request_id=failure.metadata["request_id"])
+
+    streams = await asyncio.gather(
+        *(client.events(client.pipeline.Continue, request) for _ in range(20))
+    )
+
+    logs = {tuple(event.sequence for event in events if event.sequence) for events, _ in streams}
+    assert [None] * 20 == [error for _, error in streams]
+    assert (1, 1) == (len(logs), stage.upstream.arrivals_total)
+
+
 async def test_only_an_approved_query_is_continued(stage: Stage) -> None:
     """Whoever continues too early is told what it waits for; nothing runs."""
     client = stage.client()

@@ -120,6 +120,24 @@ async def test_nova_has_claude_alone(shared: Stage) -> None:
     assert {routing_pb2.EXCLUSION_REASON_NOVA_LOCKED} == reasons
 
 
+async def test_an_alias_is_taken_for_its_model(shared: Stage) -> None:
+    """What the catalogue shows as another name of a model can be asked for."""
+    client = shared.client()
+    shown = await client.call(client.router.ListProviders, rb.ListProvidersRequest())
+    aliases = {
+        alias: (provider.name, model.name)
+        for provider in shown.providers
+        if provider.availability == rb.AVAILABILITY_CONFIGURED
+        for model in provider.models
+        for alias in model.aliases
+    }
+
+    decided = {alias: await decide(shared, preferred_model=alias) for alias in aliases}
+
+    assert "nova" in aliases
+    assert aliases == {alias: (it.provider, it.model) for alias, it in decided.items()}
+
+
 async def test_a_route_to_nowhere_is_an_answer(shared: Stage) -> None:
     """Empty but for the reasons."""
     decision = await decide(shared, required_capabilities=["telepathy"])
