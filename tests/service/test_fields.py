@@ -41,7 +41,8 @@ def with_text(field: str, text: str) -> pb.QueryRequest:
     if not inner:
         setattr(request, field, text)
     elif outer == "context_items":
-        request.context_items.append(pb.ContextItem(**{"kind": "note", inner: text}))  # type: ignore[arg-type] # all are texts
+        values: dict[str, Any] = {"kind": "note", inner: text}
+        request.context_items.append(pb.ContextItem(**values))
     else:
         setattr(getattr(request, outer), inner, text)
     return request
