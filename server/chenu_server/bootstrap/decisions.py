@@ -40,7 +40,6 @@ def rules_of(settings: Settings, owner_id: str) -> Rules:
         limits=limits,
         ledger_number=settings.ledger.number,
         owner_id=owner_id,
-        lease_us=settings.owners.lease_s * _SECOND_US,
         least_cap=settings.pipeline.least_output_cap,
         budget_required=settings.budgets.required,
     )

@@ -190,13 +190,7 @@ class Admit:
         taken = take_slot(rows, self._rules, judged.chain[0].provider, now)
         if isinstance(taken, Wait):
             return taken
-        self._hold(
-            rows,
-            judged,
-            now,
-            owner_id=self._rules.owner_id,
-            expires_us=now.now_us + self._rules.lease_us,
-        )
+        self._hold(rows, judged, now, owner_id=self._rules.owner_id, expires_us=0)
         report = self._report(LaneStatus.COMPLETED, now)
         skipped = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.SKIPPED, duration_us=0)
         query = replace(

@@ -105,8 +105,7 @@ class Consume:
         taken = take_slot(rows, self._rules, judged.chain[0].provider, now)
         if isinstance(taken, Wait):
             return taken
-        lease_until_us = now.now_us + self._rules.lease_us
-        held = replace(held, owner_id=self._rules.owner_id, expires_us=lease_until_us)
+        held = replace(held, owner_id=self._rules.owner_id, expires_us=0)
         rows.put(held)
         covered = budgets.top_up(rows, held, judged.amount_nanousd)
         assert isinstance(covered, budgets.Held), "judge has found room on these very rows"

@@ -33,7 +33,6 @@ class Rules:
     limits: Mapping[str, ProviderLimit] = field(default_factory=dict)
     ledger_number: int
     owner_id: str
-    lease_us: int
     least_cap: int
     budget_required: bool
     make_id: Callable[[], str] = new_id

@@ -128,7 +128,6 @@ def rules(**fields: Any) -> Rules:
         "default_limit": LIMIT,
         "ledger_number": 0,
         "owner_id": "owner",
-        "lease_us": 15 * SECOND_US,
         "least_cap": 256,
         "budget_required": True,
         "make_id": lambda: f"checkpoint-{next(ids)}",

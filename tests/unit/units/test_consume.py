@@ -35,7 +35,7 @@ def consume(world: World, asked: Resumption, *, take_slot: bool = True) -> objec
 
 
 def test_an_approval_is_used_in_the_unit_that_executes() -> None:
-    """Query, checkpoint, attempt, `execute` entry and lease are one commit."""
+    """Query, checkpoint, attempt, `execute` entry and owner are one commit."""
     world = World()
     asked = world.approved()
     world.now_us += 5

@@ -92,14 +92,16 @@ class Owner(Protocol):
         ...
 
 
-def acquire_owner(url: str) -> Owner:
-    """Become an owner of the store at `url`. Blocks.
+def acquire_owner(url: str, lease_ms: int = LEASE_MS, renew_ms: int = RENEW_MS) -> Owner:
+    """Become an owner of the store at `url`; only PostgreSQL's needs a lease. Blocks.
 
     Raises:
         StoreInUse: It is a SQLite file that another process serves.
         sqlalchemy.exc.DBAPIError: The database does not answer.
     """
-    return FileOwner(url) if is_sqlite(url) else SessionOwner(url)
+    if is_sqlite(url):
+        return FileOwner(url)
+    return SessionOwner(url, lease_ms=lease_ms, renew_ms=renew_ms)
 
 
 class FileOwner:
