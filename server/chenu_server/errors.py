@@ -406,7 +406,6 @@ class RequestTooLarge(ChenuError):
     """The request has more bytes than this rpc takes."""
 
     limit_bytes: int
-    field: str = ""
 
     def __str__(self) -> str:
         return f"a request holds at most {self.limit_bytes} bytes"

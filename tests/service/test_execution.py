@@ -179,3 +179,11 @@ async def test_a_chain_of_one_has_no_other_try(stage: Stage) -> None:
 
     assert "PROVIDER_UNAVAILABLE" == failure.reason
     assert 1 == len(failure.metadata["attempts"].split(","))
+
+
+@pytest.mark.parametrize("role", ["Nova", "nova ", " NOVA"])
+async def test_nova_is_locked_however_she_is_spelt(stage: Stage, role: str) -> None:
+    """A capital letter is no way around the lock."""
+    response = await stage.client().query("Who are you?", agent_role=role)
+
+    assert "anthropic" == response.answer.provider

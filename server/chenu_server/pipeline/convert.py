@@ -65,7 +65,7 @@ def request_from(request: pb.QueryRequest) -> QueryRequest:
         sphere=_sphere(request.sphere, "sphere") or Sphere.PERSONAL,
         target=_target(request),
         context_items=_items(request),
-        agent_role=name(request.agent_role, "agent_role"),
+        agent_role=role_from(request.agent_role),
         routing=routing_from(request.routing),
         max_output_tokens=output_tokens_from(request.max_output_tokens),
         max_cost_nanousd=cost_from(request.max_cost_nanousd),
@@ -121,6 +121,11 @@ def name(text: str, field: str, most: int = NAME_MAX) -> str:
     if len(text) > most:
         raise InvalidField(field, f"{len(text)} characters; it takes at most {most}")
     return text
+
+
+def role_from(text: str) -> str:
+    """An agent's role, in one spelling: `Nova ` asks for Nova, and is locked as she is."""
+    return name(text, "agent_role").strip().lower()
 
 
 def reason_from(text: str) -> str:

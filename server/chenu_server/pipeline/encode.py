@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from google.protobuf import duration_pb2, timestamp_pb2
-
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2, principal_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
+from chenu_server.infra.rpc.times import duration_of, timestamp_of
 from chenu_server.pipeline.decide import error_of, reason_name
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import (
@@ -32,20 +31,6 @@ _STOPS: Final = {
     "length": message_pb2.STOP_REASON_LENGTH,
     "refusal": message_pb2.STOP_REASON_REFUSAL,
 }
-
-
-def time_of(time_us: int) -> timestamp_pb2.Timestamp | None:
-    """Unix microseconds as a timestamp; 0 is no time."""
-    if not time_us:
-        return None
-    seconds, micros = divmod(time_us, 1_000_000)
-    return timestamp_pb2.Timestamp(seconds=seconds, nanos=micros * 1_000)
-
-
-def duration_of(duration_us: int) -> duration_pb2.Duration:
-    """Microseconds as a duration."""
-    seconds, micros = divmod(duration_us, 1_000_000)
-    return duration_pb2.Duration(seconds=seconds, nanos=micros * 1_000)
 
 
 def principal_of(text: str) -> principal_pb2.Principal:
@@ -71,9 +56,9 @@ def query_of(query: Query) -> message_pb2.Query:
         tokens_used=query.usage.total,
         cost_nanousd=query.cost_nanousd,
         cost_basis=basis,
-        create_time=time_of(query.created_us),
-        update_time=time_of(query.updated_us),
-        end_time=time_of(query.ended_us),
+        create_time=timestamp_of(query.created_us),
+        update_time=timestamp_of(query.updated_us),
+        end_time=timestamp_of(query.ended_us),
         outcome=outcome_of(query.outcome) if query.outcome.reason else None,
         action_digest=query.action_digest,
         context_hash=query.context_hash,
@@ -175,7 +160,7 @@ def event_of(event: Event, request_id: str, query: Query | None) -> event_pb2.Ev
         sequence=event.sequence,
         request_id=request_id,
         type=_KINDS[event.kind],
-        time=time_of(event.time_us),
+        time=timestamp_of(event.time_us),
         **{field: body},
     )
 
@@ -245,7 +230,7 @@ def _checkpoint_created(body: Body, query: Query | None) -> _Made:
         types=[checkpoint_type_of(name) for name in body["types"]],
         action=body["action"],
         action_digest=bytes.fromhex(body["action_digest"]),
-        expire_time=time_of(body["expires_us"]),
+        expire_time=timestamp_of(body["expires_us"]),
         question_en=body["question"],
         question_fr=body["question_fr"],
     )

@@ -44,7 +44,7 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
         wanted = QueryRequest(
             request_id="",
             text=convert.text_from(request.text),
-            agent_role=convert.name(request.agent_role, "agent_role"),
+            agent_role=convert.role_from(request.agent_role),
             routing=convert.routing_from(request.routing),
             max_output_tokens=convert.output_tokens_from(request.max_output_tokens),
             max_cost_nanousd=convert.cost_from(request.max_cost_nanousd),

@@ -41,7 +41,7 @@ async def no_text(stage: Stage) -> Failure:
     return await client.fail(client.pipeline.Query, pb.QueryRequest())
 
 
-@proves("REQUEST_TOO_LARGE", without=("field",))
+@proves("REQUEST_TOO_LARGE")
 async def too_large(stage: Stage) -> Failure:
     """More bytes than a request may have."""
     client = stage.client()

@@ -113,7 +113,6 @@ def test_a_pending_checkpoint_asks_its_question_in_two_languages() -> None:
     [
         (errors.InvalidField("text", "is empty"), "text"),
         (errors.RequestTooLarge(262_144), "request"),
-        (errors.RequestTooLarge(262_144, "text"), "text"),
     ],
 )
 def test_a_refused_field_is_named(error: errors.ChenuError, field: str) -> None:

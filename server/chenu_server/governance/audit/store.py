@@ -99,8 +99,13 @@ def _sealed_of(row: sa.Row[Any]) -> Sealed:
     return Sealed(
         sequence=row.sequence,
         copies={column.name: values[column.name] for column in _COPIES},
-        canonical=row.canonical,
+        canonical=_bytes(row.canonical),
         entry_hash=row.entry_hash,
         salt=row.salt,
-        payload=None if row.payload is None else row.payload.encode(),
+        payload=None if row.payload is None else _bytes(row.payload),
     )
+
+
+def _bytes(stored: str | bytes) -> bytes:
+    """A stored value's bytes, also where SQLite holds another type than the column's."""
+    return stored.encode() if isinstance(stored, str) else stored

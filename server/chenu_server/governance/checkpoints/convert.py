@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from google.protobuf import timestamp_pb2
-
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import action_pb2, checkpoint_pb2, principal_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
@@ -18,6 +16,7 @@ from chenu_server.governance.checkpoints.model import (
     Decision,
     Resolution,
 )
+from chenu_server.infra.rpc.times import timestamp_of
 
 ID_MAX: Final = 256
 REASON_MAX: Final = 500
@@ -99,10 +98,10 @@ def checkpoint_of(checkpoint: Checkpoint) -> checkpoint_pb2.Checkpoint:
         question_fr=checkpoint.question_fr,
         options=_OPTIONS,
         requested_by=_principal(checkpoint.requested_by_type.value, checkpoint.requested_by),
-        create_time=_time(checkpoint.created_us),
-        expire_time=_time(checkpoint.expires_us),
-        resolve_time=_time(checkpoint.resolved_us),
-        use_before=_time(checkpoint.use_before_us),
+        create_time=timestamp_of(checkpoint.created_us),
+        expire_time=timestamp_of(checkpoint.expires_us),
+        resolve_time=timestamp_of(checkpoint.resolved_us),
+        use_before=timestamp_of(checkpoint.use_before_us),
         resolved_by=_resolver(checkpoint.resolved_by),
         decision_id=checkpoint.decision_id,
         reason=checkpoint.reason,
@@ -121,10 +120,3 @@ def _principal(kind: str, name: str) -> principal_pb2.Principal:
 def _resolver(text: str) -> principal_pb2.Principal | None:
     kind, _, name = text.partition(":")
     return _principal(kind, name) if kind else None
-
-
-def _time(time_us: int) -> timestamp_pb2.Timestamp | None:
-    if not time_us:
-        return None
-    seconds, micros = divmod(time_us, 1_000_000)
-    return timestamp_pb2.Timestamp(seconds=seconds, nanos=micros * 1_000)

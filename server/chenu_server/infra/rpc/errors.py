@@ -123,7 +123,7 @@ def _details(error: errors.ChenuError, cut: Cut) -> Iterator[Message]:
     elif isinstance(error, errors.InvalidField):
         yield _bad_request(cut(error.field), cut(error.problem))
     elif isinstance(error, errors.RequestTooLarge):
-        yield _bad_request(cut(error.field or "request"), str(error))
+        yield _bad_request("request", str(error))
 
 
 def _checkpoint_details(error: errors.CheckpointPending, cut: Cut) -> Iterator[Message]:

@@ -89,7 +89,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_QUERY_STATE: _ErrorReason.ValueType  # 12
     """ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done, such as
-    `Continue` on a query that no one approved.
+    `CancelQuery` on one that another process of the server runs.
     Status: FAILED_PRECONDITION. Metadata: request_id, state. Retry: no.
     Do: read the query and act on its state.
     """
@@ -212,7 +212,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 34
     """ERROR_REASON_REQUEST_TOO_LARGE: the request has more bytes than this rpc takes. The status also
     carries a google.rpc.BadRequest.
-    Status: INVALID_ARGUMENT. Metadata: limit_bytes, field. Retry: no.
+    Status: INVALID_ARGUMENT. Metadata: limit_bytes. Retry: no.
     Do: send less.
     """
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 35
@@ -310,7 +310,7 @@ Do: read the checkpoint; the winner's decision stands.
 """
 ERROR_REASON_QUERY_STATE: ErrorReason.ValueType  # 12
 """ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done, such as
-`Continue` on a query that no one approved.
+`CancelQuery` on one that another process of the server runs.
 Status: FAILED_PRECONDITION. Metadata: request_id, state. Retry: no.
 Do: read the query and act on its state.
 """
@@ -433,7 +433,7 @@ Do: correct the field.
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 34
 """ERROR_REASON_REQUEST_TOO_LARGE: the request has more bytes than this rpc takes. The status also
 carries a google.rpc.BadRequest.
-Status: INVALID_ARGUMENT. Metadata: limit_bytes, field. Retry: no.
+Status: INVALID_ARGUMENT. Metadata: limit_bytes. Retry: no.
 Do: send less.
 """
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 35

@@ -231,7 +231,9 @@ class Violation(_message.Message):
     type: Global___ViolationType.ValueType
     """type is what was tried."""
     identity_id: _builtins.str
-    """identity_id is the identity that the caller acted in. Empty when it named none that it holds."""
+    """identity_id is the identity that the caller acted in. When it named none that it holds: the
+    token's only one, else `system`.
+    """
     target_kind: _builtins.str
     """target_kind is the type of thing that was asked for, or `identity`."""
     target_id: _builtins.str

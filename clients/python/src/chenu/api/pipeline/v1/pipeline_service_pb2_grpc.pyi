@@ -48,7 +48,7 @@ class PipelineServiceStub:
     BUDGET_EXHAUSTED, BUDGET_REQUIRED, PRICE_UNKNOWN, RATE_LIMITED, IDENTITY_BLOCKED, QUEUE_FULL,
     DEADLINE_UNREACHABLE, SERVER_OVERLOADED, NO_ROUTE, PROVIDER_UNAVAILABLE, PROVIDER_REJECTED,
     STREAM_TRUNCATED, EXECUTION_INTERRUPTED, QUERY_CANCELLED, DEADLINE_EXCEEDED,
-    GOVERNANCE_UNAVAILABLE.
+    GOVERNANCE_UNAVAILABLE, NOT_FOUND (a preferred provider or model).
     """
     Run: _grpc.UnaryStreamMultiCallable[_pipeline_service_pb2.RunRequest, _pipeline_service_pb2.RunResponse]
     """Run runs one query, or attaches to it, and streams its log. The stream's status is the outcome:
@@ -111,7 +111,7 @@ class PipelineServiceAsyncStub(PipelineServiceStub):
     BUDGET_EXHAUSTED, BUDGET_REQUIRED, PRICE_UNKNOWN, RATE_LIMITED, IDENTITY_BLOCKED, QUEUE_FULL,
     DEADLINE_UNREACHABLE, SERVER_OVERLOADED, NO_ROUTE, PROVIDER_UNAVAILABLE, PROVIDER_REJECTED,
     STREAM_TRUNCATED, EXECUTION_INTERRUPTED, QUERY_CANCELLED, DEADLINE_EXCEEDED,
-    GOVERNANCE_UNAVAILABLE.
+    GOVERNANCE_UNAVAILABLE, NOT_FOUND (a preferred provider or model).
     """
     Run: _aio.UnaryStreamMultiCallable[_pipeline_service_pb2.RunRequest, _pipeline_service_pb2.RunResponse]  # type: ignore[assignment]
     """Run runs one query, or attaches to it, and streams its log. The stream's status is the outcome:
@@ -177,7 +177,7 @@ class PipelineServiceServicer(metaclass=_abc_1.ABCMeta):
         BUDGET_EXHAUSTED, BUDGET_REQUIRED, PRICE_UNKNOWN, RATE_LIMITED, IDENTITY_BLOCKED, QUEUE_FULL,
         DEADLINE_UNREACHABLE, SERVER_OVERLOADED, NO_ROUTE, PROVIDER_UNAVAILABLE, PROVIDER_REJECTED,
         STREAM_TRUNCATED, EXECUTION_INTERRUPTED, QUERY_CANCELLED, DEADLINE_EXCEEDED,
-        GOVERNANCE_UNAVAILABLE.
+        GOVERNANCE_UNAVAILABLE, NOT_FOUND (a preferred provider or model).
         """
 
     @_abc_1.abstractmethod

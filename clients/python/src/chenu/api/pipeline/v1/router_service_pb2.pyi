@@ -80,7 +80,7 @@ class RouteRequest(_message.Message):
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_COST_NANOUSD_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """text is what would be asked, at most 50,000 characters. Its length decides the cost bound."""
+    """text is what would be asked, 1 to 50,000 characters. Its length decides the cost bound."""
     agent_role: _builtins.str
     """agent_role is who would speak, at most 64 characters."""
     max_output_tokens: _builtins.int

@@ -66,7 +66,7 @@ class RouterServiceServicer:
         """Route decides as a query would be routed, and explains. When no model fits, the decision is
         empty but for its exclusions; that is an answer and not an error.
 
-        Reasons: INVALID_FIELD, REQUEST_TOO_LARGE.
+        Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,7 @@ class RouterServiceStub:
     """Route decides as a query would be routed, and explains. When no model fits, the decision is
     empty but for its exclusions; that is an answer and not an error.
 
-    Reasons: INVALID_FIELD, REQUEST_TOO_LARGE.
+    Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, NOT_FOUND.
     """
     ListProviders: _grpc.UnaryUnaryMultiCallable[_router_service_pb2.ListProvidersRequest, _router_service_pb2.ListProvidersResponse]
     """ListProviders returns every provider of the catalogue with its models.
@@ -67,7 +67,7 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Route decides as a query would be routed, and explains. When no model fits, the decision is
     empty but for its exclusions; that is an answer and not an error.
 
-    Reasons: INVALID_FIELD, REQUEST_TOO_LARGE.
+    Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, NOT_FOUND.
     """
     ListProviders: _aio.UnaryUnaryMultiCallable[_router_service_pb2.ListProvidersRequest, _router_service_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """ListProviders returns every provider of the catalogue with its models.
@@ -96,7 +96,7 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Route decides as a query would be routed, and explains. When no model fits, the decision is
         empty but for its exclusions; that is an answer and not an error.
 
-        Reasons: INVALID_FIELD, REQUEST_TOO_LARGE.
+        Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

@@ -231,10 +231,12 @@ class RoutingRequest(_message.Message):
     strategy: Global___Strategy.ValueType
     """strategy is what to weigh most. Unspecified: balanced."""
     preferred_provider: _builtins.str
-    """preferred_provider is tried first where the constraints leave it; at most 64 characters."""
+    """preferred_provider is tried first where the constraints leave it; at most 64 characters. A
+    name that the catalogue does not know is refused with NOT_FOUND.
+    """
     preferred_model: _builtins.str
     """preferred_model is tried first where the constraints leave it; at most 128 characters. A name
-    that the catalogue does not know is refused with NO_ROUTE.
+    that the catalogue does not know is refused with NOT_FOUND.
     """
     @_builtins.property
     def required_capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
