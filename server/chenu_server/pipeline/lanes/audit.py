@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import structlog
 
 from chenu_server import failpoints
-from chenu_server.errors import ChenuError, GovernanceUnavailable
+from chenu_server.errors import ChenuError, GovernanceUnavailable, InternalError
+from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
-from chenu_server.pipeline.model import Outcome, QueryStatus
+from chenu_server.pipeline.model import Outcome, QueryStatus, TokenUsage
 from chenu_server.pipeline.ports import Governance, Settlement
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.state import QueryState, Run
@@ -28,15 +30,30 @@ class AuditLane:
         self._governance = governance
 
     async def run(self, query: QueryState, run: Run, step: Proceed | Fail) -> Query:
-        """The query as it ended, once that is durable."""
+        """
+        The query as it ended, once that is durable.
+
+        Raises:
+            InternalError: Its end cannot be written, not even without the answer; it stays as it
+                is until a restart takes it over.
+        """
         settlement = _settlement(query, step)
         failpoints.hit("settle.before_submit")
-        delay_s = _RETRY_FIRST_S
+        try:
+            return await self._recorded(settlement, run)
+        except InternalError:
+            return await self._recorded(_without_answer(settlement), run)
+
+    async def _recorded(self, settlement: Settlement, run: Run) -> Query:
+        """Try until the database takes it."""
+        request_id, delay_s = settlement.query.request_id, _RETRY_FIRST_S
         while True:
             try:
                 return await self._governance.settle(settlement)
+            except InternalError:
+                raise  # a bug in the unit, which the same settlement would meet again
             except ChenuError as error:
-                _log.warning("settle_failed", request_id=query.request.request_id, error=str(error))
+                _log.warning("settle_failed", request_id=request_id, error=str(error))
                 run.log.fail_readers(GovernanceUnavailable())
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _RETRY_MAX_S)
@@ -54,4 +71,27 @@ def _settlement(query: QueryState, step: Proceed | Fail) -> Settlement:
         output="".join(query.output),
         execution_us=(now_ns - query.execution_started_ns) // 1_000,
         lane_started_ns=now_ns,
+    )
+
+
+def _without_answer(settlement: Settlement) -> Settlement:
+    """The end of a query whose answer cannot be written: failed, and charged at the bound."""
+    ended = settlement.ended
+    if ended is not None and not ended.failure:
+        charge = max(ended.charge_nanousd, ended.attempt.bound_nanousd)
+        ended = replace(
+            ended,
+            charge_nanousd=charge,
+            estimated=True,
+            failure="internal",
+            detail="the answer could not be recorded",
+            usage=TokenUsage(),
+            stop_reason="",
+        )
+    return replace(
+        settlement,
+        status=QueryStatus.FAILED,
+        outcome=outcome_of(InternalError()),
+        ended=ended,
+        output="",
     )

@@ -1,0 +1,68 @@
+"""Lane G: it settles until it is recorded, and gives up only what cannot be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from chenu_server.errors import ChenuError, GovernanceUnavailable, InternalError
+from chenu_server.pipeline.lanes.audit import AuditLane
+from chenu_server.pipeline.lanes.steps import Proceed
+from chenu_server.pipeline.model import QueryStatus
+from chenu_server.pipeline.ports import Governance, Settlement
+from chenu_server.pipeline.records import Query
+from tests.unit.pipeline.test_execution import FakeProvider, Scene
+from tests.unit.units.samples import BOUND_1
+
+
+@dataclass
+class FakeGovernance:
+    """Refuses settlements as it was told to, then records one."""
+
+    refusals: list[ChenuError] = field(default_factory=list)
+    seen: list[Settlement] = field(default_factory=list)
+
+    async def settle(self, settlement: Settlement) -> Query:
+        """The next refusal, or the query."""
+        self.seen.append(settlement)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return settlement.query
+
+
+async def settled(*refusals: ChenuError) -> list[Settlement]:
+    """What lane G tried, for a query that answered."""
+    lane, state, run = await Scene(FakeProvider()).start()
+    governance = FakeGovernance(list(refusals))
+    try:
+        assert Proceed() == await lane.run(state, run)
+        await AuditLane(cast(Governance, governance)).run(state, run, Proceed())
+    finally:
+        run.finish()
+    return governance.seen
+
+
+async def test_a_database_that_is_away_is_asked_again_for_the_same() -> None:
+    """The answer is there and paid for: it is only not recorded yet."""
+    tried = await settled(GovernanceUnavailable(), GovernanceUnavailable())
+
+    assert [QueryStatus.COMPLETED] * 3 == [each.status for each in tried]
+    assert ["hi"] * 3 == [each.output for each in tried]
+
+
+async def test_an_end_that_cannot_be_written_is_one_without_the_answer() -> None:
+    """A bug in the unit would come again; the query ends, charged at its bound."""
+    tried = await settled(InternalError())
+
+    assert [QueryStatus.COMPLETED, QueryStatus.FAILED] == [each.status for each in tried]
+    last = tried[-1]
+    assert last.ended is not None
+    assert (BOUND_1, True, "") == (last.ended.charge_nanousd, last.ended.estimated, last.output)
+
+
+async def test_what_cannot_be_ended_at_all_is_left_to_a_restart() -> None:
+    """The run ends: it holds no place for ever."""
+    with pytest.raises(InternalError):
+        await settled(InternalError(), InternalError())
