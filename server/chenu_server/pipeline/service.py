@@ -245,6 +245,8 @@ class PipelineService:
 
     async def _execute(self, query: QueryState, run: QueryRun) -> None:
         await self._lanes.audit.run(query, run, await self._lanes.execution.run(query, run))
+        if not run.log.is_ended:  # another process took it over, and ended it
+            await self._load(run.log)
 
     async def _load(self, log: QueryLog) -> None:
         """Fill a log with what is stored."""
