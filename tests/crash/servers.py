@@ -9,8 +9,10 @@ import asyncio
 import json
 import multiprocessing
 import os
+import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +62,16 @@ class Server:
     def terminate(self) -> None:
         """SIGTERM: finish what runs, then end."""
         self._process.terminate()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop it, as a machine does that stalls, until the block ends."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
 
     def output(self) -> str:
         """The end of what this process has written."""

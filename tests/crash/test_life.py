@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from chenu_server.cli.exit_codes import ExitCode
 from loadtest.processes import ServerProcess
 from tests.crash.books import Rows, assert_books_balance
@@ -115,6 +117,29 @@ async def test_a_living_server_takes_over_from_a_dead_one_and_from_no_other(
     assert ("UNAVAILABLE", "EXECUTION_INTERRUPTED", DONE) == (lost, taken_over, answered)
     assert interrupted() == rows
     assert (1, 0) == (own.calls, left.calls)
+
+
+async def test_a_server_that_was_away_too_long_answers_what_another_decided(
+    postgres_site: Site,
+) -> None:
+    """It is back with an answer that nobody recorded: its caller gets what stands, at once."""
+    site, scene = postgres_site, Scene(postgres_site, QUESTION)
+    site.upstream.hold()
+    async with site.running() as living, site.running() as away:
+        await living.fund()
+        asked = asyncio.create_task(scene.ask(away))
+        await asyncio.wait_for(site.upstream.until_open(1), PATIENCE_S)
+        with away.server.paused():
+            with site.database() as database:
+                database.execute(sa.text("UPDATE owners SET lease_until_us = 1"))
+            taken_over = await scene.ask(living)
+        site.upstream.release()
+        answered = await asked
+        await assert_books_balance(living, site, [scene.request_id])
+
+    assert ("EXECUTION_INTERRUPTED", "EXECUTION_INTERRUPTED") == (taken_over, answered)
+    assert interrupted() == scene.rows()
+    assert 1 == scene.calls
 
 
 async def test_an_approval_outlives_the_server_that_took_it(postgres_site: Site) -> None:
