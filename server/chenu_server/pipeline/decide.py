@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 
 from chenu_server import errors
+from chenu_server.caller import Caller, Principal, Role
 from chenu_server.pipeline import drafts
 from chenu_server.pipeline.events import Event, EventDraft, EventKind
 from chenu_server.pipeline.model import (
@@ -126,6 +127,16 @@ def entry(
         resource_id=query.request_id,
         reason=reason,
         payload=payload,
+    )
+
+
+def requester_of(query: Query) -> Caller:
+    """Who asked, as policies see it when the query is resumed."""
+    return Caller(
+        principal=Principal(type=query.principal_type, id=query.principal_id),
+        identity_id=query.identity_id,
+        roles=frozenset({Role.MEMBER}),
+        acting_for=query.acting_for,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from chenu_server.caller import SYSTEM_IDENTITY, Caller, Principal, PrincipalType, Role
+from chenu_server.caller import SYSTEM_IDENTITY, Principal, PrincipalType
 from chenu_server.errors import BudgetExhausted, ChenuError, PolicyDenied
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
@@ -74,7 +74,7 @@ class Consume:
         if self._asked.encoded.action_digest != checkpoint.action_digest:
             return PolicyDenied(("approved_action_changed",))
         subject = Subject(
-            caller=_requester(query),
+            caller=decide.requester_of(query),
             request=self._asked.request,
             analysis=self._asked.analysis,
             snapshot=self._asked.snapshot,
@@ -139,13 +139,3 @@ def _refuse(
     details = payload(checkpoint_id=query.checkpoint_id, status=QueryStatus.FAILED.value)
     entry = decide.entry(query, "deny", "execute", reason, details)
     return close_waiting(rows, query, QueryStatus.FAILED, error, notice, entry, now)
-
-
-def _requester(query: Query) -> Caller:
-    """Who asked, as policies see it when the query is resumed."""
-    return Caller(
-        principal=Principal(type=query.principal_type, id=query.principal_id),
-        identity_id=query.identity_id,
-        roles=frozenset({Role.MEMBER}),
-        acting_for=query.acting_for,
-    )

@@ -21,23 +21,23 @@ class Recover:
     name = "recover"
 
     def __init__(self, identity_id: str, request_id: str, dead_owner_id: str) -> None:
-        self._key: Key = (identity_id, request_id)
+        self.key: Key = (identity_id, request_id)
         self._dead_owner_id = dead_owner_id
 
     def needs(self, now: Moment) -> Iterable[Need]:
         """The query, its attempts and its reservation."""
-        yield ById(Query, self._key)
-        yield ById(Reservation, self._key)
-        yield Found(ATTEMPTS_OF_QUERY, self._key)
+        yield ById(Query, self.key)
+        yield ById(Reservation, self.key)
+        yield Found(ATTEMPTS_OF_QUERY, self.key)
 
     def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
         """The reservation's budgets."""
-        held = rows.get(Reservation, self._key)
+        held = rows.get(Reservation, self.key)
         return budgets.needs_for_legs(held) if held else ()
 
     def decide(self, rows: Rows, now: Moment) -> bool:
         """Whether the query was still the dead owner's, and is ended now."""
-        query = rows.get(Query, self._key)
+        query = rows.get(Query, self.key)
         if query is None or query.status is not QueryStatus.RUNNING:
             return False
         if query.owner_id != self._dead_owner_id:
@@ -68,14 +68,14 @@ class Recover:
     def _interrupt(self, rows: Rows, now: Moment) -> int:
         """Mark the executing attempt; what it may have cost."""
         charge = 0
-        for attempt in rows.find(ATTEMPTS_OF_QUERY, self._key):
+        for attempt in rows.find(ATTEMPTS_OF_QUERY, self.key):
             if attempt.state is AttemptState.EXECUTING:
                 charge += attempt.bound_nanousd
                 rows.put(_interrupted(attempt, now))
         return charge
 
     def _charge(self, rows: Rows, charge: int, now: Moment) -> None:
-        held = rows.get(Reservation, self._key)
+        held = rows.get(Reservation, self.key)
         if held is None or held.state is not ReservationState.HELD:
             return
         released = budgets.expire(rows, held, now.now_us)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from chenu_server.errors import InternalError
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.unit import Writer
 from chenu_server.units.recover import Recover
@@ -80,13 +81,27 @@ class Sweeper:
         return expired
 
     async def recover(self) -> int:
-        """End every query that a dead owner left running; how many."""
+        """End every query that a dead owner left running; how many.
+
+        One that cannot be ended keeps its owner on the books, and no other from being ended.
+        """
         recovered = 0
         for owner_id in await self._dead_owners():
             while left := await self._queries.running_of(owner_id, BATCH):
-                units = [Recover(*key, owner_id) for key in left]
-                outcomes = await asyncio.gather(*map(self._writer.submit, units))
-                recovered += sum(map(bool, outcomes))
-            await self._forget_owner(owner_id)
-            _log.info("owner_recovered", owner_id=owner_id, queries=recovered)
+                ended = [await self._recovered(Recover(*key, owner_id)) for key in left]
+                recovered += sum(ended)
+                if not all(ended):
+                    break
+            else:
+                await self._forget_owner(owner_id)
+                _log.info("owner_recovered", owner_id=owner_id, queries=recovered)
         return recovered
+
+    async def _recovered(self, unit: Recover) -> bool:
+        """Whether the query is ended: by this unit, or by another sweep before it."""
+        try:
+            await self._writer.submit(unit)
+        except InternalError:
+            _log.exception("recovery_failed", unit=unit.name)
+            return False
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from chenu_server.caller import Caller, Principal, Role
+from chenu_server.pipeline.decide import requester_of
 from chenu_server.pipeline.lanes.encoding import EncodingLane
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
 from chenu_server.pipeline.ports import (
@@ -41,7 +41,7 @@ class ResumeLane:
         """The stored results of lanes A and B, and lane C within the approved cost."""
         request = request_from(content.request)
         analysis, snapshot, max_cost = plan_from(content.plan)
-        caller = _requester(query)
+        caller = requester_of(query)
         state = QueryState(
             caller=caller,
             request=request,
@@ -100,12 +100,3 @@ class ResumeLane:
         )
         provider = chain[0].provider
         return await self._queues[provider].run(waiter, run.told_to_wait(provider))
-
-
-def _requester(query: Query) -> Caller:
-    return Caller(
-        principal=Principal(type=query.principal_type, id=query.principal_id),
-        identity_id=query.identity_id,
-        roles=frozenset({Role.MEMBER}),
-        acting_for=query.acting_for,
-    )
