@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from chenu_server.errors import ChenuError, GovernanceUnavailable
+from chenu_server.errors import ChenuError, QueryCancelled
 from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.model import QueryStatus, TokenUsage
 from chenu_server.pipeline.ports import Admitted, AttemptEnd, Settlement
@@ -55,12 +55,15 @@ class LateCommits:
 
 
 def settlement_of(admitted: Admitted) -> Settlement:
-    """The end of an attempt that was admitted and never went out."""
+    """The end of an attempt that was admitted and never went out.
+
+    Cancelled, and not unavailable: a caller that asks again under the id learns that it is over.
+    """
     now_ns = time.monotonic_ns()
     return Settlement(
         query=admitted.query,
-        status=QueryStatus.FAILED,
-        outcome=outcome_of(GovernanceUnavailable()),
+        status=QueryStatus.CANCELLED,
+        outcome=outcome_of(QueryCancelled(admitted.query.request_id)),
         ended=AttemptEnd(
             attempt=admitted.attempt,
             usage=TokenUsage(),

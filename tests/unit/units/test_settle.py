@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chenu_server.errors import GovernanceUnavailable, ProviderRejected, QueryCancelled
+from chenu_server.errors import ProviderRejected, QueryCancelled
 from chenu_server.governance.budgets.model import ReservationState
 from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.model import Lane, LaneStatus, Outcome, QueryStatus, TokenUsage
@@ -203,7 +203,7 @@ def test_an_admission_that_committed_late_is_ended_and_costs_nothing() -> None:
 
     world.act(Settle(settlement_of(admitted)))
 
-    assert FAILED is world.query.status
-    assert GovernanceUnavailable.__name__ == world.query.outcome.reason
+    assert QueryStatus.CANCELLED is world.query.status
+    assert QueryCancelled.__name__ == world.query.outcome.reason
     assert (0, 0, 0) == world.money
     assert ReservationState.VOIDED is world.held.state
