@@ -28,11 +28,15 @@ class Piece:
 
 
 class _Reader:
-    """One follower's place to be woken, and the error that ends it early."""
+    """One follower's place to be woken, and the error that ends it early.
 
-    __slots__ = ("error", "woken")
+    One that `asks` wants the query to run, and is answered if it may not; a watcher only looks.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("asks", "error", "woken")
+
+    def __init__(self, *, asks: bool) -> None:
+        self.asks = asks
         self.woken = asyncio.Event()
         self.error: ChenuError | None = None
 
@@ -105,10 +109,11 @@ class QueryLog:
         self.rested.set()
         self.fail_readers(error)
 
-    def fail_readers(self, error: ChenuError) -> None:
-        """End today's readers with an error; the log itself goes on."""
+    def fail_readers(self, error: ChenuError, *, watchers: bool = True) -> None:
+        """End today's readers with an error, watchers too or not; the log itself goes on."""
         for reader in self._readers:
-            reader.error = error
+            if reader.asks or watchers:
+                reader.error = error
         self._wake()
 
     # --- what is read -------------------------------------------------------------------------
@@ -130,7 +135,7 @@ class QueryLog:
         Raises:
             ChenuError: It was refused before admission, or cannot be recorded now.
         """
-        reader = _Reader()
+        reader = _Reader(asks=True)
         self._readers.add(reader)
         try:
             while not self.rested.is_set():
@@ -145,16 +150,19 @@ class QueryLog:
         assert self.query is not None
         return self.query
 
-    async def follow(self, after: Cursor, coalesce_s: float) -> AsyncGenerator[Event, None]:
+    async def follow(
+        self, after: Cursor, coalesce_s: float, *, asks: bool = True
+    ) -> AsyncGenerator[Event, None]:
         """
         Events behind a cursor, then new ones as they come; ends after the final event.
 
-        Neighbouring pieces of output come as one delta, at most one per `coalesce_s`.
+        Neighbouring pieces of output come as one delta, at most one per `coalesce_s`. A reader
+        that does not ask for the query to run is not told when it may not for now.
 
         Raises:
             ChenuError: The query was refused, or its end cannot be recorded now.
         """
-        reader = _Reader()
+        reader = _Reader(asks=asks)
         self._readers.add(reader)
         index, quiet_until = 0, 0.0
         try:

@@ -198,7 +198,7 @@ class PipelineService:
             log.refuse(error)
             self._hub.drop(log)
         else:
-            log.fail_readers(error)
+            log.fail_readers(error, watchers=isinstance(error, InternalError))
 
     # --- walking ------------------------------------------------------------------------------
 

@@ -159,7 +159,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         attached = source.attached() if isinstance(source, QueryRun) else nullcontext()
         request_id = str(log.key[1])
         with attached:
-            following = log.follow(after, self._coalesce_s)
+            following = log.follow(after, self._coalesce_s, asks=with_outcome)
             async with aclosing(following), aclosing(self._attachments.paced(following)) as events:
                 async for event in events:
                     yield encode.event_of(event, request_id, log.query)

@@ -155,6 +155,24 @@ async def test_todays_readers_fail_while_the_log_goes_on() -> None:
     assert [1, 2] == [each.sequence for each in await read(log)]
 
 
+async def test_a_refused_run_is_no_end_for_who_only_watches() -> None:
+    """Somebody else's `Continue` that finds no slot ends nobody's watch."""
+    log = QueryLog(KEY, ASKED)
+    log.commit([event(1)])
+
+    async def watched() -> list[Event]:
+        return [each async for each in log.follow(Cursor(), 0, asks=False)]
+
+    asking, watching = asyncio.create_task(read(log)), asyncio.create_task(watched())
+    await asyncio.sleep(0)
+    log.fail_readers(GovernanceUnavailable(), watchers=False)
+    log.commit([final(2)])
+
+    with pytest.raises(GovernanceUnavailable):
+        await asking
+    assert [1, 2] == [each.sequence for each in await watching]
+
+
 async def test_a_log_that_nobody_holds_is_forgotten() -> None:
     """Memory is bounded by who runs and who reads."""
     hub = LogHub()
