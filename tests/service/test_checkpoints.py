@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from uuid import uuid4
 
 import grpc
@@ -13,7 +14,7 @@ from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.caller import PrincipalType, Role
-from tests.harness import IDENTITY_ROLES, Client, Stage
+from tests.harness import IDENTITY_ROLES, Client, Stage, staged
 from tests.service.asking import DELETE, approval, blocked, rejection
 
 
@@ -60,6 +61,27 @@ async def test_resume_on_approval_runs_without_being_asked(stage: Stage) -> None
     assert error is None
     assert event_pb2.EVENT_TYPE_PIPELINE_COMPLETE == events[-1].type
     assert 1 == stage.upstream.arrivals_total
+
+
+async def test_an_approved_query_is_judged_with_the_roles_it_was_asked_with(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """A policy that let it through to a person would else refuse it after the approval."""
+    (tmp_path / "operator.cedar").write_text(
+        '@id("admins_only")\nforbid (principal, action == Action::"submit", resource)\n'
+        'unless { principal.roles.contains(Role::"budget_admin") };\n'
+    )
+    async with staged(sqlite_url, tmp_path, {"policies.operator_dir": str(tmp_path)}) as stage:
+        await stage.budget()
+        client, person = stage.client(roles=IDENTITY_ROLES), stage.person()
+        failure = await blocked(client)
+        await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
+
+        _, error = await client.events(
+            client.pipeline.Continue, pb.ContinueRequest(request_id=failure.metadata["request_id"])
+        )
+
+    assert error is None
 
 
 async def test_a_rejection_ends_the_query_and_nothing_runs(stage: Stage) -> None:

@@ -130,12 +130,12 @@ def entry(
     )
 
 
-def requester_of(query: Query) -> Caller:
-    """Who asked, as policies see it when the query is resumed."""
+def requester_of(query: Query, roles: frozenset[Role]) -> Caller:
+    """Who asked, with the roles held then, as policies see it when the query is resumed."""
     return Caller(
         principal=Principal(type=query.principal_type, id=query.principal_id),
         identity_id=query.identity_id,
-        roles=frozenset({Role.MEMBER}),
+        roles=roles,
         acting_for=query.acting_for,
     )
 

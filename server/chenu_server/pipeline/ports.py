@@ -146,6 +146,7 @@ class Settlement:
 class Resumption:
     """An approved query's question: whether exactly this may run now."""
 
+    caller: Caller
     query: Query
     request: QueryRequest
     analysis: Analysis

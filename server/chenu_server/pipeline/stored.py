@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
+from chenu_server.caller import Role
 from chenu_server.pipeline.model import (
     Analysis,
     ContextItem,
@@ -64,9 +66,22 @@ def request_from(text: str) -> QueryRequest:
     )
 
 
-def plan_json(analysis: Analysis, snapshot: Snapshot, encoded: Encoded) -> str:
-    """Lanes A to C's results that a resumed run stands on."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a resumed run stands on: who asked, and what lanes A to C came to."""
+
+    roles: frozenset[Role]
+    analysis: Analysis
+    snapshot: Snapshot
+    max_cost_nanousd: int
+
+
+def plan_json(
+    roles: frozenset[Role], analysis: Analysis, snapshot: Snapshot, encoded: Encoded
+) -> str:
+    """A plan as compact JSON."""
     values = {
+        "roles": sorted(roles),
         "analysis": {
             "intents": list(analysis.intents),
             "confidence": analysis.confidence,
@@ -85,8 +100,8 @@ def plan_json(analysis: Analysis, snapshot: Snapshot, encoded: Encoded) -> str:
     return _COMPACT(values)
 
 
-def plan_from(text: str) -> tuple[Analysis, Snapshot, int]:
-    """Lane A's and B's results, and the highest cost that the digest allows."""
+def plan_from(text: str) -> Plan:
+    """The plan that `plan_json` stored."""
     values = json.loads(text)
     found, frozen = values["analysis"], values["snapshot"]
     analysis = Analysis(
@@ -102,7 +117,12 @@ def plan_from(text: str) -> tuple[Analysis, Snapshot, int]:
         spheres=tuple(Sphere(name) for name in frozen["spheres"]),
         crosses_spheres=frozen["crosses"],
     )
-    return analysis, snapshot, values["max_cost_nanousd"]
+    return Plan(
+        roles=frozenset(Role(name) for name in values["roles"]),
+        analysis=analysis,
+        snapshot=snapshot,
+        max_cost_nanousd=values["max_cost_nanousd"],
+    )
 
 
 def _sphere(name: str) -> Sphere | None:

@@ -74,7 +74,7 @@ class Consume:
         if self._asked.encoded.action_digest != checkpoint.action_digest:
             return PolicyDenied(("approved_action_changed",))
         subject = Subject(
-            caller=decide.requester_of(query),
+            caller=self._asked.caller,
             request=self._asked.request,
             analysis=self._asked.analysis,
             snapshot=self._asked.snapshot,

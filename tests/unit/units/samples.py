@@ -289,6 +289,7 @@ def resumption(query: Query, asked: Admission, **fields: Any) -> Resumption:
     """An approved query's question, with its stored results."""
     given: dict[str, Any] = {"encoded": asked.encoded, "deadline_ms": 60_000, **fields}
     return Resumption(
+        caller=asked.caller,
         query=query,
         request=asked.request,
         analysis=asked.analysis,

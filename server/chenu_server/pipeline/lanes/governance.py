@@ -87,7 +87,7 @@ def admission_of(query: QueryState) -> Admission:
         identity_id=caller.identity_id,
         request_id=request.request_id,
         request=request_json(request),
-        plan=plan_json(query.analysis, query.snapshot, query.encoded),
+        plan=plan_json(caller.roles, query.analysis, query.snapshot, query.encoded),
     )
     return Admission(
         caller=caller,

@@ -40,8 +40,8 @@ class ResumeLane:
     def prepare(self, query: Query, content: QueryContent) -> QueryState:
         """The stored results of lanes A and B, and lane C within the approved cost."""
         request = request_from(content.request)
-        analysis, snapshot, max_cost = plan_from(content.plan)
-        caller = requester_of(query)
+        plan = plan_from(content.plan)
+        caller = requester_of(query, plan.roles)
         state = QueryState(
             caller=caller,
             request=request,
@@ -49,13 +49,13 @@ class ResumeLane:
             deadline_ms=query.deadline_ms,
             record=query,
         )
-        state.analysis, state.snapshot = analysis, snapshot
+        state.analysis, state.snapshot = plan.analysis, plan.snapshot
         state.encoded = self._encoding.encode(
             caller,
             request,
-            analysis=analysis,
-            snapshot=snapshot,
-            approved_max_nanousd=max_cost,
+            analysis=plan.analysis,
+            snapshot=plan.snapshot,
+            approved_max_nanousd=plan.max_cost_nanousd,
         )
         return state
 
@@ -68,6 +68,7 @@ class ResumeLane:
         """
         assert query.analysis and query.snapshot and query.encoded and query.record
         resumption = Resumption(
+            caller=query.caller,
             query=query.record,
             request=query.request,
             analysis=query.analysis,
