@@ -9,7 +9,17 @@ from tests.architecture.source import Import, Module, inside
 
 # Words that every module may use: they know nothing of any feature.
 VOCABULARY: Final = frozenset(
-    {"", "caller", "engine", "errors", "failpoints", "unit", "providers.model", "providers.ports"}
+    {
+        "",
+        "caller",
+        "engine",
+        "errors",
+        "failpoints",
+        "ids",
+        "unit",
+        "providers.model",
+        "providers.ports",
+    }
 )
 FEATURE_GROUPS: Final = ("governance", "monitoring")
 FEATURES: Final = ("pipeline", "providers", *FEATURE_GROUPS)

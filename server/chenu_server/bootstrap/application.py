@@ -38,7 +38,7 @@ _log = structlog.get_logger(__name__)
 
 SWEEP_EVERY_S = 1.0
 RESUME_EVERY_S = 5.0
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
         OSError: The address cannot be listened on.
     """
     telemetry.configure(
-        level=settings.log.level, json=settings.log.json_lines, secrets=settings.secrets()
+        level=settings.log.level, as_json=settings.log.json_lines, secrets=settings.secrets()
     )
     log_limits(settings)
     async with AsyncExitStack() as stack:

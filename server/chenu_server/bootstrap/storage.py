@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from uuid import uuid4
 
 from chenu_server.config import Settings
 from chenu_server.engine import time_ns
@@ -15,6 +14,7 @@ from chenu_server.governance.checkpoints.store import SqlCheckpoints
 from chenu_server.governance.identity import tables as identity_tables
 from chenu_server.governance.limits import tables as limit_tables
 from chenu_server.governance.limits.store import SqlSlots
+from chenu_server.ids import new_id
 from chenu_server.infra.db import migrate
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.owners import Owner, acquire_owner
@@ -82,7 +82,7 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
         ledger_number=number,
         on_commit=hub.on_commit,
         on_late=late.on_late,
-        new_origin=lambda: origin or f"chenu/{uuid4()}",
+        new_origin=lambda: origin or f"chenu/{new_id()}",
     )
     late.attach(writer)
     await writer.start()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from chenu_server.caller import Caller
-from chenu_server.engine import PolicyQuery, bound, cap_that_fits, reserve
+from chenu_server.engine import bound, cap_that_fits, reserve
 from chenu_server.errors import (
     BudgetExhausted,
     BudgetRequired,
@@ -19,6 +19,7 @@ from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.decide import Standing
 from chenu_server.governance.budgets.model import Scope
 from chenu_server.governance.checkpoints.model import CheckpointType
+from chenu_server.governance.policy.decide import Facts
 from chenu_server.pipeline.model import (
     OPERATION,
     Analysis,
@@ -77,7 +78,7 @@ def judge(
     subject: Subject, rules: Rules, standings: tuple[Standing, ...], *, held_nanousd: int = 0
 ) -> Judgement | ChenuError:
     """Yes with its bounds, or the refusal. `held_nanousd` is what the query holds already."""
-    verdict = rules.policies.evaluate(policy_query(subject))
+    verdict = rules.policies.evaluate(facts_of(subject))
     if not verdict.allowed:
         return PolicyDenied(tuple(verdict.denied_by) or ("policy_error",))
     refusal = route_refusal(subject.encoded.route)
@@ -102,27 +103,27 @@ def judge(
     )
 
 
-def policy_query(subject: Subject) -> PolicyQuery:
+def facts_of(subject: Subject) -> Facts:
     """The facts that policies decide on."""
     caller, request = subject.caller, subject.request
     target = request.target
-    return PolicyQuery(
+    return Facts(
         principal_type=caller.principal.type.value,
         principal_id=caller.principal.id,
         identity_id=caller.identity_id,
-        roles=[role.value for role in sorted(caller.roles)],
-        acting_for=list(caller.acting_for),
+        roles=tuple(role.value for role in sorted(caller.roles)),
+        acting_for=caller.acting_for,
         operation=target.operation or OPERATION,
-        intents=[intent.value for intent in subject.analysis.intents],
+        intents=tuple(intent.value for intent in subject.analysis.intents),
         sphere=request.sphere.value,
         target_kind=target.kind,
         target_id=target.id,
         target_sphere=target.sphere.value if target.sphere else "",
-        spheres=[sphere.value for sphere in subject.snapshot.spheres],
+        spheres=tuple(sphere.value for sphere in subject.snapshot.spheres),
         cross_sphere=subject.snapshot.crosses_spheres,
         sensitivity=subject.analysis.sensitivity,
         agent_role=request.agent_role,
-        providers=list(dict.fromkeys(each.provider for each in subject.encoded.route.chain)),
+        providers=tuple(dict.fromkeys(each.provider for each in subject.encoded.route.chain)),
     )
 
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from uuid import uuid4
 
-from chenu_server.engine import PolicySet
 from chenu_server.governance.checkpoints.model import Expiries
 from chenu_server.governance.limits.model import ProviderLimit
+from chenu_server.governance.policy.decide import Policies
+from chenu_server.ids import new_id
 
 # Made once: `json.dumps` with options makes an encoder for each call.
 _CANONICAL: Final = json.JSONEncoder(
@@ -18,16 +18,11 @@ _CANONICAL: Final = json.JSONEncoder(
 ).encode
 
 
-def new_id() -> str:
-    """A fresh UUID as text."""
-    return str(uuid4())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Fixed at start; a unit decides by them and by its rows, and by nothing else."""
 
-    policies: PolicySet
+    policies: Policies
     expiries: Expiries
     default_limit: ProviderLimit
     limits: Mapping[str, ProviderLimit] = field(default_factory=dict)

@@ -50,7 +50,7 @@ async def test_a_query_without_an_id_is_given_one(client: Client, gateway: Gatew
 
     asked = gateway.asked[0]
     assert isinstance(asked, pipeline_service_pb2.QueryRequest)
-    assert 4 == uuid.UUID(asked.request_id).version
+    assert 7 == uuid.UUID(asked.request_id).version
     assert "" == request.request_id
 
 

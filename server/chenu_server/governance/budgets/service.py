@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from uuid import uuid4
 
 from chenu_server.caller import SYSTEM_IDENTITY, Caller, Role
 from chenu_server.errors import (
@@ -26,6 +25,7 @@ from chenu_server.governance.budgets.model import LIMIT_MAX_NANOUSD, Period, Sco
 from chenu_server.governance.budgets.periods import DAY_US, starts_of_day
 from chenu_server.governance.budgets.ports import Boundary, BudgetReader, Place, Starts
 from chenu_server.governance.budgets.standing import Standing, standing_in
+from chenu_server.ids import new_id
 from chenu_server.unit import Writer
 
 KIND = "budget"
@@ -44,7 +44,7 @@ class BudgetService:
         reader: BudgetReader,
         boundary: Boundary,
         now_us: Callable[[], int],
-        make_id: Callable[[], str] = lambda: str(uuid4()),
+        make_id: Callable[[], str] = new_id,
     ) -> None:
         self._writer = writer
         self._reader = reader

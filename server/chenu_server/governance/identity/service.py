@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, NoReturn
-from uuid import uuid4
 
 from chenu_server.caller import SYSTEM_IDENTITY, Caller
 from chenu_server.engine import time_ns
@@ -20,6 +19,7 @@ from chenu_server.governance.identity.model import (
 )
 from chenu_server.governance.identity.ports import Arrivals, ViolationFilter, ViolationStore
 from chenu_server.governance.identity.tokens import verify
+from chenu_server.ids import new_id
 from chenu_server.unit import Writer
 
 VERDICT_US: Final = 60_000_000
@@ -73,7 +73,7 @@ class BoundaryService:
         *,
         ledger_number: int,
         arrivals: Arrivals,
-        make_id: Callable[[], str] = lambda: str(uuid4()),
+        make_id: Callable[[], str] = new_id,
     ) -> None:
         """`arrivals` counts violations as new work."""
         self._writer = writer

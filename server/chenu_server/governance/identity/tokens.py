@@ -12,7 +12,6 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import jwt
 
@@ -20,6 +19,7 @@ from chenu_server.caller import Principal, Role
 from chenu_server.errors import TokenInvalid
 from chenu_server.governance.identity.claims import token_of
 from chenu_server.governance.identity.model import ClaimNames, Issuer, VerifiedToken
+from chenu_server.ids import new_id
 
 ALGORITHM: Final = "HS256"
 KEY_BYTES: Final = 32
@@ -102,7 +102,7 @@ def issue(
         "aud": issuer.audience,
         "iat": now_s,
         "exp": now_s + lifetime_s,
-        "jti": str(uuid4()),
+        "jti": new_id(),
         names.principal_type: principal.type.value,
         names.identities: {name: sorted(set(roles)) for name, roles in identities.items()},
         **_delegation((principal.id, *acting_for), names),

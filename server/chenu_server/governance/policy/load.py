@@ -6,11 +6,12 @@ from importlib import resources
 from pathlib import Path
 
 from chenu_server.engine import PolicySet
+from chenu_server.governance.policy.decide import Policies
 
 _SHIPPED = ("base.cedar", "sensitive.cedar")
 
 
-def load_policies(operator_dir: Path | None) -> PolicySet:
+def load_policies(operator_dir: Path | None) -> Policies:
     """
     The policies of this server.
 
@@ -22,7 +23,8 @@ def load_policies(operator_dir: Path | None) -> PolicySet:
     folder = resources.files("chenu_server.governance.policy").joinpath("cedar")
     schema = folder.joinpath("schema.cedarschema").read_text(encoding="utf-8")
     shipped = [(name, folder.joinpath(name).read_text(encoding="utf-8")) for name in _SHIPPED]
-    return PolicySet(schema=schema, shipped=shipped, operator=_operator_files(operator_dir))
+    operator = _operator_files(operator_dir)
+    return Policies(PolicySet(schema=schema, shipped=shipped, operator=operator))
 
 
 def _operator_files(folder: Path | None) -> list[tuple[str, str]]:

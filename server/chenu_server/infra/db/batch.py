@@ -10,8 +10,9 @@ import structlog
 
 from chenu_server import failpoints
 from chenu_server.errors import InternalError
+from chenu_server.ids import new_id
 from chenu_server.infra.db.ledger_tables import ZERO_HASH, HeadRow
-from chenu_server.infra.db.sealing import ledger_writes, new_id
+from chenu_server.infra.db.sealing import ledger_writes
 from chenu_server.infra.db.session import (
     CommitUnknown,
     Fetch,

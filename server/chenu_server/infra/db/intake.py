@@ -1,9 +1,15 @@
-"""What waits for the writer's thread: units with a caller, and notes without one. Bounded."""
+"""What waits for the writer's thread: units with a caller, and notes without one. Bounded.
+
+The thread takes what waits once the event loop has taken in the last batch's answers. Both need
+the interpreter: a thread that went on at once would find the few units that came while it
+committed, and pay for a commit of theirs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import queue
+import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +31,7 @@ class WriterLimits:
     batch_max: int = 128
     note_delay_ms: int = 100
     answer_within_ms: int = 10_000
+    loop_within_ms: int = 5
     reconnect_delay_ms: int = 250
     overload_retry_ms: int = 100
 
@@ -50,6 +57,8 @@ class Intake:
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._notes: deque[Job] = deque()
         self._closed = False
+        self._answered = threading.Event()
+        self._answered.set()
 
     def __len__(self) -> int:
         """How many units wait."""
@@ -77,6 +86,10 @@ class Intake:
         if self._notes:
             self._queue.put(None)
 
+    def answered(self) -> None:
+        """The event loop has taken in the last batch's answers; a loop that is stuck never says."""
+        self._answered.set()
+
     def close(self) -> None:
         """Let `take` end once everything queued before has been taken."""
         self._closed = True
@@ -88,6 +101,7 @@ class Intake:
         The list is empty when `timeout_s` passed.
         """
         jobs: list[Job] = []
+        self._answered.wait(self._limits.loop_within_ms / 1_000)
         try:
             job = self._queue.get(block=not self._closed, timeout=timeout_s)
             while True:
@@ -99,7 +113,10 @@ class Intake:
         except queue.Empty:
             if self._closed and not jobs and not self._notes:
                 return None
-        return [*self._some_notes(), *(job for job in jobs if not job.abandoned)]
+        taken = [*self._some_notes(), *(job for job in jobs if not job.abandoned)]
+        if taken:
+            self._answered.clear()
+        return taken
 
     def _some_notes(self) -> list[Job]:
         count = min(len(self._notes), self._limits.batch_max)

@@ -15,12 +15,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
-from uuid import uuid4
 
 import sqlalchemy as sa
 import structlog
 
 from chenu_server import engine
+from chenu_server.ids import new_id
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, is_sqlite, writer_engine
 from chenu_server.infra.db.metadata import METADATA
 
@@ -123,7 +123,7 @@ class FileOwner:
         self._file.truncate(0)
         self._file.write(_label())
         self._file.flush()
-        self._owner_id = str(uuid4())
+        self._owner_id = new_id()
         self._engine = writer_engine(url)
         self._enter()
 
@@ -173,7 +173,7 @@ class SessionOwner:
 
     def __init__(self, url: str, *, lease_ms: int = LEASE_MS, renew_ms: int = RENEW_MS) -> None:
         self._engine = writer_engine(url).execution_options(isolation_level="AUTOCOMMIT")
-        self._owner_id = str(uuid4())
+        self._owner_id = new_id()
         self._values = {
             "owner_id": self._owner_id,
             "lock_key": lock_key(self._owner_id),

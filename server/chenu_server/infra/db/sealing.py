@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from chenu_server import engine
+from chenu_server.ids import new_ids
 from chenu_server.infra.db.ledger_tables import (
     BATCHES_MAP,
     ENTRIES_MAP,
@@ -21,15 +22,6 @@ from chenu_server.infra.db.session import Write
 from chenu_server.unit import EntryDraft
 
 SALT_BYTES: Final = 32
-
-
-def new_id() -> str:
-    """A UUID of version 7 (RFC 9562): made in time order, so that an index grows at one end."""
-    milliseconds = engine.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    head, tail = random >> 68, random & ((1 << 62) - 1)
-    text = f"{milliseconds << 80 | 0x7 << 76 | head << 64 | 0b10 << 62 | tail:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def ledger_writes(
@@ -51,7 +43,7 @@ def _sealed(
 ) -> tuple[list[EntryRow], list[PayloadRow]]:
     random = os.urandom(SALT_BYTES * len(drafts))
     salts = [random[at : at + SALT_BYTES] for at in range(0, len(random), SALT_BYTES)]
-    named = [(new_id(), draft) for draft in drafts]
+    named = list(zip(new_ids(len(drafts)), drafts, strict=True))
     sealed = engine.seal(
         origin=head.origin,
         ledger_number=head.ledger_number,

@@ -6,11 +6,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import uuid4
 
 import structlog
 
 from chenu_server.errors import GovernanceUnavailable
+from chenu_server.ids import new_id
 from chenu_server.infra.db.batch import Batch, Decided, Ledger
 from chenu_server.infra.db.committer import Committer
 from chenu_server.infra.db.intake import Intake, Job, WriterLimits
@@ -49,7 +49,7 @@ class SqlWriter:
         ledger_number: int = 0,
         on_commit: OnCommit = lambda rows: None,
         on_late: OnLate = lambda unit, outcome: None,
-        new_origin: Callable[[], str] = lambda: f"chenu/{uuid4()}",
+        new_origin: Callable[[], str] = lambda: f"chenu/{new_id()}",
     ) -> None:
         self._limits = limits or WriterLimits()
         self._intake = Intake(self._limits)
@@ -61,7 +61,7 @@ class SqlWriter:
         self._committer = Committer(
             store,
             Tables(tables),
-            Ledger(ledger_number, new_origin, writer_id or str(uuid4())),
+            Ledger(ledger_number, new_origin, writer_id or new_id()),
             self._limits,
             committed=lambda jobs, batch: self._in_loop(self._answer, jobs, batch),
             refused=lambda jobs: self._in_loop(self._refuse, jobs),
@@ -155,6 +155,12 @@ class SqlWriter:
                 _resolve(job.future, decided)
             elif decided.error is None:
                 self._guarded(self._on_late, job.unit, decided.outcome)
+        self._taken_in()
+
+    def _taken_in(self) -> None:
+        """Let the thread go on behind those whom the answers have woken."""
+        assert self._loop is not None
+        self._loop.call_soon(self._intake.answered)
 
     def _refuse(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
@@ -162,6 +168,7 @@ class SqlWriter:
                 log.warning("note_lost", unit=job.unit.name)
             elif not job.future.done():
                 job.future.set_exception(GovernanceUnavailable())
+        self._taken_in()
 
     def _guarded(self, call: Callable[..., None], *args: Any) -> None:
         """A listener's bug must not keep the batch's callers from their answers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Iterable
 
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection
@@ -11,6 +10,7 @@ from chenu.api.governance.v1 import (
     checkpoint_service_pb2,
     checkpoint_service_pb2_grpc,
 )
+from chenu.ids import new_id
 
 
 class Checkpoints:
@@ -70,7 +70,7 @@ class Checkpoints:
         """
         request = checkpoint_service_pb2.ResolveCheckpointRequest(
             checkpoint_id=checkpoint_id,
-            decision_id=decision_id or str(uuid.uuid4()),
+            decision_id=decision_id or new_id(),
             decision=checkpoint_service_pb2.CHECKPOINT_DECISION_APPROVE,
             reason=reason,
             expected_action_digest=expected_action_digest,
@@ -89,7 +89,7 @@ class Checkpoints:
         """Say no, and why. Pass the `decision_id` of the first try when you repeat it."""
         request = checkpoint_service_pb2.ResolveCheckpointRequest(
             checkpoint_id=checkpoint_id,
-            decision_id=decision_id or str(uuid.uuid4()),
+            decision_id=decision_id or new_id(),
             decision=checkpoint_service_pb2.CHECKPOINT_DECISION_REJECT,
             reason=reason,
         )

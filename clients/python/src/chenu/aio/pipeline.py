@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
@@ -14,6 +13,7 @@ from chenu.api.pipeline.v1 import (
     pipeline_service_pb2,
     pipeline_service_pb2_grpc,
 )
+from chenu.ids import new_id
 
 QUERY_TIMEOUT_S: Final = 300.0
 WATCH_TIMEOUT_S: Final = 86_400.0
@@ -166,5 +166,5 @@ def _request(
     else:
         request.CopyFrom(query)
     if not request.request_id and not request.validate_only:
-        request.request_id = str(uuid.uuid4())
+        request.request_id = new_id()
     return request

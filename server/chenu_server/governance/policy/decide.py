@@ -1,0 +1,43 @@
+"""What the policies say about a query. Pure: the same facts get the same verdict."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from chenu_server.engine import PolicyQuery, PolicySet, PolicyVerdict
+
+REMEMBERED_MAX: Final = 4_096
+
+
+class Facts(NamedTuple):
+    """What policies decide on; the fields of `engine.PolicyQuery`."""
+
+    principal_type: str
+    principal_id: str
+    identity_id: str
+    roles: tuple[str, ...]
+    acting_for: tuple[str, ...]
+    operation: str
+    intents: tuple[str, ...]
+    sphere: str
+    target_kind: str
+    target_id: str
+    target_sphere: str
+    spheres: tuple[str, ...]
+    cross_sphere: bool
+    sensitivity: str
+    agent_role: str
+    providers: tuple[str, ...]
+
+
+class Policies:
+    """A checked set of policies. It remembers its last verdicts: services repeat themselves."""
+
+    def __init__(self, policies: PolicySet) -> None:
+        self._policies = policies
+        self.revision: Final = policies.revision
+        self.evaluate = lru_cache(maxsize=REMEMBERED_MAX)(self._evaluate)
+
+    def _evaluate(self, facts: Facts) -> PolicyVerdict:
+        return self._policies.evaluate(PolicyQuery(**facts._asdict()))

@@ -1,0 +1,1 @@
+"""Tests of the policies as the server asks them."""
