@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import structlog
+from pydantic_core import to_json
 
 from chenu_server.infra.rpc.context import CALL
 
 REDACTED: Final = "[redacted]"
 SECRET_LENGTH_MIN: Final = 6  # a shorter one would redact words
+KNOWN_LENGTH_MAX: Final = 128
 
 # Keys whose text is secret whatever it looks like.
 _KEY: Final = re.compile(
@@ -39,7 +42,10 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = sorted({it for it in secrets if len(it) >= SECRET_LENGTH_MIN}, key=len)
-        self._secret = re.compile("|".join([*map(re.escape, reversed(known)), _SHAPES]))
+        secret = re.compile("|".join([*map(re.escape, reversed(known)), _SHAPES]))
+        self._text = partial(secret.sub, REDACTED)
+        # Identities, principals, peers and outcomes are a few texts that come again and again.
+        self._known_text = lru_cache(maxsize=4_096)(self._text)
 
     def __call__(self, logger: Any, method: str, event: Event) -> Event:
         """The structlog processor. Runs after exceptions became text."""
@@ -52,7 +58,7 @@ class Redaction:
         if isinstance(value, str):
             if _is_secret(name):
                 return REDACTED
-            return value if len(value) < SECRET_LENGTH_MIN else self._secret.sub(REDACTED, value)
+            return self._known_text(value) if len(value) <= KNOWN_LENGTH_MAX else self._text(value)
         if isinstance(value, bool | int | float | None):
             return value
         if isinstance(value, Mapping):
@@ -68,29 +74,33 @@ def _is_secret(name: str) -> bool:
 
 
 def configure(
-    *, level: str = "info", json: bool | None = None, secrets: Iterable[str] = ()
+    *, level: str = "info", as_json: bool | None = None, secrets: Iterable[str] = ()
 ) -> None:
     """Set up structlog and the standard library's logging, to stderr. Call it once, at start.
 
     Args:
         level: debug, info, warning or error.
-        json: One JSON object a line; None: unless stderr is a terminal.
+        as_json: One JSON object a line; None: unless stderr is a terminal.
         secrets: Values that never appear, whatever they look like.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
-    as_json = not sys.stderr.isatty() if json is None else json
+    if as_json is None:
+        as_json = not sys.stderr.isatty()
     before: list[Any] = [
+        structlog.processors.format_exc_info,
+        Redaction(secrets),
+        # What follows is ours, word for word: no secret can be in it.
         _bind_call,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        Redaction(secrets),
     ]
-    last = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    last: Any = structlog.dev.ConsoleRenderer()
+    if as_json:
+        last = structlog.processors.JSONRenderer(_json_line)
     structlog.configure(
         processors=[*before, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     _route_standard_logging(number, before, last)
@@ -106,6 +116,13 @@ def _route_standard_logging(level: int, before: list[Any], last: Any) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
+
+
+def _json_line(event: Event, **_: Any) -> str:
+    try:
+        return to_json(event, fallback=str).decode()
+    except ValueError:  # a lone surrogate, or bytes that are no text
+        return json.dumps(event, default=str)
 
 
 def _bind_call(logger: Any, method: str, event: Event) -> Event:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 from typing import Final, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from chenu.api.governance.v1 import action_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.errors import InvalidField
+from chenu_server.ids import new_id
 from chenu_server.pipeline.model import (
     CONTEXT_ITEMS_MAX,
     TEXT_MAX,
@@ -34,6 +36,10 @@ WISHES_MAX: Final = 16
 REASON_MAX: Final = 500
 COST_MAX: Final = 10**18
 OUTPUT_TOKENS_MAX: Final = 1_000_000
+
+_CANONICAL_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_NO_WISHES: Final = Routing()
+_NO_TARGET: Final = Target()
 
 E = TypeVar("E", bound=enum.StrEnum)
 
@@ -59,14 +65,14 @@ def request_from(request: pb.QueryRequest) -> QueryRequest:
     if request.tools:
         raise InvalidField("tools", "tools are not taken yet; leave the field empty")
     return QueryRequest(
-        request_id=request_id_from(request.request_id, "request_id") or str(uuid4()),
+        request_id=request_id_from(request.request_id, "request_id") or new_id(),
         text=text_from(request.text),
         intents=_intents(request),
         sphere=_sphere(request.sphere, "sphere") or Sphere.PERSONAL,
-        target=_target(request),
+        target=_target(request.target) if request.HasField("target") else _NO_TARGET,
         context_items=_items(request),
         agent_role=role_from(request.agent_role),
-        routing=routing_from(request.routing),
+        routing=routing_from(request.routing) if request.HasField("routing") else _NO_WISHES,
         max_output_tokens=output_tokens_from(request.max_output_tokens),
         max_cost_nanousd=cost_from(request.max_cost_nanousd),
         detached=request.detached,
@@ -77,8 +83,8 @@ def request_from(request: pb.QueryRequest) -> QueryRequest:
 
 def request_id_from(text: str, field: str) -> str:
     """The canonical form of a UUID; an empty one stays empty."""
-    if not text:
-        return ""
+    if not text or _CANONICAL_ID.fullmatch(text):
+        return text
     try:
         return str(UUID(text))
     except ValueError:
@@ -201,8 +207,7 @@ def _intents(request: pb.QueryRequest) -> tuple[Intent, ...]:
     return tuple(intent for intent in Intent if intent in declared)
 
 
-def _target(request: pb.QueryRequest) -> Target:
-    target = request.target
+def _target(target: action_pb2.Target) -> Target:
     if "/" in target.kind:  # kind/id is how policies and approvers name it: it must be one thing
         raise InvalidField("target.kind", "holds a slash; the thing's path belongs in target.id")
     return Target(

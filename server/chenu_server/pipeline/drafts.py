@@ -18,7 +18,11 @@ from chenu_server.pipeline.model import (
 
 def pipeline_start(sphere: str, intents: Sequence[Intent], agent_role: str) -> EventDraft:
     """The query was accepted; `intents` are the declared ones."""
-    body = {"sphere": sphere, "intents": list(intents), "agent_role": agent_role}
+    body = {
+        "sphere": sphere,
+        "intents": [intent.value for intent in intents],
+        "agent_role": agent_role,
+    }
     return EventDraft(EventKind.PIPELINE_START, body)
 
 

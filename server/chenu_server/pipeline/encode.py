@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2, principal_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
+from chenu_server.caller import PrincipalType
 from chenu_server.infra.rpc.times import duration_of, timestamp_of
 from chenu_server.pipeline.decide import error_of, reason_name
 from chenu_server.pipeline.events import Event, EventKind
@@ -15,17 +17,30 @@ from chenu_server.pipeline.model import (
     Intent,
     Lane,
     LaneReport,
+    LaneStatus,
     Outcome,
     QueryStatus,
     Route,
+    Sphere,
     TokenUsage,
 )
 from chenu_server.pipeline.records import Query
 
 Body = Mapping[str, Any]
 
+
+def _by_value(wire: Any, prefix: str, kind: type[enum.StrEnum]) -> dict[str, Any]:
+    """A wire enum's numbers by the values of the model's enum."""
+    return {each.value: wire.Value(f"{prefix}_{each.name}") for each in kind}
+
+
 _KINDS: Final = {kind: event_pb2.EventType.Value(f"EVENT_TYPE_{kind.name}") for kind in EventKind}
 _LANES: Final = {lane.value: message_pb2.Lane.Value(lane.value.upper()) for lane in Lane}
+_LANE_STATUSES: Final = _by_value(message_pb2.LaneStatus, "LANE_STATUS", LaneStatus)
+_STATES: Final = _by_value(message_pb2.QueryState, "QUERY_STATE", QueryStatus)
+_INTENTS: Final = _by_value(action_pb2.Intent, "INTENT", Intent)
+_SPHERES: Final = _by_value(action_pb2.Sphere, "SPHERE", Sphere)
+_PRINCIPALS: Final = _by_value(access_pb2.PrincipalType, "PRINCIPAL_TYPE", PrincipalType)
 _STOPS: Final = {
     "stop": message_pb2.STOP_REASON_END,
     "length": message_pb2.STOP_REASON_LENGTH,
@@ -36,8 +51,7 @@ _STOPS: Final = {
 def principal_of(text: str) -> principal_pb2.Principal:
     """A principal from its `type:id` form."""
     kind, _, name = text.partition(":")
-    type_ = access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{kind.upper()}")
-    return principal_pb2.Principal(type=type_, id=name)
+    return principal_pb2.Principal(type=_PRINCIPALS[kind], id=name)
 
 
 def query_of(query: Query) -> message_pb2.Query:
@@ -46,11 +60,13 @@ def query_of(query: Query) -> message_pb2.Query:
     return message_pb2.Query(
         request_id=query.request_id,
         identity_id=query.identity_id,
-        principal=principal_of(f"{query.principal_type.value}:{query.principal_id}"),
-        state=_state(query.status),
+        principal=principal_pb2.Principal(
+            type=_PRINCIPALS[query.principal_type], id=query.principal_id
+        ),
+        state=_STATES[query.status],
         lanes=[lane_of(report) for report in query.lanes],
-        intents=[_intent(name) for name in query.intents],
-        sphere=action_pb2.Sphere.Value(f"SPHERE_{query.sphere.upper()}"),
+        intents=[_INTENTS[name] for name in query.intents],
+        sphere=_SPHERES[query.sphere],
         checkpoint_id=query.checkpoint_id,
         route=_route_of(query),
         tokens_used=query.usage.total,
@@ -84,8 +100,8 @@ def answer_of(query: Query, text: str) -> message_pb2.Answer:
 def lane_of(report: LaneReport) -> message_pb2.LaneReport:
     """One lane's report."""
     return message_pb2.LaneReport(
-        lane=_LANES[report.lane.value],
-        status=_lane_status(report.status.value),
+        lane=_LANES[report.lane],
+        status=_LANE_STATUSES[report.status],
         duration=duration_of(report.duration_us),
         summary=report.summary,
     )
@@ -170,8 +186,8 @@ _Made = tuple[str, Any]
 
 def _start(body: Body, query: Query | None) -> _Made:
     return "pipeline_start", event_pb2.PipelineStart(
-        intents=[_intent(name) for name in body["intents"]],
-        sphere=action_pb2.Sphere.Value(f"SPHERE_{body['sphere'].upper()}"),
+        intents=[_INTENTS[name] for name in body["intents"]],
+        sphere=_SPHERES[body["sphere"]],
     )
 
 
@@ -182,7 +198,7 @@ def _lane_start(body: Body, query: Query | None) -> _Made:
 def _lane_complete(body: Body, query: Query | None) -> _Made:
     report = message_pb2.LaneReport(
         lane=_LANES[body["lane"]],
-        status=_lane_status(body["status"]),
+        status=_LANE_STATUSES[body["status"]],
         duration=duration_of(body["duration_us"]),
         summary=body["summary"],
     )
@@ -294,18 +310,6 @@ _BODIES: Final[dict[EventKind, Callable[[Body, Query | None], _Made]]] = {
     EventKind.PIPELINE_COMPLETE: _complete,
     EventKind.PIPELINE_ERROR: _error,
 }
-
-
-def _state(status: QueryStatus) -> message_pb2.QueryState.ValueType:
-    return message_pb2.QueryState.Value(f"QUERY_STATE_{status.name}")
-
-
-def _lane_status(text: str) -> message_pb2.LaneStatus.ValueType:
-    return message_pb2.LaneStatus.Value(f"LANE_STATUS_{text.upper()}")
-
-
-def _intent(name: str) -> action_pb2.Intent.ValueType:
-    return action_pb2.Intent.Value(f"INTENT_{Intent(name).name}")
 
 
 def _route_of(query: Query) -> message_pb2.Route:

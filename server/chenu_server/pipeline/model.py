@@ -212,7 +212,10 @@ class Scored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Lane C's last step: the chain, best first, and why it is so."""
+    """Lane C's last step: the chain, best first, and why it is so.
+
+    `candidates` and `exclusions` are filled for who asked for the reasons, and without a chain.
+    """
 
     chain: tuple[Candidate, ...]
     candidates: tuple[Scored, ...]

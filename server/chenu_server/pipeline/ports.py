@@ -286,10 +286,17 @@ class Router(Protocol):
     """Which models may answer, best first."""
 
     def route(
-        self, request: QueryRequest, *, system: str, user: str, output_cap: int, ceiling: int
+        self,
+        request: QueryRequest,
+        *,
+        system: str,
+        user: str,
+        output_cap: int,
+        ceiling: int,
+        explained: bool,
     ) -> Route:
         """
-        The chain and why; a `ceiling` of 0 means none.
+        The chain, and if it is to be `explained` or there is none, why; a `ceiling` of 0 is none.
 
         Raises:
             NotFound: The preferred provider or model is not in the catalogue.

@@ -70,7 +70,14 @@ class CatalogueRouter:
         self._snapshot = _snapshot_of(records, self._providers)
 
     def route(
-        self, request: QueryRequest, *, system: str, user: str, output_cap: int, ceiling: int
+        self,
+        request: QueryRequest,
+        *,
+        system: str,
+        user: str,
+        output_cap: int,
+        ceiling: int,
+        explained: bool,
     ) -> Route:
         """See `pipeline.ports.Router`."""
         snapshot = self._snapshot
@@ -81,7 +88,15 @@ class CatalogueRouter:
         )
         if decision.unknown_preferred is not None:
             raise NotFound("model or provider", decision.unknown_preferred)
-        return _route(snapshot.models, decision, bodies, extra, self._chain_max)
+        chain = _chain(snapshot.models, decision, bodies, extra, self._chain_max)
+        told = explained or not chain
+        return Route(
+            chain=chain,
+            candidates=_candidates(snapshot.models, decision) if told else (),
+            exclusions=_exclusions(snapshot.models, decision) if told else (),
+            dearest_bound_nanousd=decision.dearest_bound,
+            price_unknown=decision.price_unknown_only,
+        )
 
     def _body_bytes(
         self, snapshot: _Snapshot, system: str, user: str, output_cap: int
@@ -166,45 +181,47 @@ def _engine_query(
     )
 
 
-def _route(
+def _chain(
     models: tuple[ModelRecord, ...],
     decision: engine.Decision,
     bodies: Sequence[int],
     extra: Sequence[int],
     chain_max: int,
-) -> Route:
+) -> tuple[Candidate, ...]:
     bounds = {scored.index: scored.bound for scored in decision.candidates}
-    return Route(
-        chain=tuple(
-            Candidate(
-                provider=models[index].provider,
-                model=models[index].name,
-                bound_nanousd=bounds[index],
-                body_bytes=bodies[index],
-                extra_tokens=extra[index],
-                rates=models[index].rates or _NO_RATES,
-            )
-            for index in decision.chain[:chain_max]
-        ),
-        candidates=tuple(
-            Scored(
-                provider=models[each.index].provider,
-                model=models[each.index].name,
-                score=each.score,
-                quality=each.quality,
-                speed=each.speed,
-                cost=each.cost,
-                bound_nanousd=each.bound,
-            )
-            for each in decision.candidates
-        ),
-        exclusions=tuple(
-            Exclusion(provider=model.provider, model=model.name, reason=reason)
-            for model, reason in sorted(
-                ((models[index], reason) for index, reason in decision.exclusions),
-                key=lambda each: (each[0].provider, each[0].name),
-            )
-        ),
-        dearest_bound_nanousd=decision.dearest_bound,
-        price_unknown=decision.price_unknown_only,
+    return tuple(
+        Candidate(
+            provider=models[index].provider,
+            model=models[index].name,
+            bound_nanousd=bounds[index],
+            body_bytes=bodies[index],
+            extra_tokens=extra[index],
+            rates=models[index].rates or _NO_RATES,
+        )
+        for index in decision.chain[:chain_max]
+    )
+
+
+def _candidates(models: tuple[ModelRecord, ...], decision: engine.Decision) -> tuple[Scored, ...]:
+    return tuple(
+        Scored(
+            provider=models[each.index].provider,
+            model=models[each.index].name,
+            score=each.score,
+            quality=each.quality,
+            speed=each.speed,
+            cost=each.cost,
+            bound_nanousd=each.bound,
+        )
+        for each in decision.candidates
+    )
+
+
+def _exclusions(
+    models: tuple[ModelRecord, ...], decision: engine.Decision
+) -> tuple[Exclusion, ...]:
+    excluded = ((models[index], reason) for index, reason in decision.exclusions)
+    return tuple(
+        Exclusion(provider=model.provider, model=model.name, reason=reason)
+        for model, reason in sorted(excluded, key=lambda each: (each[0].provider, each[0].name))
     )

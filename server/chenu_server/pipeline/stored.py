@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from chenu_server.caller import Role
 from chenu_server.pipeline.model import (
@@ -19,9 +20,6 @@ from chenu_server.pipeline.model import (
     Target,
 )
 
-# Made once: `json.dumps` with options makes an encoder for each call.
-_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 def request_json(request: QueryRequest) -> str:
     """The request as compact JSON; fields at their defaults are left out."""
@@ -29,7 +27,7 @@ def request_json(request: QueryRequest) -> str:
     values: dict[str, Any] = {
         "request_id": request.request_id,
         "text": request.text,
-        "intents": list(request.intents),
+        "intents": [intent.value for intent in request.intents],
         "sphere": request.sphere.value,
         "target": [target.operation, target.kind, target.id, target.sphere or ""],
         "items": [
@@ -41,12 +39,12 @@ def request_json(request: QueryRequest) -> str:
         "flags": [request.detached, request.resume_on_approval],
     }
     kept = {key: value for key, value in values.items() if value}
-    return _COMPACT(kept)
+    return to_json(kept).decode()
 
 
 def request_from(text: str) -> QueryRequest:
     """The request that `request_json` stored."""
-    values = json.loads(text)
+    values = from_json(text)
     operation, kind, id_, sphere = values["target"]
     cap, cost = values["caps"]
     detached, resume = values["flags"]
@@ -81,9 +79,9 @@ def plan_json(
 ) -> str:
     """A plan as compact JSON."""
     values = {
-        "roles": sorted(roles),
+        "roles": sorted(role.value for role in roles),
         "analysis": {
-            "intents": list(analysis.intents),
+            "intents": [intent.value for intent in analysis.intents],
             "confidence": analysis.confidence,
             "entities": [list(each) for each in analysis.entities],
             "keywords": list(analysis.keywords),
@@ -92,17 +90,17 @@ def plan_json(
         "snapshot": {
             "id": snapshot.snapshot_id,
             "hash": snapshot.content_hash.hex(),
-            "spheres": list(snapshot.spheres),
+            "spheres": [sphere.value for sphere in snapshot.spheres],
             "crosses": snapshot.crosses_spheres,
         },
         "max_cost_nanousd": encoded.max_cost_nanousd,
     }
-    return _COMPACT(values)
+    return to_json(values).decode()
 
 
 def plan_from(text: str) -> Plan:
     """The plan that `plan_json` stored."""
-    values = json.loads(text)
+    values = from_json(text)
     found, frozen = values["analysis"], values["snapshot"]
     analysis = Analysis(
         intents=tuple(Intent(name) for name in found["intents"]),

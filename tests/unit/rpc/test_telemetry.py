@@ -16,7 +16,7 @@ PROGRAM = """
 import logging, structlog
 from chenu_server.infra import telemetry
 from chenu_server.infra.rpc.context import CALL, Call
-telemetry.configure(level="info", json=True, secrets=["provider-key-1"])
+telemetry.configure(level="info", as_json=True, secrets=["provider-key-1"])
 log = structlog.get_logger()
 log.debug("quiet")
 log.info("started", key="provider-key-1 was read", port=1)
@@ -26,6 +26,7 @@ try:
 except ValueError:
     log.exception("failed")
 logging.getLogger("library").warning("connecting with %s", "provider-key-1")
+log.info("odd", text=chr(0xD800), data=bytes([255]), error=KeyError("x"))
 """
 
 
@@ -79,14 +80,15 @@ def test_numbers_and_words_are_left_alone() -> None:
 
 
 def test_every_line_is_json_with_its_call_and_without_secrets() -> None:
-    """Also a stack, and what a library logs by itself."""
+    """Also a stack, what a library logs by itself, and text that is none."""
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=50, check=True
     )
 
     lines = [json.loads(line) for line in run.stderr.splitlines()]
-    assert ["started", "failed", "connecting with " + REDACTED] == [line["event"] for line in lines]
-    assert ["info", "error", "warning"] == [line["level"] for line in lines]
-    assert [None, "t", "t"] == [line.get("trace_id") for line in lines]
+    said = ["started", "failed", "connecting with " + REDACTED, "odd"]
+    assert said == [line["event"] for line in lines]
+    assert ["info", "error", "warning", "info"] == [line["level"] for line in lines]
+    assert [None, "t", "t", "t"] == [line.get("trace_id") for line in lines]
     assert "ValueError" in lines[1]["exception"]
     assert "provider-key-1" not in run.stderr

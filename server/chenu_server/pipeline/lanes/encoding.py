@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chenu_server.caller import Caller
 from chenu_server.pipeline import canonical
 from chenu_server.pipeline.lanes.steps import Proceed
@@ -60,7 +62,14 @@ class EncodingLane:
         user = _user_text(request)
         ceiling = request.max_cost_nanousd
         wanted = request.max_output_tokens or self._default_cap
-        route = self._route(request, system, user, wanted, approved_max_nanousd or ceiling)
+        route = self._route(
+            request,
+            system,
+            user,
+            wanted,
+            approved_max_nanousd or ceiling,
+            explained=request.validate_only,
+        )
         max_cost = approved_max_nanousd or ceiling or route.dearest_bound_nanousd
         digest = canonical.action_digest(
             caller,
@@ -85,19 +94,31 @@ class EncodingLane:
         system = _NOVA if request.agent_role == NOVA_ROLE else _PLAIN
         wanted = request.max_output_tokens or self._default_cap
         user = _user_text(request)
-        return self._route(request, system, user, wanted, request.max_cost_nanousd)
+        ceiling = request.max_cost_nanousd
+        return self._route(request, system, user, wanted, ceiling, explained=True)
 
     def _route(
-        self, request: QueryRequest, system: str, user: str, wanted: int, ceiling: int
+        self,
+        request: QueryRequest,
+        system: str,
+        user: str,
+        wanted: int,
+        ceiling: int,
+        *,
+        explained: bool,
     ) -> Route:
-        route = self._router.route(
-            request, system=system, user=user, output_cap=wanted, ceiling=ceiling
+        route_at = partial(
+            self._router.route,
+            request,
+            system=system,
+            user=user,
+            ceiling=ceiling,
+            explained=explained,
         )
+        route = route_at(output_cap=wanted)
         if route.chain or request.max_output_tokens or not ceiling:
             return route
-        return self._router.route(
-            request, system=system, user=user, output_cap=self._least_cap, ceiling=ceiling
-        )
+        return route_at(output_cap=self._least_cap)
 
 
 def _user_text(request: QueryRequest) -> str:
