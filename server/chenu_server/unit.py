@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 R = TypeVar("R", bound="Row")
 T_co = TypeVar("T_co", covariant=True)
@@ -49,8 +49,7 @@ class Lookup(Generic[R]):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ById:
+class ById(NamedTuple):
     """Load the row of `kind` with this primary key, if there is one."""
 
     kind: type[Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from chenu_server import errors
 from chenu_server.caller import Caller, Principal, Role
@@ -24,15 +25,19 @@ from chenu_server.unit import EntryDraft, Moment, Rows
 CHUNK_CHARACTERS = 16_384
 
 
-def append(rows: Rows, query: Query, new: Iterable[EventDraft], now: Moment) -> Query:
-    """Put the events behind the log's last one; the query with its new count, not yet put."""
-    first = query.event_count + 1
+def append(
+    rows: Rows, query: Query, new: Iterable[EventDraft], now: Moment, **changes: Any
+) -> Query:
+    """Put the events behind the log's last one; the query with its new count, not yet put.
+
+    `changes` are other fields of the query. A query is large: what a unit knows of its changes
+    goes into one copy.
+    """
+    first, now_us = query.event_count + 1, now.now_us
     events = tuple(
-        Event(sequence=first + index, kind=draft.kind, time_us=now.now_us, body=draft.body)
-        for index, draft in enumerate(new)
+        Event(sequence=sequence, kind=draft.kind, time_us=now_us, body=draft.body)
+        for sequence, draft in enumerate(new, first)
     )
-    if not events:
-        return query
     segment = EventSegment(
         identity_id=query.identity_id,
         request_id=query.request_id,
@@ -40,7 +45,8 @@ def append(rows: Rows, query: Query, new: Iterable[EventDraft], now: Moment) -> 
         events=events,
     )
     rows.put(segment)
-    return replace(query, event_count=query.event_count + len(events), updated_us=now.now_us)
+    count = query.event_count + len(events)
+    return replace(query, event_count=count, updated_us=now_us, **changes)
 
 
 def close(
@@ -54,9 +60,17 @@ def close(
     """End the query: its last lanes, the one final event, the row."""
     lanes, ends = _end_lanes(query.lanes, status)
     final = drafts.pipeline_end(outcome, query.output_length)
-    query = replace(query, status=status, outcome=outcome, lanes=lanes, ended_us=now.now_us)
-    query = append(rows, query, [*new, *ends, final], now)
-    query = replace(query, owner_id="", updated_us=now.now_us)
+    query = append(
+        rows,
+        query,
+        [*new, *ends, final],
+        now,
+        status=status,
+        outcome=outcome,
+        lanes=lanes,
+        owner_id="",
+        ended_us=now.now_us,
+    )
     rows.put(query)
     return query
 
@@ -75,7 +89,7 @@ def _end_lanes(
         kept.append(report)
         ends += [drafts.lane_start(lane)] if lane is Lane.AUDIT else []
         ends.append(drafts.lane_end(report))
-    return tuple(sorted(kept, key=lambda report: LANES.index(report.lane))), ends
+    return lanes_with((), *kept), ends
 
 
 def _last_status(lane: Lane, status: QueryStatus) -> LaneStatus:
@@ -85,11 +99,10 @@ def _last_status(lane: Lane, status: QueryStatus) -> LaneStatus:
     return LaneStatus.FAILED if lane is Lane.CHECKPOINT and refused else LaneStatus.SKIPPED
 
 
-def with_report(query: Query, report: LaneReport) -> Query:
-    """The query with one more lane's report, in place of an earlier one of that lane."""
-    others = [each for each in query.lanes if each.lane is not report.lane]
-    lanes = sorted([*others, report], key=lambda each: LANES.index(each.lane))
-    return replace(query, lanes=tuple(lanes))
+def lanes_with(reports: Sequence[LaneReport], *more: LaneReport) -> tuple[LaneReport, ...]:
+    """Reports in the order of the lanes; a later one takes the place of its lane's earlier one."""
+    by_lane = {report.lane: report for report in (*reports, *more)}
+    return tuple(by_lane[lane] for lane in LANES if lane in by_lane)
 
 
 def chunks_of(query: Query, attempt: int, output: str) -> list[OutputChunk]:

@@ -10,7 +10,13 @@ from chenu_server.infra.db.reader import Reader
 from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.ports import QueryFilter
 from chenu_server.pipeline.records import EventSegment, OutputChunk, Query, QueryContent
-from chenu_server.pipeline.tables import OUTPUT_CHUNKS, QUERIES, QUERY_CONTENTS, QUERY_EVENTS
+from chenu_server.pipeline.tables import (
+    OUTPUT_CHUNKS,
+    QUERIES,
+    QUERY_CONTENTS,
+    QUERY_EVENTS,
+    UNFINISHED,
+)
 
 
 class SqlQueries:
@@ -63,7 +69,7 @@ class SqlQueries:
         """Approved queries that said `resume_on_approval`."""
         columns = QUERIES.c
         wanted = sa.select(QUERIES).where(
-            columns.status == QueryStatus.APPROVED, columns.resume_on_approval.is_(True)
+            UNFINISHED, columns.status == QueryStatus.APPROVED, columns.resume_on_approval.is_(True)
         )
         return [Query(**row._mapping) for row in await self._reader.rows(wanted)]
 
@@ -71,7 +77,7 @@ class SqlQueries:
         """Identity and id of queries that an owner left running."""
         columns = QUERIES.c
         wanted = sa.select(columns.identity_id, columns.request_id).where(
-            columns.status == QueryStatus.RUNNING, columns.owner_id == owner_id
+            UNFINISHED, columns.status == QueryStatus.RUNNING, columns.owner_id == owner_id
         )
         rows = await self._reader.rows(wanted.limit(count))
         return [(row.identity_id, row.request_id) for row in rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from chenu_server.errors import BudgetExhausted, ChenuError
 from chenu_server.governance.budgets import decide as budgets
@@ -99,7 +98,7 @@ class Admit:
         notice: list[EventDraft] = []
         if isinstance(error, BudgetExhausted):
             notice = [drafts.budget_exceeded(error.scope)]
-        query = self._query(QueryStatus.FAILED, report, now)
+        query = self._query(QueryStatus.FAILED, (report,), now)
         events = [*self._asked.drafts, *notice, drafts.lane_end(report)]
         query = decide.close(rows, query, QueryStatus.FAILED, outcome, events, now)
         rows.put(self._asked.content)
@@ -113,9 +112,10 @@ class Admit:
         self._hold(rows, judged, now, owner_id="", expires_us=checkpoint.expires_us)
         report = self._report(LaneStatus.COMPLETED, now, ",".join(judged.policies))
         blocked = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.BLOCKED, duration_us=0)
-        query = self._query(QueryStatus.BLOCKED, report, now)
-        query = replace(
-            decide.with_report(query, blocked),
+        query = self._query(
+            QueryStatus.BLOCKED,
+            (report, blocked),
+            now,
             checkpoint_id=checkpoint.checkpoint_id,
             output_cap=judged.output_cap,
         )
@@ -193,9 +193,8 @@ class Admit:
         self._hold(rows, judged, now, owner_id=self._rules.owner_id, expires_us=0)
         report = self._report(LaneStatus.COMPLETED, now)
         skipped = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.SKIPPED, duration_us=0)
-        query = replace(
-            decide.with_report(self._query(QueryStatus.RUNNING, report, now), skipped),
-            output_cap=judged.output_cap,
+        query = self._query(
+            QueryStatus.RUNNING, (report, skipped), now, output_cap=judged.output_cap
         )
         rows.put(self._asked.content)
         rows.record(
@@ -259,7 +258,15 @@ class Admit:
             **more,
         )
 
-    def _query(self, status: QueryStatus, report: LaneReport, now: Moment) -> Query:
+    def _query(
+        self,
+        status: QueryStatus,
+        reports: tuple[LaneReport, ...],
+        now: Moment,
+        *,
+        checkpoint_id: str = "",
+        output_cap: int = 0,
+    ) -> Query:
         asked, caller = self._asked, self._asked.caller
         running = status is QueryStatus.RUNNING
         return Query(
@@ -277,17 +284,17 @@ class Admit:
             intents=tuple(intent.value for intent in asked.analysis.intents),
             action_digest=asked.encoded.action_digest,
             context_hash=asked.snapshot.content_hash,
-            checkpoint_id="",
+            checkpoint_id=checkpoint_id,
             provider="",
             model="",
             chain=tuple(f"{each.provider}/{each.model}" for each in asked.encoded.route.chain),
             stop_reason="",
-            output_cap=0,
+            output_cap=output_cap,
             usage=TokenUsage(),
             cost_nanousd=0,
             estimated=False,
             attempts=0,
-            lanes=(*asked.lanes, report),
+            lanes=(*asked.lanes, *reports),
             outcome=Outcome(),
             event_count=0,
             output_length=0,

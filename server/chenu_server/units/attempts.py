@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from chenu_server.governance.limits import decide as limits
 from chenu_server.governance.limits.model import Slot
@@ -32,37 +33,33 @@ def open_attempt(
     slot: Slot,
     events: Sequence[EventDraft],
     now: Moment,
+    **changes: Any,
 ) -> Admitted:
-    """Write the first candidate's attempt and its `execute` entry; the query is put too."""
-    first = chain[0]
-    attempt = Attempt(
-        identity_id=query.identity_id,
-        request_id=query.request_id,
-        attempt=query.attempts + 1,
-        state=AttemptState.EXECUTING,
-        provider=first.provider,
-        model=first.model,
-        slot=slot.slot,
-        bound_nanousd=first.bound_nanousd,
-        cost_nanousd=0,
-        estimated=False,
-        rates_source=first.rates.source,
-        usage=TokenUsage(),
-        failure="",
-        admitted_us=now.now_us,
-        ended_us=0,
+    """Write the first candidate's attempt and its `execute` entry; the query is put too.
+
+    `changes` are fields of the query that the unit changes besides.
+    """
+    attempt = _executing(query, chain[0], slot, now)
+    output_cap = changes.get("output_cap", query.output_cap)
+    call = drafts.call_start(attempt.attempt, attempt.provider, attempt.model, output_cap)
+    query = decide.append(
+        rows,
+        query,
+        [*events, call],
+        now,
+        attempts=attempt.attempt,
+        provider=attempt.provider,
+        model=attempt.model,
+        **changes,
     )
-    query = replace(query, attempts=attempt.attempt, provider=first.provider, model=first.model)
-    call = drafts.call_start(attempt.attempt, first.provider, first.model, query.output_cap)
-    query = decide.append(rows, query, [*events, call], now)
     rows.put(query)
     rows.put(attempt)
     details = payload(
         action_digest=query.action_digest.hex(),
         attempt=attempt.attempt,
-        bound_nanousd=first.bound_nanousd,
-        model=first.model,
-        provider=first.provider,
+        bound_nanousd=attempt.bound_nanousd,
+        model=attempt.model,
+        provider=attempt.provider,
         slot=slot.slot,
     )
     rows.record(decide.entry(query, "execute", "execute", "", details))
@@ -76,8 +73,28 @@ def open_attempt(
     )
 
 
-def end_attempt(rows: Rows, query: Query, ended: AttemptEnd, now: Moment) -> Query:
-    """Put the attempt as it ended and add what it used to the query."""
+def _executing(query: Query, candidate: Candidate, slot: Slot, now: Moment) -> Attempt:
+    return Attempt(
+        identity_id=query.identity_id,
+        request_id=query.request_id,
+        attempt=query.attempts + 1,
+        state=AttemptState.EXECUTING,
+        provider=candidate.provider,
+        model=candidate.model,
+        slot=slot.slot,
+        bound_nanousd=candidate.bound_nanousd,
+        cost_nanousd=0,
+        estimated=False,
+        rates_source=candidate.rates.source,
+        usage=TokenUsage(),
+        failure="",
+        admitted_us=now.now_us,
+        ended_us=0,
+    )
+
+
+def end_attempt(rows: Rows, query: Query, ended: AttemptEnd, now: Moment, **changes: Any) -> Query:
+    """Put the attempt as it ended and add what it used, and `changes`, to the query."""
     rows.put(
         replace(
             ended.attempt,
@@ -94,7 +111,7 @@ def end_attempt(rows: Rows, query: Query, ended: AttemptEnd, now: Moment) -> Que
         usage=_sum(query.usage, ended.usage),
         cost_nanousd=query.cost_nanousd + ended.charge_nanousd,
         estimated=query.estimated or ended.estimated,
-        stop_reason=ended.stop_reason,
+        **{"stop_reason": ended.stop_reason, **changes},
     )
 
 

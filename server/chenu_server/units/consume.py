@@ -111,15 +111,19 @@ class Consume:
         assert isinstance(covered, budgets.Held), "judge has found room on these very rows"
         rows.put(checkpoints.consume(checkpoint, now))
         report = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.COMPLETED, duration_us=0)
-        query = replace(
-            decide.with_report(query, report),
+        return open_attempt(
+            rows,
+            query,
+            judged.chain,
+            taken,
+            [drafts.lane_end(report), drafts.lane_start(Lane.EXECUTION)],
+            now,
+            lanes=decide.lanes_with(query.lanes, report),
             status=QueryStatus.RUNNING,
             owner_id=self._rules.owner_id,
             deadline_ms=self._asked.deadline_ms,
             output_cap=judged.output_cap,
         )
-        events = [drafts.lane_end(report), drafts.lane_start(Lane.EXECUTION)]
-        return open_attempt(rows, query, judged.chain, taken, events, now)
 
 
 def _refuse(

@@ -46,7 +46,8 @@ class Recover:
         self._charge(rows, charge, now)
         report = LaneReport(lane=Lane.EXECUTION, status=LaneStatus.FAILED, duration_us=0)
         query = replace(
-            decide.with_report(query, report),
+            query,
+            lanes=decide.lanes_with(query.lanes, report),
             cost_nanousd=query.cost_nanousd + charge,
             estimated=True,
         )

@@ -133,7 +133,7 @@ def _approve(
     rows.put(checkpoint)
     rows.put(replace(held, expires_us=checkpoint.use_before_us))
     event = _resolved_event(EventKind.CHECKPOINT_APPROVED, checkpoint)
-    query = decide.append(rows, replace(query, status=QueryStatus.APPROVED), [event], now)
+    query = decide.append(rows, query, [event], now, status=QueryStatus.APPROVED)
     rows.put(query)
     rows.record(_entry(query, checkpoint, "approve"))
 
@@ -175,7 +175,7 @@ def close_waiting(
 ) -> Query:
     """End a query that never ran, with its entry."""
     ended = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.FAILED, duration_us=0)
-    query = decide.with_report(query, ended)
+    query = replace(query, lanes=decide.lanes_with(query.lanes, ended))
     new = [*events, drafts.lane_end(ended)]
     query = decide.close(rows, query, status, decide.outcome_of(error), new, now)
     rows.record(entry)

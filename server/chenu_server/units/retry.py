@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
@@ -53,7 +52,6 @@ class Retry:
         held = budgets.post_part(rows, held, charge, estimated=self._asked.ended.estimated)
         covered = budgets.top_up(rows, held, chain[0].bound_nanousd)
         assert isinstance(covered, budgets.Held), "the room was measured on these very rows"
-        query = end_attempt(rows, self._asked.query, self._asked.ended, now)
-        query = replace(query, stop_reason="")
+        query = end_attempt(rows, self._asked.query, self._asked.ended, now, stop_reason="")
         ended = end_event(self._asked.ended, will_retry=True)
         return open_attempt(rows, query, chain, taken, [ended], now)

@@ -9,7 +9,6 @@ from hashlib import sha256
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.pipeline import decide, drafts
-from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
 from chenu_server.pipeline.ports import AttemptEnd, Settlement
 from chenu_server.pipeline.records import Query
@@ -45,9 +44,14 @@ class Settle:
             return stored
         ended = self._ended(stored)
         self._post(rows, ended, now)
-        query, events = self._end_execution(rows, stored, ended, now)
-        query, events = self._end_audit(query, events, now)
-        query = replace(query, output_length=len(self._asked.output.encode()))
+        execution, audit = self._execution(stored), self._audit(now)
+        query = self._with_attempt(rows, stored, ended, now, (execution, audit))
+        events = [
+            *([end_event(ended, will_retry=False)] if ended else []),
+            drafts.lane_end(execution),
+            drafts.lane_start(Lane.AUDIT),
+            drafts.lane_end(audit),
+        ]
         query = decide.close(rows, query, self._asked.status, self._asked.outcome, events, now)
         for chunk in decide.chunks_of(query, query.attempts, self._asked.output):
             rows.put(chunk)
@@ -86,28 +90,31 @@ class Settle:
         if held.state is ReservationState.EXPIRED and beyond > 0:
             budgets.late_post(rows, held, beyond, estimated=ended.estimated)
 
-    def _end_execution(
-        self, rows: Rows, query: Query, ended: AttemptEnd | None, now: Moment
-    ) -> tuple[Query, list[EventDraft]]:
-        events: list[EventDraft] = []
-        if ended is not None:
-            query = end_attempt(rows, query, ended, now)
-            events.append(end_event(ended, will_retry=False))
-        report = LaneReport(
+    def _with_attempt(
+        self,
+        rows: Rows,
+        query: Query,
+        ended: AttemptEnd | None,
+        now: Moment,
+        reports: Sequence[LaneReport],
+    ) -> Query:
+        lanes = decide.lanes_with(query.lanes, *reports)
+        length = len(self._asked.output.encode())
+        if ended is None:
+            return replace(query, lanes=lanes, output_length=length)
+        return end_attempt(rows, query, ended, now, lanes=lanes, output_length=length)
+
+    def _execution(self, query: Query) -> LaneReport:
+        return LaneReport(
             lane=Lane.EXECUTION,
             status=LaneStatus.FAILED if self._failed else LaneStatus.COMPLETED,
             duration_us=self._asked.execution_us,
             summary=f"{query.provider}/{query.model}",
         )
-        return decide.with_report(query, report), [*events, drafts.lane_end(report)]
 
-    def _end_audit(
-        self, query: Query, events: Sequence[EventDraft], now: Moment
-    ) -> tuple[Query, list[EventDraft]]:
+    def _audit(self, now: Moment) -> LaneReport:
         duration_us = max((now.mono_ns - self._asked.lane_started_ns) // 1_000, 0)
-        report = LaneReport(lane=Lane.AUDIT, status=LaneStatus.COMPLETED, duration_us=duration_us)
-        audit = [drafts.lane_start(Lane.AUDIT), drafts.lane_end(report)]
-        return decide.with_report(query, report), [*events, *audit]
+        return LaneReport(lane=Lane.AUDIT, status=LaneStatus.COMPLETED, duration_us=duration_us)
 
     def _entry(self, query: Query) -> EntryDraft:
         details = payload(

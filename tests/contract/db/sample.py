@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from chenu_server.infra.db.metadata import EnumText, Strings
+from chenu_server.infra.db.columns import EnumText, Strings
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.unit import ById, EntryDraft, Found, Key, Lookup, Moment, Need, Rows
 

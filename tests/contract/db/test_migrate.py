@@ -50,6 +50,22 @@ def test_the_migrated_schema_is_the_declared_one(blank_url: str) -> None:
         assert [] == compare_metadata(context, METADATA)
 
 
+def test_the_migrated_tables_keep_their_rows_as_declared(tmp_path: Path) -> None:
+    """A small row costs SQLite one page instead of two where it stands in its key's own tree."""
+    declare_every_table()
+    migrate.upgrade(f"sqlite:///{tmp_path}/blank.db")
+    with writer_engine(f"sqlite:///{tmp_path}/blank.db").connect() as connection:
+        made = connection.execute(sa.text("SELECT name, sql FROM sqlite_master WHERE type='table'"))
+        without = {name for name, text in made if text.rstrip().endswith("WITHOUT ROWID")}
+    declared = {
+        table.name
+        for table in METADATA.tables.values()
+        if table.dialect_options["sqlite"]["with_rowid"] is False
+    }
+
+    assert declared == without
+
+
 def test_a_migrated_database_is_accepted(blank_url: str) -> None:
     """And migrating it again changes nothing."""
     migrate.upgrade(blank_url)

@@ -18,8 +18,8 @@ from chenu_server.governance.budgets.model import (
     ReservationState,
     Scope,
 )
-from chenu_server.infra.db.columns import Json
-from chenu_server.infra.db.metadata import METADATA, EnumText
+from chenu_server.infra.db.columns import EnumText, Json
+from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 
 
@@ -69,6 +69,7 @@ BUDGET_PERIOD_ROWS: Final = sa.Table(
         "ck_budget_periods_amounts",
     ),
     sa.Index("ix_budget_periods_current", "identity_id", "period_start_us"),
+    sqlite_with_rowid=False,
 )
 
 RESERVATIONS: Final = sa.Table(
@@ -91,8 +92,6 @@ RESERVATIONS: Final = sa.Table(
         "ck_reservations_amounts",
     ),
     sa.CheckConstraint("state = 'held' OR amount_nanousd = 0", "ck_reservations_released"),
-    sa.Index("ix_reservations_owner", "state", "owner_id"),
-    sa.Index("ix_reservations_expiry", "state", "expires_us"),
 )
 
 BUDGETS_MAP: Final = TableMap(
@@ -110,6 +109,7 @@ BUDGETS_MAP: Final = TableMap(
 BUDGET_PERIODS_MAP: Final = TableMap(
     BudgetPeriod,
     BUDGET_PERIOD_ROWS,
+    fixed=frozenset({"identity_id"}),
     lookups={
         CURRENT_PERIODS.name: LookupSql(
             keys=(BUDGET_PERIOD_ROWS.c.identity_id, BUDGET_PERIOD_ROWS.c.period_start_us),

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from chenu_server.caller import PrincipalType
 from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, CheckpointType
-from chenu_server.infra.db.columns import FreeText, Json
-from chenu_server.infra.db.metadata import METADATA, EnumText, Strings
+from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings
+from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import TableMap
 
 CHECKPOINTS: Final = sa.Table(

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from chenu_server.caller import PrincipalType
 from chenu_server.governance.identity.model import Violation, ViolationType
-from chenu_server.infra.db.metadata import METADATA, EnumText
+from chenu_server.infra.db.columns import EnumText
+from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import TableMap
 
 VIOLATIONS: Final = sa.Table(

@@ -8,7 +8,7 @@ may; `Dispatched` then lowers that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -53,18 +53,16 @@ def take_slot(
     at least 1.
     """
     key = (ledger_number, provider)
-    stored = {*rows.find(OLDEST_SLOTS, key), *rows.find(LAST_SLOT, key)}
-    slots = sorted(
-        (slot for slot in stored if slot.free_at_us < RETIRED_US),
-        key=lambda slot: (slot.free_at_us, slot.slot),
-    )
+    found = (*rows.find(OLDEST_SLOTS, key), *rows.find(LAST_SLOT, key))
+    stored = {slot.slot: slot for slot in found}
+    slots = [slot for slot in stored.values() if slot.free_at_us < RETIRED_US]
     created = _created(stored)
     if created > limit.requests:
         return _retire(rows, slots, created, now_us)
     candidates = [(slot.slot, slot.free_at_us) for slot in slots]
     choice = engine.choose_slot(candidates, created, limit.requests, now_us)
     if choice.slot is None:
-        return NoSlot(tuple(slot.free_at_us for slot in slots[:count]))
+        return NoSlot(tuple(sorted(slot.free_at_us for slot in slots)[:count]))
     return _put(
         rows,
         Slot(
@@ -76,10 +74,10 @@ def take_slot(
     )
 
 
-def _created(stored: Set[Slot]) -> int:
+def _created(stored: Mapping[int, Slot]) -> int:
     """How many slots are in use. Those that this batch has retired are the highest ones."""
-    retired = [slot.slot for slot in stored if slot.free_at_us == RETIRED_US]
-    return min(retired) if retired else max((slot.slot for slot in stored), default=-1) + 1
+    retired = [number for number, slot in stored.items() if slot.free_at_us == RETIRED_US]
+    return min(retired) if retired else max(stored, default=-1) + 1
 
 
 def _retire(rows: Rows, slots: Sequence[Slot], created: int, now_us: int) -> NoSlot:
@@ -88,7 +86,8 @@ def _retire(rows: Rows, slots: Sequence[Slot], created: int, now_us: int) -> NoS
     The free place goes and the highest slot takes its number, so that the calls in flight stay
     counted and at no time more are in flight than were before. Nothing is admitted until then.
     """
-    first, last = slots[0], next((slot for slot in slots if slot.slot == created - 1), None)
+    first = min(slots, key=lambda slot: (slot.free_at_us, slot.slot))
+    last = next((slot for slot in slots if slot.slot == created - 1), None)
     if first.free_at_us > now_us or last is None:
         return NoSlot((max(first.free_at_us, now_us),))
     rows.put(replace(first, free_at_us=last.free_at_us))

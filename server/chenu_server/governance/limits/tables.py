@@ -20,6 +20,7 @@ SLOTS: Final = sa.Table(
     sa.Column("free_at_us", sa.BigInteger, nullable=False),
     sa.CheckConstraint("slot >= 0", "ck_provider_slots_slot"),
     sa.Index("ix_provider_slots_oldest", "ledger_number", "provider", "free_at_us", "slot"),
+    sqlite_with_rowid=False,
 )
 
 _OF_PROVIDER: Final = (SLOTS.c.ledger_number, SLOTS.c.provider)

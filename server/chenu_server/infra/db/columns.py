@@ -1,58 +1,88 @@
-"""Column types for what a plain text column cannot hold as it is: any text, and structures."""
+"""Column types for what a plain text column cannot hold as it is.
+
+Each has `bind` and `result`, which take one value that is not None: the writer calls them for
+every row of a batch, without SQLAlchemy in between.
+"""
 
 from __future__ import annotations
 
-import json
+import enum
 from collections.abc import Callable
-from json.encoder import encode_basestring
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
+from pydantic_core import from_json, to_json
 
 T = TypeVar("T")
-
-_COMPACT: Final = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False
-)
+E = TypeVar("E", bound=enum.Enum)
 
 
-class FreeText(sa.types.TypeDecorator[str]):
+class TextColumn(sa.types.TypeDecorator[T], Generic[T]):
+    """Values of one kind as text: `bind` makes it, `result` reads it."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, bind: Callable[[T], str], result: Callable[[str], T]) -> None:
+        super().__init__()
+        self.bind = bind
+        self.result = result
+
+    def process_bind_param(self, value: T | None, dialect: Any) -> str | None:
+        """The text of a value."""
+        return None if value is None else self.bind(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> T | None:
+        """The value of a text."""
+        return None if value is None else self.result(value)
+
+
+class FreeText(TextColumn[str]):
     """Text from outside, kept as a JSON string.
 
     PostgreSQL's text holds no NUL; JSON writes it as an escape, so that what a caller sent comes
     back byte for byte from every store.
     """
 
-    impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
-        """The JSON string of a text."""
-        return None if value is None else encode_basestring(value)
-
-    def process_result_value(self, value: Any, dialect: Any) -> str | None:
-        """The text of a JSON string."""
-        return None if value is None else str(json.loads(value))
+    def __init__(self) -> None:
+        super().__init__(_json_of, from_json)
 
 
-class Json(sa.types.TypeDecorator[T], Generic[T]):
-    """A structure, kept as compact JSON in a text column.
+class Strings(TextColumn[tuple[str, ...]]):
+    """A tuple of strings, kept as a JSON list."""
+
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(_json_of, lambda text: tuple(from_json(text)))
+
+
+class EnumText(TextColumn[E]):
+    """An enum member, kept as its value; what is no member's value raises KeyError."""
+
+    cache_ok = True
+
+    def __init__(self, members: type[E]) -> None:
+        values = {member: str(member.value) for member in members}
+        found = {value: member for member, value in values.items()}
+        super().__init__(values.__getitem__, found.__getitem__)
+
+
+class Json(TextColumn[T]):
+    """A structure, kept as compact JSON.
 
     `plain_of` gives lists, mappings, text and numbers; `value_of` makes the structure from them.
     """
 
-    impl = sa.Text
     cache_ok = True
 
     def __init__(self, plain_of: Callable[[T], Any], value_of: Callable[[Any], T]) -> None:
-        super().__init__()
-        self.plain_of = plain_of
-        self.value_of = value_of
+        super().__init__(
+            lambda value: _json_of(plain_of(value)), lambda text: value_of(from_json(text))
+        )
 
-    def process_bind_param(self, value: T | None, dialect: Any) -> str | None:
-        """The JSON text of a structure."""
-        return None if value is None else _COMPACT.encode(self.plain_of(value))
 
-    def process_result_value(self, value: Any, dialect: Any) -> T | None:
-        """The structure of a JSON text."""
-        return None if value is None else self.value_of(json.loads(value))
+def _json_of(plain: Any) -> str:
+    return to_json(plain).decode()

@@ -60,6 +60,7 @@ BATCHES: Final = sa.Table(
     sa.Column("writer_id", sa.Text, primary_key=True),
     sa.Column("batch_id", sa.Text, nullable=False),
     sa.Column("time_us", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 

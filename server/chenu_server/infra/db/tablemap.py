@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from chenu_server.infra.db.columns import TextColumn
 from chenu_server.unit import Key
 
 R = TypeVar("R")
@@ -68,6 +69,8 @@ class TableMap(Generic[R]):
         append_only: Rows are inserted and never replaced; a second one with the same key is a
             failed statement.
         published: Committed rows are handed to the writer's `on_commit`, in order.
+        fixed: Columns that keep what a row was inserted with. SQLite writes every index anew that
+            holds a column which a statement sets, changed or not.
     """
 
     kind: type[R]
@@ -75,6 +78,7 @@ class TableMap(Generic[R]):
     lookups: Mapping[str, LookupSql] = dataclasses.field(default_factory=dict)
     append_only: bool = False
     published: bool = False
+    fixed: frozenset[str] = frozenset()
     encode: Callable[[R], Values] = dataclasses.field(init=False)
     decode: Callable[[Sequence[Any]], R] = dataclasses.field(init=False)
 
@@ -108,34 +112,40 @@ def _fields_of(kind: type[Any]) -> tuple[str, ...]:
     return names
 
 
-def _codecs(table: sa.Table, method: str) -> list[tuple[int, Codec]]:
+def _codecs(table: sa.Table, direction: str) -> list[tuple[int, Codec]]:
     """The columns whose values are not what the driver takes or gives, by position."""
     found: list[tuple[int, Codec]] = []
     for position, column in enumerate(table.columns):
-        if isinstance(column.type, sa.types.TypeDecorator):
-            found.append((position, partial(_call, getattr(column.type, method))))
+        codec: Codec | None = None
+        if isinstance(column.type, TextColumn):
+            codec = getattr(column.type, direction)
         elif isinstance(column.type, sa.Boolean):
-            found.append((position, _truth))
+            codec = bool
+        if codec is not None:
+            found.append((position, partial(_unless_none, codec) if column.nullable else codec))
     return found
 
 
-def _call(convert: Callable[[Any, Any], Any], value: Any) -> Any:
-    return convert(value, None)
-
-
-def _truth(value: Any) -> bool | None:
-    return None if value is None else bool(value)
+def _unless_none(codec: Codec, value: Any) -> Any:
+    return None if value is None else codec(value)
 
 
 def _encoder(kind: type[R], table: sa.Table) -> Callable[[Any], Values]:
-    fields, codecs = _fields_of(kind), _codecs(table, "process_bind_param")
+    fields, codecs = _fields_of(kind), _codecs(table, "bind")
     values_of: Callable[[Any], Values] = tuple
     if not issubclass(kind, tuple):
         # An attrgetter of one name gives the bare value.
         values_of = attrgetter(*fields) if len(fields) > 1 else _only(fields[0])
     if not codecs:
         return values_of
-    return lambda row: _converted(values_of(row), codecs)
+
+    def encode(row: R) -> Values:
+        values = list(values_of(row))
+        for position, convert in codecs:
+            values[position] = convert(values[position])
+        return tuple(values)
+
+    return encode
 
 
 def _only(field: str) -> Callable[[Any], Values]:
@@ -143,11 +153,18 @@ def _only(field: str) -> Callable[[Any], Values]:
 
 
 def _decoder(kind: type[R], table: sa.Table) -> Callable[[Sequence[Any]], R]:
-    fields, codecs = _fields_of(kind), _codecs(table, "process_result_value")
+    fields, codecs = _fields_of(kind), _codecs(table, "result")
     make = _constructor(kind, fields)
     if not codecs:
         return make
-    return lambda values: make(_converted(values, codecs))
+
+    def decode(values: Sequence[Any]) -> R:
+        changed = list(values)
+        for position, convert in codecs:
+            changed[position] = convert(changed[position])
+        return make(changed)
+
+    return decode
 
 
 def _constructor(kind: type[R], fields: tuple[str, ...]) -> Callable[[Sequence[Any]], R]:
@@ -159,22 +176,15 @@ def _constructor(kind: type[R], fields: tuple[str, ...]) -> Callable[[Sequence[A
     return lambda values: kind(*values)
 
 
-def _converted(values: Sequence[Any], codecs: list[tuple[int, Codec]]) -> Values:
-    changed = list(values)
-    for position, convert in codecs:
-        changed[position] = convert(changed[position])
-    return tuple(changed)
-
-
 def upsert_sql(table: TableMap[Any], rows: str) -> str:
     """The statement that inserts or replaces `rows`, which is VALUES or SELECT text."""
-    names, keys = table.columns, table.key_names
+    names, kept = table.columns, {*table.key_names, *table.fixed}
     insert = f"INSERT INTO {table.table.name} ({', '.join(names)}) {rows}"
     if table.append_only:
         return insert
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in kept)
     action = f"UPDATE SET {changes}" if changes else "NOTHING"
-    return f"{insert} ON CONFLICT ({', '.join(keys)}) DO {action}"
+    return f"{insert} ON CONFLICT ({', '.join(table.key_names)}) DO {action}"
 
 
 class Tables:

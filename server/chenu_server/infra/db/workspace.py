@@ -6,7 +6,7 @@ forgotten when it raised, so that a later unit sees the writes of those before i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from chenu_server.infra.db.tablemap import TableMap
@@ -26,7 +26,7 @@ class Workspace:
         self.published: list[Row] = []
         self.drafts: list[EntryDraft] = []
         self._rows: dict[tuple[type[Any], Key], Row | None] = {}
-        self._found: dict[FoundKey, dict[Key, None]] = {}
+        self._found: dict[FoundKey, dict[Key, Row]] = {}
         self._asked: dict[FoundKey, int] = {}
 
     def missing(self, needs: Iterable[Need]) -> tuple[list[ById], dict[FoundKey, int]]:
@@ -58,47 +58,60 @@ class Workspace:
     def found(self, where: FoundKey, rows: Iterable[Row]) -> None:
         """Take in what a lookup found for one key, and what this batch has put under it."""
         kind, name, key = where
-        under = self._found[where] = {}
-        for row in rows:
-            self._take_in(kind, row)
-            under[row.key] = None
         key_of = self.maps[kind].lookups[name].key_of
-        for row in self.written.get(kind, {}).values():
-            if key_of is not None and key_of(row) == key:
-                under.setdefault(row.key, None)
+        under: dict[Key, Row] = {}
+        for row in rows:
+            current = self._take_in(kind, row)
+            if key_of is None or key_of(current) == key:
+                under[row.key] = current
+        if key_of is not None:
+            for row in self.written.get(kind, {}).values():
+                if key_of(row) == key:
+                    under[row.key] = row
+        self._found[where] = under
 
-    def _take_in(self, kind: type[Any], row: Row) -> None:
+    def _take_in(self, kind: type[Any], row: Row) -> Row:
+        """The row as it stands now: as loaded, unless the batch has it already."""
         where = (kind, row.key)
-        if self._rows.get(where) is None:
-            self._rows[where] = row
+        current = self._rows.get(where)
+        if current is None:
+            current = self._rows[where] = row
+        return current
 
     def row(self, kind: type[Any], key: Key) -> Row | None:
         """The row as it stands now."""
         return self._rows[kind, key]
 
-    def under(self, where: FoundKey) -> Iterable[Key]:
-        """The primary keys of the rows that stood or were put under a lookup's key."""
+    def under(self, where: FoundKey) -> Mapping[Key, Row]:
+        """The rows that stand under a lookup's key now, by primary key."""
         return self._found[where]
 
     def merge(self, puts: Mapping[tuple[type[Any], Key], Row]) -> None:
         """Make a unit's writes part of the batch."""
-        standing = [
-            (where, key) for (kind, key), row in puts.items() for where in self._stands(kind, row)
-        ]
         for (kind, key), row in puts.items():
+            table = self.maps[kind]
+            if table.lookups:
+                self._move(table, key, self._rows.get((kind, key)), row)
             self._rows[kind, key] = row
             self.written.setdefault(kind, {})[key] = row
-            if self.maps[kind].published:
+            if table.published:
                 self.published.append(row)
-        for where, key in standing:
-            self._found[where].setdefault(key, None)
 
-    def _stands(self, kind: type[Any], row: Row) -> Iterator[FoundKey]:
-        """The loaded lookup keys under which a row stands."""
-        for name, lookup in self.maps[kind].lookups.items():
-            key = None if lookup.key_of is None else lookup.key_of(row)
-            if key is not None and (kind, name, key) in self._found:
-                yield kind, name, key
+    def _move(self, table: TableMap[Any], key: Key, before: Row | None, row: Row) -> None:
+        """Keep what lookups have found as it is once `row` has taken the place of `before`."""
+        kind = table.kind
+        for name, lookup in table.lookups.items():
+            if lookup.key_of is None:
+                for where, under in self._found.items():
+                    if where[:2] == (kind, name) and key in under:
+                        under[key] = row
+                continue
+            old = None if before is None else lookup.key_of(before)
+            new = lookup.key_of(row)
+            if old is not None and old != new and (kind, name, old) in self._found:
+                self._found[kind, name, old].pop(key, None)
+            if new is not None and (kind, name, new) in self._found:
+                self._found[kind, name, new][key] = row
 
 
 class UnitRows:
@@ -109,11 +122,12 @@ class UnitRows:
         self._named: set[tuple[type[Any], Key]] = set()
         self._named_lookups: dict[FoundKey, int] = {}
         self._puts: dict[tuple[type[Any], Key], Row] = {}
+        self._kinds_put: set[type[Any]] = set()
         self._drafts: list[EntryDraft] = []
 
     def name(self, needs: Iterable[Need]) -> list[Need]:
         """Allow the unit to read these; returns what it had not named before."""
-        before = dict(self._named_lookups)
+        before = dict(self._named_lookups) if self._named_lookups else {}
         new: list[Need] = []
         for need in needs:
             if isinstance(need, ById):
@@ -142,20 +156,25 @@ class UnitRows:
         where = (lookup.kind, lookup.name, key)
         if where not in self._named_lookups:
             raise KeyError(f"{lookup.kind.__name__}.{lookup.name} {key} was not named in needs")
-        key_of = self._workspace.maps[lookup.kind].lookups[lookup.name].key_of
-        keys = dict.fromkeys(self._workspace.under(where))
-        if key_of is not None:
-            keys.update(
-                (row_key, None)
-                for (kind, row_key), row in self._puts.items()
-                if kind is lookup.kind and key_of(row) == key
-            )
-        rows = (self._now(lookup.kind, row_key) for row_key in keys)
-        return [cast("R", row) for row in rows if key_of is None or key_of(row) == key]
+        under = self._workspace.under(where)
+        if lookup.kind not in self._kinds_put:
+            return cast("Sequence[R]", list(under.values()))
+        return cast("Sequence[R]", list(self._with_own(lookup, key, under).values()))
 
-    def _now(self, kind: type[Any], key: Key) -> Row:
-        own = self._puts.get((kind, key))
-        return own if own is not None else cast("Row", self._workspace.row(kind, key))
+    def _with_own(
+        self, lookup: Lookup[Any], key: Key, under: Mapping[Key, Row]
+    ) -> Mapping[Key, Row]:
+        """What stands under a lookup's key once this unit's own writes are in."""
+        key_of = self._workspace.maps[lookup.kind].lookups[lookup.name].key_of
+        rows = dict(under)
+        for (kind, row_key), row in self._puts.items():
+            if kind is not lookup.kind:
+                continue
+            if row_key in rows if key_of is None else key_of(row) == key:
+                rows[row_key] = row
+            else:
+                rows.pop(row_key, None)
+        return rows
 
     def put(self, row: Row) -> None:
         """Insert or replace a row when the batch commits."""
@@ -166,6 +185,7 @@ class UnitRows:
         ):
             raise ValueError(f"{kind.__name__} {key} is written once and has been written")
         self._puts[kind, key] = row
+        self._kinds_put.add(kind)
 
     def record(self, draft: EntryDraft) -> None:
         """Append an entry to the ledger when the batch commits."""

@@ -40,6 +40,7 @@ def _create_owners() -> None:
         sa.Column("batch_id", sa.Text, nullable=False),
         sa.Column("time_us", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("writer_id", name="pk_batches"),
+        sqlite_with_rowid=False,
     )
 
 

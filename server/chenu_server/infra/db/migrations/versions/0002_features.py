@@ -83,6 +83,7 @@ def _create_budgets() -> None:
             name="ck_budget_periods_amounts",
         ),
         sa.PrimaryKeyConstraint("budget_id", "period_start_us", name="pk_budget_periods"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_budget_periods_current", "budget_periods", ["identity_id", "period_start_us"]
@@ -111,8 +112,6 @@ def _create_reservations() -> None:
         sa.CheckConstraint("state = 'held' OR amount_nanousd = 0", name="ck_reservations_released"),
         sa.PrimaryKeyConstraint("identity_id", "request_id", name="pk_reservations"),
     )
-    op.create_index("ix_reservations_expiry", "reservations", ["state", "expires_us"])
-    op.create_index("ix_reservations_owner", "reservations", ["state", "owner_id"])
 
 
 def _create_slots() -> None:
@@ -124,6 +123,7 @@ def _create_slots() -> None:
         sa.Column("free_at_us", sa.BigInteger, nullable=False),
         sa.CheckConstraint("slot >= 0", name="ck_provider_slots_slot"),
         sa.PrimaryKeyConstraint("ledger_number", "provider", "slot", name="pk_provider_slots"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_provider_slots_oldest",
@@ -212,7 +212,14 @@ def _create_queries() -> None:
     )
     op.create_index("ix_queries_created", "queries", ["created_us"])
     op.create_index("ix_queries_listed", "queries", ["identity_id", "created_us", "request_id"])
-    op.create_index("ix_queries_owner", "queries", ["status", "owner_id"])
+    unfinished = sa.text("status IN ('running', 'approved')")
+    op.create_index(
+        "ix_queries_unfinished",
+        "queries",
+        ["status", "owner_id"],
+        sqlite_where=unfinished,
+        postgresql_where=unfinished,
+    )
 
 
 def _create_runs() -> None:
