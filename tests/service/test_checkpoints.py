@@ -31,6 +31,22 @@ async def test_a_destructive_query_is_blocked_before_any_provider(stage: Stage, 
     assert 0 == stage.upstream.arrivals_total
 
 
+async def test_a_blocked_query_shows_all_seven_lanes(stage: Stage) -> None:
+    """The two that wait for the person are there, and pending."""
+    client = stage.client()
+    failure = await blocked(client)
+
+    shown = await client.call(
+        client.pipeline.GetQuery, pb.GetQueryRequest(request_id=failure.metadata["request_id"])
+    )
+
+    pending = message_pb2.LANE_STATUS_PENDING
+    assert list(message_pb2.Lane.values())[1:] == [report.lane for report in shown.query.lanes]
+    assert [message_pb2.LANE_STATUS_BLOCKED, pending, pending] == [
+        report.status for report in shown.query.lanes[4:]
+    ]
+
+
 async def test_an_approved_query_runs_once_and_only_when_continued(stage: Stage) -> None:
     """The approval opens the way; the run is the caller's, and there is one."""
     client, person = stage.client(), stage.person()

@@ -8,9 +8,11 @@ from uuid import uuid4
 import grpc
 import pytest
 
+from chenu.api.governance.v1 import action_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from tests.harness import Client, Stage
+from tests.service.asking import DELETE
 
 LONG = "Tell me a long story"
 
@@ -115,6 +117,33 @@ async def test_any_cursor_misses_and_repeats_nothing(stage: Stage, sequence: int
 
     assert error is None
     assert list(range(sequence + 1, 18)) == sequences(events)
+
+
+async def test_a_cursor_where_no_reader_can_be_is_refused(stage: Stage) -> None:
+    """Inside a character, or in an attempt that never was: the text would come back wrong."""
+    client, request_id = stage.client(), str(uuid4())
+    answer = (await client.query("Où, à l'été", request_id=request_id)).answer.text
+    inside = answer.encode().index("à".encode()) + 1
+
+    refused = []
+    for attempt, offset in ((1, inside), (2, 0)):
+        after = event_pb2.Cursor(sequence=10, attempt=attempt, offset=offset)
+        request = pb.WatchRequest(request_id=request_id, after=after)
+        _, error = await client.events(client.pipeline.Watch, request)
+        refused.append(error and (error.reason, error.metadata["field"]))
+
+    assert [("INVALID_FIELD", "after.offset"), ("INVALID_FIELD", "after.attempt")] == refused
+
+
+async def test_the_first_event_tells_the_detected_intents_too(stage: Stage) -> None:
+    """Who follows a query from its start learns at once why it may be held."""
+    client = stage.client()
+    query = pb.QueryRequest(text=DELETE)
+
+    events, _ = await client.events(client.pipeline.Run, pb.RunRequest(query=query))
+
+    assert event_pb2.EVENT_TYPE_PIPELINE_START == events[0].type
+    assert [action_pb2.INTENT_DELETE] == list(events[0].pipeline_start.intents)
 
 
 async def test_a_query_that_nobody_watches_is_cancelled(tmp_path: object, stage: Stage) -> None:

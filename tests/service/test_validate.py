@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
 from chenu.api.governance.v1 import audit_service_pb2 as ab
 from chenu.api.governance.v1 import budget_service_pb2 as bb
-from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.governance.v1 import rate_limit_service_pb2 as rb
 from chenu.api.pipeline.v1 import message_pb2, routing_pb2
@@ -115,3 +115,22 @@ async def test_only_query_validates(stage: Stage) -> None:
     failure = await client.fail(client.pipeline.Run, pb.RunRequest(query=query))
 
     assert ("INVALID_FIELD", "query.validate_only") == (failure.reason, failure.metadata["field"])
+
+
+@pytest.mark.parametrize(
+    ("text", "intent", "state"),
+    [
+        (HELLO, action_pb2.INTENT_QUERY, message_pb2.QUERY_STATE_PENDING),
+        (DELETE, action_pb2.INTENT_DELETE, message_pb2.QUERY_STATE_BLOCKED),
+    ],
+)
+async def test_a_validation_shows_what_the_query_would_be(
+    stage: Stage, text: str, intent: int, state: int
+) -> None:
+    """Which intents were heard, and how far its lanes would come."""
+    response = await stage.client().query(text, validate_only=True)
+
+    assert ([intent], state) == (list(response.query.intents), response.query.state)
+    assert 7 == len(response.query.lanes)
+    assert response.validation.action_digest == response.query.action_digest
+    assert not response.query.HasField("create_time")

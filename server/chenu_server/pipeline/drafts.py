@@ -17,7 +17,7 @@ from chenu_server.pipeline.model import (
 
 
 def pipeline_start(sphere: str, intents: Sequence[Intent], agent_role: str) -> EventDraft:
-    """The query was accepted; `intents` are the declared ones."""
+    """The query was accepted; `intents` are the declared and the detected ones."""
     body = {
         "sphere": sphere,
         "intents": [intent.value for intent in intents],

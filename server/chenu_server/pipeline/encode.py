@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chenu.api.annotations.v1 import access_pb2
@@ -14,6 +14,7 @@ from chenu_server.infra.rpc.times import duration_of, timestamp_of
 from chenu_server.pipeline.decide import error_of, reason_name
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import (
+    LANES,
     Intent,
     Lane,
     LaneReport,
@@ -24,7 +25,9 @@ from chenu_server.pipeline.model import (
     Sphere,
     TokenUsage,
 )
+from chenu_server.pipeline.ports import Validation
 from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.state import QueryState
 
 Body = Mapping[str, Any]
 
@@ -64,7 +67,7 @@ def query_of(query: Query) -> message_pb2.Query:
             type=_PRINCIPALS[query.principal_type], id=query.principal_id
         ),
         state=_STATES[query.status],
-        lanes=[lane_of(report) for report in query.lanes],
+        lanes=[lane_of(report) for report in all_lanes(query.lanes, query.status)],
         intents=[_INTENTS[name] for name in query.intents],
         sphere=_SPHERES[query.sphere],
         checkpoint_id=query.checkpoint_id,
@@ -84,6 +87,28 @@ def query_of(query: Query) -> message_pb2.Query:
     )
 
 
+def validated_of(query: QueryState, validation: Validation) -> message_pb2.Query:
+    """What a query would be that was only asked about; it has no times, for it is nowhere."""
+    caller, request, analysis = query.caller, query.request, query.analysis
+    assert analysis and query.snapshot and query.encoded  # lanes A, B and C ran
+    status = QueryStatus.BLOCKED if validation.checkpoint_types else QueryStatus.PENDING
+    if validation.denial.reason:
+        status = QueryStatus.FAILED
+    return message_pb2.Query(
+        request_id=request.request_id,
+        identity_id=caller.identity_id,
+        principal=principal_pb2.Principal(
+            type=_PRINCIPALS[caller.principal.type], id=caller.principal.id
+        ),
+        state=_STATES[status],
+        lanes=[lane_of(report) for report in all_lanes(validation.lanes, status)],
+        intents=[_INTENTS[intent] for intent in analysis.intents],
+        sphere=_SPHERES[request.sphere],
+        action_digest=query.encoded.action_digest,
+        context_hash=query.snapshot.content_hash,
+    )
+
+
 def answer_of(query: Query, text: str) -> message_pb2.Answer:
     """What came back; `text` is empty where the deltas have carried it."""
     return message_pb2.Answer(
@@ -95,6 +120,20 @@ def answer_of(query: Query, text: str) -> message_pb2.Answer:
         cost_nanousd=query.cost_nanousd,
         applied_output_cap=query.output_cap,
     )
+
+
+def all_lanes(reports: Sequence[LaneReport], status: QueryStatus) -> Sequence[LaneReport]:
+    """The reports of all seven lanes: those to come are pending, or running."""
+    if len(reports) == len(LANES):
+        return reports
+    done = {report.lane: report for report in reports}
+    running = LaneStatus.RUNNING if status is QueryStatus.RUNNING else LaneStatus.PENDING
+    to_come = {Lane.EXECUTION: running}
+    return [
+        done.get(lane)
+        or LaneReport(lane=lane, status=to_come.get(lane, LaneStatus.PENDING), duration_us=0)
+        for lane in LANES
+    ]
 
 
 def lane_of(report: LaneReport) -> message_pb2.LaneReport:

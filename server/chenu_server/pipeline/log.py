@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from chenu_server.errors import ChenuError
+from chenu_server.errors import ChenuError, InvalidField
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import Cursor, QueryStatus
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
@@ -161,7 +161,9 @@ class QueryLog:
 
         Raises:
             ChenuError: The query was refused, or its end cannot be recorded now.
+            InvalidField: The cursor stands in an attempt that never was, or inside a character.
         """
+        self._must_hold(after)
         reader = _Reader(asks=asks)
         self._readers.add(reader)
         index, quiet_until = 0, 0.0
@@ -185,6 +187,11 @@ class QueryLog:
                     yield event
         finally:
             self._readers.discard(reader)
+
+    def _must_hold(self, after: Cursor) -> None:
+        """Whoever stood in a later attempt than the last would be given no output at all."""
+        if self._ended and self.query is not None and after.attempt > self.query.attempts:
+            raise InvalidField("after.attempt", f"the last attempt is {self.query.attempts}")
 
     async def _gather(self, reader: _Reader, quiet_until: float) -> None:
         """Let output gather until the window is over or something else has come."""
@@ -232,7 +239,10 @@ def _delta_event(pieces: Sequence[Piece], after: Cursor) -> Event | None:
     first, text = fresh[0], "".join(piece.text for piece in fresh)
     start = max(first.offset, seen)
     if start > first.offset:
-        text = text.encode()[start - first.offset :].decode(errors="replace")
+        rest = text.encode()[start - first.offset :]
+        if rest[0] & 0b1100_0000 == 0b1000_0000:
+            raise InvalidField("after.offset", f"{start} stands inside a character")
+        text = rest.decode()
     body = {"attempt": attempt, "offset": start, "text": text}
     return Event(sequence=0, kind=EventKind.LLM_CALL_DELTA, time_us=0, body=body)
 

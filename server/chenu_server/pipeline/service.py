@@ -16,7 +16,6 @@ from chenu_server.errors import (
     ServerOverloaded,
 )
 from chenu_server.errors import QueryState as QueryStateError
-from chenu_server.pipeline import drafts
 from chenu_server.pipeline.canonical import content_digest
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.checkpoint import CheckpointLane
@@ -28,7 +27,7 @@ from chenu_server.pipeline.lanes.intent import IntentLane
 from chenu_server.pipeline.lanes.resume import ResumeLane
 from chenu_server.pipeline.lanes.steps import Attach, Proceed, Step
 from chenu_server.pipeline.log import LogHub, QueryLog
-from chenu_server.pipeline.model import Encoded, QueryRequest, QueryStatus, Route
+from chenu_server.pipeline.model import QueryRequest, QueryStatus, Route
 from chenu_server.pipeline.ports import (
     Boundary,
     Governance,
@@ -129,8 +128,6 @@ class PipelineService:
             deadline_ms=int((deadline_s or self._limits.deadline_s) * 1_000),
             arrival=arrival,
         )
-        start = drafts.pipeline_start(request.sphere.value, request.intents, request.agent_role)
-        query.lanes.drafts.append(start)
         self._spawn(key, run, self._walk(query, run))
         return run
 
@@ -352,8 +349,10 @@ class PipelineService:
 
     # --- asking only --------------------------------------------------------------------------
 
-    async def validate(self, caller: Caller, request: QueryRequest) -> tuple[Encoded, Validation]:
-        """Lanes A to E without effect: one entry so marked."""
+    async def validate(
+        self, caller: Caller, request: QueryRequest
+    ) -> tuple[QueryState, Validation]:
+        """Lanes A to E without effect, as far as they came: one entry so marked."""
         arrival = self._new_work.arrive(caller.identity_id)
         asked = Asked(caller.principal, content_digest(request))
         query = QueryState(
@@ -374,8 +373,7 @@ class PipelineService:
                 await lane.run(query, run)
         finally:
             run.finish()
-        assert query.encoded is not None
-        return query.encoded, await self._governance.validate(admission_of(query))
+        return query, await self._governance.validate(admission_of(query))
 
     def route(self, caller: Caller, request: QueryRequest) -> Route:
         """Which models would answer, and what that costs at most; calls nothing."""

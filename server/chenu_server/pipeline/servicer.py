@@ -19,10 +19,11 @@ from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.decide import error_of
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.log import QueryLog
-from chenu_server.pipeline.model import START, Cursor, Encoded, Intent, QueryStatus
+from chenu_server.pipeline.model import START, Cursor, Intent, QueryStatus
 from chenu_server.pipeline.ports import QueryFilter, QueryStore, Validation
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.service import PipelineService
+from chenu_server.pipeline.state import QueryState
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -181,8 +182,9 @@ def _blocks(event: Event, query: records.Query) -> bool:
     return event.kind is EventKind.PIPELINE_BLOCKED and query.status is QueryStatus.BLOCKED
 
 
-def _validation(encoded: Encoded, validation: Validation) -> pb.QueryResponse:
-    denial = validation.denial
+def _validation(query: QueryState, validation: Validation) -> pb.QueryResponse:
+    denial, encoded = validation.denial, query.encoded
+    assert encoded is not None, "lane C ran"
     answer = message_pb2.Validation(
         checkpoint_types=[encode.checkpoint_type_of(kind) for kind in validation.checkpoint_types],
         route=encode.route_of(encoded.route),
@@ -193,7 +195,7 @@ def _validation(encoded: Encoded, validation: Validation) -> pb.QueryResponse:
         answer.outcome.CopyFrom(encode.outcome_of(denial))
         policies = dict(denial.error).get("policies", "")
         answer.denied_policies.extend(each for each in policies.split("\x1f") if each)
-    return pb.QueryResponse(validation=answer)
+    return pb.QueryResponse(query=encode.validated_of(query, validation), validation=answer)
 
 
 _ASKED_FOR = {

@@ -243,3 +243,19 @@ async def test_a_cancelled_reader_ends_its_call(client: Client, gateway: Gateway
     task.cancel()
 
     assert await asyncio.wait_for(gateway.ended.wait(), 10)
+
+
+async def test_a_watch_that_begins_at_the_end_just_ends(client: Client, gateway: Gateway) -> None:
+    """A reader that keeps its cursor may come back once too often."""
+    gateway.watches = [[]]
+    log = client.pipeline.watch("q", after=event_pb2.Cursor(sequence=9))
+
+    assert [] == await read(log)
+    assert 1 == len(gateway.asked)
+
+
+async def test_a_deadline_beyond_every_clock_is_one(client: Client, gateway: Gateway) -> None:
+    """`inf` means that the caller waits, not that it has waited."""
+    gateway.watches = [[started(), completed(2, 0)]]
+
+    assert 2 == len(await read(client.pipeline.watch("q", timeout_s=float("inf"))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chenu_server.engine import analyze
+from chenu_server.pipeline import drafts
 from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import Analysis, Intent, Lane, LaneStatus
 from chenu_server.pipeline.state import QueryState, Run
@@ -19,6 +20,11 @@ class IntentLane:
         query.analysis = analysis_of(query.request.text, query.request.intents)
         summary = ",".join(query.analysis.intents)
         query.lanes.finish(Lane.INTENT, LaneStatus.COMPLETED, summary)
+        request = query.request
+        start = drafts.pipeline_start(
+            request.sphere.value, query.analysis.intents, request.agent_role
+        )
+        query.lanes.drafts.insert(0, start)  # it tells the intents, which only now are known
         return Proceed()
 
 

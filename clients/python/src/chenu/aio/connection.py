@@ -22,6 +22,8 @@ from chenu.api.governance.v1 import (
 from chenu.api.pipeline.v1 import pipeline_service_pb2, router_service_pb2
 
 CALL_TIMEOUT_S: Final = 30.0
+# gRPC reckons deadlines in 64 bits of nanoseconds: later than this, one has passed at once.
+TIMEOUT_MAX_S: Final = 100_000_000.0
 FILES: Final[tuple[FileDescriptor, ...]] = (
     pipeline_service_pb2.DESCRIPTOR,
     router_service_pb2.DESCRIPTOR,
@@ -69,6 +71,7 @@ class Connection:
         Raises:
             ChenuError: The call was refused or failed.
         """
+        timeout_s = min(timeout_s, TIMEOUT_MAX_S)
         call = method(request, timeout=timeout_s, metadata=self.metadata())
         try:
             return await call
@@ -81,6 +84,7 @@ class Connection:
         self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q, timeout_s: float
     ) -> grpc.aio.UnaryStreamCall[Q, A]:
         """A started stream. Whoever reads it cancels it in a `finally`."""
+        timeout_s = min(timeout_s, TIMEOUT_MAX_S)
         return method(request, timeout=timeout_s, metadata=self.metadata())
 
 

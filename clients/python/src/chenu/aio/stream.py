@@ -65,6 +65,7 @@ class Log:
         self._raises_outcome = raises_outcome
         self._patience = Patience(give_up_s)
         self._call: Attached | None = None
+        self._watched = False
 
     @property
     def cursor(self) -> event_pb2.Cursor:
@@ -129,6 +130,8 @@ class Log:
                     yield event
                 if follows and self._over():
                     return
+            # A watch ends well behind the final event only, also one that began there.
+            self._watched = not self._raises_outcome
         except grpc.aio.AioRpcError as error:
             raise errors.from_call(error) from error
         except LogGap as gap:
@@ -138,7 +141,7 @@ class Log:
 
     def _over(self) -> bool:
         waits = self._raises_outcome and self._reader.blocked
-        return waits or self._reader.final is not None
+        return waits or self._watched or self._reader.final is not None
 
     def _outcome(self) -> errors.ChenuError | None:
         if not self._raises_outcome:
