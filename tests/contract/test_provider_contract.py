@@ -142,6 +142,7 @@ async def test_usage_is_what_the_provider_bills(setup: Setup, catalogue: Catalog
     outcome = await run(setup.stream())
 
     usage = outcome.finished[0].usage
+    assert usage is not None
     rates = catalogue.model(setup.name, MODELS[setup.name]).rates
     assert rates is not None
     exact = usage.input_tokens * rates.input + usage.output_tokens * rates.output
@@ -156,7 +157,8 @@ async def test_an_answer_stops_at_the_cap_that_was_asked_for(setup: Setup) -> No
     outcome = await run(setup.stream(setup.ask("word " * 200, cap=16)))
 
     assert 16 == setup.upstream.arrivals[0].output_cap
-    assert 16 == outcome.finished[0].usage.output_tokens
+    usage = outcome.finished[0].usage
+    assert usage is not None and 16 == usage.output_tokens
     assert "length" == outcome.finished[0].stop_reason
 
 
@@ -244,7 +246,6 @@ async def test_a_rate_refusal_brings_its_time(setup: Setup) -> None:
         ("no_terminator", "truncated"),
         ("malformed", "malformed"),
         ("error", "stream_error"),
-        ("no_usage", "malformed"),
     ],
 )
 async def test_a_stream_without_its_terminator_is_never_a_success(
@@ -263,6 +264,16 @@ async def test_a_stream_without_its_terminator_is_never_a_success(
         outcome.failure.billing,
         outcome.failure.kind,
     )
+
+
+async def test_an_answer_without_its_usage_is_whole(setup: Setup) -> None:
+    """Its text came and its terminator too; what it cost is for the caller to estimate."""
+    setup.upstream.behave(fault="no_usage")
+
+    outcome = await run(setup.stream())
+
+    assert outcome.text
+    assert [None] == [finished.usage for finished in outcome.finished]
 
 
 async def test_a_connection_lost_before_the_answer_may_have_cost(setup: Setup) -> None:

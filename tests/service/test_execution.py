@@ -148,6 +148,18 @@ async def test_a_provider_that_bills_more_than_was_reserved_is_an_overrun(stage:
     assert models.total_nanousd == response.query.cost_nanousd
 
 
+async def test_an_answer_without_its_usage_is_given_and_charged_at_its_bound(stage: Stage) -> None:
+    """Many servers of the OpenAI wire count nothing; who asks them must not lose the answer."""
+    stage.upstream.behave(fault="no_usage")
+
+    response = await stage.client().query("A question", max_output_tokens=100)
+
+    assert response.answer.text
+    assert message_pb2.QUERY_STATE_COMPLETED == response.query.state
+    assert message_pb2.COST_BASIS_ESTIMATED == response.query.cost_basis
+    assert stage.upstream.bill.total_nanousd <= response.query.cost_nanousd
+
+
 async def test_usage_and_cost_are_told_and_no_remaining_amount(stage: Stage) -> None:
     """LAW 1: what was used, never what is left."""
     response = await stage.client().query("Hello")

@@ -175,14 +175,19 @@ class MessagesAnswer:
     def finished(self) -> Finished:
         """The end of an answer that is `done`."""
         return Finished(
-            usage=Usage(
-                input_tokens=token_count(self._usage, "input_tokens"),
-                output_tokens=token_count(self._usage, "output_tokens"),
-                cache_read_tokens=token_count(self._usage, "cache_read_input_tokens"),
-                cache_write_tokens=token_count(self._usage, "cache_creation_input_tokens"),
-            ),
+            usage=self._counted(),
             stop_reason=_STOP_REASONS.get(str(self._stop_reason), "other"),
             model=self._model,
+        )
+
+    def _counted(self) -> Usage | None:
+        if "input_tokens" not in self._usage or "output_tokens" not in self._usage:
+            return None
+        return Usage(
+            input_tokens=token_count(self._usage, "input_tokens"),
+            output_tokens=token_count(self._usage, "output_tokens"),
+            cache_read_tokens=token_count(self._usage, "cache_read_input_tokens"),
+            cache_write_tokens=token_count(self._usage, "cache_creation_input_tokens"),
         )
 
     def _text(self, delta: object) -> str:
@@ -202,8 +207,6 @@ class MessagesAnswer:
         self._usage.update({k: v for k, v in _object(usage).items() if v is not None})
 
     def _end(self) -> None:
-        if "input_tokens" not in self._usage or "output_tokens" not in self._usage:
-            raise failures.malformed("the provider reported no usage")
         if self._stop_reason is None:
             raise failures.malformed("the provider gave no reason to stop")
         self.done = True

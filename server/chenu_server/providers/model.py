@@ -48,7 +48,7 @@ STOP_REASONS = ("stop", "length", "refusal", "other")
 class Finished:
     """The provider's own terminator was seen. Exactly one, last."""
 
-    usage: Usage
+    usage: Usage | None  # None: the provider did not say what it counted
     stop_reason: str  # one of STOP_REASONS, whatever the wire calls it
     model: str
 

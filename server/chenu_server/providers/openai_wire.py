@@ -112,7 +112,6 @@ class ChatAnswer:
 
     def finished(self) -> Finished:
         """The end of an answer that is `done`."""
-        assert self._usage is not None
         return Finished(
             usage=self._usage,
             stop_reason=_STOP_REASONS.get(str(self._stop_reason), "other"),
@@ -136,8 +135,6 @@ class ChatAnswer:
     def _end(self) -> None:
         if self._stop_reason is None:
             raise failures.truncated()
-        if self._usage is None:
-            raise failures.malformed("the provider reported no usage")
         self.done = True
 
 

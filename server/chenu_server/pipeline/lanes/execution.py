@@ -205,6 +205,10 @@ class ExecutionLane:
 def _succeeded(call: _Call) -> AttemptEnd:
     assert call.finished is not None, "a stream ends with its terminator or raises"
     rates, usage = call.candidate.rates, call.finished.usage
+    stop_reason = call.finished.stop_reason
+    if usage is None:  # the answer is whole, and what it cost is not known
+        charge = call.candidate.bound_nanousd
+        return _end(call, charge=charge, estimated=True, stop_reason=stop_reason)
     charge = cost(
         [
             (usage.input_tokens, rates.input),
@@ -213,7 +217,7 @@ def _succeeded(call: _Call) -> AttemptEnd:
             (usage.cache_write_tokens, rates.cache_write),
         ]
     )
-    return _end(call, charge=charge, usage=_usage(usage), stop_reason=call.finished.stop_reason)
+    return _end(call, charge=charge, usage=_usage(usage), stop_reason=stop_reason)
 
 
 def _failed(call: _Call, failure: ProviderFailure) -> AttemptEnd:
