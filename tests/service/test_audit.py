@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from google.protobuf import timestamp_pb2
 
 from chenu.api.governance.v1 import audit_service_pb2 as ab
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
@@ -138,6 +139,19 @@ async def test_each_filter_keeps_what_it_names(stage: Stage) -> None:
     assert ["budget"] == [entry.resource_kind for entry in made]
     assert everything[: len(earlier)] == earlier
     assert len(everything) == len(earlier) + len(last)
+
+
+@pytest.mark.parametrize(
+    "time", [{"seconds": 2**60}, {"seconds": 1, "nanos": -1}, {"seconds": 1, "nanos": 10**9}]
+)
+async def test_a_time_that_is_none_is_refused(stage: Stage, time: dict[str, int]) -> None:
+    """Such a timestamp is no point in time, and would filter by another one."""
+    person = stage.person()
+    request = ab.ListEntriesRequest(start_time=timestamp_pb2.Timestamp(**time))
+
+    refused = await person.fail(person.audit.ListEntries, request)
+
+    assert ("INVALID_FIELD", "start_time") == (refused.reason, refused.metadata["field"])
 
 
 async def test_an_entry_is_read_by_its_id(stage: Stage) -> None:

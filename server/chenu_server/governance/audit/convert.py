@@ -13,6 +13,7 @@ from chenu_server.infra.rpc.times import time_us_from, timestamp_of
 
 ID_MAX: Final = 256
 _SECONDS_MAX: Final = 253_402_300_799  # the end of year 9999, as protobuf counts
+_NANOS: Final = 1_000_000_000
 _ACTION: Final = "LEDGER_ACTION_"
 _DECISION: Final = "LEDGER_DECISION_"
 
@@ -126,4 +127,6 @@ def _time(request: pb.ListEntriesRequest, field: Literal["start_time", "end_time
     timestamp = request.start_time if field == "start_time" else request.end_time
     if abs(timestamp.seconds) > _SECONDS_MAX:
         raise InvalidField(field, "is not from year 1 to 9999")
+    if not 0 <= timestamp.nanos < _NANOS:
+        raise InvalidField(field, "its nanos are not from 0 to 999,999,999")
     return max(time_us_from(timestamp), 1)
