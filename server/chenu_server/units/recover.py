@@ -9,6 +9,7 @@ from chenu_server.errors import ExecutionInterrupted
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.pipeline import decide, drafts
+from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
 from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY, Attempt, AttemptState, Query
 from chenu_server.unit import ById, Found, Key, Moment, Need, Rows
@@ -42,7 +43,8 @@ class Recover:
             return False
         if query.owner_id != self._dead_owner_id:
             return False
-        charge = self._interrupt(rows, now)
+        interrupted = self._interrupted(rows, now)
+        charge = sum(attempt.cost_nanousd for attempt in interrupted)
         self._charge(rows, charge, now)
         report = LaneReport(lane=Lane.EXECUTION, status=LaneStatus.FAILED, duration_us=0)
         query = replace(
@@ -53,9 +55,8 @@ class Recover:
         )
         error = ExecutionInterrupted(query.request_id)
         outcome = decide.outcome_of(error)
-        query = decide.close(
-            rows, query, QueryStatus.FAILED, outcome, [drafts.lane_end(report)], now
-        )
+        events = [*map(_event, interrupted), drafts.lane_end(report)]
+        query = decide.close(rows, query, QueryStatus.FAILED, outcome, events, now)
         details = payload(
             attempts=query.attempts,
             cost_nanousd=query.cost_nanousd,
@@ -66,14 +67,16 @@ class Recover:
         rows.record(decide.entry(query, "settle", "execute", decide.reason_name(outcome), details))
         return True
 
-    def _interrupt(self, rows: Rows, now: Moment) -> int:
-        """Mark the executing attempt; what it may have cost."""
-        charge = 0
-        for attempt in rows.find(ATTEMPTS_OF_QUERY, self.key):
-            if attempt.state is AttemptState.EXECUTING:
-                charge += attempt.bound_nanousd
-                rows.put(_interrupted(attempt, now))
-        return charge
+    def _interrupted(self, rows: Rows, now: Moment) -> list[Attempt]:
+        """The executing attempt, marked; it is charged what it may have cost."""
+        ended = [
+            _interrupted(attempt, now)
+            for attempt in rows.find(ATTEMPTS_OF_QUERY, self.key)
+            if attempt.state is AttemptState.EXECUTING
+        ]
+        for attempt in ended:
+            rows.put(attempt)
+        return ended
 
     def _charge(self, rows: Rows, charge: int, now: Moment) -> None:
         held = rows.get(Reservation, self.key)
@@ -81,6 +84,18 @@ class Recover:
             return
         released = budgets.expire(rows, held, now.now_us)
         budgets.late_post(rows, released, charge, estimated=True)
+
+
+def _event(attempt: Attempt) -> EventDraft:
+    """The attempt's end in the log; how long it ran, its process took along."""
+    return drafts.call_error(
+        attempt=attempt.attempt,
+        provider=attempt.provider,
+        kind=attempt.failure,
+        detail="the server ended before it was recorded",
+        will_retry=False,
+        duration_us=0,
+    )
 
 
 def _interrupted(attempt: Attempt, now: Moment) -> Attempt:
