@@ -27,16 +27,21 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from chenu_server.failpoints import checked
+
 PREFIX: Final = "CHENU_"
 FILE_VARIABLE: Final = "CHENU_CONFIG"
 FILE_DEFAULT: Final = Path("chenu.toml")
 LEEWAY_MAX_S: Final = 60
 
 _HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+_DATABASE: Final = r"^(sqlite:///[^:?].*|postgresql(\+psycopg)?://.+)$"
+_WHY: Final = {"extra_forbidden": "there is no such key", "string_pattern_mismatch": "wrong form"}
 _PASSWORD: Final = re.compile(r"(//[^/:@]*:)([^@]*)@")
 
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
+# Seconds of 68 years: as microseconds they still fit the int64 of the engine and of the columns.
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+NotNegative = Annotated[int, Field(ge=0, le=2**31 - 1)]
 CheckpointExpiry = Annotated[int, Field(ge=60, le=86_400)]
 PrincipalTypeName = Literal["user", "service", "agent"]
 CheckpointTypeName = Literal[
@@ -74,7 +79,7 @@ class ServerSettings(_Section):
     """Allow local HS256 tokens off loopback, and failpoints. Never in production."""
     drain_grace_s: NotNegative = 20
     """How long calls may finish after SIGTERM before they are cut."""
-    max_connection_age_s: Positive | None = None
+    max_connection_age_s: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """When connections are asked to reconnect, so that load spreads over replicas."""
 
     @property
@@ -90,7 +95,7 @@ class ServerSettings(_Section):
 class DatabaseSettings(_Section):
     """Where decisions are recorded."""
 
-    url: Annotated[str, Field(repr=False)] = "sqlite:///var/chenu.db"
+    url: Annotated[str, Field(repr=False, pattern=_DATABASE)] = "sqlite:///var/chenu.db"
     """sqlite:///path or postgresql+psycopg://user:password@host/database."""
     reader_threads: Positive = 4
     """Connections that read."""
@@ -325,7 +330,7 @@ class Settings(pydantic_settings.BaseSettings):
     ledger: LedgerSettings = LedgerSettings()
     owners: OwnerSettings = OwnerSettings()
     log: LogSettings = LogSettings()
-    failpoints: str = ""
+    failpoints: Annotated[str, AfterValidator(checked)] = ""
 
     @classmethod
     def settings_customise_sources(cls, *args: Any, **sources: Any) -> tuple[Any, ...]:
@@ -458,14 +463,13 @@ def _problems(
         place = found["loc"]
         do = found.get("ctx", {}).get("do") or _advice(found["type"], place)
         source = next((name for name, it in reversed(layers) if _holds(it, place)), layers[0][0])
-        why = "there is no such key" if found["type"] == "extra_forbidden" else found["msg"]
+        why = _WHY.get(found["type"], found["msg"].removeprefix("Value error, "))
         yield Problem(key=".".join(map(str, place)), source=source, why=why, do=do)
 
 
 def _holds(values: Any, place: tuple[int | str, ...]) -> bool:
     for part in place:
-        inside = part in values if isinstance(values, dict) else isinstance(values, list)
-        if not inside:
+        if not (part in values if isinstance(values, dict) else isinstance(values, list)):
             return False
         values = values[part]
     return True

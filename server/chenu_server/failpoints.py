@@ -5,12 +5,25 @@ Nothing is armed unless configuration says so; an idle point costs one dictionar
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import signal
 import threading
 import time
 from typing import Final
+
+UNITS: Final = (
+    *("admit", "validate", "retry", "consume", "settle", "resolve", "expire", "cancel", "recover"),
+    *("dispatched", "readmitted", "violation"),
+    *("create_budget", "update_budget", "delete_budget"),
+)
+POINTS: Final = frozenset(
+    {f"{unit}.{edge}" for unit in UNITS for edge in ("before_commit", "after_commit")}
+    | {"execution.before_dispatch", "execution.streaming", "execution.after_answer"}
+    | {"settle.before_submit"}
+)
+"""Every point that the server passes."""
 
 _ACTION: Final = re.compile(r"(?P<verb>kill|error|sleep(?=:))(:(?P<ms>\d+))?(@(?P<hit>[1-9]\d*))?")
 _armed: dict[str, _Failpoint] = {}
@@ -59,9 +72,26 @@ def arm(spec: str) -> None:
 
     `@n` acts on the n-th hit (default: the first), once.
     """
-    for part in filter(None, (part.strip() for part in spec.split(";"))):
-        name, _, action = part.partition("=")
-        _armed[name] = _Failpoint(name, action)
+    _armed.update(_points(spec))
+
+
+def checked(spec: str) -> str:
+    """The same text, if it names points that the server passes and what happens there.
+
+    Raises:
+        ValueError: It does not; a point that is never passed would let a crash test pass for ever.
+    """
+    for name in _points(spec):
+        if name not in POINTS:
+            close = difflib.get_close_matches(name, POINTS, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"failpoint {name}: there is no such point{hint}")
+    return spec
+
+
+def _points(spec: str) -> dict[str, _Failpoint]:
+    parts = [part.strip().partition("=") for part in spec.split(";") if part.strip()]
+    return {name: _Failpoint(name, action) for name, _, action in parts}
 
 
 def disarm() -> None:

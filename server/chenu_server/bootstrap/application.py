@@ -13,7 +13,8 @@ import structlog
 
 from chenu_server import failpoints
 from chenu_server.bootstrap.decisions import identity_limit, log_limits, rules_of
-from chenu_server.bootstrap.routes import Routes, open_routes, price_daily
+from chenu_server.bootstrap.inputs import Inputs, open_inputs
+from chenu_server.bootstrap.routes import price_daily
 from chenu_server.bootstrap.services import (
     governance_mounts,
     lanes_of,
@@ -70,7 +71,7 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
         SchemaMismatch: The database is not at this server's revision.
         StoreInUse: Another process serves this SQLite file.
         CatalogueError, KeyFileError, ValueError: The configuration names what is not there.
-        GovernanceUnavailable: The database does not answer.
+        DatabaseUnavailable, GovernanceUnavailable: The database does not answer.
         OSError: The address cannot be listened on.
     """
     telemetry.configure(
@@ -81,9 +82,9 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
         failpoints.arm(settings.failpoints)
         stack.callback(failpoints.disarm)
         _prepare_interpreter()
-        routes = await open_routes(settings, stack)
+        inputs = await open_inputs(settings, stack)
         storage = await open_storage(settings, stack)
-        yield await _start(settings, stack, storage, routes)
+        yield await _start(settings, stack, storage, inputs)
         _log.info("stopping")
 
 
@@ -98,10 +99,11 @@ def _prepare_interpreter() -> None:
 
 
 async def _start(
-    settings: Settings, stack: AsyncExitStack, storage: Storage, routes: Routes
+    settings: Settings, stack: AsyncExitStack, storage: Storage, inputs: Inputs
 ) -> Application:
-    stores = stores_of(settings, storage)
-    governance = WriterGovernance(storage.writer, rules_of(settings, storage.owner.owner_id))
+    routes, stores = inputs.routes, stores_of(settings, storage)
+    rules = rules_of(settings, inputs.policies, storage.owner.owner_id)
+    governance = WriterGovernance(storage.writer, rules)
     limiter = IdentityLimiter(identity_limit(settings))
     await limiter.restore(stores.queries)
     boundary = BoundaryService(
@@ -132,7 +134,7 @@ async def _start(
     server = RpcServer(
         settings.server.listen,
         mounts,
-        layers_of(settings, boundary),
+        layers_of(settings, inputs.issuers, boundary),
         max_connection_age_s=settings.server.max_connection_age_s,
     )
     await server.start()

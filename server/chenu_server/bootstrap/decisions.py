@@ -10,7 +10,7 @@ from chenu_server.governance.checkpoints.model import CheckpointType, Expiries
 from chenu_server.governance.identity.model import ClaimNames, Issuer
 from chenu_server.governance.identity.tokens import read_key
 from chenu_server.governance.limits.model import IdentityLimit, ProviderLimit
-from chenu_server.governance.policy.load import load_policies
+from chenu_server.governance.policy.decide import Policies
 from chenu_server.units.rules import Rules
 
 _log = structlog.get_logger(__name__)
@@ -18,13 +18,8 @@ _log = structlog.get_logger(__name__)
 _SECOND_US = 1_000_000
 
 
-def rules_of(settings: Settings, owner_id: str) -> Rules:
-    """
-    The rules of this process.
-
-    Raises:
-        ValueError: A policy file is not accepted.
-    """
+def rules_of(settings: Settings, policies: Policies, owner_id: str) -> Rules:
+    """The rules of this process."""
     limits = {name: limit_of(settings, name) for name in settings.providers.settings}
     expiries = Expiries(
         settings.checkpoints.default_expiry_s * _SECOND_US,
@@ -34,7 +29,7 @@ def rules_of(settings: Settings, owner_id: str) -> Rules:
         },
     )
     return Rules(
-        policies=load_policies(settings.policies.operator_dir),
+        policies=policies,
         expiries=expiries,
         default_limit=provider_limit(settings, None),
         limits=limits,

@@ -22,7 +22,7 @@ from chenu.api.pipeline.v1 import (
     router_service_pb2,
     router_service_pb2_grpc,
 )
-from chenu_server.bootstrap.decisions import issuers_of, limit_of, provider_limit
+from chenu_server.bootstrap.decisions import limit_of, provider_limit
 from chenu_server.bootstrap.routes import Routes
 from chenu_server.bootstrap.storage import Storage, Stores, now_us
 from chenu_server.config import Settings
@@ -35,6 +35,7 @@ from chenu_server.governance.budgets.servicer import BudgetServicer
 from chenu_server.governance.budgets.store import SqlBudgets
 from chenu_server.governance.checkpoints.service import CheckpointService
 from chenu_server.governance.checkpoints.servicer import CheckpointServicer
+from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.service import BoundaryService, TokenService, ViolationService
 from chenu_server.governance.identity.servicer import IdentityServicer
 from chenu_server.governance.identity.store import SqlViolations
@@ -67,7 +68,9 @@ from chenu_server.units.governance import WriterGovernance
 from chenu_server.units.reads import WaitingInPipeline
 
 
-def layers_of(settings: Settings, boundary: BoundaryService) -> Sequence[Layer]:
+def layers_of(
+    settings: Settings, issuers: Sequence[Issuer], boundary: BoundaryService
+) -> Sequence[Layer]:
     """The eight layers around every call, outermost first."""
     limits = settings.limits
     buckets = CallBuckets(
@@ -77,7 +80,7 @@ def layers_of(settings: Settings, boundary: BoundaryService) -> Sequence[Layer]:
         ErrorMapping(),
         RequestContext(),
         Tracing(),
-        Authentication(TokenService(issuers_of(settings))),
+        Authentication(TokenService(issuers)),
         Identity(boundary, buckets),
         RateLimit(buckets),
         PayloadValidation(),

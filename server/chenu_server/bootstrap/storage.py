@@ -55,12 +55,13 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     Raises:
         SchemaMismatch: The database is not at this server's revision.
         StoreInUse: Another process serves this SQLite file.
-        GovernanceUnavailable: The database does not answer.
+        DatabaseUnavailable, GovernanceUnavailable: The database does not answer.
     """
     url, loop = settings.database.url, asyncio.get_running_loop()
     await loop.run_in_executor(None, migrate.check, url)
     lease_ms, renew_ms = settings.owners.lease_s * 1_000, settings.owners.renew_s * 1_000
-    owner = await loop.run_in_executor(None, acquire_owner, url, lease_ms, renew_ms)
+    with migrate.answering():
+        owner = await loop.run_in_executor(None, acquire_owner, url, lease_ms, renew_ms)
     stack.callback(owner.close)
     hub, late = LogHub(), LateCommits()
     number = settings.ledger.number

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from chenu_server.cli.configured import Configured
+from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.cli.groups import local
-from chenu_server.cli.output import Output
+from chenu_server.cli.output import Output, note
 
 app = typer.Typer(help="The server's configuration.", no_args_is_help=True)
 
@@ -18,12 +19,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @local(app, "check")
 def check(configured: Configured, *, as_json: AsJson = False) -> None:
-    """Say whether the configuration is accepted, and every reason why not."""
-    configured.settings()
+    """Say whether a server would start with this configuration, and every reason why not.
+
+    Reads the files that it names; connects to nothing and writes nothing.
+    """
+    problems = _problems(configured)
     if as_json:
-        Output(as_json=True).json({"accepted": True})
+        told = {"problems": problems} if problems else {}
+        Output(as_json=True).json({"accepted": not problems} | told)
+    elif problems:
+        note("\n".join(f"chenu: {problem}" for problem in problems))
     else:
         typer.echo("accepted")
+    if problems:
+        raise typer.Exit(ExitCode.CONFIG)
 
 
 @local(app, "show")
@@ -36,6 +45,19 @@ def show(configured: Configured, *, as_json: AsJson = False) -> None:
         Output(as_json=True).json(plain)
     else:
         typer.echo("\n".join(f"{key} = {value}" for key, value in _flat(plain)))
+
+
+def _problems(configured: Configured) -> list[str]:
+    """Why it is not accepted; what it names is read only once every setting is acceptable."""
+    from chenu_server.config import ConfigError, explain
+
+    try:
+        settings = configured.load()
+    except ConfigError as error:
+        return [explain([problem]) for problem in error.problems]
+    from chenu_server.bootstrap import problems_of
+
+    return problems_of(settings)
 
 
 def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -37,14 +37,25 @@ class Configured:
         Raises:
             typer.Exit: They are refused; every problem has been told.
         """
-        from chenu_server.config import ConfigError, load_settings
+        from chenu_server.config import ConfigError
 
-        overrides = dict(more or {}) | dict(_assigned(text) for text in self.set or ())
         try:
-            return load_settings(self.config, overrides)
+            return self.load(more)
         except ConfigError as error:
             note(f"chenu: {error}")
             raise typer.Exit(ExitCode.CONFIG) from error
+
+    def load(self, more: Mapping[str, Any] | None = None) -> Settings:
+        """
+        As `settings`, but telling nobody.
+
+        Raises:
+            ConfigError: They are refused.
+        """
+        from chenu_server.config import load_settings
+
+        overrides = dict(more or {}) | dict(_assigned(text) for text in self.set or ())
+        return load_settings(self.config, overrides)
 
 
 def _assigned(text: str) -> tuple[str, Any]:

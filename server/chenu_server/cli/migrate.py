@@ -22,21 +22,28 @@ def migrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Bring the database to this version's schema, all of it or nothing."""
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import DBAPIError
 
     from chenu_server.infra.db import migrate
 
     url = configured.settings().database.url
     try:
+        migrate.check_url(url)
         if not check:
             make_folder(url)
             migrate.upgrade(url)
         migrate.check(url)
         revision = migrate.current(url)
-    except migrate.SchemaMismatch as error:
+    except (migrate.SchemaMismatch, ValueError) as error:
         raise fail(ExitCode.CONFIG, str(error)) from error
-    except (SQLAlchemyError, OSError) as error:
-        raise fail(ExitCode.UNAVAILABLE, f"the database does not answer: {error}") from error
+    except OSError as error:
+        text = f"the database's folder cannot be made: {error}; correct database.url"
+        raise fail(ExitCode.CONFIG, text) from error
+    except migrate.DatabaseUnavailable as error:
+        raise fail(ExitCode.UNAVAILABLE, str(error)) from error
+    except DBAPIError as error:
+        text = f"the migration failed, so nothing of it holds: {error.orig}; correct it and repeat"
+        raise fail(ExitCode.UNAVAILABLE, text) from error
     if as_json:
         Output(as_json=True).json({"revision": revision})
     else:

@@ -44,7 +44,7 @@ def told() -> Iterator[None]:
     """Tell why a server does not start, and what to do about it."""
     from chenu_server.errors import GovernanceUnavailable
     from chenu_server.governance.identity.tokens import KeyFileError
-    from chenu_server.infra.db.migrate import SchemaMismatch
+    from chenu_server.infra.db.migrate import DatabaseUnavailable, SchemaMismatch
     from chenu_server.infra.db.owners import StoreInUse
     from chenu_server.providers.catalog_schema import CatalogueError
 
@@ -52,6 +52,8 @@ def told() -> Iterator[None]:
         yield
     except (CatalogueError, KeyFileError, SchemaMismatch, StoreInUse, ValueError) as error:
         raise fail(ExitCode.CONFIG, str(error)) from error
+    except DatabaseUnavailable as error:
+        raise fail(ExitCode.UNAVAILABLE, str(error)) from error
     except GovernanceUnavailable as error:
         text = "the database does not answer; check database.url"
         raise fail(ExitCode.UNAVAILABLE, text) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,17 @@ def test_the_migrated_tables_keep_their_rows_as_declared(tmp_path: Path) -> None
     assert declared == without
 
 
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """It holds what was asked and answered; so do its log files, which take its mode."""
+    file = tmp_path / "chenu.db"
+    migrate.upgrade(f"sqlite:///{file}")
+    with writer_engine(f"sqlite:///{file}").connect() as connection:
+        connection.execute(sa.text("SELECT * FROM alembic_version"))
+        modes = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+
+    assert {0o600} == modes
+
+
 def test_a_migrated_database_is_accepted(blank_url: str) -> None:
     """And migrating it again changes nothing."""
     migrate.upgrade(blank_url)
@@ -98,6 +109,54 @@ def test_an_unknown_revision_is_refused(blank_url: str) -> None:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(migrate.SchemaMismatch, match="newer version"):
         migrate.check(blank_url)
+
+
+def test_a_newer_database_is_not_migrated(blank_url: str) -> None:
+    """An upgrade that knows nothing of it says so, as a check does, and touches nothing."""
+    migrate.upgrade(blank_url)
+    with writer_engine(blank_url).begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(migrate.SchemaMismatch, match="newer version"):
+        migrate.upgrade(blank_url)
+
+    assert "9999" == migrate.current(blank_url)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """A wrong path must not end in a stack trace, and never in a file that is written over."""
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(b"not a database" * 400)
+    for step in (migrate.check, migrate.upgrade):
+        with pytest.raises(migrate.SchemaMismatch, match="no SQLite database"):
+            step(f"sqlite:///{file}")
+
+    assert b"not a database" * 400 == file.read_bytes()
+
+
+def test_a_file_is_not_made_by_asking(tmp_path: Path) -> None:
+    """A mistyped path must not leave an empty database behind."""
+    with pytest.raises(migrate.SchemaMismatch, match="run `chenu migrate`"):
+        migrate.check(f"sqlite:///{tmp_path}/absent.db")
+
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("step", [migrate.check, migrate.upgrade])
+def test_a_server_that_is_away_is_told(step: Callable[[str], None]) -> None:
+    """What to look at, in one line and without the password."""
+    with pytest.raises(migrate.DatabaseUnavailable, match="does not answer") as caught:
+        step("postgresql+psycopg://me:hunter2@127.0.0.1:1/chenu")
+
+    assert 1 == len(str(caught.value).splitlines())
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_url_that_cannot_be_read_is_not_repeated() -> None:
+    """It may hold a password with a character that should have been escaped."""
+    with pytest.raises(ValueError, match="%-escapes") as caught:
+        migrate.check_url("postgresql+psycopg://me:hunter2@db:port/chenu")
+
+    assert "hunter2" not in str(caught.value)
 
 
 def test_an_old_revision_is_refused(blank_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

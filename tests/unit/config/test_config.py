@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+import chenu_server
+from chenu_server import failpoints
 from chenu_server.caller import PrincipalType
 from chenu_server.config import (
     CheckpointTypeName,
     ConfigError,
+    LimitSettings,
     PrincipalTypeName,
     Problem,
     Settings,
@@ -19,6 +26,7 @@ from chenu_server.config import (
     load_settings,
     show,
 )
+from chenu_server.engine import CallBuckets, IdentityWindows, time_ns
 from chenu_server.governance.checkpoints.model import CheckpointType
 
 FILE = """
@@ -45,6 +53,22 @@ def problems(text: str = "", overrides: dict[str, Any] | None = None) -> tuple[P
     with pytest.raises(ConfigError) as caught:
         load_settings(path, overrides)
     return caught.value.problems
+
+
+def sections() -> dict[str, Any]:
+    """Every section by name."""
+    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if hasattr(kind, "model_fields")}
+
+
+def units() -> Iterator[Any]:
+    """Every class of the server that is a unit."""
+    for module in pkgutil.walk_packages(chenu_server.__path__, "chenu_server."):
+        if module.name.startswith(("chenu_server.units.", "chenu_server.governance.")):
+            for kind in vars(importlib.import_module(module.name)).values():
+                named = inspect.isclass(kind) and isinstance(getattr(kind, "name", None), str)
+                if named and hasattr(kind, "needs_next"):
+                    yield kind
 
 
 def test_nothing_needs_to_be_set() -> None:
@@ -275,6 +299,96 @@ def test_failpoints_need_an_insecure_server() -> None:
     assert "admit.before_commit=kill" == load_settings(overrides=armed).failpoints
 
 
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("foo=kill", "failpoint foo: there is no such point"),
+        ("admit.nope=kill", "failpoint admit.nope: there is no such point"),
+        ("admit.before_comit=kill", "did you mean admit.before_commit?"),
+        ("settle.before_commit=error;foo=kill", "failpoint foo"),
+        ("admit.before_commit=explode", "'explode' is not kill, error or sleep"),
+        ("admit.before_commit", "'' is not kill, error or sleep"),
+    ],
+)
+def test_a_failpoint_that_is_never_passed_is_refused(spec: str, why: str) -> None:
+    """A crash test whose point never acts would pass for ever."""
+    (problem,) = problems(f"failpoints = '{spec}'\n[server]\ninsecure_dev = true")
+
+    assert ("failpoints", True) == (problem.key, problem.why.startswith("failpoint "))
+    assert why in problem.why
+
+
+def test_every_unit_has_its_failpoints() -> None:
+    """A unit that was added without its points could not be armed by a server's settings."""
+    assert {unit.name for unit in units()} == set(failpoints.UNITS)
+
+
+@pytest.mark.parametrize("name", ["execution.before_dispatch", "settle.before_submit"])
+def test_points_of_no_unit_can_be_armed(name: str) -> None:
+    """They stand in the lanes."""
+    assert f"{name}=kill@2" == failpoints.checked(f"{name}=kill@2")
+
+
+# --- what the server can work with -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("garbage", "", "mysql://u:p@db/chenu", "postgresql+asyncpg://db/chenu"),
+        *("sqlite+aiosqlite:///a.db", "sqlite://", "sqlite:///", "sqlite:///:memory:"),
+    ],
+)
+def test_a_database_of_another_kind_is_refused(url: str) -> None:
+    """There are two stores; what else was meant must not end in a driver's error."""
+    (problem,) = problems(overrides={"database.url": url})
+
+    assert ("database.url", "wrong form") == (problem.key, problem.why)
+    assert "sqlite:///path or postgresql+psycopg://" in problem.do
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///a.db", "sqlite:////a/b.db", "postgresql://db/a", "postgresql+psycopg:///a"]
+)
+def test_the_two_stores_are_taken(url: str) -> None:
+    """By either spelling."""
+    assert url == load_settings(overrides={"database.url": url}).database.url
+
+
+def test_numbers_that_nothing_could_hold_are_refused() -> None:
+    """Engine and columns hold 64 bits; what is more would fail the first query, not the start."""
+    whole = {
+        f"{section}.{name}": 2**31
+        for section, kind in sections().items()
+        for name, field in kind.model_fields.items()
+        if isinstance(field.default, int) and not isinstance(field.default, bool)
+    }
+    huge = dict.fromkeys(whole, 10**20)
+    found = problems(overrides=whole), problems(overrides=huge)
+
+    assert [set(whole), set(huge)] == [{problem.key for problem in each} for each in found]
+
+
+def test_the_engine_takes_the_largest_numbers() -> None:
+    """What is accepted here must not overflow there."""
+    names = [name for name in LimitSettings.model_fields if name != "identity_window_s"]
+    limits = load_settings(overrides={f"limits.{name}": 2**31 - 1 for name in names}).limits
+    windows = IdentityWindows(
+        limit=limits.identity_limit,
+        window_us=limits.provider_window_s * 1_000_000,
+        burst=limits.identity_burst,
+        burst_window_us=limits.identity_burst_window_ms * 1_000,
+        block_us=limits.identity_block_s * 1_000_000,
+        keys_max=limits.keys_max,
+    )
+    buckets = CallBuckets(
+        rate_per_s=limits.calls_per_s, burst=limits.calls_burst, keys_max=limits.keys_max
+    )
+
+    assert windows.arrive("acme", time_ns() // 1_000).retry_after_us == 0
+    assert buckets.take("acme", time_ns() // 1_000) == 0
+
+
 # --- what is shown ----------------------------------------------------------------------------
 
 
@@ -308,11 +422,10 @@ def test_names_are_those_of_the_model() -> None:
 
 def test_every_setting_says_what_it_means() -> None:
     """The meaning is part of what is said of a value that does not fit."""
-    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
     fields: dict[str, Any] = {
         f"{section}.{name}": field
-        for section, kind in sections.items()
-        for name, field in getattr(kind, "model_fields", {}).items()
+        for section, kind in sections().items()
+        for name, field in kind.model_fields.items()
     }
 
     assert [] == [name for name, field in fields.items() if not field.description]

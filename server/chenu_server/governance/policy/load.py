@@ -17,8 +17,8 @@ def load_policies(operator_dir: Path | None) -> Policies:
 
     Raises:
         ValueError: A file does not parse, breaks the schema, or an operator's one is no forbid;
-            names the file, the policy and why.
-        OSError: The operator's directory cannot be read.
+            names the file, the policy and why. Or the operator's directory holds no policy.
+        OSError: The operator's directory, or a file in it, cannot be read.
     """
     folder = resources.files("chenu_server.governance.policy").joinpath("cedar")
     schema = folder.joinpath("schema.cedarschema").read_text(encoding="utf-8")
@@ -30,5 +30,23 @@ def load_policies(operator_dir: Path | None) -> Policies:
 def _operator_files(folder: Path | None) -> list[tuple[str, str]]:
     if folder is None:
         return []
-    files = sorted(folder.glob("*.cedar"))
-    return [(file.name, file.read_text(encoding="utf-8")) for file in files]
+    if not folder.is_dir():
+        raise ValueError(
+            f"policies.operator_dir {folder} is not a directory; correct the path, or leave the"
+            " setting out to serve with the shipped policies alone"
+        )
+    # Not `glob`, which finds nothing in a directory that it may not read.
+    files = sorted(file for file in folder.iterdir() if file.name.endswith(".cedar"))
+    if not files:
+        raise ValueError(
+            f"policies.operator_dir {folder} holds no *.cedar file, so none of the operator's"
+            " policies would hold; put them there, or leave the setting out"
+        )
+    return [(file.name, _text(file)) for file in files]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"policy file {file} is not UTF-8: {error.reason}; save it so") from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,14 +20,39 @@ from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 # Beside the writers' locks, whose second half is a ledger number and never negative.
 _MIGRATION_LOCK: Final = -1
+_NO_DATABASE: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 
 
 class SchemaMismatch(Exception):
     """The database's schema is not the one that this server was built for."""
 
 
+class DatabaseUnavailable(Exception):
+    """The database does not answer. The message says why and what to do."""
+
+
+def check_url(url: str) -> None:
+    """Make sure that the URL can be read, without connecting.
+
+    Raises:
+        ValueError: It cannot; the message does not repeat it, for it may hold a password.
+    """
+    try:
+        sa.create_engine(url, poolclass=sa.NullPool)
+    except (ValueError, ImportError, sa.exc.ArgumentError) as error:
+        raise ValueError(
+            "database.url cannot be read; write sqlite:///path or"
+            " postgresql+psycopg://user:password@host/database, with %-escapes in the password"
+        ) from error
+
+
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database to a revision, all of it in one transaction or nothing."""
+    """Bring the database to a revision, all of it in one transaction or nothing.
+
+    Raises:
+        SchemaMismatch: It is no database, or one that a newer version made.
+        DatabaseUnavailable: It does not answer.
+    """
     _run(url, lambda config: command.upgrade(config, revision))
 
 
@@ -39,6 +66,7 @@ def check(url: str) -> None:
 
     Raises:
         SchemaMismatch: It is not; the message says what to do.
+        DatabaseUnavailable: It does not answer.
     """
     scripts = ScriptDirectory.from_config(_config())
     wanted, found = scripts.get_current_head(), current(url)
@@ -46,20 +74,73 @@ def check(url: str) -> None:
         return
     if found is None:
         raise SchemaMismatch("the database has no CHE·NU schema yet; run `chenu migrate`")
-    if found not in {script.revision for script in scripts.walk_revisions()}:
-        raise SchemaMismatch(
-            f"the database is at revision {found}, which this server does not know; it was made"
-            " by a newer version: run that one, or restore a backup from before the upgrade"
-        )
+    _refuse_unknown(scripts, found)
     raise SchemaMismatch(
         f"the database is at revision {found} and this server needs {wanted}; run `chenu migrate`"
     )
 
 
 def current(url: str) -> str | None:
-    """The database's revision; None if it has none."""
-    with writer_engine(url).connect() as connection:
+    """The database's revision; None if it has none. A SQLite file is not made by asking.
+
+    Raises:
+        SchemaMismatch: It is a file that is no database.
+        DatabaseUnavailable: It does not answer.
+    """
+    if is_sqlite(url) and not Path(str(sa.make_url(url).database)).exists():
+        return None
+    with _connected(url) as connection, answering():
         return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Tell by what is to be done why a database cannot be opened, instead of by a driver's error.
+
+    Raises:
+        SchemaMismatch: The SQLite file is no database.
+        DatabaseUnavailable: It does not answer, or does not let this server in.
+    """
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) in _NO_DATABASE:
+            raise SchemaMismatch(
+                "the file that database.url names is no SQLite database, or a damaged one; name"
+                " another, or restore a backup"
+            ) from error
+        why = str(error.orig).partition("\n")[0]
+        raise DatabaseUnavailable(
+            f"the database does not answer: {why}; check database.url, and that it runs and may"
+            " be opened"
+        ) from error
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[sa.Connection]:
+    with answering():
+        connection = writer_engine(url).connect()
+    with connection:
+        yield connection
+
+
+def _make_private(file: Path) -> None:
+    """Make the file for its owner alone: it holds prompts and answers. Its log files follow it."""
+    with suppress(OSError):  # it is there, or opening it says what is wrong
+        file.touch(mode=0o600, exist_ok=False)
+
+
+def _refuse_unknown(scripts: ScriptDirectory, found: str) -> None:
+    if found not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaMismatch(
+            f"the database is at revision {found}, which this server does not know; it was made"
+            " by a newer version: run that one, or restore a backup from before the upgrade"
+        )
+
+
+def _begun(connection: sa.Connection) -> sa.RootTransaction:
+    with answering():  # SQLite's only writer may be busy
+        return connection.begin()
 
 
 def _config() -> Config:
@@ -70,9 +151,15 @@ def _config() -> Config:
 
 def _run(url: str, step: Callable[[Config], None]) -> None:
     config = _config()
-    with writer_engine(url).begin() as connection:
+    if is_sqlite(url):
+        _make_private(Path(str(sa.make_url(url).database)))
+    with _connected(url) as connection, _begun(connection):
         if not is_sqlite(url):
             lock = sa.func.pg_advisory_xact_lock(WRITER_LOCK_CLASS, _MIGRATION_LOCK)
             connection.execute(sa.select(lock))
+        with answering():
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found is not None:
+            _refuse_unknown(ScriptDirectory.from_config(config), found)
         config.attributes["connection"] = connection
         step(config)

@@ -1,0 +1,91 @@
+"""What a server reads before it touches its database: catalogue, keys, policies, addresses.
+
+`problems_of` goes the same way as a start does, piece by piece, so that `chenu config check`
+accepts what `chenu serve` takes and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from chenu_server.bootstrap.decisions import issuers_of
+from chenu_server.bootstrap.routes import Routes, open_routes
+from chenu_server.config import DatabaseSettings, PolicySettings, ProvidersSettings, Settings
+from chenu_server.governance.identity.model import Issuer
+from chenu_server.governance.identity.tokens import KeyFileError
+from chenu_server.governance.policy.decide import Policies
+from chenu_server.governance.policy.load import load_policies
+from chenu_server.infra.db.migrate import check_url
+from chenu_server.providers.catalog_schema import CatalogueError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What the configuration names outside itself, read and found good."""
+
+    issuers: list[Issuer]
+    policies: Policies
+    routes: Routes
+
+
+async def open_inputs(settings: Settings, stack: AsyncExitStack) -> Inputs:
+    """
+    Read what the configuration names, without connecting or writing; closed with the stack.
+
+    Raises:
+        CatalogueError: The catalogue does not have a provider, or a key is missing.
+        KeyFileError: A key file is missing, open to others, or no key.
+        ValueError: A policy file or the database's URL is not accepted.
+        OSError: A file cannot be read.
+    """
+    check_url(settings.database.url)
+    return Inputs(
+        issuers=issuers_of(settings),
+        policies=load_policies(settings.policies.operator_dir),
+        routes=await open_routes(settings, stack),
+    )
+
+
+def problems_of(settings: Settings) -> list[str]:
+    """Why a server with these settings would not start, as far as its inputs tell.
+
+    Nothing is connected to, listened on or written. Not for use inside an event loop.
+    """
+    return asyncio.run(_problems(settings))
+
+
+async def _problems(settings: Settings) -> list[str]:
+    found: dict[str, None] = {}
+    for part in _parts(settings):
+        try:
+            async with AsyncExitStack() as stack:
+                await open_inputs(part, stack)
+        except (CatalogueError, KeyFileError, ValueError, OSError) as error:
+            found[str(error)] = None
+    return list(found)
+
+
+def _parts(settings: Settings) -> Iterator[Settings]:
+    """All of it at last; before, one input at a time, for a start stops at its first problem."""
+    bare = _with(
+        settings,
+        database=DatabaseSettings(),
+        identity=_with(settings.identity, issuers=()),
+        policies=PolicySettings(),
+        providers=ProvidersSettings(),
+    )
+    yield _with(bare, database=settings.database)
+    for issuer in settings.identity.issuers:
+        yield _with(bare, identity=_with(settings.identity, issuers=(issuer,)))
+    yield _with(bare, policies=settings.policies)
+    for enabled in ((), *((name,) for name in settings.providers.enabled)):
+        yield _with(bare, providers=_with(settings.providers, enabled=enabled))
+    yield settings
+
+
+def _with(section: Any, **values: Any) -> Any:
+    return section.model_copy(update=values)
