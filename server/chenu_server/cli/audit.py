@@ -12,7 +12,7 @@ import typer
 
 from chenu_server.cli import parse
 from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.output import Output, note, when
+from chenu_server.cli.output import Output, note, visible, when
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.progress import progress
 from chenu_server.cli.remote import Session, remote
@@ -71,8 +71,8 @@ async def export(
     if session.output.as_json:
         session.output.json({"file": str(output), "bytes": size})
     else:
-        session.output.text(f"{output}: {size} bytes\n")
-        note(f"next: chenu audit verify {output}")
+        session.output.line(f"{output}: {size} bytes")
+        note(visible(f"next: chenu audit verify {output}"))
 
 
 @remote(app, "check")
@@ -91,7 +91,7 @@ async def check(session: Session) -> None:
         ),
     )
     if not holds:
-        raise fail(ExitCode.BROKEN, f"entry {found.failed_sequence}: {found.failure}")
+        raise fail(ExitCode.BROKEN, visible(f"entry {found.failed_sequence}: {found.failure}"))
 
 
 @app.command("verify")
@@ -107,9 +107,9 @@ def verify(
             {"verdict": verdict, "entries": entries, "head": head, "failure": failure}
         )
     if failure:
-        raise fail(ExitCode.BROKEN, f"{file} does not verify after {entries} entries: {failure}")
-    if not as_json:
-        typer.echo(f"{file}: holds, {entries} entries, head {head}")
+        text = visible(f"{file} does not verify after {entries} entries: {failure}")
+        raise fail(ExitCode.BROKEN, text)
+    Output(as_json=as_json).line(f"{file}: holds, {entries} entries, head {head}")
 
 
 def _verified(file: Path) -> tuple[int, str, str | None]:

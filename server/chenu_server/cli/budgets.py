@@ -74,7 +74,7 @@ async def delete(session: Session, budget_id: BudgetId, etag: Etag = "") -> None
     if session.output.as_json:
         session.output.json({"budget_id": budget_id})
     else:
-        session.output.text(f"deleted {budget_id}\n")
+        session.output.line(f"deleted {budget_id}")
 
 
 def _names(budget: budget_service_pb2.Budget) -> tuple[str, str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chenu_server.cli import parse
 from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.output import usd, when
+from chenu_server.cli.output import fields, note, usd, when
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.remote import Session, remote
 
@@ -106,10 +109,26 @@ def _ask(checkpoint: checkpoint_pb2.Checkpoint) -> None:
             ExitCode.USAGE,
             "nobody is there to be asked; pass the --digest that was approved, or --yes",
         )
-    for name, value in _fields(checkpoint):
-        typer.echo(f"{name:<14}  {value}", err=True)
-    if not typer.confirm("Approve exactly this action?", err=True):
+    note("\n".join(fields(_fields(checkpoint))))
+    try:
+        with _interruptible():
+            agreed = typer.confirm("Approve exactly this action?", err=True)
+    except (typer.Abort, KeyboardInterrupt) as error:
+        note("")  # the prompt's line has not ended
+        text = "interrupted, so not approved; the checkpoint waits on"
+        raise fail(ExitCode.INTERRUPTED, text) from error
+    if not agreed:
         raise fail(ExitCode.STOPPED, "not approved; the checkpoint waits on")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a prompt: asyncio's handler would wait for the event loop, which waits."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _has_person() -> bool:

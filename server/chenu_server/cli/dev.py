@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import signal
 import sys
 import time
@@ -76,9 +77,10 @@ async def _dev(configured: Configured, folder: Path, listen: str) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with _fake_provider(folder) as base_url:
         settings = configured.settings(_overrides(folder, base_url, listen))
-        tokens = _prepared(settings, folder)
+        _prepare(settings)
         async with bootstrap.application(settings) as application:
-            target = f"127.0.0.1:{application.port}"
+            tokens = _tokens(settings, folder)  # the folder is ours: the store is locked
+            target = _target(settings.server.listen, application.port)
             await _with_budget(target, tokens["person"])
             _welcome(target, folder)
             await stopping.wait()
@@ -86,6 +88,8 @@ async def _dev(configured: Configured, folder: Path, listen: str) -> None:
 
 def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
     """What makes it a toy, over file and environment."""
+    from chenu_server.config import LOCAL_ISSUER
+
     providers = {
         name: {
             "base_url": f"{base_url}/{name}{'' if name == 'anthropic' else '/v1'}",
@@ -96,29 +100,44 @@ def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
     return {
         "server.listen": listen or "127.0.0.1:50051",
         "database.url": f"sqlite:///{folder / 'chenu.db'}",
+        "identity.issuers": [LOCAL_ISSUER.model_dump() | {"key_file": folder / "token.key"}],
         "log.level": "warning",
         "providers.enabled": list(PROVIDERS),
         "providers.settings": providers,
     }
 
 
-def _prepared(settings: Settings, folder: Path) -> dict[str, str]:
-    """Make the schema, the key and a token for everyone; each is kept in a file too."""
+def _prepare(settings: Settings) -> None:
+    """Make the schema and the key, if they are not there."""
     from chenu_server.governance.identity.tokens import create_key
     from chenu_server.infra.db import migrate
 
     make_folder(settings.database.url)
     migrate.upgrade(settings.database.url)
-    issuer = settings.identity.issuers[0]
     with suppress(FileExistsError):
-        create_key(issuer.key_file)
+        create_key(settings.identity.issuers[0].key_file)
+
+
+def _tokens(settings: Settings, folder: Path) -> dict[str, str]:
+    """Make a token for everyone; each is kept in a file too."""
+    issuer = issuer_of(settings.identity.issuers[0])
     tokens = {}
     for name, (kind, subject, identities) in CAST.items():
         claims = Claims(subject=subject, type=kind, identity=identities, lifetime=TOKEN_LIFETIME_S)
-        tokens[name] = issued(issuer_of(issuer), claims, time.time_ns() // 1_000)
+        tokens[name] = issued(issuer, claims, time.time_ns() // 1_000)
         (folder / name).touch(mode=0o600)
         (folder / name).write_text(f"{tokens[name]}\n")
     return tokens
+
+
+def _target(listen: str, port: int) -> str:
+    """Where this machine reaches a server that listens there."""
+    host = listen.rpartition(":")[0]
+    with suppress(ValueError):  # a name
+        address = ipaddress.ip_address(host.strip("[]"))
+        if address.is_unspecified:
+            host = "127.0.0.1" if address.version == 4 else "[::1]"
+    return f"{host}:{port}"
 
 
 async def _with_budget(target: str, token: str) -> None:

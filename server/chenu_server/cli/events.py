@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chenu_server.cli.output import usd
+from chenu_server.cli.output import usd, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +22,10 @@ def line(event: event_pb2.Event) -> str:
 
 
 def summary(event: event_pb2.Event) -> str:
-    """What happened, in a few words; empty for an event that says no more than its name."""
+    """What happened, on one line; empty for an event that says no more than its name."""
     body = event.WhichOneof("body")
     describe = _DESCRIBE.get(body or "")
-    return describe(getattr(event, body)) if body and describe else ""
+    return visible(describe(getattr(event, body))) if body and describe else ""
 
 
 def _lane(value: int) -> str:
@@ -36,8 +36,12 @@ def _lane(value: int) -> str:
 
 
 def _report(body: event_pb2.LaneComplete) -> str:
+    from chenu.api.pipeline.v1 import message_pb2
+    from chenu.names import name_of
+
+    status = name_of(message_pb2.LaneStatus, body.report.status)
     took_ms = body.report.duration.ToMicroseconds() / 1_000
-    return f"{_lane(body.report.lane)} in {took_ms:.1f} ms: {body.report.summary}"
+    return f"{_lane(body.report.lane)} {status} in {took_ms:.1f} ms: {body.report.summary}"
 
 
 def _call_error(body: event_pb2.LlmCallError) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from chenu_server.cli.exit_codes import ExitCode
+import typer
+
+from chenu_server.cli.exit_codes import ExitCode, fail
+from chenu_server.cli.output import json_line, note, visible
 
 if TYPE_CHECKING:
     from chenu import errors
@@ -100,7 +103,7 @@ def next_step(error: errors.ChenuError) -> str:
 
 def as_text(error: errors.ChenuError) -> str:
     """The failure for people."""
-    return f"chenu: {error}\nnext: {next_step(error)}"
+    return f"chenu: {visible(str(error))}\nnext: {visible(next_step(error))}"
 
 
 def as_object(error: errors.ChenuError) -> dict[str, Any]:
@@ -117,3 +120,12 @@ def as_object(error: errors.ChenuError) -> dict[str, Any]:
             "next": next_step(error),
         }
     }
+
+
+def refused(code: ExitCode, message: str, do: str, *, as_json: bool) -> typer.Exit:
+    """Say why a command that calls no server ends with `code`; raise what this returns."""
+    if not as_json:
+        return fail(code, f"{visible(message)}; {do}")
+    told = {"reason": code.name, "status": "", "message": message, "metadata": {}}
+    note(json_line({"error": told | {"fields": [], "retry_after_ms": None, "next": do}}))
+    return typer.Exit(code)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar, get_args
 
 import typer
+from typer.models import ArgumentInfo
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -32,6 +33,8 @@ def add_command(
     """Register `call` under these parameters, with `text` as its help."""
 
     def command(**given: Any) -> None:
+        for option in options:
+            _must_be_unicode(option, given[option.name])
         call(**{each.name: _gathered(each, given) for each in parameters})
 
     options = [option for each in parameters for option in _spread(each)]
@@ -65,3 +68,19 @@ def _gathered(parameter: inspect.Parameter, given: Mapping[str, Any]) -> Any:
 
 def _is_group(annotation: Any) -> TypeGuard[type]:
     return isinstance(annotation, type) and is_dataclass(annotation)
+
+
+def _must_be_unicode(option: inspect.Parameter, value: Any) -> None:
+    """Refuse a text with bytes that are not UTF-8: nothing in the contract can carry it."""
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and any("\ud800" <= one <= "\udfff" for one in text):
+            raise typer.BadParameter(
+                "it is not UTF-8; convert it, for example with iconv", param_hint=_shown(option)
+            )
+
+
+def _shown(option: inspect.Parameter) -> str:
+    """A parameter as it stands on the command line."""
+    if any(isinstance(one, ArgumentInfo) for one in get_args(option.annotation)):
+        return option.name.upper()
+    return f"--{option.name.replace('_', '-')}"

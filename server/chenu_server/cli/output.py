@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import AsyncIterable, Callable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 Row = Sequence[str]
 M = TypeVar("M", bound="Message")
 NANO = Decimal(1_000_000_000)
+# What steers a terminal or its reader instead of being seen: C0, DEL and C1; format controls, of
+# which some reverse the order of what follows; surrogates; line and paragraph separators.
+# https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing
+STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# An answer is prose: it has lines, and the joiners that emoji and some scripts are spelt with.
+IN_PROSE: Final = "\n\t\u200c\u200d"
 
 
 class Output:
@@ -31,8 +38,7 @@ class Output:
         if self.as_json:
             self.json(message_object(message))
         else:
-            width = max((len(name) for name, _ in rows), default=0)
-            print("\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in rows))
+            print("\n".join(fields(rows)))
 
     async def messages(
         self, messages: AsyncIterable[M], header: Row, row: Callable[[M], Row]
@@ -40,7 +46,8 @@ class Output:
         """
         A list of resources, printed as it is read.
 
-        A table on a terminal, which has to be read whole first; elsewhere tab-separated.
+        A table on a terminal, which has to be read whole first; elsewhere tab-separated, with
+        the header only once the server has not refused.
         """
         if self.as_json:
             async for message in messages:
@@ -48,18 +55,25 @@ class Output:
         elif is_terminal():
             _table(header, [row(message) async for message in messages])
         else:
-            print("\t".join(header))
-            async for message in messages:
-                print("\t".join(row(message)))
+            await _lines(messages, header, row)
 
     def json(self, value: Any) -> None:
         """One line of JSON."""
-        print(json.dumps(value, ensure_ascii=False, separators=(",", ":")), flush=True)
+        print(json_line(value), flush=True)
+
+    def line(self, text: str) -> None:
+        """One line, whatever stands in it; nothing with `as_json`."""
+        if not self.as_json:
+            print(visible(text), flush=True)
 
     def text(self, text: str) -> None:
-        """A piece of text, as it comes; nothing with `as_json`."""
+        """
+        A piece of an answer; nothing with `as_json`.
+
+        A pipe gets it as it is. A terminal gets its lines and tabs, and sees its other controls.
+        """
         if not self.as_json:
-            print(text, end="", flush=True)
+            print(visible(text, IN_PROSE) if is_terminal() else text, end="", flush=True)
 
 
 def is_terminal() -> bool:
@@ -68,8 +82,34 @@ def is_terminal() -> bool:
 
 
 def note(text: str) -> None:
-    """A remark for people, on standard error, so that it never mixes with what was asked for."""
-    print(text, file=sys.stderr, flush=True)
+    """
+    A remark for people, on standard error, so that it never mixes with what was asked for.
+
+    It may have several lines: what others wrote goes through `visible` before it gets here.
+    """
+    print(visible(text, "\n"), file=sys.stderr, flush=True)
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""
+    A text on one line in which every control is seen, as `\x1b` or `\u202e`, and none is obeyed.
+
+    Whoever asks writes what an approver reads: it must not clear the screen, reverse the order of
+    the words or add a row. `kept` are the controls that may stay.
+    """
+    return _spelt(text, lambda one: one.encode("unicode_escape").decode(), kept)
+
+
+def json_line(value: Any) -> str:
+    """A value as JSON on one line; controls are escaped, which every parser reads as they are."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _spelt(text, lambda one: json.dumps(one)[1:-1])
+
+
+def fields(rows: Sequence[Row]) -> list[str]:
+    """Names and values as aligned lines, one a row."""
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"{name:<{width}}  {visible(value)}".rstrip() for name, value in rows]
 
 
 def message_object(message: Message) -> dict[str, Any]:
@@ -98,6 +138,25 @@ def when(time: Timestamp) -> str:
     return f"{time.ToDatetime():%Y-%m-%dT%H:%M:%SZ}"
 
 
+def _spelt(text: str, spell: Callable[[str], str], kept: str = "") -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        spell(one) if unicodedata.category(one) in STEERING and one not in kept else one
+        for one in text
+    )
+
+
+async def _lines(messages: AsyncIterable[M], header: Row, row: Callable[[M], Row]) -> None:
+    due = ["\t".join(header)]
+    async for message in messages:
+        due.append("\t".join(map(visible, row(message))))
+        print("\n".join(due))
+        due.clear()
+    if due:
+        print(due[0])
+
+
 def _table(header: Row, rows: Sequence[Row]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -105,5 +164,5 @@ def _table(header: Row, rows: Sequence[Row]) -> None:
 
     table = Table(*header, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     Console().print(table)

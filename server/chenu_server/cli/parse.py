@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 NANOUSD_PER_USD: Final = 1_000_000_000
 NANOUSD_MAX: Final = 2**63 - 1
+INT32_MAX: Final = 2**31 - 1
 
 
 def choice(option: str, enum: WireEnum[V_co], name: str) -> V_co:
@@ -38,8 +40,8 @@ def nanousd(option: str, amount: str) -> int:
     """An amount of US dollars such as `0.05` in nano-USD, exactly; zero for an empty text."""
     try:
         exact = Decimal(amount or "0") * NANOUSD_PER_USD
-        whole = int(exact)
-    except (InvalidOperation, ValueError, OverflowError) as error:
+        whole = int(exact) if 0 <= exact <= NANOUSD_MAX else -1
+    except (ArithmeticError, ValueError) as error:
         raise typer.BadParameter(f"{amount!r} is not an amount", param_hint=option) from error
     if exact != whole or not 0 <= whole <= NANOUSD_MAX:
         raise typer.BadParameter(
@@ -73,3 +75,22 @@ def digest(option: str, text: str) -> bytes:
     if len(found) not in {0, 32}:
         raise typer.BadParameter("a digest is 64 hexadecimal digits", param_hint=option)
     return found
+
+
+def int32(option: str, value: int) -> int:
+    """A number that fits the contract's int32."""
+    if value > INT32_MAX:
+        raise typer.BadParameter(f"{value} is more than {INT32_MAX}", param_hint=option)
+    return value
+
+
+def standard_input(argument: str) -> str:
+    """All of standard input, as it is."""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(
+            f"standard input is not UTF-8 at byte {error.start}; convert it, for example with"
+            " iconv",
+            param_hint=argument,
+        ) from error

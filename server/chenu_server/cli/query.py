@@ -10,7 +10,7 @@ import typer
 
 from chenu_server.cli import parse
 from chenu_server.cli.events import summary
-from chenu_server.cli.output import message_object, note, usd
+from chenu_server.cli.output import message_object, note, usd, visible
 from chenu_server.cli.remote import Session, remote
 from chenu_server.cli.routing import Ceiling, Routing
 
@@ -46,7 +46,9 @@ class Manner:
         bool, typer.Option("--validate-only", help="Say what would happen and do nothing.")
     ] = False
     stream: Annotated[bool, typer.Option(help="Print the answer as it is written.")] = True
-    timeout: Annotated[float, typer.Option(min=0.001, help="The deadline, in seconds.")] = 300.0
+    timeout: Annotated[
+        float, typer.Option(min=0.001, max=86_400, help="The deadline, in seconds.")
+    ] = 300.0
 
 
 async def query(
@@ -109,7 +111,7 @@ def _request(
 
     return pipeline_service_pb2.QueryRequest(
         request_id=manner.request_id,
-        text=sys.stdin.read() if text == "-" else text,
+        text=parse.standard_input("TEXT") if text == "-" else text,
         intents=parse.choices("--intent", action_pb2.Intent, intents),
         sphere=parse.choice("--sphere", action_pb2.Sphere, sphere),
         target=action_pb2.Target(
@@ -120,7 +122,7 @@ def _request(
         ),
         agent_role=ceiling.agent_role,
         routing=routing.message(),
-        max_output_tokens=ceiling.max_output_tokens,
+        max_output_tokens=parse.int32("--max-output-tokens", ceiling.max_output_tokens),
         max_cost_nanousd=ceiling.max_cost_nanousd,
         detached=manner.detached,
         resume_on_approval=manner.resume_on_approval,
@@ -156,7 +158,7 @@ def _verdict(validation: message_pb2.Validation) -> list[tuple[str, str]]:
 
 def _receipt(complete: event_pb2.PipelineComplete) -> str:
     answer, query = complete.answer, complete.query
-    return (
+    return visible(
         f"[{answer.provider} {answer.model}, {query.tokens_used} tokens,"
         f" {usd(query.cost_nanousd)}, {query.request_id}]"
     )

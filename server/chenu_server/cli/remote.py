@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, cast
 
@@ -14,7 +13,7 @@ import typer
 
 from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.cli.groups import add_command, help_of, parameters_of
-from chenu_server.cli.output import Output, note
+from chenu_server.cli.output import Output, json_line, note
 
 if TYPE_CHECKING:
     from chenu.aio import Client
@@ -64,18 +63,24 @@ class Reach:
         return Client(
             self.target,
             token=self._given_token() or None,
-            identity=self.identity or None,
+            identity=_header("--identity", self.identity) or None,
             credentials=grpc.ssl_channel_credentials(roots) if roots else None,
             insecure=self.insecure,
         )
 
     def _given_token(self) -> str:
-        token = self.token
-        if self.token_file:
-            token = _read("--token-file", self.token_file).decode(errors="replace").strip()
-        if not (token.isascii() and token.isprintable()):
-            raise typer.BadParameter("it holds characters that no token has", param_hint="--token")
-        return token
+        if not self.token_file:
+            return _header("--token", self.token)
+        text = _read("--token-file", self.token_file).decode(errors="replace")
+        return _header("--token-file", text.strip())
+
+    def preferring(self, options: set[str]) -> Reach:
+        """The same, but of the two ways to give a token the one among `options` wins."""
+        if {"token", "token_file"} <= options:
+            raise typer.BadParameter(
+                "--token names one and --token-file another; leave one out", param_hint="--token"
+            )
+        return replace(self, token_file=None) if "token" in options else self
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,15 @@ def remote(app: typer.Typer, name: str) -> Callable[[Act[P]], Act[P]]:
         _, *own = parameters_of(act)
         reach = inspect.Parameter("reach", inspect.Parameter.KEYWORD_ONLY, annotation=Reach)
 
-        def call(reach: Reach, **given: Any) -> None:
-            _run(reach, lambda session: cast(Any, act)(session, **given))
+        context = inspect.Parameter(
+            "context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context
+        )
 
-        add_command(app, name, [*own, reach], call, help_of(act))
+        def call(reach: Reach, context: typer.Context, **given: Any) -> None:
+            chosen = reach.preferring(_typed(context))
+            _run(chosen, lambda session: cast(Any, act)(session, **given))
+
+        add_command(app, name, [*own, reach, context], call, help_of(act))
         return act
 
     return register
@@ -112,12 +122,8 @@ def _run(reach: Reach, act: Act[[]]) -> None:
     try:
         asyncio.run(_in_session(reach, act))
     except errors.ChenuError as error:
-        shown = (
-            json.dumps(failures.as_object(error), ensure_ascii=False)
-            if reach.as_json
-            else failures.as_text(error)
-        )
-        note(shown)
+        as_json = reach.as_json
+        note(json_line(failures.as_object(error)) if as_json else failures.as_text(error))
         raise typer.Exit(failures.exit_code_of(error)) from error
     except KeyboardInterrupt as interrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from interrupt
@@ -126,6 +132,20 @@ def _run(reach: Reach, act: Act[[]]) -> None:
 async def _in_session(reach: Reach, act: Act[[]]) -> None:
     async with reach.connect() as client:
         await act(Session(client, Output(as_json=reach.as_json)))
+
+
+def _typed(context: typer.Context) -> set[str]:
+    """The options that stand on the command line; the others come from the environment."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+
+
+def _header(option: str, value: str) -> str:
+    """A value that a header of a call can carry."""
+    if not (value.isascii() and value.isprintable()):
+        what = option.split("-")[2]
+        raise typer.BadParameter(f"it holds characters that no {what} has", param_hint=option)
+    return value
 
 
 def _read(option: str, path: Path) -> bytes:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chenu_server.cli import parse
 from chenu_server.cli.exit_codes import ExitCode
-from chenu_server.cli.output import note, usd
+from chenu_server.cli.output import note, usd, visible
 from chenu_server.cli.paging import each
 from chenu_server.cli.remote import Session, remote
 from chenu_server.cli.routing import Ceiling, Routing
@@ -30,7 +31,7 @@ async def route(
         text=text,
         routing=routing.message(),
         agent_role=ceiling.agent_role,
-        max_output_tokens=ceiling.max_output_tokens,
+        max_output_tokens=parse.int32("--max-output-tokens", ceiling.max_output_tokens),
         max_cost_nanousd=ceiling.max_cost_nanousd,
     )
     decision = await session.client.router.route(request)
@@ -64,4 +65,4 @@ async def _print(session: Session, decision: routing_pb2.RoutingDecision) -> Non
     await session.output.messages(each(decision.candidates), header, row)
     for one in decision.exclusions:
         reason = name_of(routing_pb2.ExclusionReason, one.reason)
-        note(f"excluded: {one.provider} {one.model}: {reason}")
+        note(visible(f"excluded: {one.provider} {one.model}: {reason}"))

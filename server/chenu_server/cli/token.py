@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli.configured import Configured
-from chenu_server.cli.exit_codes import ExitCode, fail
+from chenu_server.cli.exit_codes import ExitCode
+from chenu_server.cli.failures import refused
 from chenu_server.cli.groups import local
 from chenu_server.cli.output import Output
 
@@ -61,11 +62,11 @@ def key(
     try:
         create_key(path)
     except FileExistsError as error:
-        raise fail(
-            ExitCode.CONFLICT, f"{path} exists; tokens made with it would end if it were replaced"
-        ) from error
+        why = f"{path} exists, and tokens made with it would end if it were replaced"
+        raise refused(ExitCode.CONFLICT, why, "name another file", as_json=as_json) from error
     except OSError as error:
-        raise fail(ExitCode.CONFIG, f"cannot write {path}: {error.strerror}") from error
+        why = f"cannot write {path}: {error.strerror}"
+        raise refused(ExitCode.CONFIG, why, "name another file", as_json=as_json) from error
     if as_json:
         Output(as_json=True).json({"key_file": str(path)})
     else:
@@ -78,7 +79,8 @@ def issue(
 ) -> None:
     """Print a token that a server with this configuration takes."""
     now_us = time.time_ns() // 1_000
-    token = issued(issuer_of(_configured_issuer(configured, issuer)), claims, now_us)
+    chosen = issuer_of(_configured_issuer(configured, issuer), as_json=as_json)
+    token = issued(chosen, claims, now_us, as_json=as_json)
     if as_json:
         expires = datetime.fromtimestamp(now_us // 1_000_000 + claims.lifetime, UTC)
         shown = {"token": token, "expires_at": f"{expires:%Y-%m-%dT%H:%M:%SZ}"}
@@ -87,7 +89,7 @@ def issue(
         typer.echo(token)
 
 
-def issued(issuer: Issuer, claims: Claims, now_us: int) -> str:
+def issued(issuer: Issuer, claims: Claims, now_us: int, *, as_json: bool = False) -> str:
     """A token that says `claims`; what no server would take is told and refused."""
     from chenu_server.caller import Principal
     from chenu_server.errors import ChenuError
@@ -96,10 +98,11 @@ def issued(issuer: Issuer, claims: Claims, now_us: int) -> str:
     principal_type = _principal_type(claims.type)
     if principal_type not in issuer.principal_types:
         allowed = ", ".join(sorted(issuer.principal_types))
-        raise fail(
+        raise refused(
             ExitCode.USAGE,
-            f"issuer {issuer.name!r} may assert {allowed}, not {claims.type}; see --type, or"
-            " principal_types in its configuration",
+            f"issuer {issuer.name!r} may assert {allowed}, not {claims.type}",
+            "see --type, or principal_types in its configuration",
+            as_json=as_json,
         )
     identities = dict(_identity(text) for text in claims.identity)
     try:
@@ -113,10 +116,12 @@ def issued(issuer: Issuer, claims: Claims, now_us: int) -> str:
             methods=claims.method or (),
         )
     except ChenuError as error:
-        raise fail(
+        raise refused(
             ExitCode.USAGE,
-            "no server takes such a token; subjects have 1 to 256 characters, identities 1 to 64"
-            " of a-z, 0-9, dot, underscore and dash; a user acts for nobody",
+            "no server takes such a token",
+            "subjects have 1 to 256 characters, identities 1 to 64 of a-z, 0-9, dot, underscore"
+            " and dash; a user acts for nobody",
+            as_json=as_json,
         ) from error
 
 
@@ -129,7 +134,7 @@ def _configured_issuer(configured: Configured, name: str) -> IssuerSettings:
     raise typer.BadParameter(f"{name!r} is not one of {known}", param_hint="--issuer")
 
 
-def issuer_of(chosen: IssuerSettings) -> Issuer:
+def issuer_of(chosen: IssuerSettings, *, as_json: bool = False) -> Issuer:
     """An issuer with its key; a key that cannot be used is told."""
     from chenu_server.caller import PrincipalType
     from chenu_server.governance.identity.model import ClaimNames, Issuer
@@ -138,7 +143,8 @@ def issuer_of(chosen: IssuerSettings) -> Issuer:
     try:
         secret = read_key(chosen.key_file)
     except KeyFileError as error:
-        raise fail(ExitCode.CONFIG, str(error)) from error
+        what, _, do = str(error).partition("; ")
+        raise refused(ExitCode.CONFIG, what, do, as_json=as_json) from error
     return Issuer(
         name=chosen.name,
         audience=chosen.audience,

@@ -15,7 +15,9 @@ from chenu_server.cli.remote import Session, remote
 async def watch(
     session: Session,
     request_id: Annotated[str, typer.Argument(help="The query.")],
-    after: Annotated[int, typer.Option(min=0, help="Start after this event's sequence.")] = 0,
+    after: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Start after this event's sequence.")
+    ] = 0,
     run: Annotated[
         bool, typer.Option("--continue", help="Run the approved query and print its answer.")
     ] = False,
@@ -33,7 +35,7 @@ async def watch(
             if session.output.as_json:
                 session.output.json(message_object(event))
             else:
-                session.output.text(f"{line(event)}\n")
+                session.output.line(line(event))
 
 
 def register(app: typer.Typer) -> None:

@@ -35,7 +35,9 @@ def chenu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_a_good_configuration_is_accepted(chenu: Run) -> None:
-    """The defaults are a configuration."""
+    """The defaults and a key are a configuration."""
+    chenu("token", "key")
+
     assert (0, "accepted\n") == (
         (result := chenu("config", "check")).exit_code,
         result.stdout,
@@ -80,13 +82,15 @@ def test_a_setting_is_json_where_it_can_be_and_text_elsewhere(chenu: Run) -> Non
 
 
 def test_a_database_is_migrated_once(chenu: Run) -> None:
-    """`--check` says whether it is due and changes nothing."""
+    """`--check` says whether it is due and changes nothing, not even the folder."""
     url = "--set=database.url=sqlite:///new/chenu.db"
     before = chenu("migrate", "--check", url)
+    made = Path("new").exists()
     done = chenu("migrate", url, "--json")
     after = chenu("migrate", "--check", url)
 
-    assert ExitCode.UNAVAILABLE == before.exit_code
+    assert (ExitCode.CONFIG, False) == (before.exit_code, made)
+    assert "run `chenu migrate`" in before.stderr
     assert (0, 0) == (done.exit_code, after.exit_code)
     assert json.loads(done.stdout)["revision"] in after.stdout
 

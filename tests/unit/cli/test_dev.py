@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from chenu_server.cli import dev as dev_command
 from chenu_server.cli.app import app
 from chenu_server.cli.exit_codes import ExitCode
 
@@ -100,3 +101,44 @@ def test_what_it_exports_verifies_offline(
 
     assert (0, 0) == (exported.exit_code, verified.exit_code)
     assert "holds" in verified.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(150)
+def test_a_second_one_on_the_folder_changes_nothing(
+    dev: tuple[dict[str, str], Path], tmp_path: Path
+) -> None:
+    """It is refused, and the first one's tokens still hold: from whatever folder it was run."""
+    exports, _ = dev
+    folder = Path(exports["CHENUCLI_TOKEN_FILE"]).parent
+    names = (*dev_command.CAST, "token.key")
+    before = {name: (folder / name).read_bytes() for name in names}
+    second = subprocess.run(
+        [sys.executable, "-m", "chenu_server", "dev", "--folder", folder, "--listen", "[::1]:0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
+    )
+
+    assert ExitCode.CONFIG == second.returncode
+    assert before == {name: (folder / name).read_bytes() for name in names}
+    assert [] == list(tmp_path.iterdir())
+    assert ExitCode.OK == chenu(exports, "query", "Still there?").exit_code
+
+
+@pytest.mark.parametrize(
+    ("listen", "target"),
+    [
+        ("127.0.0.1:0", "127.0.0.1:7"),
+        ("127.0.0.2:50051", "127.0.0.2:7"),
+        ("localhost:0", "localhost:7"),
+        ("[::1]:0", "[::1]:7"),
+        ("0.0.0.0:0", "127.0.0.1:7"),
+        ("[::]:0", "[::1]:7"),
+    ],
+)
+def test_it_is_reached_where_it_listens(listen: str, target: str) -> None:
+    """The address to paste is the one that answers, also on IPv6."""
+    assert target == dev_command._target(listen, 7)
