@@ -164,6 +164,16 @@ class CheckpointAlreadyResolved(ChenuError):
 
 
 @dataclass(eq=False)
+class CheckpointLimit(ChenuError):
+    """As many of the identity's checkpoints are pending as may be; nothing was recorded."""
+
+    limit: int
+
+    def __str__(self) -> str:
+        return f"{self.limit} checkpoints of this identity wait for a person already"
+
+
+@dataclass(eq=False)
 class QueryState(ChenuError):
     """The query is in a state in which this cannot be done."""
 
@@ -186,6 +196,17 @@ class BudgetExhausted(ChenuError):
 
     def __str__(self) -> str:
         return f"the {self.scope} budget cannot cover this query"
+
+
+@dataclass(eq=False)
+class BudgetFrozen(ChenuError):
+    """An overrun of more than 1 % has frozen a budget; a person or its period's end lifts it."""
+
+    scope: str
+    budget_id: str = ""
+
+    def __str__(self) -> str:
+        return f"the {self.scope} budget was overrun and is frozen; a budget_admin can unfreeze it"
 
 
 @dataclass(eq=False)

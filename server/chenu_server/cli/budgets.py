@@ -82,7 +82,7 @@ def _names(budget: budget_service_pb2.Budget) -> tuple[str, str]:
     from chenu.names import name_of
 
     scope = name_of(budget_service_pb2.BudgetScope, budget.scope)
-    value = f"{scope} {budget.scope_value}".strip()
+    value = f"{scope} {budget.subject}".strip()
     return value, name_of(budget_service_pb2.BudgetPeriod, budget.period)
 
 

@@ -45,10 +45,15 @@ _ACTIONS: Final[Mapping[str, tuple[ExitCode, str]]] = {
         ExitCode.CONFLICT,
         "`chenu checkpoints get {checkpoint_id}` shows the decision",
     ),
+    "CHECKPOINT_LIMIT": (ExitCode.BUSY, "decide some of `chenu checkpoints list`, then repeat it"),
     "QUERY_STATE": (ExitCode.CONFLICT, "`chenu queries get {request_id}` shows it"),
     "BUDGET_EXHAUSTED": (
         ExitCode.BUDGET,
         "lower --max-output-tokens, or ask a budget_admin to raise the limit",
+    ),
+    "BUDGET_FROZEN": (
+        ExitCode.BUDGET,
+        "find out what was billed, then `chenu budgets unfreeze`, as a budget_admin",
     ),
     "BUDGET_REQUIRED": (ExitCode.BUDGET, "`chenu budgets create`, as a budget_admin"),
     "PRICE_UNKNOWN": (

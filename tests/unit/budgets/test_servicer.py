@@ -40,7 +40,7 @@ async def test_a_budget_is_shown_with_all_its_amounts(setting: Setting) -> None:
         shown = (await BudgetServicer(setting.service).GetBudget(request, NO_CONTEXT)).budget
 
     assert (ALICE, pb.BUDGET_SCOPE_IDENTITY, pb.BUDGET_PERIOD_DAILY, pb.ON_EXHAUST_DENY) == (
-        shown.scope_value,
+        shown.subject,
         shown.scope,
         shown.period,
         shown.on_exhaust,
@@ -66,7 +66,7 @@ async def test_a_total_budget_has_no_period_start_and_a_global_one_no_value(
     with calling(SYSTEM_IDENTITY, Role.OPERATOR):
         made = (await BudgetServicer(setting.service).CreateBudget(request, NO_CONTEXT)).budget
 
-    assert (False, "") == (made.HasField("period_start"), made.scope_value)
+    assert (False, "") == (made.HasField("period_start"), made.subject)
 
 
 @pytest.mark.parametrize(

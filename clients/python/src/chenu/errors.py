@@ -146,8 +146,12 @@ class CheckpointAlreadyResolved(CheckpointError):
         return self.metadata.get("state", "")
 
 
+class CheckpointLimit(ChenuError):
+    """As many checkpoints wait for a person as may; decide some, then repeat the call."""
+
+
 class BudgetRefused(ChenuError):
-    """No budget covers the query, or no price is known."""
+    """No budget covers the query, one is frozen, or no price is known."""
 
 
 class RateRefused(ChenuError):
@@ -218,8 +222,10 @@ FAMILIES: Final[Mapping[str, tuple[type[ChenuError], grpc.StatusCode]]] = Mappin
         "CHECKPOINT_EXPIRED": (CheckpointEnded, _CODE.FAILED_PRECONDITION),
         "CHECKPOINT_CANCELLED": (CheckpointEnded, _CODE.FAILED_PRECONDITION),
         "CHECKPOINT_ALREADY_RESOLVED": (CheckpointAlreadyResolved, _CODE.ABORTED),
+        "CHECKPOINT_LIMIT": (CheckpointLimit, _CODE.RESOURCE_EXHAUSTED),
         "QUERY_STATE": (Conflict, _CODE.FAILED_PRECONDITION),
         "BUDGET_EXHAUSTED": (BudgetRefused, _CODE.RESOURCE_EXHAUSTED),
+        "BUDGET_FROZEN": (BudgetRefused, _CODE.FAILED_PRECONDITION),
         "BUDGET_REQUIRED": (BudgetRefused, _CODE.FAILED_PRECONDITION),
         "PRICE_UNKNOWN": (BudgetRefused, _CODE.FAILED_PRECONDITION),
         "BUDGET_EXISTS": (Conflict, _CODE.ALREADY_EXISTS),

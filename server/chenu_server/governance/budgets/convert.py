@@ -67,7 +67,7 @@ def budget_of(budget: Budget, period: BudgetPeriod, etag: str) -> pb.Budget:
     return pb.Budget(
         budget_id=budget.budget_id,
         scope=pb.BudgetScope.Value(f"BUDGET_SCOPE_{budget.scope.name}"),
-        scope_value=budget.identity_id if budget.scope is Scope.IDENTITY else budget.scope_value,
+        subject=budget.identity_id if budget.scope is Scope.IDENTITY else budget.scope_value,
         period=pb.BudgetPeriod.Value(f"BUDGET_PERIOD_{budget.period.name}"),
         limit_nanousd=budget.limit_nanousd,
         posted_nanousd=period.posted_nanousd,

@@ -231,6 +231,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Status: INTERNAL. Metadata: none. Retry: no.
     Do: report it with the time of the call.
     """
+    ERROR_REASON_CHECKPOINT_LIMIT: _ErrorReason.ValueType  # 38
+    """ERROR_REASON_CHECKPOINT_LIMIT: as many of the identity's checkpoints wait for a person as may;
+    `limit` is how many. Nothing was recorded under the request_id.
+    Status: RESOURCE_EXHAUSTED. Metadata: limit. Retry: no.
+    Do: have an approver decide what waits, then repeat the call with the same request_id.
+    """
+    ERROR_REASON_BUDGET_FROZEN: _ErrorReason.ValueType  # 39
+    """ERROR_REASON_BUDGET_FROZEN: a budget was overrun by more than 1 % of its limit and admits
+    nothing until its period ends or a person unfreezes it. budget_id only if the identity owns it.
+    Status: FAILED_PRECONDITION. Metadata: scope, budget_id. Retry: no.
+    Do: have a budget_admin find out what was billed, then call `UnfreezeBudget`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists every value of google.rpc.ErrorInfo.reason in the error domain `chenu`. The
@@ -451,5 +463,17 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 37
 """ERROR_REASON_INTERNAL: a bug. The message is fixed; the stack stands in the server's log.
 Status: INTERNAL. Metadata: none. Retry: no.
 Do: report it with the time of the call.
+"""
+ERROR_REASON_CHECKPOINT_LIMIT: ErrorReason.ValueType  # 38
+"""ERROR_REASON_CHECKPOINT_LIMIT: as many of the identity's checkpoints wait for a person as may;
+`limit` is how many. Nothing was recorded under the request_id.
+Status: RESOURCE_EXHAUSTED. Metadata: limit. Retry: no.
+Do: have an approver decide what waits, then repeat the call with the same request_id.
+"""
+ERROR_REASON_BUDGET_FROZEN: ErrorReason.ValueType  # 39
+"""ERROR_REASON_BUDGET_FROZEN: a budget was overrun by more than 1 % of its limit and admits
+nothing until its period ends or a person unfreezes it. budget_id only if the identity owns it.
+Status: FAILED_PRECONDITION. Metadata: scope, budget_id. Retry: no.
+Do: have a budget_admin find out what was billed, then call `UnfreezeBudget`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

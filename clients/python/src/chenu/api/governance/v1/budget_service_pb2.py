@@ -26,13 +26,14 @@ from chenu.api.annotations.v1 import access_pb2 as chenu_dot_api_dot_annotations
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,chenu/api/governance/v1/budget_service.proto\x12\x17\x63henu.api.governance.v1\x1a%chenu/api/annotations/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x03\n\x06\x42udget\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x33\n\x05scope\x18\x02 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x13\n\x0bscope_value\x18\x03 \x01(\t\x12\x35\n\x06period\x18\x04 \x01(\x0e\x32%.chenu.api.governance.v1.BudgetPeriod\x12\x15\n\rlimit_nanousd\x18\x05 \x01(\x03\x12\x16\n\x0eposted_nanousd\x18\x06 \x01(\x03\x12\x18\n\x10reserved_nanousd\x18\x07 \x01(\x03\x12\x17\n\x0foverrun_nanousd\x18\x08 \x01(\x03\x12\x17\n\x0fgranted_nanousd\x18\t \x01(\x03\x12\x30\n\x0cperiod_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\non_exhaust\x18\x0b \x01(\x0e\x32\".chenu.api.governance.v1.OnExhaust\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\t\"\xd0\x01\n\x13\x43reateBudgetRequest\x12\x33\n\x05scope\x18\x01 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x35\n\x06period\x18\x02 \x01(\x0e\x32%.chenu.api.governance.v1.BudgetPeriod\x12\x15\n\rlimit_nanousd\x18\x03 \x01(\x03\x12\x36\n\non_exhaust\x18\x04 \x01(\x0e\x32\".chenu.api.governance.v1.OnExhaust\"G\n\x14\x43reateBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\"%\n\x10GetBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\"D\n\x11GetBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\";\n\x12ListBudgetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x13ListBudgetsResponse\x12\x30\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x1f.chenu.api.governance.v1.Budget\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x13UpdateBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x15\n\rlimit_nanousd\x18\x02 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"G\n\x14UpdateBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\"6\n\x13\x44\x65leteBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteBudgetResponse*\xc4\x01\n\x0b\x42udgetScope\x12\x1c\n\x18\x42UDGET_SCOPE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_SCOPE_GLOBAL\x10\x01\x12\x19\n\x15\x42UDGET_SCOPE_IDENTITY\x10\x02\x12\x17\n\x13\x42UDGET_SCOPE_SPHERE\x10\x03\x12\x17\n\x13\x42UDGET_SCOPE_THREAD\x10\x04\x12\x16\n\x12\x42UDGET_SCOPE_AGENT\x10\x05\x12\x19\n\x15\x42UDGET_SCOPE_PROVIDER\x10\x06*\x94\x01\n\x0c\x42udgetPeriod\x12\x1d\n\x19\x42UDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_PERIOD_DAILY\x10\x01\x12\x18\n\x14\x42UDGET_PERIOD_WEEKLY\x10\x02\x12\x19\n\x15\x42UDGET_PERIOD_MONTHLY\x10\x03\x12\x17\n\x13\x42UDGET_PERIOD_TOTAL\x10\x04*<\n\tOnExhaust\x12\x1a\n\x16ON_EXHAUST_UNSPECIFIED\x10\x00\x12\x13\n\x0fON_EXHAUST_DENY\x10\x01\x32\xe6\x04\n\rBudgetService\x12w\n\x0c\x43reateBudget\x12,.chenu.api.governance.v1.CreateBudgetRequest\x1a-.chenu.api.governance.v1.CreateBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12q\n\tGetBudget\x12).chenu.api.governance.v1.GetBudgetRequest\x1a*.chenu.api.governance.v1.GetBudgetResponse\"\r\x90\x02\x01\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0bListBudgets\x12+.chenu.api.governance.v1.ListBudgetsRequest\x1a,.chenu.api.governance.v1.ListBudgetsResponse\"\r\x90\x02\x01\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0cUpdateBudget\x12,.chenu.api.governance.v1.UpdateBudgetRequest\x1a-.chenu.api.governance.v1.UpdateBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0c\x44\x65leteBudget\x12,.chenu.api.governance.v1.DeleteBudgetRequest\x1a-.chenu.api.governance.v1.DeleteBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,chenu/api/governance/v1/budget_service.proto\x12\x17\x63henu.api.governance.v1\x1a%chenu/api/annotations/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x04\n\x06\x42udget\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x33\n\x05scope\x18\x02 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x35\n\x06period\x18\x04 \x01(\x0e\x32%.chenu.api.governance.v1.BudgetPeriod\x12\x15\n\rlimit_nanousd\x18\x05 \x01(\x03\x12\x16\n\x0eposted_nanousd\x18\x06 \x01(\x03\x12\x18\n\x10reserved_nanousd\x18\x07 \x01(\x03\x12\x17\n\x0foverrun_nanousd\x18\x08 \x01(\x03\x12\x17\n\x0fgranted_nanousd\x18\t \x01(\x03\x12\x30\n\x0cperiod_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\non_exhaust\x18\x0b \x01(\x0e\x32\".chenu.api.governance.v1.OnExhaust\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\t\x12/\n\x0b\x66reeze_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd0\x01\n\x13\x43reateBudgetRequest\x12\x33\n\x05scope\x18\x01 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x35\n\x06period\x18\x02 \x01(\x0e\x32%.chenu.api.governance.v1.BudgetPeriod\x12\x15\n\rlimit_nanousd\x18\x03 \x01(\x03\x12\x36\n\non_exhaust\x18\x04 \x01(\x0e\x32\".chenu.api.governance.v1.OnExhaust\"G\n\x14\x43reateBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\"%\n\x10GetBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\"D\n\x11GetBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\";\n\x12ListBudgetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x13ListBudgetsResponse\x12\x30\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x1f.chenu.api.governance.v1.Budget\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x13UpdateBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x15\n\rlimit_nanousd\x18\x02 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"G\n\x14UpdateBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\":\n\x15UnfreezeBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"I\n\x16UnfreezeBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\"6\n\x13\x44\x65leteBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteBudgetResponse*\xc4\x01\n\x0b\x42udgetScope\x12\x1c\n\x18\x42UDGET_SCOPE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_SCOPE_GLOBAL\x10\x01\x12\x19\n\x15\x42UDGET_SCOPE_IDENTITY\x10\x02\x12\x17\n\x13\x42UDGET_SCOPE_SPHERE\x10\x03\x12\x17\n\x13\x42UDGET_SCOPE_THREAD\x10\x04\x12\x16\n\x12\x42UDGET_SCOPE_AGENT\x10\x05\x12\x19\n\x15\x42UDGET_SCOPE_PROVIDER\x10\x06*\x94\x01\n\x0c\x42udgetPeriod\x12\x1d\n\x19\x42UDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_PERIOD_DAILY\x10\x01\x12\x18\n\x14\x42UDGET_PERIOD_WEEKLY\x10\x02\x12\x19\n\x15\x42UDGET_PERIOD_MONTHLY\x10\x03\x12\x17\n\x13\x42UDGET_PERIOD_TOTAL\x10\x04*<\n\tOnExhaust\x12\x1a\n\x16ON_EXHAUST_UNSPECIFIED\x10\x00\x12\x13\n\x0fON_EXHAUST_DENY\x10\x01\x32\xe9\x05\n\rBudgetService\x12w\n\x0c\x43reateBudget\x12,.chenu.api.governance.v1.CreateBudgetRequest\x1a-.chenu.api.governance.v1.CreateBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12q\n\tGetBudget\x12).chenu.api.governance.v1.GetBudgetRequest\x1a*.chenu.api.governance.v1.GetBudgetResponse\"\r\x90\x02\x01\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0bListBudgets\x12+.chenu.api.governance.v1.ListBudgetsRequest\x1a,.chenu.api.governance.v1.ListBudgetsResponse\"\r\x90\x02\x01\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0cUpdateBudget\x12,.chenu.api.governance.v1.UpdateBudgetRequest\x1a-.chenu.api.governance.v1.UpdateBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12\x80\x01\n\x0eUnfreezeBudget\x12..chenu.api.governance.v1.UnfreezeBudgetRequest\x1a/.chenu.api.governance.v1.UnfreezeBudgetResponse\"\r\x90\x02\x02\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0c\x44\x65leteBudget\x12,.chenu.api.governance.v1.DeleteBudgetRequest\x1a-.chenu.api.governance.v1.DeleteBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x42[\n\x17\x63henu.api.governance.v1P\x01Z$chenu.api/governance/v1;governancev1\xaa\x02\x17\x43henu.Api.Governance.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chenu.api.governance.v1.budget_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027chenu.api.governance.v1P\001Z$chenu.api/governance/v1;governancev1\252\002\027Chenu.Api.Governance.V1'
   _globals['_BUDGETSERVICE'].methods_by_name['CreateBudget']._loaded_options = None
   _globals['_BUDGETSERVICE'].methods_by_name['CreateBudget']._serialized_options = b'\262\300\031\006\010\003 \002(\005'
   _globals['_BUDGETSERVICE'].methods_by_name['GetBudget']._loaded_options = None
@@ -41,36 +42,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUDGETSERVICE'].methods_by_name['ListBudgets']._serialized_options = b'\220\002\001\262\300\031\006\010\003 \002(\005'
   _globals['_BUDGETSERVICE'].methods_by_name['UpdateBudget']._loaded_options = None
   _globals['_BUDGETSERVICE'].methods_by_name['UpdateBudget']._serialized_options = b'\262\300\031\006\010\003 \002(\005'
+  _globals['_BUDGETSERVICE'].methods_by_name['UnfreezeBudget']._loaded_options = None
+  _globals['_BUDGETSERVICE'].methods_by_name['UnfreezeBudget']._serialized_options = b'\220\002\002\262\300\031\006\010\003 \002(\005'
   _globals['_BUDGETSERVICE'].methods_by_name['DeleteBudget']._loaded_options = None
   _globals['_BUDGETSERVICE'].methods_by_name['DeleteBudget']._serialized_options = b'\262\300\031\006\010\003 \002(\005'
-  _globals['_BUDGETSCOPE']._serialized_start=1430
-  _globals['_BUDGETSCOPE']._serialized_end=1626
-  _globals['_BUDGETPERIOD']._serialized_start=1629
-  _globals['_BUDGETPERIOD']._serialized_end=1777
-  _globals['_ONEXHAUST']._serialized_start=1779
-  _globals['_ONEXHAUST']._serialized_end=1839
+  _globals['_BUDGETSCOPE']._serialized_start=1610
+  _globals['_BUDGETSCOPE']._serialized_end=1806
+  _globals['_BUDGETPERIOD']._serialized_start=1809
+  _globals['_BUDGETPERIOD']._serialized_end=1957
+  _globals['_ONEXHAUST']._serialized_start=1959
+  _globals['_ONEXHAUST']._serialized_end=2019
   _globals['_BUDGET']._serialized_start=146
-  _globals['_BUDGET']._serialized_end=643
-  _globals['_CREATEBUDGETREQUEST']._serialized_start=646
-  _globals['_CREATEBUDGETREQUEST']._serialized_end=854
-  _globals['_CREATEBUDGETRESPONSE']._serialized_start=856
-  _globals['_CREATEBUDGETRESPONSE']._serialized_end=927
-  _globals['_GETBUDGETREQUEST']._serialized_start=929
-  _globals['_GETBUDGETREQUEST']._serialized_end=966
-  _globals['_GETBUDGETRESPONSE']._serialized_start=968
-  _globals['_GETBUDGETRESPONSE']._serialized_end=1036
-  _globals['_LISTBUDGETSREQUEST']._serialized_start=1038
-  _globals['_LISTBUDGETSREQUEST']._serialized_end=1097
-  _globals['_LISTBUDGETSRESPONSE']._serialized_start=1099
-  _globals['_LISTBUDGETSRESPONSE']._serialized_end=1195
-  _globals['_UPDATEBUDGETREQUEST']._serialized_start=1197
-  _globals['_UPDATEBUDGETREQUEST']._serialized_end=1274
-  _globals['_UPDATEBUDGETRESPONSE']._serialized_start=1276
-  _globals['_UPDATEBUDGETRESPONSE']._serialized_end=1347
-  _globals['_DELETEBUDGETREQUEST']._serialized_start=1349
-  _globals['_DELETEBUDGETREQUEST']._serialized_end=1403
-  _globals['_DELETEBUDGETRESPONSE']._serialized_start=1405
-  _globals['_DELETEBUDGETRESPONSE']._serialized_end=1427
-  _globals['_BUDGETSERVICE']._serialized_start=1842
-  _globals['_BUDGETSERVICE']._serialized_end=2456
+  _globals['_BUDGET']._serialized_end=688
+  _globals['_CREATEBUDGETREQUEST']._serialized_start=691
+  _globals['_CREATEBUDGETREQUEST']._serialized_end=899
+  _globals['_CREATEBUDGETRESPONSE']._serialized_start=901
+  _globals['_CREATEBUDGETRESPONSE']._serialized_end=972
+  _globals['_GETBUDGETREQUEST']._serialized_start=974
+  _globals['_GETBUDGETREQUEST']._serialized_end=1011
+  _globals['_GETBUDGETRESPONSE']._serialized_start=1013
+  _globals['_GETBUDGETRESPONSE']._serialized_end=1081
+  _globals['_LISTBUDGETSREQUEST']._serialized_start=1083
+  _globals['_LISTBUDGETSREQUEST']._serialized_end=1142
+  _globals['_LISTBUDGETSRESPONSE']._serialized_start=1144
+  _globals['_LISTBUDGETSRESPONSE']._serialized_end=1240
+  _globals['_UPDATEBUDGETREQUEST']._serialized_start=1242
+  _globals['_UPDATEBUDGETREQUEST']._serialized_end=1319
+  _globals['_UPDATEBUDGETRESPONSE']._serialized_start=1321
+  _globals['_UPDATEBUDGETRESPONSE']._serialized_end=1392
+  _globals['_UNFREEZEBUDGETREQUEST']._serialized_start=1394
+  _globals['_UNFREEZEBUDGETREQUEST']._serialized_end=1452
+  _globals['_UNFREEZEBUDGETRESPONSE']._serialized_start=1454
+  _globals['_UNFREEZEBUDGETRESPONSE']._serialized_end=1527
+  _globals['_DELETEBUDGETREQUEST']._serialized_start=1529
+  _globals['_DELETEBUDGETREQUEST']._serialized_end=1583
+  _globals['_DELETEBUDGETRESPONSE']._serialized_start=1585
+  _globals['_DELETEBUDGETRESPONSE']._serialized_end=1607
+  _globals['_BUDGETSERVICE']._serialized_start=2022
+  _globals['_BUDGETSERVICE']._serialized_end=2767
 # @@protoc_insertion_point(module_scope)

@@ -122,7 +122,7 @@ class Budget(_message.Message):
 
     BUDGET_ID_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
-    SCOPE_VALUE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     PERIOD_FIELD_NUMBER: _builtins.int
     LIMIT_NANOUSD_FIELD_NUMBER: _builtins.int
     POSTED_NANOUSD_FIELD_NUMBER: _builtins.int
@@ -134,12 +134,15 @@ class Budget(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    FREEZE_TIME_FIELD_NUMBER: _builtins.int
     budget_id: _builtins.str
     """budget_id is a UUID."""
     scope: Global___BudgetScope.ValueType
     """scope says which queries it covers."""
-    scope_value: _builtins.str
-    """scope_value is the identity's id for scope identity, empty for global."""
+    subject: _builtins.str
+    """subject is which one of its scope it covers: the identity's id for scope identity, empty for
+    global.
+    """
     period: Global___BudgetPeriod.ValueType
     """period says when the amounts start again at zero."""
     limit_nanousd: _builtins.int
@@ -170,12 +173,18 @@ class Budget(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """update_time is when its limit last changed."""
 
+    @_builtins.property
+    def freeze_time(self) -> _timestamp_pb2.Timestamp:
+        """freeze_time is when it was overrun by more than 1 % of its limit. Present while it is frozen:
+        it refuses new queries with BUDGET_FROZEN until `UnfreezeBudget`, or until its period ends.
+        """
+
     def __init__(
         self,
         *,
         budget_id: _builtins.str = ...,
         scope: Global___BudgetScope.ValueType = ...,
-        scope_value: _builtins.str = ...,
+        subject: _builtins.str = ...,
         period: Global___BudgetPeriod.ValueType = ...,
         limit_nanousd: _builtins.int = ...,
         posted_nanousd: _builtins.int = ...,
@@ -187,10 +196,11 @@ class Budget(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        freeze_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "period_start", b"period_start", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "freeze_time", b"freeze_time", "period_start", b"period_start", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_id", b"budget_id", "create_time", b"create_time", "etag", b"etag", "granted_nanousd", b"granted_nanousd", "limit_nanousd", b"limit_nanousd", "on_exhaust", b"on_exhaust", "overrun_nanousd", b"overrun_nanousd", "period", b"period", "period_start", b"period_start", "posted_nanousd", b"posted_nanousd", "reserved_nanousd", b"reserved_nanousd", "scope", b"scope", "scope_value", b"scope_value", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_id", b"budget_id", "create_time", b"create_time", "etag", b"etag", "freeze_time", b"freeze_time", "granted_nanousd", b"granted_nanousd", "limit_nanousd", b"limit_nanousd", "on_exhaust", b"on_exhaust", "overrun_nanousd", b"overrun_nanousd", "period", b"period", "period_start", b"period_start", "posted_nanousd", b"posted_nanousd", "reserved_nanousd", b"reserved_nanousd", "scope", b"scope", "subject", b"subject", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,6 +417,58 @@ class UpdateBudgetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateBudgetResponse: _TypeAlias = UpdateBudgetResponse  # noqa: Y015
+
+@_typing.final
+class UnfreezeBudgetRequest(_message.Message):
+    """UnfreezeBudgetRequest names one budget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUDGET_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    budget_id: _builtins.str
+    """budget_id is the budget's UUID."""
+    reason: _builtins.str
+    """reason is why it may admit queries again, at most 500 characters; it stands in the ledger. May
+    be empty.
+    """
+    def __init__(
+        self,
+        *,
+        budget_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget_id", b"budget_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnfreezeBudgetRequest: _TypeAlias = UnfreezeBudgetRequest  # noqa: Y015
+
+@_typing.final
+class UnfreezeBudgetResponse(_message.Message):
+    """UnfreezeBudgetResponse is the budget as it stands after."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUDGET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def budget(self) -> Global___Budget:
+        """budget is not frozen."""
+
+    def __init__(
+        self,
+        *,
+        budget: Global___Budget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnfreezeBudgetResponse: _TypeAlias = UnfreezeBudgetResponse  # noqa: Y015
 
 @_typing.final
 class DeleteBudgetRequest(_message.Message):

@@ -61,6 +61,11 @@ class BudgetServiceStub:
                 request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UpdateBudgetRequest.SerializeToString,
                 response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UpdateBudgetResponse.FromString,
                 _registered_method=True)
+        self.UnfreezeBudget = channel.unary_unary(
+                '/chenu.api.governance.v1.BudgetService/UnfreezeBudget',
+                request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UnfreezeBudgetRequest.SerializeToString,
+                response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UnfreezeBudgetResponse.FromString,
+                _registered_method=True)
         self.DeleteBudget = channel.unary_unary(
                 '/chenu.api.governance.v1.BudgetService/DeleteBudget',
                 request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.DeleteBudgetRequest.SerializeToString,
@@ -116,6 +121,16 @@ class BudgetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UnfreezeBudget(self, request, context):
+        """UnfreezeBudget lets a budget admit queries again that an overrun has frozen. What was overrun
+        still counts against its limit. A budget that is not frozen is returned as it is.
+
+        Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteBudget(self, request, context):
         """DeleteBudget removes a budget on which nothing is reserved.
 
@@ -148,6 +163,11 @@ def add_BudgetServiceServicer_to_server(servicer, server):
                     servicer.UpdateBudget,
                     request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UpdateBudgetRequest.FromString,
                     response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UpdateBudgetResponse.SerializeToString,
+            ),
+            'UnfreezeBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnfreezeBudget,
+                    request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UnfreezeBudgetRequest.FromString,
+                    response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UnfreezeBudgetResponse.SerializeToString,
             ),
             'DeleteBudget': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteBudget,
@@ -270,6 +290,33 @@ class BudgetService:
             '/chenu.api.governance.v1.BudgetService/UpdateBudget',
             chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UpdateBudgetRequest.SerializeToString,
             chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UpdateBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnfreezeBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chenu.api.governance.v1.BudgetService/UnfreezeBudget',
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UnfreezeBudgetRequest.SerializeToString,
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.UnfreezeBudgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

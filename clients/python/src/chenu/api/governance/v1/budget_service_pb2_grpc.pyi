@@ -62,6 +62,12 @@ class BudgetServiceStub:
 
     Reasons: ETAG_MISMATCH, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
     """
+    UnfreezeBudget: _grpc.UnaryUnaryMultiCallable[_budget_service_pb2.UnfreezeBudgetRequest, _budget_service_pb2.UnfreezeBudgetResponse]
+    """UnfreezeBudget lets a budget admit queries again that an overrun has frozen. What was overrun
+    still counts against its limit. A budget that is not frozen is returned as it is.
+
+    Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
+    """
     DeleteBudget: _grpc.UnaryUnaryMultiCallable[_budget_service_pb2.DeleteBudgetRequest, _budget_service_pb2.DeleteBudgetResponse]
     """DeleteBudget removes a budget on which nothing is reserved.
 
@@ -102,6 +108,12 @@ class BudgetServiceAsyncStub(BudgetServiceStub):
     queries; it takes nothing back.
 
     Reasons: ETAG_MISMATCH, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
+    """
+    UnfreezeBudget: _aio.UnaryUnaryMultiCallable[_budget_service_pb2.UnfreezeBudgetRequest, _budget_service_pb2.UnfreezeBudgetResponse]  # type: ignore[assignment]
+    """UnfreezeBudget lets a budget admit queries again that an overrun has frozen. What was overrun
+    still counts against its limit. A budget that is not frozen is returned as it is.
+
+    Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
     """
     DeleteBudget: _aio.UnaryUnaryMultiCallable[_budget_service_pb2.DeleteBudgetRequest, _budget_service_pb2.DeleteBudgetResponse]  # type: ignore[assignment]
     """DeleteBudget removes a budget on which nothing is reserved.
@@ -164,6 +176,18 @@ class BudgetServiceServicer(metaclass=_abc_1.ABCMeta):
         queries; it takes nothing back.
 
         Reasons: ETAG_MISMATCH, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def UnfreezeBudget(
+        self,
+        request: _budget_service_pb2.UnfreezeBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_service_pb2.UnfreezeBudgetResponse, _abc.Awaitable[_budget_service_pb2.UnfreezeBudgetResponse]]:
+        """UnfreezeBudget lets a budget admit queries again that an overrun has frozen. What was overrun
+        still counts against its limit. A budget that is not frozen is returned as it is.
+
+        Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

@@ -26,15 +26,18 @@ from chenu.api.annotations.v1 import access_pb2 as chenu_dot_api_dot_annotations
 from chenu.api.governance.v1 import checkpoint_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0chenu/api/governance/v1/checkpoint_service.proto\x12\x17\x63henu.api.governance.v1\x1a%chenu/api/annotations/v1/access.proto\x1a(chenu/api/governance/v1/checkpoint.proto\"-\n\x14GetCheckpointRequest\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\"P\n\x15GetCheckpointResponse\x12\x37\n\ncheckpoint\x18\x01 \x01(\x0b\x32#.chenu.api.governance.v1.Checkpoint\"y\n\x16ListCheckpointsRequest\x12\x38\n\x06states\x18\x01 \x03(\x0e\x32(.chenu.api.governance.v1.CheckpointState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"l\n\x17ListCheckpointsResponse\x12\x38\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32#.chenu.api.governance.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x1e\x43ountPendingCheckpointsRequest\"2\n\x1f\x43ountPendingCheckpointsResponse\x12\x0f\n\x07pending\x18\x01 \x01(\x05\"\xb5\x01\n\x18ResolveCheckpointRequest\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12=\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32+.chenu.api.governance.v1.CheckpointDecision\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1e\n\x16\x65xpected_action_digest\x18\x05 \x01(\x0c\"T\n\x19ResolveCheckpointResponse\x12\x37\n\ncheckpoint\x18\x01 \x01(\x0b\x32#.chenu.api.governance.v1.Checkpoint\"@\n\x17\x43\x61ncelCheckpointRequest\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"S\n\x18\x43\x61ncelCheckpointResponse\x12\x37\n\ncheckpoint\x18\x01 \x01(\x0b\x32#.chenu.api.governance.v1.Checkpoint*z\n\x12\x43heckpointDecision\x12#\n\x1f\x43HECKPOINT_DECISION_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43HECKPOINT_DECISION_APPROVE\x10\x01\x12\x1e\n\x1a\x43HECKPOINT_DECISION_REJECT\x10\x02\x32\xc3\x05\n\x11\x43heckpointService\x12{\n\rGetCheckpoint\x12-.chenu.api.governance.v1.GetCheckpointRequest\x1a..chenu.api.governance.v1.GetCheckpointResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12\x81\x01\n\x0fListCheckpoints\x12/.chenu.api.governance.v1.ListCheckpointsRequest\x1a\x30.chenu.api.governance.v1.ListCheckpointsResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12\x99\x01\n\x17\x43ountPendingCheckpoints\x12\x37.chenu.api.governance.v1.CountPendingCheckpointsRequest\x1a\x38.chenu.api.governance.v1.CountPendingCheckpointsResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12\x89\x01\n\x11ResolveCheckpoint\x12\x31.chenu.api.governance.v1.ResolveCheckpointRequest\x1a\x32.chenu.api.governance.v1.ResolveCheckpointResponse\"\r\x90\x02\x02\xb2\xc0\x19\x06\x08\x02\x10\x01 \x02\x12\x84\x01\n\x10\x43\x61ncelCheckpoint\x12\x30.chenu.api.governance.v1.CancelCheckpointRequest\x1a\x31.chenu.api.governance.v1.CancelCheckpointResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0chenu/api/governance/v1/checkpoint_service.proto\x12\x17\x63henu.api.governance.v1\x1a%chenu/api/annotations/v1/access.proto\x1a(chenu/api/governance/v1/checkpoint.proto\"-\n\x14GetCheckpointRequest\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\"P\n\x15GetCheckpointResponse\x12\x37\n\ncheckpoint\x18\x01 \x01(\x0b\x32#.chenu.api.governance.v1.Checkpoint\"\\\n\x1bGetCheckpointContentRequest\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x12\n\npage_bytes\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x83\x01\n\x1cGetCheckpointContentResponse\x12\x35\n\x06pieces\x18\x01 \x03(\x0b\x32%.chenu.api.governance.v1.ContentPiece\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x8e\x01\n\x0c\x43ontentPiece\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.chenu.api.governance.v1.ContentKind\x12\n\n\x02id\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x05 \x01(\x0c\x12\x0c\n\x04size\x18\x06 \x01(\x03\"y\n\x16ListCheckpointsRequest\x12\x38\n\x06states\x18\x01 \x03(\x0e\x32(.chenu.api.governance.v1.CheckpointState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"l\n\x17ListCheckpointsResponse\x12\x38\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32#.chenu.api.governance.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x1e\x43ountPendingCheckpointsRequest\"2\n\x1f\x43ountPendingCheckpointsResponse\x12\x0f\n\x07pending\x18\x01 \x01(\x05\"\xb5\x01\n\x18ResolveCheckpointRequest\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12=\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32+.chenu.api.governance.v1.CheckpointDecision\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1e\n\x16\x65xpected_action_digest\x18\x05 \x01(\x0c\"T\n\x19ResolveCheckpointResponse\x12\x37\n\ncheckpoint\x18\x01 \x01(\x0b\x32#.chenu.api.governance.v1.Checkpoint\"@\n\x17\x43\x61ncelCheckpointRequest\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"S\n\x18\x43\x61ncelCheckpointResponse\x12\x37\n\ncheckpoint\x18\x01 \x01(\x0b\x32#.chenu.api.governance.v1.Checkpoint*\x92\x01\n\x0b\x43ontentKind\x12\x1c\n\x18\x43ONTENT_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43ONTENT_KIND_TEXT\x10\x01\x12\x1d\n\x19\x43ONTENT_KIND_CONTEXT_ITEM\x10\x02\x12\x17\n\x13\x43ONTENT_KIND_SYSTEM\x10\x03\x12\x16\n\x12\x43ONTENT_KIND_FACTS\x10\x04*z\n\x12\x43heckpointDecision\x12#\n\x1f\x43HECKPOINT_DECISION_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43HECKPOINT_DECISION_APPROVE\x10\x01\x12\x1e\n\x1a\x43HECKPOINT_DECISION_REJECT\x10\x02\x32\xd6\x06\n\x11\x43heckpointService\x12{\n\rGetCheckpoint\x12-.chenu.api.governance.v1.GetCheckpointRequest\x1a..chenu.api.governance.v1.GetCheckpointResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12\x90\x01\n\x14GetCheckpointContent\x12\x34.chenu.api.governance.v1.GetCheckpointContentRequest\x1a\x35.chenu.api.governance.v1.GetCheckpointContentResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12\x81\x01\n\x0fListCheckpoints\x12/.chenu.api.governance.v1.ListCheckpointsRequest\x1a\x30.chenu.api.governance.v1.ListCheckpointsResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12\x99\x01\n\x17\x43ountPendingCheckpoints\x12\x37.chenu.api.governance.v1.CountPendingCheckpointsRequest\x1a\x38.chenu.api.governance.v1.CountPendingCheckpointsResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12\x89\x01\n\x11ResolveCheckpoint\x12\x31.chenu.api.governance.v1.ResolveCheckpointRequest\x1a\x32.chenu.api.governance.v1.ResolveCheckpointResponse\"\r\x90\x02\x02\xb2\xc0\x19\x06\x08\x02\x10\x01 \x02\x12\x84\x01\n\x10\x43\x61ncelCheckpoint\x12\x30.chenu.api.governance.v1.CancelCheckpointRequest\x1a\x31.chenu.api.governance.v1.CancelCheckpointResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x02\x42[\n\x17\x63henu.api.governance.v1P\x01Z$chenu.api/governance/v1;governancev1\xaa\x02\x17\x43henu.Api.Governance.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chenu.api.governance.v1.checkpoint_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027chenu.api.governance.v1P\001Z$chenu.api/governance/v1;governancev1\252\002\027Chenu.Api.Governance.V1'
   _globals['_CHECKPOINTSERVICE'].methods_by_name['GetCheckpoint']._loaded_options = None
   _globals['_CHECKPOINTSERVICE'].methods_by_name['GetCheckpoint']._serialized_options = b'\220\002\001\262\300\031\004\010\001 \002'
+  _globals['_CHECKPOINTSERVICE'].methods_by_name['GetCheckpointContent']._loaded_options = None
+  _globals['_CHECKPOINTSERVICE'].methods_by_name['GetCheckpointContent']._serialized_options = b'\220\002\001\262\300\031\004\010\001 \002'
   _globals['_CHECKPOINTSERVICE'].methods_by_name['ListCheckpoints']._loaded_options = None
   _globals['_CHECKPOINTSERVICE'].methods_by_name['ListCheckpoints']._serialized_options = b'\220\002\001\262\300\031\004\010\001 \002'
   _globals['_CHECKPOINTSERVICE'].methods_by_name['CountPendingCheckpoints']._loaded_options = None
@@ -43,28 +46,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKPOINTSERVICE'].methods_by_name['ResolveCheckpoint']._serialized_options = b'\220\002\002\262\300\031\006\010\002\020\001 \002'
   _globals['_CHECKPOINTSERVICE'].methods_by_name['CancelCheckpoint']._loaded_options = None
   _globals['_CHECKPOINTSERVICE'].methods_by_name['CancelCheckpoint']._serialized_options = b'\220\002\002\262\300\031\004\010\001 \002'
-  _globals['_CHECKPOINTDECISION']._serialized_start=1027
-  _globals['_CHECKPOINTDECISION']._serialized_end=1149
+  _globals['_CONTENTKIND']._serialized_start=1401
+  _globals['_CONTENTKIND']._serialized_end=1547
+  _globals['_CHECKPOINTDECISION']._serialized_start=1549
+  _globals['_CHECKPOINTDECISION']._serialized_end=1671
   _globals['_GETCHECKPOINTREQUEST']._serialized_start=158
   _globals['_GETCHECKPOINTREQUEST']._serialized_end=203
   _globals['_GETCHECKPOINTRESPONSE']._serialized_start=205
   _globals['_GETCHECKPOINTRESPONSE']._serialized_end=285
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=287
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=408
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=410
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=518
-  _globals['_COUNTPENDINGCHECKPOINTSREQUEST']._serialized_start=520
-  _globals['_COUNTPENDINGCHECKPOINTSREQUEST']._serialized_end=552
-  _globals['_COUNTPENDINGCHECKPOINTSRESPONSE']._serialized_start=554
-  _globals['_COUNTPENDINGCHECKPOINTSRESPONSE']._serialized_end=604
-  _globals['_RESOLVECHECKPOINTREQUEST']._serialized_start=607
-  _globals['_RESOLVECHECKPOINTREQUEST']._serialized_end=788
-  _globals['_RESOLVECHECKPOINTRESPONSE']._serialized_start=790
-  _globals['_RESOLVECHECKPOINTRESPONSE']._serialized_end=874
-  _globals['_CANCELCHECKPOINTREQUEST']._serialized_start=876
-  _globals['_CANCELCHECKPOINTREQUEST']._serialized_end=940
-  _globals['_CANCELCHECKPOINTRESPONSE']._serialized_start=942
-  _globals['_CANCELCHECKPOINTRESPONSE']._serialized_end=1025
-  _globals['_CHECKPOINTSERVICE']._serialized_start=1152
-  _globals['_CHECKPOINTSERVICE']._serialized_end=1859
+  _globals['_GETCHECKPOINTCONTENTREQUEST']._serialized_start=287
+  _globals['_GETCHECKPOINTCONTENTREQUEST']._serialized_end=379
+  _globals['_GETCHECKPOINTCONTENTRESPONSE']._serialized_start=382
+  _globals['_GETCHECKPOINTCONTENTRESPONSE']._serialized_end=513
+  _globals['_CONTENTPIECE']._serialized_start=516
+  _globals['_CONTENTPIECE']._serialized_end=658
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=660
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=781
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=783
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=891
+  _globals['_COUNTPENDINGCHECKPOINTSREQUEST']._serialized_start=893
+  _globals['_COUNTPENDINGCHECKPOINTSREQUEST']._serialized_end=925
+  _globals['_COUNTPENDINGCHECKPOINTSRESPONSE']._serialized_start=927
+  _globals['_COUNTPENDINGCHECKPOINTSRESPONSE']._serialized_end=977
+  _globals['_RESOLVECHECKPOINTREQUEST']._serialized_start=980
+  _globals['_RESOLVECHECKPOINTREQUEST']._serialized_end=1161
+  _globals['_RESOLVECHECKPOINTRESPONSE']._serialized_start=1163
+  _globals['_RESOLVECHECKPOINTRESPONSE']._serialized_end=1247
+  _globals['_CANCELCHECKPOINTREQUEST']._serialized_start=1249
+  _globals['_CANCELCHECKPOINTREQUEST']._serialized_end=1313
+  _globals['_CANCELCHECKPOINTRESPONSE']._serialized_start=1315
+  _globals['_CANCELCHECKPOINTRESPONSE']._serialized_end=1398
+  _globals['_CHECKPOINTSERVICE']._serialized_start=1674
+  _globals['_CHECKPOINTSERVICE']._serialized_end=2528
 # @@protoc_insertion_point(module_scope)

@@ -20,6 +20,42 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ContentKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ContentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTENT_KIND_UNSPECIFIED: _ContentKind.ValueType  # 0
+    """CONTENT_KIND_UNSPECIFIED is never sent."""
+    CONTENT_KIND_TEXT: _ContentKind.ValueType  # 1
+    """CONTENT_KIND_TEXT, wire name `text`: what the caller asked, whole."""
+    CONTENT_KIND_CONTEXT_ITEM: _ContentKind.ValueType  # 2
+    """CONTENT_KIND_CONTEXT_ITEM, wire name `context_item`: the content of one context item."""
+    CONTENT_KIND_SYSTEM: _ContentKind.ValueType  # 3
+    """CONTENT_KIND_SYSTEM, wire name `system`: what the model is told before it, made by the server."""
+    CONTENT_KIND_FACTS: _ContentKind.ValueType  # 4
+    """CONTENT_KIND_FACTS, wire name `facts`: all else that the digest binds, as one JSON object: who
+    asks and for whom, intents, operation, target, spheres, routing limits, caps.
+    """
+
+class ContentKind(_ContentKind, metaclass=_ContentKindEnumTypeWrapper):
+    """ContentKind is what a piece of content is."""
+
+CONTENT_KIND_UNSPECIFIED: ContentKind.ValueType  # 0
+"""CONTENT_KIND_UNSPECIFIED is never sent."""
+CONTENT_KIND_TEXT: ContentKind.ValueType  # 1
+"""CONTENT_KIND_TEXT, wire name `text`: what the caller asked, whole."""
+CONTENT_KIND_CONTEXT_ITEM: ContentKind.ValueType  # 2
+"""CONTENT_KIND_CONTEXT_ITEM, wire name `context_item`: the content of one context item."""
+CONTENT_KIND_SYSTEM: ContentKind.ValueType  # 3
+"""CONTENT_KIND_SYSTEM, wire name `system`: what the model is told before it, made by the server."""
+CONTENT_KIND_FACTS: ContentKind.ValueType  # 4
+"""CONTENT_KIND_FACTS, wire name `facts`: all else that the digest binds, as one JSON object: who
+asks and for whom, intents, operation, target, spheres, routing limits, caps.
+"""
+Global___ContentKind: _TypeAlias = ContentKind  # noqa: Y015
+
 class _CheckpointDecision:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -89,6 +125,116 @@ class GetCheckpointResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCheckpointResponse: _TypeAlias = GetCheckpointResponse  # noqa: Y015
+
+@_typing.final
+class GetCheckpointContentRequest(_message.Message):
+    """GetCheckpointContentRequest asks for one page of what a checkpoint's approval would bind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_BYTES_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    checkpoint_id: _builtins.str
+    """checkpoint_id is the checkpoint's UUID."""
+    page_bytes: _builtins.int
+    """page_bytes is at most how many bytes of content are returned, 0 to 1,048,576; 0 means 262,144."""
+    page_token: _builtins.str
+    """page_token is the last answer's next_page_token. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        checkpoint_id: _builtins.str = ...,
+        page_bytes: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_id", b"checkpoint_id", "page_bytes", b"page_bytes", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckpointContentRequest: _TypeAlias = GetCheckpointContentRequest  # noqa: Y015
+
+@_typing.final
+class GetCheckpointContentResponse(_message.Message):
+    """GetCheckpointContentResponse is one page of content. The pieces of all pages, in order, are the
+    whole; a piece that does not fit in a page goes on in the next one at its offset.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIECES_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    total_bytes: _builtins.int
+    """total_bytes is how many bytes of content all pages hold."""
+    next_page_token: _builtins.str
+    """next_page_token asks for the next page. Empty: this is the last."""
+    @_builtins.property
+    def pieces(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPiece]:
+        """pieces are ordered as the action_digest binds them."""
+
+    def __init__(
+        self,
+        *,
+        pieces: _abc.Iterable[Global___ContentPiece] | None = ...,
+        total_bytes: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "pieces", b"pieces", "total_bytes", b"total_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckpointContentResponse: _TypeAlias = GetCheckpointContentResponse  # noqa: Y015
+
+@_typing.final
+class ContentPiece(_message.Message):
+    """ContentPiece is a run of bytes of one thing that an approval binds. A reader shows a kind that
+    it does not know by its media type.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    kind: Global___ContentKind.ValueType
+    """kind says what it is."""
+    id: _builtins.str
+    """id tells things of one kind apart: the kind and id of a context item, as `kind/id`. Empty where
+    there is only one.
+    """
+    media_type: _builtins.str
+    """media_type says how to read the bytes, such as `text/plain; charset=utf-8`."""
+    offset: _builtins.int
+    """offset is where in the thing these bytes begin."""
+    data: _builtins.bytes
+    """data are the bytes as they were given. A page may end inside a character."""
+    size: _builtins.int
+    """size is how many bytes the whole thing has."""
+    def __init__(
+        self,
+        *,
+        kind: Global___ContentKind.ValueType = ...,
+        id: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        data: _builtins.bytes = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "id", b"id", "kind", b"kind", "media_type", b"media_type", "offset", b"offset", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContentPiece: _TypeAlias = ContentPiece  # noqa: Y015
 
 @_typing.final
 class ListCheckpointsRequest(_message.Message):

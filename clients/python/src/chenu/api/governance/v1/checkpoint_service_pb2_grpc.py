@@ -43,6 +43,11 @@ class CheckpointServiceStub:
                 request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointResponse.FromString,
                 _registered_method=True)
+        self.GetCheckpointContent = channel.unary_unary(
+                '/chenu.api.governance.v1.CheckpointService/GetCheckpointContent',
+                request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointContentRequest.SerializeToString,
+                response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointContentResponse.FromString,
+                _registered_method=True)
         self.ListCheckpoints = channel.unary_unary(
                 '/chenu.api.governance.v1.CheckpointService/ListCheckpoints',
                 request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ListCheckpointsRequest.SerializeToString,
@@ -76,6 +81,17 @@ class CheckpointServiceServicer:
         """GetCheckpoint returns one checkpoint.
 
         Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCheckpointContent(self, request, context):
+        """GetCheckpointContent returns, in pages, all that the action_digest binds and a person approves:
+        the whole text, every context item, the limits. Only an approver and the query's requester may;
+        anyone else is ROLE_REQUIRED. The question and the preview are summaries of it.
+
+        Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +146,11 @@ def add_CheckpointServiceServicer_to_server(servicer, server):
                     request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointRequest.FromString,
                     response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointResponse.SerializeToString,
             ),
+            'GetCheckpointContent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpointContent,
+                    request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointContentRequest.FromString,
+                    response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointContentResponse.SerializeToString,
+            ),
             'ListCheckpoints': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCheckpoints,
                     request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ListCheckpointsRequest.FromString,
@@ -182,6 +203,33 @@ class CheckpointService:
             '/chenu.api.governance.v1.CheckpointService/GetCheckpoint',
             chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointRequest.SerializeToString,
             chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckpointContent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chenu.api.governance.v1.CheckpointService/GetCheckpointContent',
+            chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointContentRequest.SerializeToString,
+            chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.GetCheckpointContentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,13 @@ class CheckpointServiceStub:
 
     Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
     """
+    GetCheckpointContent: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetCheckpointContentRequest, _checkpoint_service_pb2.GetCheckpointContentResponse]
+    """GetCheckpointContent returns, in pages, all that the action_digest binds and a person approves:
+    the whole text, every context item, the limits. Only an approver and the query's requester may;
+    anyone else is ROLE_REQUIRED. The question and the preview are summaries of it.
+
+    Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
+    """
     ListCheckpoints: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ListCheckpointsRequest, _checkpoint_service_pb2.ListCheckpointsResponse]
     """ListCheckpoints returns the identity's checkpoints, newest first.
 
@@ -81,6 +88,13 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     """GetCheckpoint returns one checkpoint.
 
     Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
+    """
+    GetCheckpointContent: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetCheckpointContentRequest, _checkpoint_service_pb2.GetCheckpointContentResponse]  # type: ignore[assignment]
+    """GetCheckpointContent returns, in pages, all that the action_digest binds and a person approves:
+    the whole text, every context item, the limits. Only an approver and the query's requester may;
+    anyone else is ROLE_REQUIRED. The question and the preview are summaries of it.
+
+    Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
     """
     ListCheckpoints: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ListCheckpointsRequest, _checkpoint_service_pb2.ListCheckpointsResponse]  # type: ignore[assignment]
     """ListCheckpoints returns the identity's checkpoints, newest first.
@@ -124,6 +138,19 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         """GetCheckpoint returns one checkpoint.
 
         Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCheckpointContent(
+        self,
+        request: _checkpoint_service_pb2.GetCheckpointContentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkpoint_service_pb2.GetCheckpointContentResponse, _abc.Awaitable[_checkpoint_service_pb2.GetCheckpointContentResponse]]:
+        """GetCheckpointContent returns, in pages, all that the action_digest binds and a person approves:
+        the whole text, every context item, the limits. Only an approver and the query's requester may;
+        anyone else is ROLE_REQUIRED. The question and the preview are summaries of it.
+
+        Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
         """
 
     @_abc_1.abstractmethod

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from chenu.api.annotations.v1 import access_pb2 as chenu_dot_api_dot_annotations_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'chenu/api/governance/v1/principal.proto\x12\x17\x63henu.api.governance.v1\x1a%chenu/api/annotations/v1/access.proto\"N\n\tPrincipal\x12\x35\n\x04type\x18\x01 \x01(\x0e\x32\'.chenu.api.annotations.v1.PrincipalType\x12\n\n\x02id\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'chenu/api/governance/v1/principal.proto\x12\x17\x63henu.api.governance.v1\x1a%chenu/api/annotations/v1/access.proto\"N\n\tPrincipal\x12\x35\n\x04type\x18\x01 \x01(\x0e\x32\'.chenu.api.annotations.v1.PrincipalType\x12\n\n\x02id\x18\x02 \x01(\tB[\n\x17\x63henu.api.governance.v1P\x01Z$chenu.api/governance/v1;governancev1\xaa\x02\x17\x43henu.Api.Governance.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chenu.api.governance.v1.principal_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\027chenu.api.governance.v1P\001Z$chenu.api/governance/v1;governancev1\252\002\027Chenu.Api.Governance.V1'
   _globals['_PRINCIPAL']._serialized_start=107
   _globals['_PRINCIPAL']._serialized_end=185
 # @@protoc_insertion_point(module_scope)

@@ -249,7 +249,9 @@ class Query(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     APPLIED_OUTPUT_CAP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """request_id is the UUID that names the query inside its identity."""
+    """request_id is the UUID that names the query inside its identity. A request_id that asked the
+    same blocked action again is another name of the first query, and is answered with this one.
+    """
     identity_id: _builtins.str
     """identity_id is the identity that the query belongs to."""
     state: Global___QueryState.ValueType
@@ -476,8 +478,11 @@ class Answer(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     COST_NANOUSD_FIELD_NUMBER: _builtins.int
     APPLIED_OUTPUT_CAP_FIELD_NUMBER: _builtins.int
+    OUTPUT_OMITTED_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """text is the whole answer. Empty inside events, where deltas carry it."""
+    """text is the whole answer. Empty inside events, where deltas carry it, and where
+    output_omitted is set.
+    """
     provider: _builtins.str
     """provider is who answered."""
     model: _builtins.str
@@ -488,6 +493,10 @@ class Answer(_message.Message):
     """cost_nanousd is what was posted over all attempts, in billionths of a US dollar."""
     applied_output_cap: _builtins.int
     """applied_output_cap is the output cap in tokens that was sent to the provider."""
+    output_omitted: _builtins.bool
+    """output_omitted says that the text would not fit in a message of 4 MiB and is left out as a
+    whole: `Watch` gives it, in pieces.
+    """
     @_builtins.property
     def usage(self) -> Global___Usage:
         """usage is the tokens of the attempt that answered."""
@@ -502,10 +511,11 @@ class Answer(_message.Message):
         usage: Global___Usage | None = ...,
         cost_nanousd: _builtins.int = ...,
         applied_output_cap: _builtins.int = ...,
+        output_omitted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_output_cap", b"applied_output_cap", "cost_nanousd", b"cost_nanousd", "model", b"model", "provider", b"provider", "stop_reason", b"stop_reason", "text", b"text", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_output_cap", b"applied_output_cap", "cost_nanousd", b"cost_nanousd", "model", b"model", "output_omitted", b"output_omitted", "provider", b"provider", "stop_reason", b"stop_reason", "text", b"text", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

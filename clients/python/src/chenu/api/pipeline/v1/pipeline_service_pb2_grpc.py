@@ -93,10 +93,11 @@ class PipelineServiceServicer:
 
     def Query(self, request, context):
         """Query runs one query and returns the whole answer. A known request_id with the same content
-        attaches to that query: one provider call, one charge, the same answer.
+        attaches to that query: one provider call, one charge, the same answer. So does another
+        request_id of the same principal with the same action while that waits for a person.
 
-        Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, REQUEST_ID_CONFLICT, POLICY_DENIED,
-        CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+        Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, REQUEST_ID_CONFLICT, POLICY_DENIED, BUDGET_FROZEN,
+        CHECKPOINT_LIMIT, CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
         BUDGET_EXHAUSTED, BUDGET_REQUIRED, PRICE_UNKNOWN, RATE_LIMITED, IDENTITY_BLOCKED, QUEUE_FULL,
         DEADLINE_UNREACHABLE, SERVER_OVERLOADED, NO_ROUTE, PROVIDER_UNAVAILABLE, PROVIDER_REJECTED,
         STREAM_TRUNCATED, EXECUTION_INTERRUPTED, QUERY_CANCELLED, DEADLINE_EXCEEDED,

@@ -41,10 +41,11 @@ class PipelineServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PipelineServiceAsyncStub: ...
     Query: _grpc.UnaryUnaryMultiCallable[_pipeline_service_pb2.QueryRequest, _pipeline_service_pb2.QueryResponse]
     """Query runs one query and returns the whole answer. A known request_id with the same content
-    attaches to that query: one provider call, one charge, the same answer.
+    attaches to that query: one provider call, one charge, the same answer. So does another
+    request_id of the same principal with the same action while that waits for a person.
 
-    Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, REQUEST_ID_CONFLICT, POLICY_DENIED,
-    CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+    Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, REQUEST_ID_CONFLICT, POLICY_DENIED, BUDGET_FROZEN,
+    CHECKPOINT_LIMIT, CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
     BUDGET_EXHAUSTED, BUDGET_REQUIRED, PRICE_UNKNOWN, RATE_LIMITED, IDENTITY_BLOCKED, QUEUE_FULL,
     DEADLINE_UNREACHABLE, SERVER_OVERLOADED, NO_ROUTE, PROVIDER_UNAVAILABLE, PROVIDER_REJECTED,
     STREAM_TRUNCATED, EXECUTION_INTERRUPTED, QUERY_CANCELLED, DEADLINE_EXCEEDED,
@@ -104,10 +105,11 @@ class PipelineServiceAsyncStub(PipelineServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Query: _aio.UnaryUnaryMultiCallable[_pipeline_service_pb2.QueryRequest, _pipeline_service_pb2.QueryResponse]  # type: ignore[assignment]
     """Query runs one query and returns the whole answer. A known request_id with the same content
-    attaches to that query: one provider call, one charge, the same answer.
+    attaches to that query: one provider call, one charge, the same answer. So does another
+    request_id of the same principal with the same action while that waits for a person.
 
-    Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, REQUEST_ID_CONFLICT, POLICY_DENIED,
-    CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+    Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, REQUEST_ID_CONFLICT, POLICY_DENIED, BUDGET_FROZEN,
+    CHECKPOINT_LIMIT, CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
     BUDGET_EXHAUSTED, BUDGET_REQUIRED, PRICE_UNKNOWN, RATE_LIMITED, IDENTITY_BLOCKED, QUEUE_FULL,
     DEADLINE_UNREACHABLE, SERVER_OVERLOADED, NO_ROUTE, PROVIDER_UNAVAILABLE, PROVIDER_REJECTED,
     STREAM_TRUNCATED, EXECUTION_INTERRUPTED, QUERY_CANCELLED, DEADLINE_EXCEEDED,
@@ -170,10 +172,11 @@ class PipelineServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pipeline_service_pb2.QueryResponse, _abc.Awaitable[_pipeline_service_pb2.QueryResponse]]:
         """Query runs one query and returns the whole answer. A known request_id with the same content
-        attaches to that query: one provider call, one charge, the same answer.
+        attaches to that query: one provider call, one charge, the same answer. So does another
+        request_id of the same principal with the same action while that waits for a person.
 
-        Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, REQUEST_ID_CONFLICT, POLICY_DENIED,
-        CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+        Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, REQUEST_ID_CONFLICT, POLICY_DENIED, BUDGET_FROZEN,
+        CHECKPOINT_LIMIT, CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
         BUDGET_EXHAUSTED, BUDGET_REQUIRED, PRICE_UNKNOWN, RATE_LIMITED, IDENTITY_BLOCKED, QUEUE_FULL,
         DEADLINE_UNREACHABLE, SERVER_OVERLOADED, NO_ROUTE, PROVIDER_UNAVAILABLE, PROVIDER_REJECTED,
         STREAM_TRUNCATED, EXECUTION_INTERRUPTED, QUERY_CANCELLED, DEADLINE_EXCEEDED,
