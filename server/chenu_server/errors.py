@@ -325,9 +325,13 @@ class NoRoute(ChenuError):
 
 @dataclass(eq=False)
 class ProviderUnavailable(ChenuError):
-    """Every candidate of the chain was tried and failed before its first token."""
+    """Every candidate of the chain was tried and failed before its first token.
+
+    `retry_at` is RFC 3339, and told only where all of them were throttled.
+    """
 
     attempts: tuple[str, ...]
+    retry_at: str = ""
 
     def __str__(self) -> str:
         return f"no provider answered: {', '.join(self.attempts)}"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 
 from chenu_server import failpoints
+from chenu_server.bootstrap.background import spawn_repeated
 from chenu_server.bootstrap.decisions import identity_limit, log_limits, rules_of
 from chenu_server.bootstrap.inputs import Inputs, open_inputs
-from chenu_server.bootstrap.routes import price_daily
+from chenu_server.bootstrap.routes import Routes, price_again, until_midnight_s
 from chenu_server.bootstrap.services import (
     governance_mounts,
     lanes_of,
@@ -26,13 +28,13 @@ from chenu_server.bootstrap.services import (
 from chenu_server.bootstrap.storage import Storage, Stores, now_us, open_storage, stores_of
 from chenu_server.config import Settings
 from chenu_server.engine import analyze
-from chenu_server.errors import ChenuError
 from chenu_server.governance.identity.service import BoundaryService
 from chenu_server.governance.limits.service import IdentityLimiter
 from chenu_server.infra import telemetry
 from chenu_server.infra.rpc.server import RpcServer
 from chenu_server.pipeline.service import PipelineLimits, PipelineService
 from chenu_server.units.governance import WriterGovernance
+from chenu_server.units.resume import resume_approved
 from chenu_server.units.sweep import Sweeper
 
 _log = structlog.get_logger(__name__)
@@ -139,9 +141,7 @@ async def _start(
     )
     await server.start()
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
-    _spawn(stack, sweeper.run(SWEEP_EVERY_S))
-    _spawn(stack, price_daily(routes))
-    _spawn(stack, _resume_approved(stores, pipeline))
+    _repeat(stack, sweeper, routes, stores, pipeline)
     return Application(port=server.port, pipeline=pipeline, sweeper=sweeper)
 
 
@@ -165,32 +165,26 @@ def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
     )
 
 
-async def _resume_approved(stores: Stores, pipeline: PipelineService) -> None:
-    """Approved queries that said `resume_on_approval` go on: after a restart, and until they run.
+def _repeat(
+    stack: AsyncExitStack,
+    sweeper: Sweeper,
+    routes: Routes,
+    stores: Stores,
+    pipeline: PipelineService,
+) -> None:
+    async def price() -> None:
+        await price_again(routes)
 
-    One that found no room when it was approved, or no slot, holds its approval and is tried again.
-    """
-    while True:
-        try:
-            for query in await stores.queries.to_resume():
-                pipeline.resume_approved(query, None)
-        except ChenuError as error:
-            _log.warning("resume_failed", error=str(error))
-        await asyncio.sleep(RESUME_EVERY_S)
+    async def resume() -> None:
+        await resume_approved(stores.queries, pipeline)
+
+    spawn_repeated(stack, "sweep", sweeper.turn, lambda: SWEEP_EVERY_S)
+    spawn_repeated(stack, "price", price, until_midnight_s)
+    waits = itertools.chain([0.0], itertools.repeat(RESUME_EVERY_S))  # a restart waits for nothing
+    spawn_repeated(stack, "resume", resume, lambda: next(waits))
 
 
 async def _drain(server: RpcServer, pipeline: PipelineService, grace_s: float) -> None:
     """Readiness goes, then new work, then what runs gets its time; nothing is left half done."""
     await server.health.set_serving(False)
     await asyncio.gather(server.drain(grace_s), pipeline.drain(grace_s))
-
-
-def _spawn(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
-    task = asyncio.create_task(work)
-
-    async def stop() -> None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-    stack.push_async_callback(stop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,13 +62,16 @@ def _priced_today(loaded: Catalogue) -> Catalogue:
     return resolve_prices(loaded, datetime.now(UTC).date())
 
 
-async def price_daily(routes: Routes) -> None:
-    """Dated prices are resolved again at every UTC midnight."""
-    while True:
-        now = datetime.now(UTC)
-        midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
-        await asyncio.sleep((midnight - now).total_seconds() + 0.01)
-        priced = _priced_today(routes.loaded)
-        routes.router.replace(priced.providers)
-        routes.records.update(priced.providers)
-        _log.info("prices_resolved", day=str(datetime.now(UTC).date()))
+async def price_again(routes: Routes) -> None:
+    """Resolve dated prices for the day that has begun."""
+    priced = _priced_today(routes.loaded)
+    routes.router.replace(priced.providers)
+    routes.records.update(priced.providers)
+    _log.info("prices_resolved", day=str(datetime.now(UTC).date()))
+
+
+def until_midnight_s() -> float:
+    """How long this UTC day lasts; a little over, so that the new one has surely begun."""
+    now = datetime.now(UTC)
+    midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
+    return (midnight - now).total_seconds() + 0.01

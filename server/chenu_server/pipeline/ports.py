@@ -117,7 +117,7 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextAttempt:
-    """An attempt failed before its first token: whether the next candidate may be called."""
+    """An attempt failed before its first token: whether `chain[0]` may be called now."""
 
     query: Query
     ended: AttemptEnd
@@ -125,8 +125,13 @@ class NextAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainExhausted:
-    """No candidate is left that the budgets cover; nothing was written."""
+class TooDear:
+    """The budgets do not cover the first candidate that is left; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotHeld:
+    """The money is held no more: another has ended the query. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +185,8 @@ class Governance(Protocol):
         """Decide as `admit` would; write one entry so marked and nothing else."""
         ...
 
-    async def retry(self, following: NextAttempt) -> Admitted | ChainExhausted | Wait:
-        """Close the failed attempt and admit the next candidate, in one unit."""
+    async def retry(self, following: NextAttempt) -> Admitted | TooDear | NotHeld | Wait:
+        """Close the failed attempt and admit the first candidate that is left, in one unit."""
         ...
 
     async def consume(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from chenu_server.engine import FairQueue
 from chenu_server.errors import DeadlineUnreachable, QueueFull
+from chenu_server.pipeline.model import Candidate
 from chenu_server.pipeline.ports import Wait
 from chenu_server.pipeline.stop import Stop
 
@@ -144,6 +145,27 @@ class ProviderQueue:
         rounds, index = divmod(place, len(times))
         at_us = times[index] + rounds * self._held_us
         return max(at_us - self._now_us(), 1)
+
+
+async def first_with_room(
+    chain: Sequence[Candidate], ask: Callable[[tuple[Candidate, ...]], Awaitable[T]]
+) -> T:
+    """The answer for the longest end of the chain whose first provider takes the call.
+
+    A full queue is one provider's trouble, and the next one may be idle: the call goes on to it
+    as it would after an error of the provider itself.
+
+    Raises:
+        QueueFull, DeadlineUnreachable: No provider of the chain has room in time; of them all,
+            the one that has room first.
+    """
+    refusals: list[QueueFull | DeadlineUnreachable] = []
+    for start in range(len(chain)):
+        try:
+            return await ask(tuple(chain[start:]))
+        except (QueueFull, DeadlineUnreachable) as refusal:
+            refusals.append(refusal)
+    raise min(refusals, key=lambda refusal: refusal.retry_after_us)
 
 
 def _loop_time(monotonic: float) -> float:

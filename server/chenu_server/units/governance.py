@@ -19,14 +19,15 @@ from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
     Blocked,
-    ChainExhausted,
     Closed,
     Conflict,
     Known,
     NextAttempt,
+    NotHeld,
     NotResumable,
     Resumption,
     Settlement,
+    TooDear,
     Validation,
     Wait,
 )
@@ -59,10 +60,10 @@ class WriterGovernance:
         """See `pipeline.ports.Governance`."""
         return cast(Validation, await self._writer.submit(Validate(admission, self._rules)))
 
-    async def retry(self, following: NextAttempt) -> Admitted | ChainExhausted | Wait:
+    async def retry(self, following: NextAttempt) -> Admitted | TooDear | NotHeld | Wait:
         """See `pipeline.ports.Governance`."""
         answer = await self._writer.submit(Retry(following, self._rules))
-        return cast("Admitted | ChainExhausted | Wait", answer)
+        return cast("Admitted | TooDear | NotHeld | Wait", answer)
 
     async def consume(
         self, resumption: Resumption, *, take_slot: bool

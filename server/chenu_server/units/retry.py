@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.governance.limits import decide as limits
-from chenu_server.pipeline.ports import Admitted, ChainExhausted, NextAttempt, Wait
+from chenu_server.pipeline.ports import Admitted, NextAttempt, NotHeld, TooDear, Wait
 from chenu_server.unit import ById, Moment, Need, Rows
 from chenu_server.units.attempts import end_attempt, end_event, open_attempt, take_slot
 from chenu_server.units.rules import Rules
@@ -23,35 +23,35 @@ class Retry:
         self._rules = rules
 
     def needs(self, now: Moment) -> Iterable[Need]:
-        """The reservation, and slots of every candidate that is left."""
+        """The reservation, and the candidate's oldest slots."""
         yield ById(Reservation, self._asked.query.key)
-        for provider in dict.fromkeys(each.provider for each in self._asked.chain):
-            yield from limits.needs_slot(self._rules.ledger_number, provider)
+        yield from limits.needs_slot(self._rules.ledger_number, self._asked.chain[0].provider)
 
     def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
         """The reservation's budgets."""
         held = rows.get(Reservation, self._asked.query.key)
         return budgets.needs_for_legs(held) if held else ()
 
-    def decide(self, rows: Rows, now: Moment) -> Admitted | ChainExhausted | Wait:
-        """The first candidate that the budgets cover; the others leave the chain."""
-        held = rows.get(Reservation, self._asked.query.key)
+    def decide(self, rows: Rows, now: Moment) -> Admitted | TooDear | NotHeld | Wait:
+        """One of the four answers; only `Admitted` writes.
+
+        A candidate that is too dear is left to the caller, who asks for the next one in that
+        one's own queue: taking its slot from here would pass by those who wait for it.
+        """
+        asked = self._asked
+        held = rows.get(Reservation, asked.query.key)
         if held is None or held.state is not ReservationState.HELD:
-            return ChainExhausted()
-        charge = self._asked.ended.charge_nanousd
+            return NotHeld()
+        candidate, charge = asked.chain[0], asked.ended.charge_nanousd
         left = held.amount_nanousd - min(charge, held.amount_nanousd)
-        room = budgets.available(budgets.budgets_of(rows, held)) + left
-        chain = self._asked.chain
-        while chain and chain[0].bound_nanousd > room:
-            chain = chain[1:]
-        if not chain:
-            return ChainExhausted()
-        taken = take_slot(rows, self._rules, chain[0].provider, now)
+        if candidate.bound_nanousd > budgets.available(budgets.budgets_of(rows, held)) + left:
+            return TooDear()
+        taken = take_slot(rows, self._rules, candidate.provider, now)
         if isinstance(taken, Wait):
             return taken
-        held = budgets.post_part(rows, held, charge, estimated=self._asked.ended.estimated)
-        covered = budgets.top_up(rows, held, chain[0].bound_nanousd)
+        held = budgets.post_part(rows, held, charge, estimated=asked.ended.estimated)
+        covered = budgets.top_up(rows, held, candidate.bound_nanousd)
         assert isinstance(covered, budgets.Held), "the room was measured on these very rows"
-        query = end_attempt(rows, self._asked.query, self._asked.ended, now, stop_reason="")
-        ended = end_event(self._asked.ended, will_retry=True)
-        return open_attempt(rows, query, chain, taken, [ended], now)
+        query = end_attempt(rows, asked.query, asked.ended, now, stop_reason="")
+        ended = end_event(asked.ended, will_retry=True)
+        return open_attempt(rows, query, asked.chain, taken, [ended], now)

@@ -9,10 +9,11 @@ from hashlib import sha256
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.pipeline import decide, drafts
+from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
 from chenu_server.pipeline.ports import AttemptEnd, Settlement
-from chenu_server.pipeline.records import Query
-from chenu_server.unit import ById, EntryDraft, Moment, Need, Rows
+from chenu_server.pipeline.records import Attempt, AttemptState, Query
+from chenu_server.unit import ById, EntryDraft, Key, Moment, Need, Rows
 from chenu_server.units.attempts import end_attempt, end_event
 from chenu_server.units.rules import payload
 
@@ -31,14 +32,19 @@ class Settle:
         yield ById(Reservation, self._asked.query.key)
 
     def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
-        """The reservation's budgets."""
-        held = rows.get(Reservation, self._asked.query.key)
-        return budgets.needs_for_legs(held) if held else ()
+        """The reservation's budgets, and an attempt that may have been left open."""
+        key = self._asked.query.key
+        held, stored = rows.get(Reservation, key), rows.get(Query, key)
+        if held:
+            yield from budgets.needs_for_legs(held)
+        if stored and (left := self._may_be_open(stored)):
+            yield ById(Attempt, left)
 
     def decide(self, rows: Rows, now: Moment) -> Query:
         """The query as it ended; if a sweep ended it before, only its money is posted late."""
         stored = rows.get(Query, self._asked.query.key)
         assert stored is not None, "only an admitted query is settled"
+        left_open = self._close_left_open(rows, stored, now)
         if stored.status.is_final:
             self._post_late(rows, stored)
             return stored
@@ -48,6 +54,7 @@ class Settle:
         query = self._with_attempt(rows, stored, ended, now, (execution, audit))
         events = [
             *([end_event(ended, will_retry=False)] if ended else []),
+            *left_open,
             drafts.lane_end(execution),
             drafts.lane_start(Lane.AUDIT),
             drafts.lane_end(audit),
@@ -62,6 +69,37 @@ class Settle:
         """The last attempt's end, unless a retry that committed late has recorded it already."""
         ended = self._asked.ended
         return ended if ended and ended.attempt.attempt == stored.attempts else None
+
+    def _may_be_open(self, stored: Query) -> Key | None:
+        """The attempt of a retry whose commit came too late for its caller; None ordinarily.
+
+        Its admission was refused to the run, so nothing of it went out. It is the last one here
+        if the run settles first, and the one to settle if the query has ended meanwhile.
+        """
+        ended = self._asked.ended
+        if ended is None or stored.status.is_final:
+            return ended.attempt.key if ended else None
+        last = ended.attempt.attempt == stored.attempts
+        return None if last else (*stored.key, stored.attempts)
+
+    def _close_left_open(self, rows: Rows, stored: Query, now: Moment) -> list[EventDraft]:
+        """Its row ends here; so does its call in the log, if that is still open."""
+        key = self._may_be_open(stored)
+        left = rows.get(Attempt, key) if key else None
+        if left is None or left.state is not AttemptState.EXECUTING:
+            return []
+        failed, why = AttemptState.FAILED, "not_dispatched"
+        rows.put(replace(left, state=failed, failure=why, ended_us=now.now_us))
+        return [
+            drafts.call_error(
+                attempt=left.attempt,
+                provider=left.provider,
+                kind=why,
+                detail="it was recorded too late to be run",
+                will_retry=False,
+                duration_us=0,
+            )
+        ]
 
     def _post(self, rows: Rows, ended: AttemptEnd | None, now: Moment) -> None:
         held = rows.get(Reservation, self._asked.query.key)

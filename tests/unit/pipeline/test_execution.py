@@ -84,6 +84,22 @@ class FakeGovernance:
         return Wait(free_times_us=(30_000_000,))
 
 
+class BrokenGovernance(FakeGovernance):
+    """Raises what nobody expects."""
+
+    async def retry(self, following: NextAttempt) -> Wait:
+        """A bug."""
+        raise KeyError("bug")
+
+
+class AwayGovernance(FakeGovernance):
+    """Cannot record anything now."""
+
+    async def retry(self, following: NextAttempt) -> Wait:
+        """The refusal."""
+        raise GovernanceUnavailable
+
+
 async def no_times(provider: str, count: int) -> tuple[int, ...]:
     """No slot was ever taken."""
     return ()
@@ -228,3 +244,25 @@ async def test_nothing_is_tried_for_a_query_that_was_stopped() -> None:
 
     assert "QueryCancelled" == step.outcome.reason
     assert not scene.governance.retried.is_set()
+
+
+async def test_a_bug_in_the_next_attempts_admission_still_ends_the_query() -> None:
+    """Money is held for it: what the first attempt cost is recorded, and the reason is a bug."""
+    scene = Scene(FakeProvider(error=UNREACHED, goes_out=False), BrokenGovernance())
+
+    step, state = await outcome(scene)
+
+    assert isinstance(step, Fail)
+    assert "InternalError" == step.outcome.reason
+    assert (0, False, "connection") == cost(state)
+
+
+async def test_a_next_attempt_that_cannot_be_recorded_leaves_the_first_ones_failure() -> None:
+    """Lane G tries until it can be recorded; nobody was told of a second attempt."""
+    scene = Scene(FakeProvider(error=UNREACHED, goes_out=False), AwayGovernance())
+
+    step, state = await outcome(scene)
+
+    assert isinstance(step, Fail)
+    assert "ProviderUnavailable" == step.outcome.reason
+    assert (0, False, "connection") == cost(state)

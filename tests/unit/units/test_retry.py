@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline.model import QueryStatus
-from chenu_server.pipeline.ports import Admitted, ChainExhausted, Wait
+from chenu_server.pipeline.ports import Admitted, NotHeld, TooDear, Wait
 from chenu_server.pipeline.records import Attempt, AttemptState
 from chenu_server.units.recover import Recover
 from chenu_server.units.retry import Retry
@@ -52,26 +54,28 @@ def test_the_failed_attempt_is_posted_and_the_next_one_executes(charge: int) -> 
     assert (charge > 0) == world.query.estimated
 
 
-def test_a_candidate_that_no_budget_covers_leaves_the_chain() -> None:
+def test_a_candidate_that_no_budget_covers_is_too_dear_and_nothing_is_written() -> None:
     """The first attempt's charge has used up what the dear one would need."""
     world = World(BOUND_2)
     first = world.admitted(admission(chain=route(FIRST, SECOND, THIRD)))
+    before = dict(world.rows.stored)
 
-    answer = retry(world, first, BOUND_1)
+    assert isinstance(retry(world, first, BOUND_1), TooDear)
+    assert before == world.rows.stored
+
+
+def test_a_cheaper_one_behind_it_may_still_go() -> None:
+    """The failed attempt is posted with whoever follows."""
+    world = World(BOUND_2)
+    first = world.admitted(admission(chain=route(FIRST, SECOND, THIRD)))
+    end = ended(first, BOUND_1, failure="http_500", estimated=True)
+    after = replace(following(first, end), chain=(THIRD,))
+
+    answer = world.act(Retry(after, world.rules))
 
     assert isinstance(answer, Admitted)
     assert "third" == answer.attempt.provider == world.query.provider
     assert (BOUND_1, BOUND_2 - BOUND_1, 0) == world.money
-
-
-def test_a_chain_that_no_budget_covers_is_exhausted_and_nothing_is_written() -> None:
-    """The failed attempt is then recorded by lane G."""
-    world = World(BOUND_2)
-    first = world.admitted()
-    before = dict(world.rows.stored)
-
-    assert isinstance(retry(world, first, BOUND_1), ChainExhausted)
-    assert before == world.rows.stored
 
 
 def test_a_wait_for_the_next_providers_slot_writes_nothing() -> None:
@@ -93,7 +97,7 @@ def test_nothing_follows_for_a_query_that_was_taken_over() -> None:
     world.act(Recover(ACME, "q", "owner"))
     before = dict(world.rows.stored)
 
-    assert isinstance(retry(world, first, 0), ChainExhausted)
+    assert isinstance(retry(world, first, 0), NotHeld)
     assert before == world.rows.stored
     assert QueryStatus.FAILED is world.query.status
 

@@ -207,3 +207,30 @@ def test_an_admission_that_committed_late_is_ended_and_costs_nothing() -> None:
     assert QueryCancelled.__name__ == world.query.outcome.reason
     assert (0, 0, 0) == world.money
     assert ReservationState.VOIDED is world.held.state
+
+
+def retried_late(world: World) -> tuple[Admitted, Admitted]:
+    """Two attempts; the run was told that the second could not be recorded."""
+    first = world.admitted()
+    end = ended(first, BOUND_1, failure="timeout", estimated=True)
+    second = world.act(Retry(following(first, end), world.rules))
+    assert isinstance(second, Admitted)
+    return first, second
+
+
+@pytest.mark.parametrize("run_first", [True, False])
+def test_a_retry_that_committed_late_leaves_no_attempt_executing(run_first: bool) -> None:
+    """The run and whoever ends the late attempt settle in either order; nobody ran it."""
+    world = World()
+    first, second = retried_late(world)
+    end = ended(first, BOUND_1, failure="timeout", estimated=True)
+    settles = [Settle(settlement(first, end, FAILED, REJECTED)), Settle(settlement_of(second))]
+
+    for unit in settles if run_first else reversed(settles):
+        world.act(unit)
+
+    assert [AttemptState.FAILED] * 2 == [each.state for each in world.rows.all(Attempt)]
+    assert ["timeout", "not_dispatched"] == [each.failure for each in world.rows.all(Attempt)]
+    assert (BOUND_1, 0, 0) == world.money
+    assert BOUND_1 == world.query.cost_nanousd
+    assert 2 == world.kinds.count("llm_call.start") == world.kinds.count("llm_call.error")

@@ -51,8 +51,8 @@ class SqlCheckpoints:
         )
         return int((await self._reader.rows(counted))[0][0])
 
-    async def lapsed(self, now_us: int, count: int) -> Sequence[Checkpoint]:
-        """Checkpoints whose time is over; a unit decides again whether it is."""
+    async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[Checkpoint]:
+        """Checkpoints whose time is over, by id behind `after`; a unit decides again."""
         columns = CHECKPOINTS.c
         undecided = sa.and_(columns.state == CheckpointState.PENDING, columns.expires_us <= now_us)
         unused = sa.and_(
@@ -60,5 +60,8 @@ class SqlCheckpoints:
             columns.consumed_us == 0,
             columns.use_before_us <= now_us,
         )
-        wanted = sa.select(CHECKPOINTS).where(sa.or_(undecided, unused)).limit(count)
-        return [Checkpoint(**row._mapping) for row in await self._reader.rows(wanted)]
+        wanted = sa.select(CHECKPOINTS).where(
+            sa.or_(undecided, unused), columns.checkpoint_id > after
+        )
+        ordered = wanted.order_by(columns.checkpoint_id).limit(count)
+        return [Checkpoint(**row._mapping) for row in await self._reader.rows(ordered)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -112,9 +113,10 @@ def _details(error: errors.ChenuError, cut: Cut) -> Iterator[Message]:
         metadata={name: cut(value) for name, value in error.metadata().items()},
     )
     if isinstance(error, errors.Retryable):
-        delay = duration_pb2.Duration()
-        delay.FromMicroseconds(max(0, error.retry_after_us))
-        yield error_details_pb2.RetryInfo(retry_delay=delay)
+        yield _retry_info(error.retry_after_us)
+    elif isinstance(error, errors.ProviderUnavailable) and error.retry_at:
+        room_at = datetime.fromisoformat(error.retry_at)
+        yield _retry_info((room_at - datetime.now(UTC)) // timedelta(microseconds=1))
     elif isinstance(error, errors.BudgetExhausted):
         # Which budget, never how much of it: amounts are for a `budget_admin` alone.
         subject = f"{error.scope}:{error.budget_id}" if error.budget_id else error.scope
@@ -126,6 +128,13 @@ def _details(error: errors.ChenuError, cut: Cut) -> Iterator[Message]:
         yield _bad_request(cut(error.field), cut(error.problem))
     elif isinstance(error, errors.RequestTooLarge):
         yield _bad_request("request", str(error))
+
+
+def _retry_info(delay_us: int) -> Message:
+    delay = duration_pb2.Duration()
+    delay.FromMicroseconds(max(0, delay_us))
+    info: Message = error_details_pb2.RetryInfo(retry_delay=delay)
+    return info
 
 
 def _checkpoint_details(error: errors.CheckpointPending, cut: Cut) -> Iterator[Message]:

@@ -5,48 +5,44 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 
 from chenu_server import failpoints
-from chenu_server.engine import cost
 from chenu_server.errors import (
     ChenuError,
     DeadlineExceeded,
+    DeadlineUnreachable,
     ExecutionInterrupted,
     InternalError,
-    ProviderRejected,
-    ProviderUnavailable,
     QueryCancelled,
-    StreamTruncated,
+    QueueFull,
 )
 from chenu_server.pipeline.decide import outcome_of
+from chenu_server.pipeline.lanes.attempt import (
+    Call,
+    Tried,
+    failed,
+    final_error,
+    given_up,
+    succeeded,
+)
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
-from chenu_server.pipeline.model import Candidate, QueryStatus, TokenUsage
+from chenu_server.pipeline.model import Candidate, QueryStatus
 from chenu_server.pipeline.ports import (
     Admitted,
-    AttemptEnd,
-    ChainExhausted,
     Governance,
     NextAttempt,
+    NotHeld,
     Providers,
+    TooDear,
     Wait,
 )
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stop import Stopped, StopReason
 from chenu_server.pipeline.waiting import ProviderQueue, Submit, Waiter
-from chenu_server.providers.model import (
-    Billing,
-    ChatRequest,
-    Finished,
-    Message,
-    ProviderFailure,
-    Retry,
-    TextDelta,
-    Usage,
-)
+from chenu_server.providers.model import ChatRequest, Message, ProviderFailure, TextDelta
 
 T = TypeVar("T")
 
@@ -54,21 +50,6 @@ _log = structlog.get_logger(__name__)
 
 # The query's own deadline ends it; the provider's is only there should that fail.
 _GRACE_S = 1.0
-
-
-@dataclass(slots=True)
-class _Call:
-    """One attempt in flight."""
-
-    admitted: Admitted
-    started_ns: int
-    dispatched: bool = False
-    finished: Finished | None = None
-
-    @property
-    def candidate(self) -> Candidate:
-        """The model that is called."""
-        return self.admitted.chain[0]
 
 
 class ExecutionLane:
@@ -89,36 +70,67 @@ class ExecutionLane:
     async def run(self, query: QueryState, run: Run) -> Proceed | Fail:
         """Fill `query.ended` and `query.output`; every failure is an outcome, a bug's too."""
         query.execution_started_ns = time.monotonic_ns()
-        failures: list[str] = []
+        tried = Tried()
         while True:
             assert query.admitted is not None, "lane D admits before lane F runs"
-            call = _Call(query.admitted, time.monotonic_ns())
-            try:
-                await self._call(call, query, run)
-                query.ended = _succeeded(call)
-                return Proceed()
-            except ProviderFailure as failure:
-                failures.append(f"{call.candidate.provider}:{failure.kind}")
-                query.ended = _failed(call, failure)
-                error = _error_of(failure, call, query, tuple(failures))
-                retryable = failure.retry is not Retry.NEVER and not query.output
-            except Stopped as stopped:
-                query.ended = _given_up(call, stopped.reason.value, "the query was stopped")
-                return _fail(stop_error(stopped.reason, query.request.request_id))
-            except ChenuError as refusal:
-                query.ended = _given_up(call, "not_dispatched", "it was not admitted anew")
-                return _fail(refusal)
-            except Exception:  # noqa: BLE001 - a bug must not lose what the call may have cost
-                _log.exception("execution_failed", request_id=query.request.request_id)
-                query.ended = _given_up(call, "internal", "the call was given up")
-                return _fail(InternalError())
-            try:
-                if not retryable or not await self._next(call, query, run):
-                    return _fail(error)
-            except Stopped as stopped:
-                return _fail(stop_error(stopped.reason, query.request.request_id))
+            call = Call(query.admitted, time.monotonic_ns())
+            step = await self._attempt(call, query, run, tried)
+            if step is None:
+                step = await self._follow(call, query, run, tried)
+            if step is not None:
+                return step
 
-    async def _call(self, call: _Call, query: QueryState, run: Run) -> None:
+    async def _attempt(
+        self, call: Call, query: QueryState, run: Run, tried: Tried
+    ) -> Proceed | Fail | None:
+        """How the query ends by this attempt, or None: another candidate may be tried."""
+        request_id = query.request.request_id
+        try:
+            await self._call(call, query, run)
+            query.ended = succeeded(call)
+            return Proceed()
+        except ProviderFailure as failure:
+            tried.failed(call.candidate.provider, failure)
+            query.ended = failed(call, failure)
+            error = final_error(failure, call, query.output)
+            return None if error is None else _fail(error)
+        except Stopped as stopped:
+            query.ended = given_up(call, stopped.reason.value, "the query was stopped")
+            return _fail(stop_error(stopped.reason, request_id))
+        except (QueueFull, DeadlineUnreachable) as refusal:  # its slot lapsed before it went out
+            tried.had_no_room(call.candidate.provider, refusal)
+            query.ended = given_up(call, "not_dispatched", "it found no room anew")
+            return None
+        except ChenuError as refusal:
+            query.ended = given_up(call, "not_dispatched", "it was not admitted anew")
+            return _fail(refusal)
+        except Exception:  # noqa: BLE001 - a bug must not lose what the call may have cost
+            _log.exception("execution_failed", request_id=request_id)
+            query.ended = given_up(call, "internal", "the call was given up")
+            return _fail(InternalError())
+
+    async def _follow(self, call: Call, query: QueryState, run: Run, tried: Tried) -> Fail | None:
+        """Admit the next candidate that has room: None, and `query.admitted` is its attempt.
+
+        Whatever goes wrong here, the query ends in lane G: money is held for it.
+        """
+        ended, request_id = query.ended, query.request.request_id
+        try:
+            if await self._next(call, query, run, tried):
+                return None
+        except Stopped as stopped:
+            return _fail(stop_error(stopped.reason, request_id))
+        except InternalError as error:  # the unit's bug, which the writer has logged
+            return _fail(error)
+        except ChenuError as refusal:  # it cannot be recorded now; lane G tries until it can
+            _log.warning("next_attempt_refused", request_id=request_id, error=str(refusal))
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("next_attempt_failed", request_id=request_id)
+            query.ended = ended
+            return _fail(InternalError())
+        return _fail(tried.error())
+
+    async def _call(self, call: Call, query: QueryState, run: Run) -> None:
         await self._within_time(call, query, run)
         assert query.encoded is not None
         request = ChatRequest(
@@ -146,14 +158,14 @@ class ExecutionLane:
                         call.finished = event
         failpoints.hit("execution.after_answer")
 
-    def _dispatch(self, call: _Call) -> Callable[[], None]:
+    def _dispatch(self, call: Call) -> Callable[[], None]:
         def dispatched() -> None:
             call.dispatched = True
             self._governance.dispatched(call.admitted, time.monotonic_ns())
 
         return dispatched
 
-    async def _within_time(self, call: _Call, query: QueryState, run: Run) -> None:
+    async def _within_time(self, call: Call, query: QueryState, run: Run) -> None:
         """A slot is held for a dispatch within a second; later ones are admitted anew."""
         waited_ns = time.monotonic_ns() - call.admitted.moment.mono_ns
         if waited_ns < self._dispatch_within_ns:
@@ -165,32 +177,40 @@ class ExecutionLane:
         call.admitted = await self._queued(call.candidate.provider, submit, query, run)
         query.admitted = call.admitted
 
-    async def _next(self, call: _Call, query: QueryState, run: Run) -> bool:
+    async def _next(self, call: Call, query: QueryState, run: Run, tried: Tried) -> bool:
         """
         Whether another candidate was admitted; then `query.admitted` is its attempt.
 
         Raises:
             Stopped: The run must end, and not for want of a candidate.
+            GovernanceUnavailable, ServerOverloaded: It cannot be recorded now.
         """
         chain = call.admitted.chain[1:]
-        if not chain:
-            return False
-        run.stop.check()
-        assert query.ended is not None
+        while chain:
+            run.stop.check()
+            try:
+                answer = await self._admit_next(call, chain, query, run)
+            except (QueueFull, DeadlineUnreachable) as refusal:
+                tried.had_no_room(chain[0].provider, refusal)
+            else:
+                if isinstance(answer, Admitted):
+                    query.admitted, query.ended = answer, None
+                    return True
+                if isinstance(answer, NotHeld):
+                    return False
+            chain = chain[1:]
+        return False
+
+    async def _admit_next(
+        self, call: Call, chain: tuple[Candidate, ...], query: QueryState, run: Run
+    ) -> Admitted | TooDear | NotHeld:
+        assert query.ended is not None, "an attempt follows one that has ended"
         following = NextAttempt(query=call.admitted.query, ended=query.ended, chain=chain)
 
-        async def submit(take_slot: bool) -> Admitted | ChainExhausted | Wait:
+        async def submit(take_slot: bool) -> Admitted | TooDear | NotHeld | Wait:
             return await self._governance.retry(following) if take_slot else Wait()
 
-        answer: Admitted | ChainExhausted
-        try:
-            answer = await self._queued(chain[0].provider, submit, query, run)
-        except ChenuError:
-            return False
-        if isinstance(answer, ChainExhausted):
-            return False
-        query.admitted, query.ended = answer, None
-        return True
+        return await self._queued(chain[0].provider, submit, query, run)
 
     async def _queued(self, provider: str, submit: Submit[T], query: QueryState, run: Run) -> T:
         waiter: Waiter[T] = Waiter(
@@ -200,78 +220,6 @@ class ExecutionLane:
             submit=submit,
         )
         return await self._queues[provider].run(waiter, run.told_to_wait(provider))
-
-
-def _succeeded(call: _Call) -> AttemptEnd:
-    assert call.finished is not None, "a stream ends with its terminator or raises"
-    rates, usage = call.candidate.rates, call.finished.usage
-    stop_reason = call.finished.stop_reason
-    if usage is None:  # the answer is whole, and what it cost is not known
-        charge = call.candidate.bound_nanousd
-        return _end(call, charge=charge, estimated=True, stop_reason=stop_reason)
-    charge = cost(
-        [
-            (usage.input_tokens, rates.input),
-            (usage.output_tokens, rates.output),
-            (usage.cache_read_tokens, rates.cache_read),
-            (usage.cache_write_tokens, rates.cache_write),
-        ]
-    )
-    return _end(call, charge=charge, usage=_usage(usage), stop_reason=stop_reason)
-
-
-def _failed(call: _Call, failure: ProviderFailure) -> AttemptEnd:
-    unknown = failure.billing is Billing.UNKNOWN
-    charge = call.candidate.bound_nanousd if unknown else 0
-    return _end(call, charge=charge, estimated=unknown, failure=failure.kind, detail=failure.detail)
-
-
-def _given_up(call: _Call, why: str, detail: str) -> AttemptEnd:
-    """The end of a call that was left by this side: what went out is charged at its bound."""
-    charge = call.candidate.bound_nanousd if call.dispatched else 0
-    return _end(call, charge=charge, estimated=call.dispatched, failure=why, detail=detail)
-
-
-def _end(
-    call: _Call,
-    *,
-    charge: int,
-    usage: TokenUsage | None = None,
-    estimated: bool = False,
-    failure: str = "",
-    detail: str = "",
-    stop_reason: str = "",
-) -> AttemptEnd:
-    return AttemptEnd(
-        attempt=call.admitted.attempt,
-        usage=usage or TokenUsage(),
-        charge_nanousd=charge,
-        estimated=estimated and charge > 0,
-        failure=failure,
-        duration_us=(time.monotonic_ns() - call.started_ns) // 1_000,
-        stop_reason=stop_reason,
-        detail=detail,
-    )
-
-
-def _usage(usage: Usage) -> TokenUsage:
-    return TokenUsage(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-    )
-
-
-def _error_of(
-    failure: ProviderFailure, call: _Call, query: QueryState, failures: tuple[str, ...]
-) -> ChenuError:
-    provider = call.candidate.provider
-    if query.output:
-        return StreamTruncated(provider, len("".join(query.output).encode()))
-    if failure.retry is Retry.NEVER:
-        return ProviderRejected(provider, failure.kind)
-    return ProviderUnavailable(failures)
 
 
 def stop_error(reason: StopReason, request_id: str) -> ChenuError:

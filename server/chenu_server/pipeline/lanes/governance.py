@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from chenu_server.errors import RequestIdConflict
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed, Step
-from chenu_server.pipeline.model import Lane
+from chenu_server.pipeline.model import Candidate, Lane
 from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
@@ -20,7 +21,7 @@ from chenu_server.pipeline.ports import (
 from chenu_server.pipeline.records import QueryContent
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stored import plan_json, request_json
-from chenu_server.pipeline.waiting import ProviderQueue, Waiter
+from chenu_server.pipeline.waiting import ProviderQueue, Waiter, first_with_room
 
 Decided = Admitted | Blocked | Closed | Known | Conflict
 
@@ -42,10 +43,7 @@ class GovernanceLane:
             GovernanceUnavailable: The decision cannot be recorded.
         """
         query.lanes.start(Lane.GOVERNANCE)
-        admission = admission_of(query)
-        chain = admission.encoded.route.chain
-        queue = self._queues.get(chain[0].provider) if chain else None
-        answer = await self._decided(admission, queue, query, run)
+        answer = await self._decided(admission_of(query), query, run)
         match answer:
             case Admitted():
                 query.admitted = answer
@@ -60,23 +58,38 @@ class GovernanceLane:
             case Conflict():
                 raise RequestIdConflict(query.request.request_id)
 
-    async def _decided(
-        self, admission: Admission, queue: ProviderQueue | None, query: QueryState, run: Run
-    ) -> Decided:
+    async def _decided(self, admission: Admission, query: QueryState, run: Run) -> Decided:
+        chain = admission.encoded.route.chain
+        if not chain:
+            answer = await self._governance.admit(admission, take_slot=True)
+            assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"
+            return answer
+
+        async def admitted_along(left: tuple[Candidate, ...]) -> Decided:
+            return await self._queued(_along(admission, left), query, run)
+
+        return await first_with_room(chain, admitted_along)
+
+    async def _queued(self, admission: Admission, query: QueryState, run: Run) -> Decided:
         async def submit(take_slot: bool) -> Decided | Wait:
             return await self._governance.admit(admission, take_slot=take_slot)
 
-        if queue is None:
-            answer = await submit(True)
-            assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"
-            return answer
         waiter: Waiter[Decided] = Waiter(
             identity_id=query.caller.identity_id,
             deadline=run.deadline,
             stop=run.stop,
             submit=submit,
         )
-        return await queue.run(waiter, run.told_to_wait(queue.provider))
+        provider = admission.encoded.route.chain[0].provider
+        return await self._queues[provider].run(waiter, run.told_to_wait(provider))
+
+
+def _along(admission: Admission, chain: tuple[Candidate, ...]) -> Admission:
+    """The same question for what is left of its chain."""
+    encoded = admission.encoded
+    if chain == encoded.route.chain:
+        return admission
+    return replace(admission, encoded=replace(encoded, route=replace(encoded.route, chain=chain)))
 
 
 def admission_of(query: QueryState) -> Admission:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from chenu_server.pipeline.decide import requester_of
 from chenu_server.pipeline.lanes.encoding import EncodingLane
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
+from chenu_server.pipeline.model import Candidate
 from chenu_server.pipeline.ports import (
     Admitted,
     Closed,
@@ -19,7 +21,7 @@ from chenu_server.pipeline.ports import (
 from chenu_server.pipeline.records import Query, QueryContent
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stored import plan_from, request_from
-from chenu_server.pipeline.waiting import ProviderQueue, Waiter
+from chenu_server.pipeline.waiting import ProviderQueue, Waiter, first_with_room
 
 Resumed = Admitted | Closed | NotResumable
 
@@ -85,19 +87,28 @@ class ResumeLane:
         return Attach(answer.query)
 
     async def _consumed(self, resumption: Resumption, query: QueryState, run: Run) -> Resumed:
+        encoded = resumption.encoded
+        if not encoded.route.chain:
+            answer = await self._governance.consume(resumption, take_slot=True)
+            assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"
+            return answer
+
+        async def consumed_along(left: tuple[Candidate, ...]) -> Resumed:
+            route = replace(encoded.route, chain=left)
+            narrowed = replace(resumption, encoded=replace(encoded, route=route))
+            return await self._queued(narrowed, query, run)
+
+        return await first_with_room(encoded.route.chain, consumed_along)
+
+    async def _queued(self, resumption: Resumption, query: QueryState, run: Run) -> Resumed:
         async def submit(take_slot: bool) -> Resumed | Wait:
             return await self._governance.consume(resumption, take_slot=take_slot)
 
-        chain = resumption.encoded.route.chain
-        if not chain:
-            answer = await submit(True)
-            assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"
-            return answer
         waiter: Waiter[Resumed] = Waiter(
             identity_id=query.caller.identity_id,
             deadline=run.deadline,
             stop=run.stop,
             submit=submit,
         )
-        provider = chain[0].provider
+        provider = resumption.encoded.route.chain[0].provider
         return await self._queues[provider].run(waiter, run.told_to_wait(provider))

@@ -1,0 +1,155 @@
+"""One attempt of lane F: what it was, how it ended, and what all of them together come to."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chenu_server.engine import cost
+from chenu_server.errors import (
+    ChenuError,
+    DeadlineUnreachable,
+    ProviderRejected,
+    ProviderUnavailable,
+    QueueFull,
+    StreamTruncated,
+)
+from chenu_server.pipeline.model import Candidate, TokenUsage
+from chenu_server.pipeline.ports import Admitted, AttemptEnd
+from chenu_server.providers.model import Billing, Finished, ProviderFailure, Retry, Usage
+
+NoRoom = QueueFull | DeadlineUnreachable
+
+
+@dataclass(slots=True)
+class Call:
+    """One attempt in flight."""
+
+    admitted: Admitted
+    started_ns: int
+    dispatched: bool = False
+    finished: Finished | None = None
+
+    @property
+    def candidate(self) -> Candidate:
+        """The model that is called."""
+        return self.admitted.chain[0]
+
+
+class Tried:
+    """What was tried for one query, and when those that throttled it have room again."""
+
+    def __init__(self) -> None:
+        self._failures: list[str] = []
+        self._refusals: list[NoRoom] = []
+        self._room_at_us: list[int] = []
+        self._throttled = True
+
+    def failed(self, provider: str, failure: ProviderFailure) -> None:
+        """A provider was called and did not answer."""
+        self._failures.append(f"{provider}:{failure.kind}")
+        after_ms = failure.retry_after_ms
+        self._throttled &= failure.retry is Retry.LATER or after_ms is not None
+        if after_ms is not None:
+            self._room_at_us.append(_now_us() + after_ms * 1_000)
+
+    def had_no_room(self, provider: str, refusal: NoRoom) -> None:
+        """A provider was not called: its queue here is full, or too long for the deadline."""
+        kind = "queue_full" if isinstance(refusal, QueueFull) else "deadline_unreachable"
+        self._failures.append(f"{provider}:{kind}")
+        self._refusals.append(refusal)
+        self._room_at_us.append(_now_us() + refusal.retry_after_us)
+
+    def error(self) -> ChenuError:
+        """
+        Why nobody answered.
+
+        A time is told only if every candidate was throttled: one that is down may stay down.
+        """
+        if self._refusals and len(self._refusals) == len(self._failures):
+            return min(self._refusals, key=lambda refusal: refusal.retry_after_us)
+        known = self._throttled and self._room_at_us
+        retry_at = _rfc3339(min(self._room_at_us)) if known else ""
+        return ProviderUnavailable(tuple(self._failures), retry_at)
+
+
+def succeeded(call: Call) -> AttemptEnd:
+    """The end of a call that has its terminator."""
+    assert call.finished is not None, "a stream ends with its terminator or raises"
+    rates, usage = call.candidate.rates, call.finished.usage
+    stop_reason = call.finished.stop_reason
+    if usage is None:  # the answer is whole, and what it cost is not known
+        charge = call.candidate.bound_nanousd
+        return _end(call, charge=charge, estimated=True, stop_reason=stop_reason)
+    charge = cost(
+        [
+            (usage.input_tokens, rates.input),
+            (usage.output_tokens, rates.output),
+            (usage.cache_read_tokens, rates.cache_read),
+            (usage.cache_write_tokens, rates.cache_write),
+        ]
+    )
+    return _end(call, charge=charge, usage=_usage(usage), stop_reason=stop_reason)
+
+
+def failed(call: Call, failure: ProviderFailure) -> AttemptEnd:
+    """The end of a call that its provider failed."""
+    unknown = failure.billing is Billing.UNKNOWN
+    charge = call.candidate.bound_nanousd if unknown else 0
+    return _end(call, charge=charge, estimated=unknown, failure=failure.kind, detail=failure.detail)
+
+
+def given_up(call: Call, why: str, detail: str) -> AttemptEnd:
+    """The end of a call that was left by this side: what went out is charged at its bound."""
+    charge = call.candidate.bound_nanousd if call.dispatched else 0
+    return _end(call, charge=charge, estimated=call.dispatched, failure=why, detail=detail)
+
+
+def final_error(failure: ProviderFailure, call: Call, output: list[str]) -> ChenuError | None:
+    """What the caller gets if no other provider may be tried; None if one may."""
+    provider = call.candidate.provider
+    if output:  # the caller has read of this answer: another one's words cannot follow
+        return StreamTruncated(provider, len("".join(output).encode()))
+    if failure.retry is Retry.NEVER:
+        return ProviderRejected(provider, failure.kind)
+    return None
+
+
+def _end(
+    call: Call,
+    *,
+    charge: int,
+    usage: TokenUsage | None = None,
+    estimated: bool = False,
+    failure: str = "",
+    detail: str = "",
+    stop_reason: str = "",
+) -> AttemptEnd:
+    return AttemptEnd(
+        attempt=call.admitted.attempt,
+        usage=usage or TokenUsage(),
+        charge_nanousd=charge,
+        estimated=estimated and charge > 0,
+        failure=failure,
+        duration_us=(time.monotonic_ns() - call.started_ns) // 1_000,
+        stop_reason=stop_reason,
+        detail=detail,
+    )
+
+
+def _usage(usage: Usage) -> TokenUsage:
+    return TokenUsage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+    )
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
+
+
+def _rfc3339(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat().replace("+00:00", "Z")
