@@ -15,6 +15,11 @@ BIN := .venv/bin
 SERVER_COVERAGE_MIN := 85
 ENGINE_COVERAGE_MIN := 85
 
+# What `make test` may take, in CPU-minutes; for how long `make torture` begins new rounds.
+TEST_CPU_MINUTES := 20
+MINUTES ?= 10
+JOBS ?= $(shell nproc)
+
 # The database of `make demo`: sqlite or postgres.
 DB ?= sqlite
 DATABASE := $(filter-out sqlite,$(DB))
@@ -23,12 +28,14 @@ SYNCED := .venv/synced.stamp
 CORE := server/chenu_server/_core.abi3.so
 CORE_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs -name '*.rs' -o -name Cargo.toml)
 TYPED := $(wildcard server/chenu_server clients/python/src loadtest tests scripts proto/generate.py)
-CARGO_TEST := cargo test --locked --package chenu-engine
+# The dice of `make test` fall alike every time; `make torture` throws them.
+CARGO_TEST := PROPTEST_RNG_SEED=1 cargo test --locked --package chenu-engine
+PYTEST := $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal --cov
 
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help setup proto build lint lint-python lint-rust lint-proto test coverage \
-	coverage-engine demo dev bench load clean
+.PHONY: help setup proto build lint lint-python lint-rust lint-proto test test-engine test-server \
+	torture coverage coverage-engine demo dev bench load clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,15 +90,24 @@ lint-rust:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --features pyo3/extension-module -- -D warnings
 
-test: $(CORE) ## The engine's tests, then the server's with its coverage.
+test: $(CORE) ## The engine's tests, then the server's with its coverage; says its CPU-minutes.
+	@$(BIN)/python -m scripts.cpu_minutes --at-most $(TEST_CPU_MINUTES) \
+		$(MAKE) --no-print-directory test-engine test-server
+
+test-engine: $(CORE)
 	$(call say,Engine tests)
 	$(CARGO_TEST)
+
+test-server: $(CORE)
 	$(call say,Server tests)
-	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=$(SERVER_COVERAGE_MIN)
+	$(PYTEST) --cov-report=term --cov-fail-under=$(SERVER_COVERAGE_MIN)
+
+torture: $(CORE) ## Random tests with fresh seeds for MINUTES=10.
+	@$(BIN)/python -m scripts.torture --minutes $(MINUTES)
 
 coverage: coverage-engine ## The engine's line coverage, then the server's.
 	$(call say,Server coverage)
-	$(BIN)/pytest --cov --cov-report=term-missing --cov-fail-under=$(SERVER_COVERAGE_MIN)
+	$(PYTEST) --cov-report=term-missing --cov-fail-under=$(SERVER_COVERAGE_MIN)
 
 coverage-engine: $(SYNCED)
 	$(call say,Engine coverage)

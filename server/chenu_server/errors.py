@@ -7,6 +7,7 @@ is a value inside its unit of work; it becomes one of these at the service's edg
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import ClassVar
 
 
@@ -327,11 +328,19 @@ class NoRoute(ChenuError):
 class ProviderUnavailable(ChenuError):
     """Every candidate of the chain was tried and failed before its first token.
 
-    `retry_at` is RFC 3339, and told only where all of them were throttled.
+    `retry_at_us` is Unix time, and known only where all of them were throttled.
     """
 
+    hidden = frozenset({"retry_at_us"})
     attempts: tuple[str, ...]
-    retry_at: str = ""
+    retry_at_us: int = 0
+
+    def metadata(self) -> dict[str, str]:
+        """As the base, with the time as RFC 3339."""
+        if not self.retry_at_us:
+            return ChenuError.metadata(self)
+        retry_at = datetime.fromtimestamp(self.retry_at_us / 1e6, UTC).isoformat()
+        return ChenuError.metadata(self) | {"retry_at": retry_at}
 
     def __str__(self) -> str:
         return f"no provider answered: {', '.join(self.attempts)}"

@@ -10,6 +10,7 @@ from typing import Final
 from tests.architecture.source import Source
 
 EVERYTHING: Final = frozenset({"Exception", "BaseException"})
+_SLEEPS: Final = frozenset({"asyncio.sleep", "time.sleep"})
 _SILENCED: Final = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma:\s*no cover)")
 _WITH_A_REASON: Final = re.compile(
     r"#\s*(?:noqa:\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|type:\s*ignore\[[\w-]+(?:,\s*[\w-]+)*\]"
@@ -41,6 +42,25 @@ def silenced(file: Source) -> Iterator[str]:
             if match[1] == "allow" or "reason" not in match[2]:
                 number = file.text.count("\n", 0, match.start()) + 1
                 yield f"{file.path}:{number}: an exception without a reason: {match[0]}"
+
+
+def fixed_sleeps(file: Source) -> Iterator[str]:
+    """Waits for a set time outside a loop: what is waited for has no name, and may take longer."""
+    looped = {
+        id(inner)
+        for node in ast.walk(file.tree)
+        if isinstance(node, ast.For | ast.While | ast.AsyncFor)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(file.tree):
+        if not isinstance(node, ast.Call) or id(node) in looped or not node.args:
+            continue
+        if ast.unparse(node.func) in _SLEEPS and _is_set_time(node.args[0]):
+            yield f"{file.path}:{node.lineno}: waits for a set time, and not for what happens"
+
+
+def _is_set_time(argument: ast.expr) -> bool:
+    return isinstance(argument, ast.Constant) and argument.value != 0
 
 
 def _is_broad(caught: ast.expr | None) -> bool:

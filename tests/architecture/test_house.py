@@ -43,6 +43,13 @@ def test_every_lint_exception_has_a_reason() -> None:
     assert [] == [found for file in files for found in honesty_rules.silenced(file)]
 
 
+def test_no_test_waits_for_a_set_time() -> None:
+    """What takes a tenth of a second here takes ten where the machine is busy."""
+    tests = (file for file in sources(ROOT, ".py") if file.path.startswith("tests/"))
+
+    assert [] == [found for file in tests for found in honesty_rules.fixed_sleeps(file)]
+
+
 def test_the_engine_takes_the_world_as_arguments() -> None:
     """A decision with a clock or a file inside cannot be replayed."""
     assert [] == [
@@ -141,6 +148,21 @@ def test_an_error_that_is_handled_is_no_swallowed_one() -> None:
 def test_an_exception_without_a_reason_is_found(path: str, text: str, found: int) -> None:
     """In Python and Rust alike."""
     assert found == len(list(honesty_rules.silenced(Source(path, text))))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("await asyncio.sleep(0.2)", 1),
+        ("time.sleep(1)", 1),
+        ("await asyncio.sleep(0)", 0),
+        ("await asyncio.sleep(told_s(refusal))", 0),
+        ("while not done():\n    time.sleep(0.01)", 0),
+    ],
+)
+def test_a_fixed_sleep_is_found(text: str, found: int) -> None:
+    """A poll between two looks is none, and neither is a wait that the server named."""
+    assert found == len(list(honesty_rules.fixed_sleeps(Source("tests/a.py", text))))
 
 
 def test_the_purity_pattern_sees_a_clock() -> None:

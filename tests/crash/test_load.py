@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+
+import pytest
 
 from loadtest.upstream import Behaviour
 from tests.crash.books import assert_books_balance, assert_sums_agree
 from tests.crash.scene import DELETION, QUESTION, Scene
 from tests.crash.site import DONE, Running, Site
 
-SEED = 20_261_121
+SEED = int(os.environ.get("CHENU_TEST_SEED", "20261121"))
 ROUNDS = 5
 CALLERS = 12
 KILLED_WITHIN_S = (0.0, 0.5)
 PATIENCE_S = 20.0
 LOST = "UNAVAILABLE"
+
+pytestmark = pytest.mark.dice
 
 
 class Caller:

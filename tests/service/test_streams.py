@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -44,10 +45,14 @@ def cursor_behind(events: list[event_pb2.Event]) -> event_pb2.Cursor:
     return cursor
 
 
-async def read_until_delta(client: Client, request: pb.RunRequest) -> list[event_pb2.Event]:
-    """Start a run and vanish after its first piece of output."""
+async def read_until_delta(
+    client: Client, request: pb.RunRequest | pb.WatchRequest
+) -> list[event_pb2.Event]:
+    """Start a run, or watch it, and vanish after its first piece of output."""
     seen: list[event_pb2.Event] = []
-    call = client.pipeline.Run(request, metadata=client.metadata, timeout=20)
+    runs = isinstance(request, pb.RunRequest)
+    method: Any = client.pipeline.Run if runs else client.pipeline.Watch
+    call = method(request, metadata=client.metadata, timeout=20)
     async for response in call:
         seen.append(response.event)
         if response.event.type == event_pb2.EVENT_TYPE_LLM_CALL_DELTA:
@@ -77,10 +82,9 @@ async def test_a_client_that_vanishes_and_comes_back_gets_every_byte_once(stage:
     query = pb.QueryRequest(text=LONG, request_id=request_id, detached=True)
 
     first = await read_until_delta(client, pb.RunRequest(query=query))
-    await asyncio.sleep(0.2)
-    rest, error = await client.events(
-        client.pipeline.Watch, pb.WatchRequest(request_id=request_id, after=cursor_behind(first))
-    )
+    behind = pb.WatchRequest(request_id=request_id, after=cursor_behind(first))
+    await read_until_delta(client, behind)  # it went on while nobody was there
+    rest, error = await client.events(client.pipeline.Watch, behind)
     whole, _ = await client.events(client.pipeline.Watch, pb.WatchRequest(request_id=request_id))
 
     assert error is None
@@ -191,17 +195,18 @@ async def test_a_blocked_run_ends_its_stream_but_not_its_log(stage: Stage) -> No
     query = pb.QueryRequest(text="Delete everything", request_id=str(uuid4()))
 
     events, error = await client.events(client.pipeline.Run, pb.RunRequest(query=query))
-    watching = asyncio.create_task(
-        client.events(client.pipeline.Watch, pb.WatchRequest(request_id=query.request_id))
+    watch = client.pipeline.Watch(
+        pb.WatchRequest(request_id=query.request_id), metadata=client.metadata, timeout=20
     )
-    await asyncio.sleep(0.1)
+    stream = aiter(watch)
+    watched = [(await anext(stream)).event]
     await client.call(
         client.pipeline.CancelQuery, pb.CancelQueryRequest(request_id=query.request_id)
     )
-    watched, ended = await watching
+    watched += [response.event async for response in stream]
 
     assert event_pb2.EVENT_TYPE_PIPELINE_BLOCKED == events[-1].type
     assert error is not None
     assert (grpc.StatusCode.FAILED_PRECONDITION, "CHECKPOINT_PENDING") == (error.code, error.reason)
-    assert ended is None
+    assert grpc.StatusCode.OK == await watch.code()
     assert event_pb2.EVENT_TYPE_PIPELINE_ERROR == watched[-1].type

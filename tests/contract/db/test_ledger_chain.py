@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import sqlalchemy as sa
 
 from chenu_server import engine
 from chenu_server.infra.db.ledger_tables import LEDGER_ENTRIES, LEDGER_HEADS, LEDGER_PAYLOADS
 from tests.contract.db.conftest import OpenWriter, rows_of
-from tests.contract.db.gate import held, queued
+from tests.contract.db.gate import held, queued, until
 from tests.contract.db.sample import Add
 
 CHAIN = (
@@ -84,12 +85,18 @@ async def test_every_payload_has_a_salt_of_its_own(url: str, open_writer: OpenWr
     assert [32, 32] == [len(salt) for salt in salts]
 
 
+async def past_this_millisecond() -> None:
+    """Ids of one millisecond have no order among them but in one batch."""
+    now_ms = time.time_ns() // 1_000_000
+    await until(lambda: time.time_ns() // 1_000_000 > now_ms)
+
+
 async def test_entry_ids_are_made_in_order(url: str, open_writer: OpenWriter) -> None:
     """Their index grows at one end, so that a big ledger stays as fast as a small one."""
     writer = await open_writer(url)
     for _ in range(3):
         await writer.submit(Add(1))
-        await asyncio.sleep(0.002)
+        await past_this_millisecond()
     by_sequence = sa.select(LEDGER_ENTRIES.c.entry_id).order_by(LEDGER_ENTRIES.c.sequence)
     ids = [entry_id for (entry_id,) in rows_of(url, by_sequence)]
 

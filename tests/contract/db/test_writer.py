@@ -235,6 +235,9 @@ async def test_a_time_mapped_through_the_moment_is_never_early(
     assert now.at(read_at_ns[0]) >= 1_000
 
 
+BLOCKED = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
+
 async def test_the_wait_for_the_lock_does_not_count_as_elapsed(
     only_postgres_url: str, open_writer: OpenWriter
 ) -> None:
@@ -244,7 +247,7 @@ async def test_the_wait_for_the_lock_does_not_count_as_elapsed(
     with writer_engine(only_postgres_url).begin() as connection:
         connection.execute(lock)
         (waiting,) = await queued(writer, Do(lambda rows, now: now.mono_ns))
-        await asyncio.sleep(0.05)
+        await until(lambda: connection.execute(BLOCKED).scalar())
         released_ns = time.monotonic_ns()
 
     assert await waiting >= released_ns

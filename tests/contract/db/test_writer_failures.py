@@ -185,11 +185,16 @@ async def test_a_database_that_hangs_is_answered_in_bounded_time(
     url: str, open_writer: OpenWriter
 ) -> None:
     """A call must not hang with its database; what waited too long is not decided either."""
-    hanging = threading.Event()
-    faults = Faults(before_begin=lambda: assert_set(hanging.wait(10)))
+    begun, hanging = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        assert_set(hanging.wait(10))
+
+    faults = Faults(before_begin=hang)
     writer = await open_writer(FaultyStore(store_at(url), faults), limits=QUICK)
     tasks = await queued(writer, Add(1))
-    await asyncio.sleep(0.05)
+    await until(begun.is_set)
     tasks += await queued(writer, Add(10))
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     hanging.set()

@@ -11,7 +11,8 @@ import pytest
 from chenu.api.governance.v1 import checkpoint_service_pb2
 from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from tests.harness import Client, Failure, Stage, only
+from tests.harness import Client, Failure, Stage, eventually, only
+from tests.service.proofs.rates import someone_waits
 
 DELETE = "Delete all archived items"
 GROQ = only("groq", "openai/gpt-oss-120b")
@@ -94,7 +95,7 @@ async def test_a_drain_does_not_call_interrupted_what_never_ran(stage: Stage) ->
     await client.query("Hello", routing=GROQ)
     request = pb.QueryRequest(text="Hello", routing=GROQ)
     waiting = asyncio.create_task(client.fail(client.pipeline.Query, request, timeout_s=60))
-    await asyncio.sleep(0.2)
+    await eventually(lambda: someone_waits(stage))
 
     await stage.application.pipeline.drain(0.1)
 
@@ -128,7 +129,7 @@ async def test_a_known_answer_does_not_wait_for_a_slot(stage: Stage) -> None:
     first = await client.query("Hello", routing=GROQ, request_id=request_id)
     request = pb.QueryRequest(text="Hello", routing=GROQ)
     waiting = asyncio.create_task(client.outcome(client.pipeline.Query, request, timeout_s=60))
-    await asyncio.sleep(0.2)
+    await eventually(lambda: someone_waits(stage))
 
     repeated = await client.query("Hello", routing=GROQ, request_id=request_id, timeout_s=5)
     other = pb.QueryRequest(text="Goodbye", routing=GROQ, request_id=request_id)

@@ -74,12 +74,17 @@ def test_a_retry_time_is_exact_to_the_microsecond(delay_us: int) -> None:
 
 
 def test_only_what_may_be_repeated_has_a_retry_time() -> None:
-    """A retry of anything else is refused again."""
+    """A retry of anything else is refused again; of these one needs a new id."""
     having = {
         error for error in STATUS_OF if detail(sample(error, "x"), error_details_pb2.RetryInfo)
     }
 
-    assert set(errors.Retryable.__subclasses__()) == having
+    assert {*errors.Retryable.__subclasses__(), errors.ProviderUnavailable} == having
+
+
+def test_providers_that_did_not_say_when_have_no_retry_time() -> None:
+    """An invented time would bring everybody back at once."""
+    assert [] == detail(errors.ProviderUnavailable(("p:http_500",)), error_details_pb2.RetryInfo)
 
 
 @pytest.mark.parametrize(("budget_id", "subject"), [("b-1", "identity:b-1"), ("", "identity")])

@@ -337,7 +337,7 @@ async def test_a_client_that_leaves_cancels_the_handler(served: Served, method: 
     async def wait() -> None:
         started.set()
         try:
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             cancelled.set()
             raise

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -114,9 +114,8 @@ def _details(error: errors.ChenuError, cut: Cut) -> Iterator[Message]:
     )
     if isinstance(error, errors.Retryable):
         yield _retry_info(error.retry_after_us)
-    elif isinstance(error, errors.ProviderUnavailable) and error.retry_at:
-        room_at = datetime.fromisoformat(error.retry_at)
-        yield _retry_info((room_at - datetime.now(UTC)) // timedelta(microseconds=1))
+    elif isinstance(error, errors.ProviderUnavailable) and error.retry_at_us:
+        yield _retry_info(error.retry_at_us - time.time_ns() // 1_000)
     elif isinstance(error, errors.BudgetExhausted):
         # Which budget, never how much of it: amounts are for a `budget_admin` alone.
         subject = f"{error.scope}:{error.budget_id}" if error.budget_id else error.scope

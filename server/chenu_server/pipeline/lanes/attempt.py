@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from chenu_server.engine import cost
 from chenu_server.errors import (
@@ -70,8 +69,7 @@ class Tried:
         if self._refusals and len(self._refusals) == len(self._failures):
             return min(self._refusals, key=lambda refusal: refusal.retry_after_us)
         known = self._throttled and self._room_at_us
-        retry_at = _rfc3339(min(self._room_at_us)) if known else ""
-        return ProviderUnavailable(tuple(self._failures), retry_at)
+        return ProviderUnavailable(tuple(self._failures), min(self._room_at_us) if known else 0)
 
 
 def succeeded(call: Call) -> AttemptEnd:
@@ -149,7 +147,3 @@ def _usage(usage: Usage) -> TokenUsage:
 
 def _now_us() -> int:
     return time.time_ns() // 1_000
-
-
-def _rfc3339(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat().replace("+00:00", "Z")
