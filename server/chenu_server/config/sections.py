@@ -187,6 +187,14 @@ class LimitSettings(Section):
     """How long after its admission a call may go out."""
     waiting_max: Positive = 1_000
     """Calls that may wait for one provider."""
+    open_streams_max: NotNegative = 1_024
+    """Streams that need no token (health, reflection) open at a time."""
+    open_streams_per_peer: NotNegative = 128
+    """Of these, from one address."""
+    open_stream_idle_s: NotNegative = 60
+    """How long reflection may be asked nothing before its stream is ended."""
+    open_watch_idle_s: NotNegative = 3_600
+    """How long a stream of health states may have nothing to tell before it is ended."""
 
 
 class BudgetSettings(Section):
