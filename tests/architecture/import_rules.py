@@ -125,8 +125,10 @@ def _allowed(name: str, target: str) -> bool:
     """Whether `name` may import `target`, both inside the server."""
     if target in VOCABULARY or target == "_core" or inside(name, "bootstrap"):
         return True
-    if name in VOCABULARY or name == "config":
+    if name in VOCABULARY:
         return False
+    if inside(name, "config"):
+        return inside(target, "config")
     if inside(name, "cli"):
         return inside(target, "cli", "config", "bootstrap", *OFFLINE)
     if name == "__main__":

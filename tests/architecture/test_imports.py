@@ -81,7 +81,7 @@ def test_imports_point_one_way() -> None:
         ("unit", "import sqlalchemy as sa"),
         ("providers/openai_wire", "import grpc"),
         ("cli/query", "def f() -> None:\n    from chenu_server.pipeline.service import X"),
-        ("config", "from chenu_server.bootstrap import X"),
+        ("config/sections", "from chenu_server.bootstrap import X"),
         ("__main__", "from chenu_server.bootstrap import X"),
     ],
 )
@@ -102,6 +102,7 @@ def test_an_import_that_points_the_wrong_way_is_found(
         ("governance/budgets/tables", "from chenu_server.infra.db import schema"),
         ("units/admit", "from chenu_server.governance.budgets import decide"),
         ("governance/budgets/decide", "from chenu_server.governance.budgets.periods import X"),
+        ("config/load", "from chenu_server.config.sections import X"),
         ("engine", "from chenu_server import _core"),
         ("pipeline/service", "from chenu_server.errors import ChenuError"),
         ("pipeline/ports", "from chenu_server.providers.ports import Provider"),
@@ -137,7 +138,7 @@ def test_only_config_reads_the_environment() -> None:
         if file.path.startswith("server/") and any(word in file.text for word in ENVIRONMENT)
     ]
 
-    assert set(readers) <= {"server/chenu_server/config.py"}
+    assert set(readers) <= {"server/chenu_server/config/load.py"}
 
 
 def test_the_sdk_does_not_know_the_server() -> None:

@@ -9,11 +9,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
-from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stubs
-    reflection_pb2,
-    reflection_pb2_grpc,
-)
 
 from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
@@ -47,15 +44,39 @@ async def test_every_service_of_the_contract_is_serving(stage: Stage) -> None:
     assert [SERVING] * len(names) == [answer.status for answer in answers]
 
 
-async def test_reflection_names_every_service_without_a_token(stage: Stage) -> None:
-    """Tools work with the server alone."""
-    stub = reflection_pb2_grpc.ServerReflectionStub(stage.channel)
-    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+async def test_every_state_is_told_at_once(stage: Stage) -> None:
+    """`List` is what a dashboard asks; the library that we serve health with does not know it."""
+    stub = health_pb2_grpc.HealthStub(stage.channel)
 
-    answer = await stub.ServerReflectionInfo(asked, timeout=20).read()
+    answer = await stub.List(health_pb2.HealthListRequest(), timeout=20)
 
-    names = {service.name for service in answer.list_services_response.service}
-    assert set(contract.services()) < names
+    names = ["", "grpc.health.v1.Health", *contract.services()]
+    assert dict.fromkeys(names, SERVING) == {
+        name: state.status for name, state in answer.statuses.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "resource"),
+    [
+        ("limits.open_streams_max", "streams without a token"),
+        ("limits.open_streams_per_peer", "streams without a token from this address"),
+    ],
+)
+async def test_streams_without_a_token_are_bounded(
+    sqlite_url: str, tmp_path: Path, setting: str, resource: str
+) -> None:
+    """Anyone may open them, so their number is a setting, and a refusal says what is full."""
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(staged(sqlite_url, tmp_path, {setting: 1}))
+        stub, request = health_pb2_grpc.HealthStub(stage.channel), health_pb2.HealthCheckRequest()
+        first = stub.Watch(request, timeout=20)
+        await first.read()
+        refused = await stage.anonymous().fail(stub.Watch, request)
+        first.cancel()
+
+    assert ("SERVER_OVERLOADED", {"resource": resource}) == (refused.reason, refused.metadata)
+    assert refused.retry_after_us
 
 
 async def test_a_drain_says_so_and_lets_a_running_query_end(

@@ -50,6 +50,7 @@ from chenu_server.infra.rpc.interceptors.payload_validation import PayloadValida
 from chenu_server.infra.rpc.interceptors.rate_limit import RateLimit
 from chenu_server.infra.rpc.interceptors.request_context import RequestContext
 from chenu_server.infra.rpc.interceptors.tracing import Tracing
+from chenu_server.infra.rpc.open_streams import OpenStreamLimits, OpenStreams
 from chenu_server.infra.rpc.server import Mount
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.lanes.audit import AuditLane
@@ -76,13 +77,19 @@ def layers_of(
     buckets = CallBuckets(
         rate_per_s=limits.calls_per_s, burst=limits.calls_burst, keys_max=limits.keys_max
     )
+    open_streams = OpenStreamLimits(
+        streams_max=limits.open_streams_max,
+        per_peer_max=limits.open_streams_per_peer,
+        idle_s=limits.open_stream_idle_s,
+        watch_idle_s=limits.open_watch_idle_s,
+    )
     return [
         ErrorMapping(),
         RequestContext(),
         Tracing(),
         Authentication(TokenService(issuers)),
         Identity(boundary, buckets),
-        RateLimit(buckets),
+        RateLimit(buckets, OpenStreams(open_streams)),
         PayloadValidation(),
         AccessLog(),
     ]

@@ -36,6 +36,7 @@ from chenu_server.infra.rpc.interceptors.payload_validation import PayloadValida
 from chenu_server.infra.rpc.interceptors.rate_limit import RateLimit
 from chenu_server.infra.rpc.interceptors.request_context import RequestContext
 from chenu_server.infra.rpc.interceptors.tracing import Tracing
+from chenu_server.infra.rpc.open_streams import OpenStreamLimits, OpenStreams
 from chenu_server.infra.rpc.server import Mount, RpcServer
 from tests.unit.identity.samples import ISSUER, NOW_US, token
 
@@ -206,7 +207,16 @@ def _concrete(kind: Any) -> Any:
     return kind
 
 
-def all_layers(boundary: FakeBoundary, *, calls_per_s: int = 0, burst: int = 1) -> list[Layer]:
+UNBOUNDED: Final = OpenStreamLimits(streams_max=0, per_peer_max=0, idle_s=0, watch_idle_s=0)
+
+
+def all_layers(
+    boundary: FakeBoundary,
+    *,
+    calls_per_s: int = 0,
+    burst: int = 1,
+    open_streams: OpenStreamLimits = UNBOUNDED,
+) -> list[Layer]:
     """The eight, with a clock for tokens that stands still; no limit unless told."""
     buckets = CallBuckets(rate_per_s=calls_per_s, burst=burst, keys_max=100)
     return [
@@ -215,7 +225,7 @@ def all_layers(boundary: FakeBoundary, *, calls_per_s: int = 0, burst: int = 1) 
         Tracing(),
         Authentication(TokenService([ISSUER], now_us=lambda: NOW_US)),
         Identity(boundary, buckets),
-        RateLimit(buckets),
+        RateLimit(buckets, OpenStreams(open_streams)),
         PayloadValidation(),
         AccessLog(),
     ]
@@ -282,10 +292,12 @@ def bearer(sent: str = "", **headers: str) -> Metadata:
 
 
 @asynccontextmanager
-async def serving(*, calls_per_s: int = 0, burst: int = 1) -> AsyncIterator[Served]:
+async def serving(
+    *, calls_per_s: int = 0, burst: int = 1, open_streams: OpenStreamLimits = UNBOUNDED
+) -> AsyncIterator[Served]:
     """A server on a free port, drained afterwards."""
     script, boundary = Script(), FakeBoundary()
-    layers = all_layers(boundary, calls_per_s=calls_per_s, burst=burst)
+    layers = all_layers(boundary, calls_per_s=calls_per_s, burst=burst, open_streams=open_streams)
     server = RpcServer("127.0.0.1:0", mounts(script), layers)
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:

@@ -151,7 +151,11 @@ async def test_an_rpc_that_nobody_serves_is_unimplemented() -> None:
 
 
 class LostContext:
-    """The context of a call whose client has left: every write is cancelled."""
+    """The context of a call whose client leaves after its request: every write is cancelled."""
+
+    async def read(self) -> bytes:
+        """The request."""
+        return b"x"
 
     async def write(self, message: bytes) -> None:
         """Cancelled."""
@@ -174,7 +178,7 @@ async def test_a_streaming_handler_is_closed_before_its_call_ends() -> None:
     wrapped: Any = await chain.intercept_service(lambda _: _given(handler), details)
 
     with pytest.raises(asyncio.CancelledError):
-        await wrapped.unary_stream("x", LostContext())
+        await wrapped.stream_stream(None, LostContext())
     ended.append("call")
 
     assert ["handler", "call"] == ended

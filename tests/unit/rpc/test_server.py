@@ -1,4 +1,4 @@
-"""Listening, health, reflection, bursts and the drain."""
+"""Listening, health, bursts and the drain."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import grpc
 import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
-from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stubs
-    reflection_pb2,
-    reflection_pb2_grpc,
-)
+from grpc_reflection.v1alpha import reflection_pb2  # type: ignore[import-untyped]  # no stubs
 
 from chenu.api.governance.v1 import identity_service_pb2
 from chenu_server.infra.rpc.methods import governed
-from chenu_server.infra.rpc.server import MESSAGE_BYTES_MAX, RpcServer
+from chenu_server.infra.rpc.server import RpcServer
 from tests.unit.rpc.samples import FakeBoundary, Script, Served, all_layers, bearer, mounts
 
 WHO = "/chenu.api.governance.v1.IdentityService/WhoAmI"
@@ -49,19 +46,6 @@ async def test_health_of_an_unknown_service_is_not_found(served: Served) -> None
     assert [] == lines
 
 
-async def test_reflection_is_open_and_lists_every_service(served: Served) -> None:
-    """Tools work without the proto files."""
-    stub = reflection_pb2_grpc.ServerReflectionStub(served.channel)
-    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-    call = stub.ServerReflectionInfo(asked, timeout=20)
-
-    answer = await call.read()
-
-    names = {service.name for service in answer.list_services_response.service}
-    assert {mount.service.full_name for mount in mounts(Script())} < names
-    assert "grpc.health.v1.Health" in names
-
-
 async def test_an_address_in_use_is_an_error(served: Served) -> None:
     """Two servers that share a port would each get half of the calls."""
     second = RpcServer(f"127.0.0.1:{served.server.port}", [], [])
@@ -79,18 +63,6 @@ async def test_a_burst_loses_no_call(served: Served) -> None:
     )
 
     assert [] == [answer for answer in answers if isinstance(answer, BaseException)]
-
-
-async def test_a_message_over_the_transports_limit_is_refused_by_the_transport(
-    served: Served,
-) -> None:
-    """1 MiB; between that and 256 KiB the refusal is ours and says what the limit is."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await served.call(WHO, b"\x00" * (MESSAGE_BYTES_MAX + 1))
-    refusal = await served.refusal(WHO, b"\x00" * MESSAGE_BYTES_MAX)
-
-    assert grpc.StatusCode.RESOURCE_EXHAUSTED == caught.value.code()
-    assert "REQUEST_TOO_LARGE" == refusal.reason
 
 
 async def running() -> tuple[RpcServer, grpc.aio.Channel, Script]:

@@ -2,35 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
-from grpc_health.v1.health import aio  # type: ignore[import-untyped]  # no stubs
 
 HEALTH: Final[ServiceDescriptor] = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
 _Status: Final = health_pb2.HealthCheckResponse
+_Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Health:
-    """What health probes are told."""
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no stubs
+    """What health probes are told. Every service is as the server is.
+
+    The library's own servicer has no `List`, and holds a lock while it writes to a watcher: one
+    that does not read would hold a drain up.
+    """
 
     def __init__(self, services: Iterable[ServiceDescriptor]) -> None:
-        self._names = ["", HEALTH.full_name, *(service.full_name for service in services)]
-        self._servicer = aio.HealthServicer()
+        self._names = frozenset(
+            ["", HEALTH.full_name, *(service.full_name for service in services)]
+        )
+        self._status = _Status.NOT_SERVING
+        self._ended = False
+        self._changed = asyncio.Event()
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Serve it."""
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self, server)
 
     async def set_serving(self, serving: bool) -> None:
         """Say of every service whether calls are welcome. After `end`, nothing changes."""
-        for name in self._names:
-            await self._servicer.set(name, _Status.SERVING if serving else _Status.NOT_SERVING)
+        if not self._ended:
+            self._set(_Status.SERVING if serving else _Status.NOT_SERVING)
 
     async def end(self) -> None:
         """Say NOT_SERVING from now on."""
-        await self._servicer.enter_graceful_shutdown()
+        self._ended = True
+        self._set(_Status.NOT_SERVING)
+
+    async def Check(  # noqa: N802 - the wire name
+        self, request: Any, context: _Context
+    ) -> Any:
+        """The state of one service; the protocol says NOT_FOUND for one that is not served."""
+        if request.service not in self._names:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+        return _Status(status=self._status)
+
+    async def List(  # noqa: N802 - the wire name
+        self, request: Any, context: _Context
+    ) -> Any:
+        """The state of every service."""
+        states = {name: _Status(status=self._status) for name in self._names}
+        return health_pb2.HealthListResponse(statuses=states)
+
+    async def Watch(  # noqa: N802 - the wire name
+        self, request: Any, context: _Context
+    ) -> AsyncIterator[Any]:
+        """The state of one service, now and whenever it changes."""
+        known, told = request.service in self._names, None
+        while True:
+            changed = self._changed
+            now = self._status if known else _Status.SERVICE_UNKNOWN
+            if now != told:
+                yield _Status(status=now)
+                told = now
+            await changed.wait()
+
+    def _set(self, status: Any) -> None:
+        self._status = status
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -35,13 +35,14 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One rpc as the layers see it. `access` is None for what is open to anyone: health."""
+    """One rpc as the layers see it. `access` is None for open to anyone."""
 
     name: str
     request_name: str
     access: Access | None
     decode: Decode | None = None
     request_streaming: bool = False
+    response_streaming: bool = False
 
 
 def governed(services: Iterable[ServiceDescriptor]) -> dict[str, Method]:

@@ -11,14 +11,11 @@ from typing import Any, Final
 import grpc
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stubs
-    reflection,
-    reflection_pb2,
-)
 
 from chenu_server.infra.rpc.health import HEALTH, Health
 from chenu_server.infra.rpc.interceptors.chain import Chain, Layer
 from chenu_server.infra.rpc.methods import governed, open_to_anyone
+from chenu_server.infra.rpc.reflection import REFLECTION, Reflection
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +23,10 @@ MESSAGE_BYTES_MAX: Final = 1_048_576
 # gRPC's core resets calls at random when more than this many wait for Python, 1,000 by default,
 # and their clients see CANCELLED. How much is taken on is this server's own decision.
 PENDING_MAX: Final = 20_000
+# Where only the soft limit is passed, the core refuses a share of calls at random.
+METADATA_BYTES_MAX: Final = 16_384
 # Of the grace that a connection has after its age, so that its streams end too.
 AGE_GRACE_MS: Final = 30_000
-
-REFLECTION: Final[ServiceDescriptor] = reflection_pb2.DESCRIPTOR.services_by_name[
-    "ServerReflection"
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ class RpcServer:
             ValueError: An rpc has no complete `access` option.
         """
         services = [mount.service for mount in mounts]
-        methods = governed(services) | open_to_anyone([HEALTH, REFLECTION])
+        methods = governed(services) | open_to_anyone([HEALTH, *REFLECTION])
         self._listen = listen
         self._port = 0
         self._chain = Chain(methods, layers)
@@ -70,8 +65,8 @@ class RpcServer:
         )
         self.health = Health(services)
         self.health.add_to(self._server)
-        names = [*(service.full_name for service in services), HEALTH.full_name]
-        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+        served = [*services, HEALTH, *REFLECTION]
+        Reflection(service.full_name for service in served).add_to(self._server)
         for mount in mounts:
             mount.add(mount.servicer, self._server)
 
@@ -114,6 +109,8 @@ def options(max_connection_age_s: int | None) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests", PENDING_MAX),
         ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+        ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.so_reuseport", 0),  # else a second server would take half of the first one's calls
         # Dead peers are found within 80 s; clients may ping every 5 s, also without calls.
         ("grpc.keepalive_time_ms", 60_000),

@@ -3,7 +3,8 @@
 A handler of any kind becomes one coroutine function of (request, context): a stream of responses
 is written through the context, so a layer never stands between two messages. Requests arrive as
 bytes, because grpc.aio would decode them before any layer runs and answer a bad one with UNKNOWN;
-`payload_validation` decodes them.
+`payload_validation` decodes them. The one request of a unary call is read here, because grpc.aio
+never answers a call that ends without it; the layers then see None.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Chain(grpc.aio.ServerInterceptor):
             self._methods[name],
             decode=handler.request_deserializer,
             request_streaming=handler.request_streaming,
+            response_streaming=handler.response_streaming,
         )
         proceed = _coroutine_of(handler)
         if method.access is not None:
@@ -78,7 +80,7 @@ class Chain(grpc.aio.ServerInterceptor):
             proceed = layer.around(method, proceed)
         if method.access is not None:
             proceed = self._counted(proceed)
-        return _of_same_kind(handler, proceed)
+        return _served_as(handler, proceed)
 
     def _admitting(self, proceed: Handler) -> Handler:
         async def admitted(request: Any, context: Context) -> Any:
@@ -120,12 +122,20 @@ def _coroutine_of(handler: RpcHandler) -> Handler:
     return written
 
 
-def _of_same_kind(handler: RpcHandler, proceed: Handler) -> RpcHandler:
-    make: Any = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }[handler.request_streaming, handler.response_streaming]
-    wrapped: RpcHandler = make(proceed, None, handler.response_serializer)
+def _served_as(handler: RpcHandler, proceed: Handler) -> RpcHandler:
+    make: Any = (
+        grpc.stream_stream_rpc_method_handler
+        if handler.response_streaming
+        else grpc.stream_unary_rpc_method_handler
+    )
+    takes = proceed if handler.request_streaming else _reading_one(proceed)
+    wrapped: RpcHandler = make(takes, None, handler.response_serializer)
     return wrapped
+
+
+def _reading_one(proceed: Handler) -> Handler:
+    async def read(_requests: Any, context: Context) -> Any:
+        request = await context.read()
+        return await proceed(None if request is grpc.aio.EOF else request, context)
+
+    return read

@@ -17,7 +17,7 @@ from chenu_server.infra.rpc.methods import Decode, Method
 
 REQUEST_BYTES_MAX: Final = 262_144
 
-Read = Callable[[bytes], Message]
+Read = Callable[[bytes | None], Message]
 
 
 class PayloadValidation:
@@ -44,7 +44,9 @@ class PayloadValidation:
 
 
 def _reader(decode: Decode, name: str, *, strict: bool) -> Read:
-    def read(request: bytes) -> Message:
+    def read(request: bytes | None) -> Message:
+        if request is None:
+            raise InvalidField("request", f"the call ended without its {name}")
         if len(request) > REQUEST_BYTES_MAX:
             raise RequestTooLarge(REQUEST_BYTES_MAX)
         try:

@@ -1,19 +1,13 @@
-"""Configuration: frozen models, built once at start from TOML, the environment and flags.
-
-Later wins: defaults, then the file, then `CHENU_...` variables (`CHENU_SERVER__LISTEN` is
-`server.listen`), then overrides. The only module that reads the environment.
-"""
+"""What can be set, section by section: the frozen models, their defaults and their bounds."""
 
 from __future__ import annotations
 
 import difflib
 import ipaddress
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal
 
 import pydantic_settings
 from pydantic import (
@@ -22,7 +16,6 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -30,14 +23,11 @@ from pydantic_core import PydanticCustomError
 from chenu_server.failpoints import checked
 
 PREFIX: Final = "CHENU_"
-FILE_VARIABLE: Final = "CHENU_CONFIG"
-FILE_DEFAULT: Final = Path("chenu.toml")
 LEEWAY_MAX_S: Final = 60
 
 _HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 _DATABASE: Final = r"^(sqlite:///[^:?].*|postgresql(\+psycopg)?://.+)$"
-_WHY: Final = {"extra_forbidden": "there is no such key", "string_pattern_mismatch": "wrong form"}
-_PASSWORD: Final = re.compile(r"(//[^/:@]*:)([^@]*)@")
+PASSWORD: Final = re.compile(r"(//[^/:@]*:)([^@]*)@")
 
 # Seconds of 68 years: as microseconds they still fit the int64 of the engine and of the columns.
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -59,6 +49,12 @@ def _refusal(why: str, do: str) -> PydanticCustomError:
     return PydanticCustomError("chenu", "{why}", {"why": why, "do": do})
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The name that was probably meant, as the end of a sentence; empty if none is like it."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def _host_port(value: str) -> str:
     match = _HOST_PORT.fullmatch(value)
     if match is None or int(match[2]) > 65_535:
@@ -66,11 +62,13 @@ def _host_port(value: str) -> str:
     return value
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """One table of the file. An unknown key is a mistake."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """Where and how the server listens."""
 
     listen: Annotated[str, AfterValidator(_host_port)] = "127.0.0.1:50051"
@@ -92,7 +90,7 @@ class ServerSettings(_Section):
             return host == "localhost"
 
 
-class DatabaseSettings(_Section):
+class DatabaseSettings(Section):
     """Where decisions are recorded."""
 
     url: Annotated[str, Field(repr=False, pattern=_DATABASE)] = "sqlite:///var/chenu.db"
@@ -101,7 +99,7 @@ class DatabaseSettings(_Section):
     """Connections that read."""
 
 
-class WriterSettings(_Section):
+class WriterSettings(Section):
     """How decisions are committed in groups."""
 
     queue_max: Positive = 4_096
@@ -112,7 +110,7 @@ class WriterSettings(_Section):
     """How long a write that nobody waits for may wait."""
 
 
-class ClaimSettings(_Section):
+class ClaimSettings(Section):
     """Names of the claims for type, identities with roles, who acts (RFC 8693), sign-in."""
 
     principal_type: str = "chenu_type"
@@ -121,7 +119,7 @@ class ClaimSettings(_Section):
     methods: str = "amr"
 
 
-class IssuerSettings(_Section):
+class IssuerSettings(Section):
     """Whose tokens are taken, and what they may say."""
 
     name: Annotated[str, Field(min_length=1, max_length=256)]
@@ -147,7 +145,7 @@ LOCAL_ISSUER: Final = IssuerSettings(
 )
 
 
-class IdentitySettings(_Section):
+class IdentitySettings(Section):
     """Who may say who calls."""
 
     issuers: Annotated[tuple[IssuerSettings, ...], Field(min_length=1)] = (LOCAL_ISSUER,)
@@ -160,7 +158,7 @@ class IdentitySettings(_Section):
         return self
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """How much an identity may ask and a provider is asked. 0 switches a limit off."""
 
     identity_limit: NotNegative = 100
@@ -189,16 +187,24 @@ class LimitSettings(_Section):
     """How long after its admission a call may go out."""
     waiting_max: Positive = 1_000
     """Calls that may wait for one provider."""
+    open_streams_max: NotNegative = 1_024
+    """Streams that need no token (health, reflection) open at a time."""
+    open_streams_per_peer: NotNegative = 128
+    """Of these, from one address."""
+    open_stream_idle_s: NotNegative = 60
+    """How long reflection may be asked nothing before its stream is ended."""
+    open_watch_idle_s: NotNegative = 3_600
+    """How long a stream of health states may have nothing to tell before it is ended."""
 
 
-class BudgetSettings(_Section):
+class BudgetSettings(Section):
     """Whether queries need a budget."""
 
     required: bool = True
     """Refuse a query to which no budget applies."""
 
 
-class CheckpointSettings(_Section):
+class CheckpointSettings(Section):
     """How long a person has to decide."""
 
     default_expiry_s: CheckpointExpiry = 1_800
@@ -207,7 +213,7 @@ class CheckpointSettings(_Section):
     """By type of checkpoint, 60 to 86400."""
 
 
-class PipelineSettings(_Section):
+class PipelineSettings(Section):
     """How queries run."""
 
     deadline_s: Positive = 300
@@ -236,7 +242,7 @@ class PipelineSettings(_Section):
         return self
 
 
-class ProviderSettings(_Section):
+class ProviderSettings(Section):
     """One provider of the catalogue."""
 
     base_url: str | None = None
@@ -247,7 +253,7 @@ class ProviderSettings(_Section):
     """Calls in any window, in place of `limits.provider_limit`."""
 
 
-class ProvidersSettings(_Section):
+class ProvidersSettings(Section):
     """Which providers are called."""
 
     catalog_dir: Path | None = None
@@ -263,19 +269,19 @@ class ProvidersSettings(_Section):
             if name not in self.enabled:
                 raise _refusal(
                     f"provider {name!r} has settings but is not enabled",
-                    f"add it to providers.enabled{_did_you_mean(name, self.enabled)}",
+                    f"add it to providers.enabled{did_you_mean(name, self.enabled)}",
                 )
         return self
 
 
-class PolicySettings(_Section):
+class PolicySettings(Section):
     """Which policies hold beside the shipped ones."""
 
     operator_dir: Path | None = None
     """Cedar files that may only forbid or demand a checkpoint."""
 
 
-class LedgerSettings(_Section):
+class LedgerSettings(Section):
     """How the ledger names itself."""
 
     origin: Annotated[str, Field(max_length=256)] = ""
@@ -284,7 +290,7 @@ class LedgerSettings(_Section):
     """Which ledger of the database this server writes."""
 
 
-class OwnerSettings(_Section):
+class OwnerSettings(Section):
     """How this process shows that it lives."""
 
     lease_s: Positive = 15
@@ -301,7 +307,7 @@ class OwnerSettings(_Section):
         return self
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """What is logged, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -354,147 +360,4 @@ class Settings(pydantic_settings.BaseSettings):
         """Every secret value, for the log to leave out."""
         keys = (each.api_key for each in self.providers.settings.values())
         found = [key.get_secret_value() for key in keys if key is not None]
-        return (*found, *(it for _, it in _PASSWORD.findall(self.database.url)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One reason why a configuration is not accepted."""
-
-    key: str
-    source: str
-    why: str
-    do: str
-
-
-class ConfigError(Exception):
-    """The configuration is not accepted; `explain` says why in full."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(explain(self.problems))
-
-
-def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of a file, the environment and overrides by dotted key, in this order.
-
-    Without a path: the file that `CHENU_CONFIG` names, else `chenu.toml` here if there is one.
-
-    Raises:
-        ConfigError: Something is not accepted. It names every problem, not only the first.
-    """
-    layers = [
-        _from_file(path),
-        ("environment", _from_environment()),
-        ("command line", _nested(overrides or {})),
-    ]
-    merged: dict[str, Any] = {}
-    for _, values in layers:
-        merged = _laid_over(merged, values)
-    try:
-        return Settings(**merged)
-    except ValidationError as error:
-        raise ConfigError(_problems(error, layers)) from error
-
-
-def explain(problems: Iterable[Problem]) -> str:
-    """What is wrong, where, why, and what to do; for a person."""
-    return "\n".join(
-        f"{problem.key or 'configuration'} is not accepted\n  where: {problem.source}\n"
-        f"  why:   {problem.why}\n  do:    {problem.do}"
-        for problem in problems
-    )
-
-
-def show(settings: Settings) -> dict[str, Any]:
-    """All settings as plain values, without secrets."""
-    plain = settings.model_dump(mode="json", by_alias=True)
-    plain["database"]["url"] = _PASSWORD.sub(r"\1**********@", settings.database.url)
-    return plain
-
-
-def _from_file(path: Path | None) -> tuple[str, dict[str, Any]]:
-    named = path or Path(os.environ.get(FILE_VARIABLE, FILE_DEFAULT))
-    if named == FILE_DEFAULT and not named.exists():
-        return "defaults", {}
-    try:
-        named.read_text(encoding="utf-8")
-        return str(named), pydantic_settings.TomlConfigSettingsSource(Settings, named)()
-    except (OSError, ValueError) as error:  # unreadable, not UTF-8, or not TOML
-        problem = Problem(key="", source=str(named), why=str(error), do="correct the file")
-        raise ConfigError([problem]) from error
-
-
-def _from_environment() -> dict[str, Any]:
-    """What pydantic-settings reads, and settings of no section, which it would pass over."""
-    names = [name for name in os.environ if name.startswith(PREFIX) and "__" in name]
-    sections = {name.removeprefix(PREFIX).lower().split("__")[0] for name in names}
-    unknown = dict.fromkeys(sections - set(Settings.model_fields))
-    try:
-        return pydantic_settings.EnvSettingsSource(Settings)() | unknown
-    except pydantic_settings.SettingsError as error:
-        why, do = f"{error}: {error.__cause__}", "write lists and tables as JSON"
-        raise ConfigError([Problem(key="", source="environment", why=why, do=do)]) from error
-
-
-def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for dotted, value in values.items():
-        for name in reversed(dotted.split(".")):
-            value = {name: value}
-        tree = _laid_over(tree, value)
-    return tree
-
-
-def _laid_over(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for name, value in over.items():
-        below = merged.get(name)
-        if isinstance(below, dict) and isinstance(value, Mapping):
-            value = _laid_over(below, value)
-        merged[name] = value
-    return merged
-
-
-def _problems(
-    error: ValidationError, layers: list[tuple[str, dict[str, Any]]]
-) -> Iterator[Problem]:
-    for found in error.errors(include_url=False, include_input=False):
-        place = found["loc"]
-        do = found.get("ctx", {}).get("do") or _advice(found["type"], place)
-        source = next((name for name, it in reversed(layers) if _holds(it, place)), layers[0][0])
-        why = _WHY.get(found["type"], found["msg"].removeprefix("Value error, "))
-        yield Problem(key=".".join(map(str, place)), source=source, why=why, do=do)
-
-
-def _holds(values: Any, place: tuple[int | str, ...]) -> bool:
-    for part in place:
-        if not (part in values if isinstance(values, dict) else isinstance(values, list)):
-            return False
-        values = values[part]
-    return True
-
-
-def _advice(kind: str, place: tuple[int | str, ...]) -> str:
-    fields: Mapping[str, Any] = Settings.model_fields
-    known, field = fields, None
-    for part in place:
-        if isinstance(part, str) and fields:
-            known, field = fields, fields.get(part)
-            fields = getattr(_section_in(field and field.annotation), "model_fields", {})
-    if kind == "extra_forbidden":
-        return f"remove it{_did_you_mean(str(place[-1]), known)}"
-    meaning = field.description if field is not None else None
-    return f"give it a value that fits: {meaning}" if meaning else "correct the value"
-
-
-def _section_in(annotation: Any) -> Any:
-    """The section that a field's type is, or holds."""
-    if isinstance(annotation, type) and issubclass(annotation, _Section):
-        return annotation
-    return next(filter(None, map(_section_in, get_args(annotation))), None)
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+        return (*found, *(it for _, it in PASSWORD.findall(self.database.url)))
