@@ -14,7 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 from typer.testing import CliRunner, Result
 
-from chenu.aio.connection import FILES
+from chenu.aio.channel import FILES
 from chenu_server.cli.app import app
 
 Answer = Message  # a google.rpc.Status is a refusal

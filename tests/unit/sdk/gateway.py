@@ -39,6 +39,13 @@ def status(
     return status_pb2.Status(code=code.value[0], message=f"refused: {reason}", details=packed)
 
 
+def busy(reason: str, retry_s: float = 0.0) -> Refuse:
+    """A refusal for want of room, with its time."""
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromNanoseconds(int(retry_s * 1e9))
+    return Refuse(status(grpc.StatusCode.RESOURCE_EXHAUSTED, reason, retry))
+
+
 @dataclass(frozen=True)
 class Cut:
     """The connection breaks here."""
@@ -171,6 +178,15 @@ def started(sequence: int = 1) -> event_pb2.Event:
     )
 
 
+def queued() -> event_pb2.Event:
+    """`rate_limit.queued`, which is live only."""
+    return event_pb2.Event(
+        request_id=REQUEST_ID,
+        type=event_pb2.EVENT_TYPE_RATE_LIMIT_QUEUED,
+        rate_limit_notice=event_pb2.RateLimitNotice(provider="groq", place=1),
+    )
+
+
 def called(sequence: int = 2, attempt: int = 1) -> event_pb2.Event:
     """`llm_call.start`."""
     return event_pb2.Event(
@@ -202,6 +218,16 @@ def completed(sequence: int, output_length: int) -> event_pb2.Event:
         request_id=REQUEST_ID,
         type=event_pb2.EVENT_TYPE_PIPELINE_COMPLETE,
         pipeline_complete=event_pb2.PipelineComplete(query=query),
+    )
+
+
+def approved(sequence: int) -> event_pb2.Event:
+    """`checkpoint.approved`."""
+    return event_pb2.Event(
+        sequence=sequence,
+        request_id=REQUEST_ID,
+        type=event_pb2.EVENT_TYPE_CHECKPOINT_APPROVED,
+        checkpoint_resolved=event_pb2.CheckpointResolved(checkpoint_id="c-1"),
     )
 
 

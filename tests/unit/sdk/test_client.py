@@ -9,7 +9,7 @@ import pytest
 
 from chenu import errors
 from chenu.aio import Client
-from chenu.aio.connection import is_loopback
+from chenu.aio.target import is_loopback
 from chenu.api.pipeline.v1 import message_pb2, pipeline_service_pb2
 from tests.unit.sdk.gateway import Gateway, status
 
@@ -105,7 +105,7 @@ async def test_another_machine_is_never_called_in_clear_by_itself(
 ) -> None:
     """TLS against a server that has none must fail, not fall back."""
     gateway.answer = lambda _: ANSWER
-    monkeypatch.setattr("chenu.aio.connection.is_loopback", lambda _: False)
+    monkeypatch.setattr("chenu.aio.channel.is_loopback", lambda _: False)
     async with Client(target, token="a-token") as client:
         with pytest.raises(errors.ConnectionLost):
             await client.pipeline.query("hello", timeout_s=5)

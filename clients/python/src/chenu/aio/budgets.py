@@ -13,7 +13,10 @@ class Budgets:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = budget_service_pb2_grpc.BudgetServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> budget_service_pb2_grpc.BudgetServiceAsyncStub:
+        return self._connection.stub(budget_service_pb2_grpc.BudgetServiceStub)
 
     async def create(
         self,
@@ -72,3 +75,11 @@ class Budgets:
         """Remove a budget on which nothing is reserved."""
         request = budget_service_pb2.DeleteBudgetRequest(budget_id=budget_id, etag=etag)
         await self._connection.unary(self._stub.DeleteBudget, request, timeout_s)
+
+    async def unfreeze(
+        self, budget_id: str, *, reason: str = "", timeout_s: float = CALL_TIMEOUT_S
+    ) -> budget_service_pb2.Budget:
+        """Let a budget admit queries again that an overrun has frozen; say why."""
+        request = budget_service_pb2.UnfreezeBudgetRequest(budget_id=budget_id, reason=reason)
+        answer = await self._connection.unary(self._stub.UnfreezeBudget, request, timeout_s)
+        return answer.budget

@@ -18,7 +18,10 @@ class Checkpoints:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = checkpoint_service_pb2_grpc.CheckpointServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> checkpoint_service_pb2_grpc.CheckpointServiceAsyncStub:
+        return self._connection.stub(checkpoint_service_pb2_grpc.CheckpointServiceStub)
 
     async def get(
         self, checkpoint_id: str, *, timeout_s: float = CALL_TIMEOUT_S
@@ -41,6 +44,26 @@ class Checkpoints:
             page = await self._connection.unary(self._stub.ListCheckpoints, request, timeout_s)
             for checkpoint in page.checkpoints:
                 yield checkpoint
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def content(
+        self, checkpoint_id: str, *, page_bytes: int = 0, timeout_s: float = CALL_TIMEOUT_S
+    ) -> AsyncIterator[checkpoint_service_pb2.ContentPiece]:
+        """
+        All that an approval binds, in pieces, page by page as they are read.
+
+        A thing that does not fit in a page comes in several pieces, each at its `offset`; join
+        their bytes before you decode them. Only an approver and the query's requester may.
+        """
+        request = checkpoint_service_pb2.GetCheckpointContentRequest(
+            checkpoint_id=checkpoint_id, page_bytes=page_bytes
+        )
+        while True:
+            page = await self._connection.unary(self._stub.GetCheckpointContent, request, timeout_s)
+            for piece in page.pieces:
+                yield piece
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token

@@ -13,7 +13,10 @@ class Identity:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = identity_service_pb2_grpc.IdentityServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> identity_service_pb2_grpc.IdentityServiceAsyncStub:
+        return self._connection.stub(identity_service_pb2_grpc.IdentityServiceStub)
 
     async def who_am_i(
         self, *, timeout_s: float = CALL_TIMEOUT_S

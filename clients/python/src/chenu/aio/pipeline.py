@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
+from chenu import errors
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.aio.patience import Patience, is_cut
 from chenu.aio.stream import Attach, Attached, Log
 from chenu.api.pipeline.v1 import (
     event_pb2,
@@ -26,20 +29,36 @@ class Pipeline:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = pipeline_service_pb2_grpc.PipelineServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> pipeline_service_pb2_grpc.PipelineServiceAsyncStub:
+        return self._connection.stub(pipeline_service_pb2_grpc.PipelineServiceStub)
 
     async def query(
         self,
         query: str | pipeline_service_pb2.QueryRequest,
         *,
         timeout_s: float = QUERY_TIMEOUT_S,
+        give_up_s: float = GIVE_UP_S,
     ) -> pipeline_service_pb2.QueryResponse:
         """
         Run a query and return its whole answer.
 
-        It is given a `request_id` if it has none, so that a repeated call is the same query.
+        It is given a `request_id` if it has none, so that a repeated call is the same query. The
+        call is repeated when the connection is lost, or decisions cannot be recorded.
         """
-        return await self._connection.unary(self._stub.Query, _request(query), timeout_s)
+        request, end_s = _request(query), time.monotonic() + timeout_s
+        has_heard = self._connection.has_answered
+        patience = Patience(give_up_s, end_s, has_heard=has_heard)
+        while True:
+            left_s = max(0.001, end_s - time.monotonic())
+            try:
+                return await self._connection.unary(self._stub.Query, request, left_s)
+            except errors.ChenuError as error:
+                if not (is_cut(error) or isinstance(error, errors.Unavailable)):
+                    raise
+                lost = error
+            await patience.wait(lost)
 
     def run(
         self,
@@ -101,7 +120,7 @@ class Pipeline:
         return Log(
             request_id=request_id,
             first=first,
-            again=self._watch(request_id),
+            again=first,  # if a lost `Continue` has not brought the query to run, nothing else will
             after=after,
             timeout_s=timeout_s,
             raises_outcome=True,

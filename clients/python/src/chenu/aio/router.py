@@ -11,7 +11,10 @@ class Router:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = router_service_pb2_grpc.RouterServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> router_service_pb2_grpc.RouterServiceAsyncStub:
+        return self._connection.stub(router_service_pb2_grpc.RouterServiceStub)
 
     async def route(
         self, request: router_service_pb2.RouteRequest, *, timeout_s: float = CALL_TIMEOUT_S
