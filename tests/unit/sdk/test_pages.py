@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
 
 from chenu.aio import Client
-from chenu.api.governance.v1 import checkpoint_service_pb2, checkpoint_service_pb2_grpc
+from chenu.api.governance.v1 import checkpoint_service_pb2
 
 CONTENT = "Supprime tout ce qui est archivé".encode()
 CUT_AT = CONTENT.index("é".encode()) + 1  # inside a character
 
 
-class Pages(checkpoint_service_pb2_grpc.CheckpointServiceServicer):
+class Pages:
     """Two pages, the first of which ends inside a character."""
 
     def __init__(self) -> None:
         self.tokens: list[str] = []
 
-    async def GetCheckpointContent(  # noqa: N802 - the wire name
-        self,
-        request: checkpoint_service_pb2.GetCheckpointContentRequest,
-        context: grpc.aio.ServicerContext[object, object],
+    async def content(
+        self, request: checkpoint_service_pb2.GetCheckpointContentRequest, context: object
     ) -> checkpoint_service_pb2.GetCheckpointContentResponse:
         """The page that the token asks for."""
         self.tokens.append(request.page_token)
@@ -48,8 +47,16 @@ def pages() -> Pages:
 @pytest.fixture
 async def approver(pages: Pages) -> AsyncIterator[Client]:
     """A client of a server that has a checkpoint's content."""
+    handler: Any = grpc.unary_unary_rpc_method_handler(
+        pages.content,
+        checkpoint_service_pb2.GetCheckpointContentRequest.FromString,
+        checkpoint_service_pb2.GetCheckpointContentResponse.SerializeToString,
+    )
+    service = checkpoint_service_pb2.DESCRIPTOR.services_by_name["CheckpointService"].full_name
     server = grpc.aio.server()
-    checkpoint_service_pb2_grpc.add_CheckpointServiceServicer_to_server(pages, server)  # type: ignore[no-untyped-call]  # generated
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(service, {"GetCheckpointContent": handler}),)
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with Client(f"127.0.0.1:{port}") as client:
