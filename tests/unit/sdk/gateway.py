@@ -76,6 +76,7 @@ class Gateway(pipeline_service_pb2_grpc.PipelineServiceServicer):
     watches: list[Sequence[Step]] = field(default_factory=list)
     continues: list[Sequence[Step]] = field(default_factory=list)
     answer: Answering | None = None
+    hold: asyncio.Event | None = None
     asked: list[Message] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     called: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,6 +87,8 @@ class Gateway(pipeline_service_pb2_grpc.PipelineServiceServicer):
     ) -> pipeline_service_pb2.QueryResponse:
         """What `answer` says."""
         self._note(request, context)
+        if self.hold is not None:
+            await self._held(self.hold)
         assert self.answer is not None
         answer = self.answer(request)
         if isinstance(answer, status_pb2.Status):
@@ -144,6 +147,12 @@ class Gateway(pipeline_service_pb2_grpc.PipelineServiceServicer):
         self._note(request, context)
         async for event in self._play(self.continues.pop(0), context):
             yield pipeline_service_pb2.ContinueResponse(event=event)
+
+    async def _held(self, released: asyncio.Event) -> None:
+        try:
+            await released.wait()
+        finally:
+            self.ended.set()
 
     def _note(self, request: Message, context: Context) -> None:
         self.asked.append(request)

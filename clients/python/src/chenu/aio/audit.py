@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection, typed
+from chenu.aio.requests import made
 from chenu.api.governance.v1 import audit_service_pb2, audit_service_pb2_grpc
 
 WHOLE_LEDGER_TIMEOUT_S: Final = 3_600.0
@@ -43,7 +44,7 @@ class Audit:
         self, entry_id: str, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> audit_service_pb2.LedgerEntry:
         """One entry."""
-        request = audit_service_pb2.GetEntryRequest(entry_id=entry_id)
+        request = made(audit_service_pb2.GetEntryRequest, entry_id=entry_id)
         answer = await self._connection.unary(self._stub.GetEntry, request, timeout_s)
         return answer.entry
 

@@ -142,4 +142,6 @@ def typed() -> Iterator[None]:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise errors.Closed("the client was closed during the call") from cancelled
+        raise errors.Closed(
+            "the client was closed, or the log detached, during the call"
+        ) from cancelled

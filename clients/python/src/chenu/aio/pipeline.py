@@ -9,6 +9,7 @@ from typing import Final
 from chenu import errors
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection
 from chenu.aio.patience import Patience, is_cut
+from chenu.aio.requests import made
 from chenu.aio.stream import Attach, Attached, Log
 from chenu.api.pipeline.v1 import (
     event_pb2,
@@ -72,7 +73,7 @@ class Pipeline:
 
         `timeout_s` is the query's deadline; `give_up_s` is how long a lost connection is sought.
         """
-        request = pipeline_service_pb2.RunRequest(query=_request(query))
+        request = made(pipeline_service_pb2.RunRequest, query=_request(query))
         return Log(
             request_id=request.query.request_id,
             first=lambda _, left_s: self._connection.open(self._stub.Run, request, left_s),
@@ -114,7 +115,9 @@ class Pipeline:
         """Run an approved query (`Continue`) and read its log from a cursor."""
 
         def first(cursor: event_pb2.Cursor, left_s: float) -> Attached:
-            request = pipeline_service_pb2.ContinueRequest(request_id=request_id, after=cursor)
+            request = made(
+                pipeline_service_pb2.ContinueRequest, request_id=request_id, after=cursor
+            )
             return self._connection.open(self._stub.Continue, request, left_s)
 
         return Log(
@@ -131,7 +134,7 @@ class Pipeline:
         self, request_id: str, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> pipeline_service_pb2.GetQueryResponse:
         """One query, with its answer once it completed."""
-        request = pipeline_service_pb2.GetQueryRequest(request_id=request_id)
+        request = made(pipeline_service_pb2.GetQueryRequest, request_id=request_id)
         return await self._connection.unary(self._stub.GetQuery, request, timeout_s)
 
     async def list(
@@ -142,7 +145,7 @@ class Pipeline:
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> AsyncIterator[message_pb2.Query]:
         """The identity's queries, newest first, page by page as they are read."""
-        request = pipeline_service_pb2.ListQueriesRequest(states=states, page_size=page_size)
+        request = made(pipeline_service_pb2.ListQueriesRequest, states=states, page_size=page_size)
         while True:
             page = await self._connection.unary(self._stub.ListQueries, request, timeout_s)
             for query in page.queries:
@@ -155,7 +158,9 @@ class Pipeline:
         self, request_id: str, *, reason: str = "", timeout_s: float = CALL_TIMEOUT_S
     ) -> message_pb2.Query:
         """End a query at once; a query that has ended stays as it is."""
-        request = pipeline_service_pb2.CancelQueryRequest(request_id=request_id, reason=reason)
+        request = made(
+            pipeline_service_pb2.CancelQueryRequest, request_id=request_id, reason=reason
+        )
         answer = await self._connection.unary(self._stub.CancelQuery, request, timeout_s)
         return answer.query
 
@@ -169,7 +174,7 @@ class Pipeline:
 
     def _watch(self, request_id: str) -> Attach:
         def attach(cursor: event_pb2.Cursor, left_s: float) -> Attached:
-            request = pipeline_service_pb2.WatchRequest(request_id=request_id, after=cursor)
+            request = made(pipeline_service_pb2.WatchRequest, request_id=request_id, after=cursor)
             timeout_s = min(left_s, WATCH_CALL_TIMEOUT_S)
             return self._connection.open(self._stub.Watch, request, timeout_s)
 
@@ -179,10 +184,10 @@ class Pipeline:
 def _request(
     query: str | pipeline_service_pb2.QueryRequest,
 ) -> pipeline_service_pb2.QueryRequest:
-    request = pipeline_service_pb2.QueryRequest()
     if isinstance(query, str):
-        request.text = query
+        request = made(pipeline_service_pb2.QueryRequest, text=query)
     else:
+        request = pipeline_service_pb2.QueryRequest()
         request.CopyFrom(query)
     if not request.request_id and not request.validate_only:
         request.request_id = new_id()
