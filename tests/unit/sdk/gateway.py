@@ -39,6 +39,11 @@ def status(
     return status_pb2.Status(code=code.value[0], message=f"refused: {reason}", details=packed)
 
 
+def unexplained(code: grpc.StatusCode) -> status_pb2.Status:
+    """A status that the transport makes: it names no reason."""
+    return status_pb2.Status(code=code.value[0], message="cut")
+
+
 def busy(reason: str, retry_s: float = 0.0) -> Refuse:
     """A refusal for want of room, with its time."""
     retry = error_details_pb2.RetryInfo()
@@ -77,6 +82,7 @@ class Gateway(pipeline_service_pb2_grpc.PipelineServiceServicer):
     continues: list[Sequence[Step]] = field(default_factory=list)
     answer: Answering | None = None
     hold: asyncio.Event | None = None
+    unavailable: int = 0
     asked: list[Message] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     called: asyncio.Event = field(default_factory=asyncio.Event)
@@ -109,7 +115,11 @@ class Gateway(pipeline_service_pb2_grpc.PipelineServiceServicer):
     async def GetQuery(  # noqa: N802 - the wire name
         self, request: pipeline_service_pb2.GetQueryRequest, context: Context
     ) -> pipeline_service_pb2.GetQueryResponse:
-        """An empty answer."""
+        """An empty answer, behind as many refusals as `unavailable` says."""
+        self._note(request, context)
+        if self.unavailable:
+            self.unavailable -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         return pipeline_service_pb2.GetQueryResponse()
 
     async def CancelQuery(  # noqa: N802 - the wire name

@@ -15,7 +15,7 @@ from chenu import errors
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
 UNHEARD_GIVE_UP_S: Final = 2.0
-CUT: Final = frozenset(
+CUT: Final[frozenset[grpc.StatusCode]] = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.INTERNAL,  # the stream was reset
