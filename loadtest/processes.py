@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
@@ -29,6 +29,8 @@ START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 30.0
 POLL_S: Final = 0.02
 LOG_TAIL_BYTES: Final = 4_000
+# What runs beside this process is never behind a proxy, whatever the environment says.
+_DIRECT: Final = build_opener(ProxyHandler({}))
 
 T = TypeVar("T")
 
@@ -175,7 +177,7 @@ class ServerProcess(Process):
         """
         end_s = time.monotonic() + timeout_s
         self._port = self.until(self._logged_port, "listened", timeout_s)
-        with grpc.insecure_channel(self.target) as channel:
+        with grpc.insecure_channel(self.target, [("grpc.enable_http_proxy", 0)]) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             left_s = max(end_s - time.monotonic(), POLL_S)
             self.until(lambda: _serving(stub), "said SERVING", left_s)
@@ -258,7 +260,7 @@ class UpstreamProcess(Process):
     def _control(self, action: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.base_url}/control/{action}", data=data)
-        with urlopen(request, timeout=STOP_TIMEOUT_S) as response:
+        with _DIRECT.open(request, timeout=STOP_TIMEOUT_S) as response:
             answer: dict[str, Any] = json.load(response)
         return answer
 

@@ -33,7 +33,7 @@ class Gateway:
 
     def __init__(self, target: str, token: str) -> None:
         self._metadata = (("authorization", f"Bearer {token}"),)
-        alone = (("grpc.use_local_subchannel_pool", 1),)
+        alone = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
         self._channels = [grpc.aio.insecure_channel(target, options=alone) for _ in range(CHANNELS)]
 
     async def __aenter__(self) -> Self:

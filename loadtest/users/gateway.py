@@ -46,7 +46,8 @@ class GatewayUser(User):
         self.approver = _bearer(mine["approver"])
         # Without a pool of its own, all users would share one connection.
         self._channel = grpc.insecure_channel(
-            environment.host or "127.0.0.1:50051", options=(("grpc.use_local_subchannel_pool", 1),)
+            environment.host or "127.0.0.1:50051",
+            options=(("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)),
         )
         self.pipeline = pipeline_service_pb2_grpc.PipelineServiceStub(self._channel)
         self.checkpoints = checkpoint_service_pb2_grpc.CheckpointServiceStub(self._channel)

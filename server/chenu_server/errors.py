@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Retry(StrEnum):
+    """What a caller may do by itself: the `Retry:` of the reason's comment in the contract."""
+
+    NO = "no"
+    """The same call is refused again. Every outcome that is bound to its `request_id` is one."""
+    YES = "yes"
+    """Safe with the same `request_id`."""
+    AT = "at"
+    """The same call succeeds after a known time if nobody came between."""
 
 
 @dataclass(eq=False)
@@ -16,6 +28,7 @@ class ChenuError(Exception):
     """Base of every error that a caller may see. Its fields are the wire's metadata."""
 
     hidden: ClassVar[frozenset[str]] = frozenset()
+    retry: ClassVar[Retry] = Retry.NO
 
     def metadata(self) -> dict[str, str]:
         """What machines read, by key; values as text, empty ones left out."""
@@ -36,6 +49,7 @@ class Retryable(ChenuError):
     """A refusal with an exact time after which the same call succeeds if nobody came between."""
 
     hidden = frozenset({"retry_after_us"})
+    retry = Retry.AT
     retry_after_us: int
 
 
@@ -410,6 +424,8 @@ class DeadlineExceeded(ChenuError):
 class GovernanceUnavailable(ChenuError):
     """The decision cannot be recorded, so the answer is no."""
 
+    retry = Retry.YES
+
     def __str__(self) -> str:
         return "decisions cannot be recorded now, so nothing runs; try again"
 
@@ -460,6 +476,7 @@ class NotFound(ChenuError):
 class SlowConsumer(ChenuError):
     """The reader of a stream did not keep up; attach again at its cursor."""
 
+    retry = Retry.YES
     sequence: int
 
     def __str__(self) -> str:

@@ -14,15 +14,18 @@ from tests.architecture.source import ROOT
 
 STUBS: Final = ROOT / "clients/python/src"
 REASONS: Final = ROOT / "proto/chenu/api/errors/v1/error_reason.proto"
-_PROMISE: Final = re.compile(r"ERROR_REASON_(\w+): .*?Status: (\w+)\. Metadata: ([\w, ]+)\.")
+_PROMISE: Final = re.compile(
+    r"ERROR_REASON_(\w+): .*?Status: (\w+)\. Metadata: ([\w, ]+)\. Retry: (no|yes|at)\."
+)
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What the contract says of one reason: the gRPC status, and the metadata keys it may have."""
+    """What the contract says of one reason: its gRPC status, its metadata keys, its retries."""
 
     status: str
     keys: frozenset[str]
+    retry: str
 
 
 def services() -> dict[str, ServiceDescriptor]:
@@ -44,6 +47,6 @@ def promises(path: Path = REASONS) -> dict[str, Promise]:
     """What the comments promise, by reason without `ERROR_REASON_`."""
     comments = re.sub(r"\s*\n\s*//\s*", " ", path.read_text(encoding="utf-8"))
     return {
-        name: Promise(status, frozenset(keys.split(", ")) - {"none"})
-        for name, status, keys in _PROMISE.findall(comments)
+        name: Promise(status, frozenset(keys.split(", ")) - {"none"}, retry)
+        for name, status, keys, retry in _PROMISE.findall(comments)
     }

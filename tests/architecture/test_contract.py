@@ -61,9 +61,9 @@ def test_every_reason_has_one_error() -> None:
 
 @needs_mapping
 def test_every_error_is_answered_as_the_contract_promises() -> None:
-    """Callers act on the status and the metadata keys that the contract's comments name."""
+    """Callers act on the status, the keys and the retries that the contract's comments name."""
     answered = {
-        reason: contract.Promise(status, frozenset(names(error)) - error.hidden)
+        reason: contract.Promise(status, frozenset(names(error)) - error.hidden, error.retry)
         for error, (status, reason) in rows().items()
     }
 

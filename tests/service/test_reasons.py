@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 from tests.architecture import contract
-from tests.harness import staged
+from tests.harness import Failure, staged
 from tests.service.proofs import PROOFS
 
 PROMISES = contract.promises()
 DETAILS_BYTES_MAX = 4_096
-_RETRY_AT = re.compile(r"ERROR_REASON_(\w+): (?:(?!ERROR_REASON_).)*?Retry: at\.")
+PUSHBACK = "grpc-retry-pushback-ms"
 
 
-def retried_at() -> set[str]:
-    """The reasons whose comment promises the time of a retry."""
-    comments = re.sub(r"\s*\n\s*//\s*", " ", contract.REASONS.read_text(encoding="utf-8"))
-    return set(_RETRY_AT.findall(comments))
+def pushback_of(retry: str, failure: Failure) -> set[str]:
+    """What a client's retry policy may be told; the proofs' calls have a deadline of 20 s."""
+    if retry == "no":
+        return {"-1"}
+    wait_us = failure.retry_after_us
+    return set() if wait_us is None else {"-1", str(-(-wait_us // 1_000))}
 
 
 def test_every_reason_has_a_proof() -> None:
@@ -27,10 +28,10 @@ def test_every_reason_has_a_proof() -> None:
     assert sorted(PROMISES) == sorted(PROOFS)
 
 
-def test_the_comments_say_which_reasons_have_a_time() -> None:
+def test_the_comments_say_what_may_be_repeated() -> None:
     """A pattern that matched nothing would prove nothing."""
-    assert {"RATE_LIMITED", "IDENTITY_BLOCKED", "QUEUE_FULL"} < retried_at()
-    assert "TOKEN_MISSING" not in retried_at()
+    assert {"no", "yes", "at"} == {promise.retry for promise in PROMISES.values()}
+    assert "at" == PROMISES["RATE_LIMITED"].retry
 
 
 @pytest.mark.parametrize("reason", sorted(PROOFS))
@@ -47,5 +48,8 @@ async def test_a_reason_arrives_as_its_comment_says(
     assert (reason, "chenu") == (failure.reason, failure.domain)
     assert promise.status == failure.code.name
     assert promise.keys - proof.without == set(failure.metadata)
-    assert (reason in retried_at()) == ("RetryInfo" in failure.details)
+    assert (promise.retry == "at") == ("RetryInfo" in failure.details)
+    told = {failure.trailers[PUSHBACK]} if PUSHBACK in failure.trailers else set()
+    assert told <= pushback_of(promise.retry, failure)
+    assert (promise.retry == "yes") == (told == set())
     assert failure.details_bytes <= DETAILS_BYTES_MAX

@@ -51,6 +51,14 @@ class Reach:
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Call another machine without TLS.")
     ] = False
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            envvar=f"{VARIABLE}PROXY",
+            help="The URL of the HTTP proxy to another machine; '' for none. Else the one that"
+            " grpc_proxy, https_proxy or http_proxy name. Never used for loopback.",
+        ),
+    ] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False
 
     def connect(self) -> Client:
@@ -66,13 +74,14 @@ class Reach:
             identity=_header("--identity", self.identity) or None,
             credentials=grpc.ssl_channel_credentials(roots) if roots else None,
             insecure=self.insecure,
+            http_proxy=self.proxy,
         )
 
     def _given_token(self) -> str:
         if not self.token_file:
             return _header("--token", self.token)
         text = _read("--token-file", self.token_file).decode(errors="replace")
-        return _header("--token-file", text.strip())
+        return _header("--token-file", text)
 
     def preferring(self, options: set[str]) -> Reach:
         """The same, but of the two ways to give a token the one among `options` wins."""
@@ -141,11 +150,17 @@ def _typed(context: typer.Context) -> set[str]:
 
 
 def _header(option: str, value: str) -> str:
-    """A value that a header of a call can carry."""
-    if not (value.isascii() and value.isprintable()):
-        what = option.split("-")[2]
-        raise typer.BadParameter(f"it holds characters that no {what} has", param_hint=option)
-    return value
+    """A value that a header of a call can carry, without the line break that a file ends with."""
+    from chenu import errors
+    from chenu.headers import header_value
+
+    if not value.strip():
+        return ""
+    what = option.split("-")[2]
+    try:
+        return header_value(what, value)
+    except errors.InvalidSetting as error:
+        raise typer.BadParameter(error.problem, param_hint=option) from error
 
 
 def _read(option: str, path: Path) -> bytes:

@@ -14,8 +14,9 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 from typer.testing import CliRunner, Result
 
-from chenu.aio.connection import FILES
+from chenu.aio.channel import FILES
 from chenu_server.cli.app import app
+from tests.listener import Listener, listening
 
 Answer = Message  # a google.rpc.Status is a refusal
 
@@ -101,3 +102,10 @@ def gateway() -> Iterator[Gateway]:
 def chenu(gateway: Gateway) -> Shell:
     """The command line, pointed at the gateway."""
     return Shell(gateway.target)
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """What listens where a proxy would."""
+    with listening() as listener:
+        yield listener

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import grpc
 import pytest
@@ -16,6 +17,7 @@ from chenu.api.pipeline.v1 import (
     routing_pb2,
 )
 from chenu_server.cli.exit_codes import ExitCode
+from tests.listener import Listener
 from tests.unit.cli.conftest import Answer, Gateway, Shell
 from tests.unit.sdk.gateway import (
     blocked,
@@ -167,7 +169,9 @@ def test_validate_only_says_what_would_happen(gateway: Gateway, chenu: Shell) ->
         (("--max-cost-usd", "NaN"), "not an amount"),
         (("--max-cost-usd", "Infinity"), "not an amount"),
         (("--token-file", "/nowhere"), "cannot read /nowhere"),
-        (("--token", "a\nb"), "characters that no token has"),
+        (("--token", "a\nb"), "it holds a line break as character 2"),
+        (("--token", "Bearer abc"), "give the token alone"),
+        (("--identity", "ac me"), "it holds a space as character 3"),
     ],
 )
 def test_a_wrong_option_is_told_before_anything_is_sent(
@@ -178,6 +182,48 @@ def test_a_wrong_option_is_told_before_anything_is_sent(
 
     assert (ExitCode.USAGE, []) == (result.exit_code, gateway.asked)
     assert told in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("variable", ["CHENUCLI_TOKEN", "CHENUCLI_TOKEN_FILE"])
+def test_a_token_may_end_with_a_line_break(
+    gateway: Gateway, chenu: Shell, tmp_path: Path, variable: str
+) -> None:
+    """`$(cat file)` drops it; a secret that is mounted as a variable keeps it."""
+    (tmp_path / "token").write_text("from-a-file\n")
+    given = {"CHENUCLI_TOKEN": "from-a-file\n", "CHENUCLI_TOKEN_FILE": str(tmp_path / "token")}
+    gateway.answers["Run"] = run_log(*LOG)
+    result = chenu("query", "hello", env={"CHENUCLI_TOKEN": "", variable: given[variable]})
+
+    assert 0 == result.exit_code
+    assert "Bearer from-a-file" == gateway.headers[0]["authorization"]
+
+
+def test_the_command_line_reaches_loopback_past_a_proxy(
+    gateway: Gateway, chenu: Shell, listener: Listener
+) -> None:
+    """A proxy's loopback is another machine's, and would be given the token."""
+    gateway.answers["Run"] = run_log(*LOG)
+    proxies = dict.fromkeys(("grpc_proxy", "http_proxy", "https_proxy"), listener.url)
+    result = chenu("query", "hello", env={**proxies, "no_proxy": "", "no_grpc_proxy": ""})
+
+    assert (0, []) == (result.exit_code, listener.heard)
+
+
+def test_another_machine_is_reached_through_the_proxy_that_is_named(
+    chenu: Shell, listener: Listener
+) -> None:
+    """Who names a proxy on the command line means it."""
+    result = chenu(
+        "query",
+        "hello",
+        "--insecure",
+        "--timeout=5",
+        f"--proxy={listener.url}",
+        env={"CHENUCLI_TARGET": "gateway.invalid:443"},
+    )
+
+    assert ExitCode.UNAVAILABLE == result.exit_code
+    assert "CONNECT gateway.invalid:443" == listener.heard[0]
 
 
 def test_the_identity_and_the_token_are_sent(gateway: Gateway, chenu: Shell) -> None:

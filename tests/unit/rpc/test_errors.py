@@ -87,6 +87,38 @@ def test_providers_that_did_not_say_when_have_no_retry_time() -> None:
     assert [] == detail(errors.ProviderUnavailable(("p:http_500",)), error_details_pb2.RetryInfo)
 
 
+def pushback(error: errors.ChenuError, left_s: float | None = None) -> str | bytes | None:
+    """What a client's retry policy is told; None: nothing."""
+    return dict(to_status(error, left_s).trailing_metadata or ()).get("grpc-retry-pushback-ms")
+
+
+@pytest.mark.parametrize("error", STATUS_OF, ids=lambda error: error.__name__)
+def test_a_retry_policy_is_told_what_the_reason_says(error: type[errors.ChenuError]) -> None:
+    """Policies know statuses only, and UNAVAILABLE alone stands for a yes and for a no."""
+    told = {errors.Retry.NO: "-1", errors.Retry.YES: None, errors.Retry.AT: "1"}
+
+    assert told[error.retry] == pushback(sample(error, "x"))
+
+
+@pytest.mark.parametrize(
+    ("delay_us", "left_s", "told"),
+    [
+        (0, None, "0"),
+        (1, None, "1"),
+        (1_000_000, None, "1000"),
+        (1_000_001, None, "1001"),
+        (2_999_001, 3.0, "-1"),
+        (2_998_001, 3.0, "2999"),
+        (120_000_000, 20.0, "-1"),
+    ],
+)
+def test_a_retry_policy_is_never_sent_too_early_or_beyond_its_deadline(
+    delay_us: int, left_s: float | None, told: str
+) -> None:
+    """Too early is refused again; too late ends as DEADLINE_EXCEEDED and hides the reason."""
+    assert told == pushback(errors.IdentityBlocked(delay_us), left_s)
+
+
 @pytest.mark.parametrize(("budget_id", "subject"), [("b-1", "identity:b-1"), ("", "identity")])
 def test_an_exhausted_budget_is_named_without_an_amount(budget_id: str, subject: str) -> None:
     """How much is left is for a budget_admin alone."""

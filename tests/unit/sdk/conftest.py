@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import grpc
 import pytest
 
 from chenu.aio import Client
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc
+from tests.listener import Listener, listening
 from tests.unit.sdk.gateway import Gateway
 
 
@@ -34,3 +35,10 @@ async def client(target: str) -> AsyncIterator[Client]:
     """A client with a token and an identity."""
     async with Client(target, token="a-token", identity="acme") as connected:
         yield connected
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """What listens where a proxy would."""
+    with listening() as listener:
+        yield listener

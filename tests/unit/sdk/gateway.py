@@ -39,6 +39,18 @@ def status(
     return status_pb2.Status(code=code.value[0], message=f"refused: {reason}", details=packed)
 
 
+def unexplained(code: grpc.StatusCode) -> status_pb2.Status:
+    """A status that the transport makes: it names no reason."""
+    return status_pb2.Status(code=code.value[0], message="cut")
+
+
+def busy(reason: str, retry_s: float = 0.0) -> Refuse:
+    """A refusal for want of room, with its time."""
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromNanoseconds(int(retry_s * 1e9))
+    return Refuse(status(grpc.StatusCode.RESOURCE_EXHAUSTED, reason, retry))
+
+
 @dataclass(frozen=True)
 class Cut:
     """The connection breaks here."""
@@ -69,6 +81,8 @@ class Gateway(pipeline_service_pb2_grpc.PipelineServiceServicer):
     watches: list[Sequence[Step]] = field(default_factory=list)
     continues: list[Sequence[Step]] = field(default_factory=list)
     answer: Answering | None = None
+    hold: asyncio.Event | None = None
+    unavailable: int = 0
     asked: list[Message] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     called: asyncio.Event = field(default_factory=asyncio.Event)
@@ -79,6 +93,8 @@ class Gateway(pipeline_service_pb2_grpc.PipelineServiceServicer):
     ) -> pipeline_service_pb2.QueryResponse:
         """What `answer` says."""
         self._note(request, context)
+        if self.hold is not None:
+            await self._held(self.hold)
         assert self.answer is not None
         answer = self.answer(request)
         if isinstance(answer, status_pb2.Status):
@@ -99,7 +115,11 @@ class Gateway(pipeline_service_pb2_grpc.PipelineServiceServicer):
     async def GetQuery(  # noqa: N802 - the wire name
         self, request: pipeline_service_pb2.GetQueryRequest, context: Context
     ) -> pipeline_service_pb2.GetQueryResponse:
-        """An empty answer."""
+        """An empty answer, behind as many refusals as `unavailable` says."""
+        self._note(request, context)
+        if self.unavailable:
+            self.unavailable -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         return pipeline_service_pb2.GetQueryResponse()
 
     async def CancelQuery(  # noqa: N802 - the wire name
@@ -138,6 +158,12 @@ class Gateway(pipeline_service_pb2_grpc.PipelineServiceServicer):
         async for event in self._play(self.continues.pop(0), context):
             yield pipeline_service_pb2.ContinueResponse(event=event)
 
+    async def _held(self, released: asyncio.Event) -> None:
+        try:
+            await released.wait()
+        finally:
+            self.ended.set()
+
     def _note(self, request: Message, context: Context) -> None:
         self.asked.append(request)
         self.called.set()
@@ -168,6 +194,15 @@ def started(sequence: int = 1) -> event_pb2.Event:
         request_id=REQUEST_ID,
         type=event_pb2.EVENT_TYPE_PIPELINE_START,
         pipeline_start=event_pb2.PipelineStart(),
+    )
+
+
+def queued() -> event_pb2.Event:
+    """`rate_limit.queued`, which is live only."""
+    return event_pb2.Event(
+        request_id=REQUEST_ID,
+        type=event_pb2.EVENT_TYPE_RATE_LIMIT_QUEUED,
+        rate_limit_notice=event_pb2.RateLimitNotice(provider="groq", place=1),
     )
 
 
@@ -202,6 +237,16 @@ def completed(sequence: int, output_length: int) -> event_pb2.Event:
         request_id=REQUEST_ID,
         type=event_pb2.EVENT_TYPE_PIPELINE_COMPLETE,
         pipeline_complete=event_pb2.PipelineComplete(query=query),
+    )
+
+
+def approved(sequence: int) -> event_pb2.Event:
+    """`checkpoint.approved`."""
+    return event_pb2.Event(
+        sequence=sequence,
+        request_id=REQUEST_ID,
+        type=event_pb2.EVENT_TYPE_CHECKPOINT_APPROVED,
+        checkpoint_resolved=event_pb2.CheckpointResolved(checkpoint_id="c-1"),
     )
 
 

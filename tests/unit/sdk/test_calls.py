@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.message import Message
 
 from chenu.aio import Client
-from chenu.aio.connection import FILES
+from chenu.aio.channel import FILES
 from chenu.api.governance.v1 import (
     audit_service_pb2,
     budget_service_pb2,
@@ -99,6 +99,11 @@ CALLS: list[tuple[str, Calling, Message]] = [
         ),
     ),
     (
+        "CheckpointService/GetCheckpointContent",
+        lambda c: c.checkpoints.content("c", page_bytes=9),
+        checkpoint_service_pb2.GetCheckpointContentRequest(checkpoint_id="c", page_bytes=9),
+    ),
+    (
         "CheckpointService/CountPendingCheckpoints",
         lambda c: c.checkpoints.pending(),
         checkpoint_service_pb2.CountPendingCheckpointsRequest(),
@@ -160,6 +165,11 @@ CALLS: list[tuple[str, Calling, Message]] = [
         "BudgetService/DeleteBudget",
         lambda c: c.budgets.delete("b", etag="e"),
         budget_service_pb2.DeleteBudgetRequest(budget_id="b", etag="e"),
+    ),
+    (
+        "BudgetService/UnfreezeBudget",
+        lambda c: c.budgets.unfreeze("b", reason="a wrong price"),
+        budget_service_pb2.UnfreezeBudgetRequest(budget_id="b", reason="a wrong price"),
     ),
     (
         "RateLimitService/GetRateLimits",

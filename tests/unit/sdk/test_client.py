@@ -9,9 +9,10 @@ import pytest
 
 from chenu import errors
 from chenu.aio import Client
-from chenu.aio.connection import is_loopback
+from chenu.aio.patience import CUT
+from chenu.aio.target import is_loopback
 from chenu.api.pipeline.v1 import message_pb2, pipeline_service_pb2
-from tests.unit.sdk.gateway import Gateway, status
+from tests.unit.sdk.gateway import Gateway, status, unexplained
 
 ANSWER = pipeline_service_pb2.QueryResponse(answer=message_pb2.Answer(text="hello"))
 
@@ -66,6 +67,40 @@ async def test_an_idempotent_call_is_repeated_when_the_gateway_is_unavailable(
     assert gateway.asked[0] == gateway.asked[1]
 
 
+async def test_a_read_is_repeated_when_the_gateway_is_away(
+    client: Client, gateway: Gateway
+) -> None:
+    """What has no effect is safe to ask again, and a restart is short."""
+    gateway.unavailable = 2
+    await client.pipeline.get("q-1")
+
+    assert 3 == len(gateway.asked)
+
+
+@pytest.mark.parametrize("code", sorted(CUT, key=str))
+async def test_a_query_whose_connection_breaks_is_asked_again_under_its_id(
+    client: Client, gateway: Gateway, code: grpc.StatusCode
+) -> None:
+    """Whatever the transport calls the break: the answer may be there, and is paid for."""
+    cut = unexplained(code)
+    answers = iter([cut, cut, ANSWER])
+    gateway.answer = lambda _: next(answers)
+    response = await client.pipeline.query("hello")
+
+    assert "hello" == response.answer.text
+    assert 3 == len(gateway.asked)
+    assert 1 == len({asked.SerializeToString() for asked in gateway.asked})
+
+
+async def test_an_outcome_is_not_asked_for_again(client: Client, gateway: Gateway) -> None:
+    """UNAVAILABLE is its status, and its reason says that it stays so."""
+    gateway.answer = lambda _: status(grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE")
+
+    with pytest.raises(errors.ProviderFailed):
+        await client.pipeline.query("hello")
+    assert 1 == len(gateway.asked)
+
+
 async def test_a_refusal_is_not_repeated(client: Client, gateway: Gateway) -> None:
     """Asking again would only break the limit again."""
     gateway.answer = lambda _: status(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
@@ -105,7 +140,7 @@ async def test_another_machine_is_never_called_in_clear_by_itself(
 ) -> None:
     """TLS against a server that has none must fail, not fall back."""
     gateway.answer = lambda _: ANSWER
-    monkeypatch.setattr("chenu.aio.connection.is_loopback", lambda _: False)
+    monkeypatch.setattr("chenu.aio.channel.is_loopback", lambda _: False)
     async with Client(target, token="a-token") as client:
         with pytest.raises(errors.ConnectionLost):
             await client.pipeline.query("hello", timeout_s=5)

@@ -15,12 +15,15 @@ from tests.unit.sdk.gateway import (
     Gateway,
     Hang,
     Refuse,
+    approved,
     blocked,
+    busy,
     called,
     completed,
     created,
     delta,
     failed,
+    queued,
     started,
     status,
 )
@@ -183,14 +186,99 @@ async def test_watch_starts_at_the_cursor_that_is_given(client: Client, gateway:
 
 
 async def test_resume_continues_an_approved_query(client: Client, gateway: Gateway) -> None:
-    """`Continue` brings the work; a cut after it is a matter of watching."""
-    gateway.continues = [[called(2), Cut()]]
-    gateway.watches = [[completed(3, 0)]]
+    """A lost `Continue` may not have brought it to run, and a watch would wait for nothing."""
+    gateway.continues = [[called(2), Cut()], [completed(3, 0)]]
     after = event_pb2.Cursor(sequence=1)
 
     assert [called(2), completed(3, 0)] == await read(client.pipeline.resume("q-1", after=after))
-    assert isinstance(gateway.asked[0], pipeline_service_pb2.ContinueRequest)
-    assert after == gateway.asked[0].after
+    assert [
+        pipeline_service_pb2.ContinueRequest(
+            request_id="q-1", after=event_pb2.Cursor(sequence=sequence)
+        )
+        for sequence in (1, 2)
+    ] == gateway.asked
+
+
+@pytest.mark.parametrize("cut_after", [1, 2, 3, 4])
+async def test_a_resumed_log_reads_over_the_block_that_was_lifted(
+    client: Client, gateway: Gateway, cut_after: int
+) -> None:
+    """Its beginning tells of a wait that is over, wherever the connection breaks in it."""
+    log = [started(1), created(2), blocked(3), approved(4), completed(5, 0)]
+    gateway.continues = [[*log[:cut_after], Cut()], log[cut_after:]]
+
+    assert log == await read(client.pipeline.resume("q-1"))
+
+
+async def test_a_resumed_query_that_finds_no_room_says_so(client: Client, gateway: Gateway) -> None:
+    """The approval is not used up, and when to come back is the caller's decision."""
+    gateway.continues = [[started(1), created(2), blocked(3), approved(4), busy("QUEUE_FULL")]]
+
+    with pytest.raises(errors.RateRefused):
+        await read(client.pipeline.resume("q-1"))
+    assert 1 == len(gateway.asked)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        Cut(),
+        Cut(grpc.StatusCode.CANCELLED),
+        busy("SERVER_OVERLOADED"),
+        Refuse(status(grpc.StatusCode.UNAVAILABLE, "GOVERNANCE_UNAVAILABLE")),
+    ],
+)
+async def test_a_run_that_only_waited_is_asked_again(
+    client: Client, gateway: Gateway, last: Cut | Refuse
+) -> None:
+    """A place in a queue is not recorded: to watch it would be a boundary violation."""
+    answer = [queued(), started(), completed(2, 0)]
+    gateway.runs = [[queued(), last], [queued(), last], answer]
+
+    events = await read(client.pipeline.run("hello"))
+
+    assert [queued(), queued(), *answer] == events
+    assert 1 == len({asked.SerializeToString() for asked in gateway.asked})
+    assert {pipeline_service_pb2.RunRequest} == {type(asked) for asked in gateway.asked}
+
+
+async def test_a_run_that_waited_and_started_is_watched(client: Client, gateway: Gateway) -> None:
+    """From its first recorded event on, the log is there to be watched."""
+    gateway.runs = [[queued(), started(), Cut()]]
+    gateway.watches = [[completed(2, 0)]]
+
+    assert [queued(), started(), completed(2, 0)] == await read(client.pipeline.run("hello"))
+
+
+async def test_a_run_that_loses_its_place_is_not_asked_again_too_late(
+    client: Client, gateway: Gateway
+) -> None:
+    """A time behind the deadline is the caller's to know, now."""
+    gateway.runs = [[queued(), busy("DEADLINE_UNREACHABLE", retry_s=60)]]
+
+    with pytest.raises(errors.RateRefused) as caught:
+        await read(client.pipeline.run("hello", timeout_s=20, give_up_s=600))
+    assert caught.value.retry_after is not None
+    assert 1 == len(gateway.asked)
+
+
+async def test_a_quiet_watch_outlives_its_calls(
+    client: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query can wait for a person for a day; each call that watches it is shorter."""
+    monkeypatch.setattr("chenu.aio.pipeline.WATCH_CALL_TIMEOUT_S", 0.1)
+    gateway.watches = [[Hang()], [Hang()], [Hang()], [started(), completed(2, 0)]]
+
+    assert 2 == len(await read(client.pipeline.watch("q-1", give_up_s=0.05)))
+
+
+async def test_a_final_event_is_the_end_whatever_becomes_of_the_call(
+    client: Client, gateway: Gateway
+) -> None:
+    """The outcome is known: a deadline that passes behind it takes nothing away."""
+    gateway.runs = [[started(), completed(2, 0), Hang()]]
+
+    assert 2 == len(await read(client.pipeline.run("hello", timeout_s=0.5)))
 
 
 async def test_a_connection_that_stays_lost_is_given_up(client: Client, gateway: Gateway) -> None:

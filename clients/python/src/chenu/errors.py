@@ -208,6 +208,22 @@ class ConnectionLost(ChenuError):
     """The transport failed, or the call's own deadline passed: no word from the server."""
 
 
+class InvalidSetting(ChenuError, ValueError):
+    """What the client was given cannot be sent: see `setting` and `problem`."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(grpc.StatusCode.INVALID_ARGUMENT, f"{setting}: {problem}")
+        self.setting = setting
+        self.problem = problem
+
+
+class Closed(ChenuError):
+    """The client was closed, or the log detached: by this process, not by the server."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(grpc.StatusCode.CANCELLED, message)
+
+
 _CODE = grpc.StatusCode
 FAMILIES: Final[Mapping[str, tuple[type[ChenuError], grpc.StatusCode]]] = MappingProxyType(
     {

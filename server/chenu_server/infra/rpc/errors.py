@@ -21,7 +21,9 @@ DETAILS_BYTES_MAX: Final = 4_096
 # Percent-encoded in one header and base64 in another, beside 4 KiB of details, this many bytes
 # keep the trailers below the 8 KiB that clients accept by default.
 MESSAGE_BYTES_MAX: Final = 400
-PUSHBACK: Final = (("grpc-retry-pushback-ms", "-1"),)
+# gRPC's own retries (gRFC A6) know statuses, not reasons; this header tells them more.
+PUSHBACK: Final = "grpc-retry-pushback-ms"
+NEVER: Final = "-1"
 
 Cut = Callable[[str], str]
 _Status = grpc.StatusCode
@@ -85,11 +87,12 @@ def reason_of(error: errors.ChenuError) -> str:
     return pb.ErrorReason.Name(STATUS_OF[type(error)][1]).removeprefix("ERROR_REASON_")
 
 
-def to_status(error: errors.ChenuError) -> grpc.Status:
+def to_status(error: errors.ChenuError, left_s: float | None = None) -> grpc.Status:
     """The status that a client sees, its details together at most 4 KiB.
 
-    Long texts are cut evenly until the details fit; ids and digests are shorter than the
-    smallest cut, so they always arrive whole.
+    `left_s` is how long the call may still take; None: for ever. Long texts are cut evenly until
+    the details fit; ids and digests are shorter than the smallest cut, so they always arrive
+    whole.
     """
     code, _ = STATUS_OF[type(error)]
     for longest in (DETAILS_BYTES_MAX, 1_000, 400, 160, 64):
@@ -100,10 +103,22 @@ def to_status(error: errors.ChenuError) -> grpc.Status:
     status: Any = rpc_status.to_status(
         status_pb2.Status(code=code.value[0], message=message, details=details)
     )
-    if isinstance(error, errors.CheckpointPending):
-        status = status._replace(trailing_metadata=status.trailing_metadata + PUSHBACK)
-    result: grpc.Status = status
+    trailers = (*status.trailing_metadata, *_pushback(error, left_s))
+    result: grpc.Status = status._replace(trailing_metadata=trailers)
     return result
+
+
+def _pushback(error: errors.ChenuError, left_s: float | None) -> Iterator[tuple[str, str]]:
+    """When a client's retry policy may make the call again; nothing: as it likes.
+
+    A wait that outlasts the call would end it as DEADLINE_EXCEEDED and hide the reason, so such
+    a call is not to be made again at all. Whole milliseconds are rounded up: never too early.
+    """
+    if error.retry is errors.Retry.NO:
+        yield PUSHBACK, NEVER
+    elif isinstance(error, errors.Retryable):
+        wait_ms = -(-max(0, error.retry_after_us) // 1_000)
+        yield PUSHBACK, str(wait_ms) if left_s is None or wait_ms < left_s * 1_000 else NEVER
 
 
 def _details(error: errors.ChenuError, cut: Cut) -> Iterator[Message]:

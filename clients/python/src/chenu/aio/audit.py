@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
-import grpc
-
-from chenu import errors
-from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.aio.connection import CALL_TIMEOUT_S, Connection, typed
+from chenu.aio.requests import made
 from chenu.api.governance.v1 import audit_service_pb2, audit_service_pb2_grpc
 
 WHOLE_LEDGER_TIMEOUT_S: Final = 3_600.0
@@ -19,7 +17,10 @@ class Audit:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = audit_service_pb2_grpc.AuditServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> audit_service_pb2_grpc.AuditServiceAsyncStub:
+        return self._connection.stub(audit_service_pb2_grpc.AuditServiceStub)
 
     async def list(
         self,
@@ -43,7 +44,7 @@ class Audit:
         self, entry_id: str, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> audit_service_pb2.LedgerEntry:
         """One entry."""
-        request = audit_service_pb2.GetEntryRequest(entry_id=entry_id)
+        request = made(audit_service_pb2.GetEntryRequest, entry_id=entry_id)
         answer = await self._connection.unary(self._stub.GetEntry, request, timeout_s)
         return answer.entry
 
@@ -57,11 +58,10 @@ class Audit:
     async def export(self, *, timeout_s: float = WHOLE_LEDGER_TIMEOUT_S) -> AsyncIterator[bytes]:
         """The whole ledger as JSON lines, in pieces; the file verifies offline."""
         request = audit_service_pb2.ExportEntriesRequest()
-        call = self._connection.open(self._stub.ExportEntries, request, timeout_s)
-        try:
-            async for answer in call:
-                yield answer.chunk
-        except grpc.aio.AioRpcError as error:
-            raise errors.from_call(error) from error
-        finally:
-            call.cancel()
+        with typed():
+            call = self._connection.open(self._stub.ExportEntries, request, timeout_s)
+            try:
+                async for answer in call:
+                    yield answer.chunk
+            finally:
+                call.cancel()

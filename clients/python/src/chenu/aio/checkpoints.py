@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.aio.requests import made
 from chenu.api.governance.v1 import (
     checkpoint_pb2,
     checkpoint_service_pb2,
@@ -18,13 +19,16 @@ class Checkpoints:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = checkpoint_service_pb2_grpc.CheckpointServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> checkpoint_service_pb2_grpc.CheckpointServiceAsyncStub:
+        return self._connection.stub(checkpoint_service_pb2_grpc.CheckpointServiceStub)
 
     async def get(
         self, checkpoint_id: str, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> checkpoint_pb2.Checkpoint:
         """One checkpoint."""
-        request = checkpoint_service_pb2.GetCheckpointRequest(checkpoint_id=checkpoint_id)
+        request = made(checkpoint_service_pb2.GetCheckpointRequest, checkpoint_id=checkpoint_id)
         answer = await self._connection.unary(self._stub.GetCheckpoint, request, timeout_s)
         return answer.checkpoint
 
@@ -36,11 +40,35 @@ class Checkpoints:
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> AsyncIterator[checkpoint_pb2.Checkpoint]:
         """The identity's checkpoints, newest first, page by page as they are read."""
-        request = checkpoint_service_pb2.ListCheckpointsRequest(states=states, page_size=page_size)
+        request = made(
+            checkpoint_service_pb2.ListCheckpointsRequest, states=states, page_size=page_size
+        )
         while True:
             page = await self._connection.unary(self._stub.ListCheckpoints, request, timeout_s)
             for checkpoint in page.checkpoints:
                 yield checkpoint
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def content(
+        self, checkpoint_id: str, *, page_bytes: int = 0, timeout_s: float = CALL_TIMEOUT_S
+    ) -> AsyncIterator[checkpoint_service_pb2.ContentPiece]:
+        """
+        All that an approval binds, in pieces, page by page as they are read.
+
+        A thing that does not fit in a page comes in several pieces, each at its `offset`; join
+        their bytes before you decode them. Only an approver and the query's requester may.
+        """
+        request = made(
+            checkpoint_service_pb2.GetCheckpointContentRequest,
+            checkpoint_id=checkpoint_id,
+            page_bytes=page_bytes,
+        )
+        while True:
+            page = await self._connection.unary(self._stub.GetCheckpointContent, request, timeout_s)
+            for piece in page.pieces:
+                yield piece
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
@@ -68,7 +96,8 @@ class Checkpoints:
         Pass the `decision_id` of the first try when you repeat it, and the digest that the person
         was shown.
         """
-        request = checkpoint_service_pb2.ResolveCheckpointRequest(
+        request = made(
+            checkpoint_service_pb2.ResolveCheckpointRequest,
             checkpoint_id=checkpoint_id,
             decision_id=decision_id or new_id(),
             decision=checkpoint_service_pb2.CHECKPOINT_DECISION_APPROVE,
@@ -87,7 +116,8 @@ class Checkpoints:
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> checkpoint_pb2.Checkpoint:
         """Say no, and why. Pass the `decision_id` of the first try when you repeat it."""
-        request = checkpoint_service_pb2.ResolveCheckpointRequest(
+        request = made(
+            checkpoint_service_pb2.ResolveCheckpointRequest,
             checkpoint_id=checkpoint_id,
             decision_id=decision_id or new_id(),
             decision=checkpoint_service_pb2.CHECKPOINT_DECISION_REJECT,
@@ -100,8 +130,10 @@ class Checkpoints:
         self, checkpoint_id: str, *, reason: str = "", timeout_s: float = CALL_TIMEOUT_S
     ) -> checkpoint_pb2.Checkpoint:
         """Withdraw a pending checkpoint and end its query."""
-        request = checkpoint_service_pb2.CancelCheckpointRequest(
-            checkpoint_id=checkpoint_id, reason=reason
+        request = made(
+            checkpoint_service_pb2.CancelCheckpointRequest,
+            checkpoint_id=checkpoint_id,
+            reason=reason,
         )
         answer = await self._connection.unary(self._stub.CancelCheckpoint, request, timeout_s)
         return answer.checkpoint

@@ -1,8 +1,9 @@
-"""The client: one channel, one token, one identity."""
+"""The client: one target, one token, one identity."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -10,8 +11,9 @@ import grpc
 
 from chenu.aio.audit import Audit
 from chenu.aio.budgets import Budgets
+from chenu.aio.channel import Options, connect
 from chenu.aio.checkpoints import Checkpoints
-from chenu.aio.connection import Connection, connect
+from chenu.aio.connection import Connection
 from chenu.aio.identity import Identity
 from chenu.aio.pipeline import Pipeline
 from chenu.aio.rate_limits import RateLimits
@@ -35,10 +37,11 @@ class Client:
         identity: str | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         insecure: bool = False,
-        options: tuple[tuple[str, str | int], ...] = (),
+        http_proxy: str | None = None,
+        options: Options = (),
     ) -> None:
         """
-        Connect on first use.
+        Connect on first use; no event loop need run yet.
 
         Args:
             target: `host:port`, or `unix:path`.
@@ -46,11 +49,23 @@ class Client:
             identity: The identity to act in; a token that holds only one needs none.
             credentials: TLS with other than the system's roots, or with a client certificate.
             insecure: Go without TLS to another machine. On loopback there is none anyway.
+            http_proxy: The URL of the proxy to another machine; empty for none. None: the one that
+                `grpc_proxy`, `https_proxy` or `http_proxy` name, unless `no_grpc_proxy` or
+                `no_proxy` except the target. Loopback is never reached through a proxy.
             options: Channel options of gRPC, over this SDK's own.
+
+        Raises:
+            InvalidSetting: The token or the identity cannot be sent in a header.
         """
-        give = (lambda: token) if isinstance(token, str) else token
-        channel = connect(target, credentials=credentials, insecure=insecure, options=options)
-        self._connection = Connection(channel, give, identity)
+        connecting = partial(
+            connect,
+            target,
+            credentials=credentials,
+            insecure=insecure,
+            http_proxy=http_proxy,
+            options=options,
+        )
+        self._connection = Connection(connecting, token, identity)
         self.pipeline = Pipeline(self._connection)
         self.router = Router(self._connection)
         self.checkpoints = Checkpoints(self._connection)
@@ -71,5 +86,5 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """End every call and the connection."""
-        await self._connection.channel.close()
+        """End every call and the connection; calls that follow raise `Closed`."""
+        await self._connection.close()

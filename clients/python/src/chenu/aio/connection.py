@@ -1,66 +1,101 @@
-"""One channel with its token and identity, and how a call on it is made and ended."""
+"""A channel per event loop, with its token and identity, and how a call is made and ended."""
 
 from __future__ import annotations
 
-import ipaddress
-import json
+import asyncio
 from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
 import grpc
-from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pb2 import MethodOptions
 
 from chenu import errors
-from chenu.api.governance.v1 import (
-    audit_service_pb2,
-    budget_service_pb2,
-    checkpoint_service_pb2,
-    identity_service_pb2,
-    rate_limit_service_pb2,
-)
-from chenu.api.pipeline.v1 import pipeline_service_pb2, router_service_pb2
+from chenu.headers import header_value
 
 CALL_TIMEOUT_S: Final = 30.0
 # gRPC reckons deadlines in 64 bits of nanoseconds: later than this, one has passed at once.
 TIMEOUT_MAX_S: Final = 100_000_000.0
-FILES: Final[tuple[FileDescriptor, ...]] = (
-    pipeline_service_pb2.DESCRIPTOR,
-    router_service_pb2.DESCRIPTOR,
-    checkpoint_service_pb2.DESCRIPTOR,
-    budget_service_pb2.DESCRIPTOR,
-    rate_limit_service_pb2.DESCRIPTOR,
-    identity_service_pb2.DESCRIPTOR,
-    audit_service_pb2.DESCRIPTOR,
-)
-RETRY_POLICY: Final = {
-    "maxAttempts": 4,
-    "initialBackoff": "0.1s",
-    "maxBackoff": "2s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+S = TypeVar("S")
 Metadata = tuple[tuple[str, str], ...]
 
 
+@dataclass
+class _Opened:
+    """The channel of one event loop, and the stubs on it."""
+
+    channel: grpc.aio.Channel
+    stubs: dict[object, Any] = field(default_factory=dict)
+
+
 class Connection:
-    """A channel and what every call on it carries."""
+    """
+    What every call goes over and carries.
+
+    A channel belongs to the loop in which it is made, so it is made at the first call, and again
+    in another loop: a client may be built where no loop runs, and outlive one.
+    """
 
     def __init__(
-        self, channel: grpc.aio.Channel, token: Callable[[], str] | None, identity: str | None
+        self,
+        connect: Callable[[], grpc.aio.Channel],
+        token: str | Callable[[], str] | None,
+        identity: str | None,
     ) -> None:
-        self.channel = channel
-        self._token = token
-        self._identity = identity
+        """
+        Check what was given; connect at the first call.
+
+        Raises:
+            InvalidSetting: The token or the identity cannot be sent.
+        """
+        self.has_answered = False
+        self._connect = connect
+        self._opened: dict[asyncio.AbstractEventLoop, _Opened] = {}
+        self._closed = False
+        asked = token is None or callable(token)
+        self._token = token if asked else header_value("token", token)
+        self._identity = None if identity is None else header_value("identity", identity)
 
     def metadata(self) -> Metadata:
-        """The token and the identity, as every call carries them."""
-        token = (("authorization", f"Bearer {self._token()}"),) if self._token else ()
+        """
+        The token and the identity, as every call carries them.
+
+        Raises:
+            InvalidSetting: What the token's function gave cannot be sent.
+        """
+        token = header_value("token", self._token()) if callable(self._token) else self._token
+        bearer = (("authorization", f"Bearer {token}"),) if token else ()
         identity = (("x-chenu-identity", self._identity),) if self._identity else ()
-        return (*token, *identity)
+        return (*bearer, *identity)
+
+    def stub(self, kind: Callable[[grpc.aio.Channel], S]) -> S:
+        """
+        A service's stub on the running loop's channel.
+
+        Raises:
+            Closed: The client was closed.
+        """
+        if self._closed:
+            raise errors.Closed("the client is closed; make a new one, or close it later")
+        loop = asyncio.get_running_loop()
+        opened = self._opened.get(loop)
+        if opened is None:
+            for ended in [one for one in self._opened if one.is_closed()]:
+                del self._opened[ended]  # nothing holds its channel any more: gRPC closes it
+            opened = self._opened[loop] = _Opened(self._connect())
+        stub: S = opened.stubs.get(kind) or opened.stubs.setdefault(kind, kind(opened.channel))
+        return stub
+
+    async def close(self) -> None:
+        """End every call of this loop, and the connections; calls that follow are refused."""
+        self._closed = True
+        opened = self._opened.pop(asyncio.get_running_loop(), None)
+        self._opened.clear()
+        if opened is not None:
+            await opened.channel.close()
 
     async def unary(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, timeout_s: float
@@ -71,73 +106,42 @@ class Connection:
         Raises:
             ChenuError: The call was refused or failed.
         """
-        timeout_s = min(timeout_s, TIMEOUT_MAX_S)
-        call = method(request, timeout=timeout_s, metadata=self.metadata())
-        try:
-            return await call
-        except grpc.aio.AioRpcError as error:
-            raise errors.from_call(error) from error
-        finally:
-            call.cancel()  # an abandoned call would go on: grpc never collects it
+        with typed():
+            metadata, timeout_s = self.metadata(), min(TIMEOUT_MAX_S, timeout_s)
+            call = method(request, timeout=timeout_s, metadata=metadata)
+            try:
+                answer = await call
+            finally:
+                call.cancel()  # an abandoned call would go on: grpc never collects it
+        self.has_answered = True
+        return answer
 
     def open(
         self, method: grpc.aio.UnaryStreamMultiCallable[Q, A], request: Q, timeout_s: float
     ) -> grpc.aio.UnaryStreamCall[Q, A]:
-        """A started stream. Whoever reads it cancels it in a `finally`."""
-        timeout_s = min(timeout_s, TIMEOUT_MAX_S)
+        """A started stream. Whoever reads it does so in `typed`, and cancels it in a `finally`."""
+        timeout_s = min(TIMEOUT_MAX_S, timeout_s)
         return method(request, timeout=timeout_s, metadata=self.metadata())
 
 
-def connect(
-    target: str,
-    *,
-    credentials: grpc.ChannelCredentials | None,
-    insecure: bool,
-    options: tuple[tuple[str, str | int], ...],
-) -> grpc.aio.Channel:
-    """A channel with TLS, or without it on loopback and where the caller says so."""
-    chosen = (*OPTIONS, *options)
-    if credentials is None and (insecure or is_loopback(target)):
-        return grpc.aio.insecure_channel(target, options=chosen)
-    return grpc.aio.secure_channel(
-        target, credentials or grpc.ssl_channel_credentials(), options=chosen
-    )
+@contextmanager
+def typed() -> Iterator[None]:
+    """
+    Whatever ends a call, as a `ChenuError`.
 
-
-def is_loopback(target: str) -> bool:
-    """Whether what is sent to `target` stays on this machine, so that a token needs no TLS."""
-    if target.startswith("unix:"):
-        return True
-    host = target.rpartition("://")[2].lstrip("/").rpartition(":")[0].strip("[]")
+    gRPC cancels the calls of a channel that is closed, and whoever waits for one then sees a
+    CancelledError although nobody cancelled its task; such a one would end a task group silently.
+    """
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _service_config() -> str:
-    """Retries of the unary rpcs that the contract marks as idempotent, and of no others."""
-    return json.dumps(
-        {"methodConfig": [{"name": list(_idempotent_methods()), "retryPolicy": RETRY_POLICY}]}
-    )
-
-
-def _idempotent_methods() -> Iterator[dict[str, str]]:
-    for file in FILES:
-        for service in file.services_by_name.values():
-            for method in service.methods:
-                level = method.GetOptions().idempotency_level
-                if level != MethodOptions.IDEMPOTENCY_UNKNOWN and not method.server_streaming:
-                    yield {"service": service.full_name, "method": method.name}
-
-
-OPTIONS: Final[tuple[tuple[str, str | int], ...]] = (
-    ("grpc.service_config", _service_config()),
-    # A server's default is to drop clients that ping an idle connection more than every 5 minutes.
-    ("grpc.keepalive_time_ms", 310_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    # A query without a reader is cancelled after 2 s, so a cut connection comes back fast.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
-)
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise errors.from_call(error) from error
+    except grpc.aio.UsageError as error:
+        raise errors.Closed("the client was closed") from error
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise errors.Closed(
+            "the client was closed, or the log detached, during the call"
+        ) from cancelled

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.aio.requests import made
 from chenu.api.governance.v1 import identity_service_pb2, identity_service_pb2_grpc
 
 
@@ -13,7 +14,10 @@ class Identity:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = identity_service_pb2_grpc.IdentityServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> identity_service_pb2_grpc.IdentityServiceAsyncStub:
+        return self._connection.stub(identity_service_pb2_grpc.IdentityServiceStub)
 
     async def who_am_i(
         self, *, timeout_s: float = CALL_TIMEOUT_S
@@ -26,7 +30,7 @@ class Identity:
         self, *, page_size: int = 0, timeout_s: float = CALL_TIMEOUT_S
     ) -> AsyncIterator[identity_service_pb2.Violation]:
         """Boundary violations, newest first, page by page as they are read; for an `auditor`."""
-        request = identity_service_pb2.ListViolationsRequest(page_size=page_size)
+        request = made(identity_service_pb2.ListViolationsRequest, page_size=page_size)
         while True:
             page = await self._connection.unary(self._stub.ListViolations, request, timeout_s)
             for violation in page.violations:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
+from chenu import errors
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.aio.patience import Patience, is_cut
+from chenu.aio.requests import made
 from chenu.aio.stream import Attach, Attached, Log
 from chenu.api.pipeline.v1 import (
     event_pb2,
@@ -26,20 +30,36 @@ class Pipeline:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = pipeline_service_pb2_grpc.PipelineServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> pipeline_service_pb2_grpc.PipelineServiceAsyncStub:
+        return self._connection.stub(pipeline_service_pb2_grpc.PipelineServiceStub)
 
     async def query(
         self,
         query: str | pipeline_service_pb2.QueryRequest,
         *,
         timeout_s: float = QUERY_TIMEOUT_S,
+        give_up_s: float = GIVE_UP_S,
     ) -> pipeline_service_pb2.QueryResponse:
         """
         Run a query and return its whole answer.
 
-        It is given a `request_id` if it has none, so that a repeated call is the same query.
+        It is given a `request_id` if it has none, so that a repeated call is the same query. The
+        call is repeated when the connection is lost, or decisions cannot be recorded.
         """
-        return await self._connection.unary(self._stub.Query, _request(query), timeout_s)
+        request, end_s = _request(query), time.monotonic() + timeout_s
+        has_heard = self._connection.has_answered
+        patience = Patience(give_up_s, end_s, has_heard=has_heard)
+        while True:
+            left_s = max(0.001, end_s - time.monotonic())
+            try:
+                return await self._connection.unary(self._stub.Query, request, left_s)
+            except errors.ChenuError as error:
+                if not (is_cut(error) or isinstance(error, errors.Unavailable)):
+                    raise
+                lost = error
+            await patience.wait(lost)
 
     def run(
         self,
@@ -53,7 +73,7 @@ class Pipeline:
 
         `timeout_s` is the query's deadline; `give_up_s` is how long a lost connection is sought.
         """
-        request = pipeline_service_pb2.RunRequest(query=_request(query))
+        request = made(pipeline_service_pb2.RunRequest, query=_request(query))
         return Log(
             request_id=request.query.request_id,
             first=lambda _, left_s: self._connection.open(self._stub.Run, request, left_s),
@@ -95,13 +115,15 @@ class Pipeline:
         """Run an approved query (`Continue`) and read its log from a cursor."""
 
         def first(cursor: event_pb2.Cursor, left_s: float) -> Attached:
-            request = pipeline_service_pb2.ContinueRequest(request_id=request_id, after=cursor)
+            request = made(
+                pipeline_service_pb2.ContinueRequest, request_id=request_id, after=cursor
+            )
             return self._connection.open(self._stub.Continue, request, left_s)
 
         return Log(
             request_id=request_id,
             first=first,
-            again=self._watch(request_id),
+            again=first,  # if a lost `Continue` has not brought the query to run, nothing else will
             after=after,
             timeout_s=timeout_s,
             raises_outcome=True,
@@ -112,7 +134,7 @@ class Pipeline:
         self, request_id: str, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> pipeline_service_pb2.GetQueryResponse:
         """One query, with its answer once it completed."""
-        request = pipeline_service_pb2.GetQueryRequest(request_id=request_id)
+        request = made(pipeline_service_pb2.GetQueryRequest, request_id=request_id)
         return await self._connection.unary(self._stub.GetQuery, request, timeout_s)
 
     async def list(
@@ -123,7 +145,7 @@ class Pipeline:
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> AsyncIterator[message_pb2.Query]:
         """The identity's queries, newest first, page by page as they are read."""
-        request = pipeline_service_pb2.ListQueriesRequest(states=states, page_size=page_size)
+        request = made(pipeline_service_pb2.ListQueriesRequest, states=states, page_size=page_size)
         while True:
             page = await self._connection.unary(self._stub.ListQueries, request, timeout_s)
             for query in page.queries:
@@ -136,7 +158,9 @@ class Pipeline:
         self, request_id: str, *, reason: str = "", timeout_s: float = CALL_TIMEOUT_S
     ) -> message_pb2.Query:
         """End a query at once; a query that has ended stays as it is."""
-        request = pipeline_service_pb2.CancelQueryRequest(request_id=request_id, reason=reason)
+        request = made(
+            pipeline_service_pb2.CancelQueryRequest, request_id=request_id, reason=reason
+        )
         answer = await self._connection.unary(self._stub.CancelQuery, request, timeout_s)
         return answer.query
 
@@ -150,7 +174,7 @@ class Pipeline:
 
     def _watch(self, request_id: str) -> Attach:
         def attach(cursor: event_pb2.Cursor, left_s: float) -> Attached:
-            request = pipeline_service_pb2.WatchRequest(request_id=request_id, after=cursor)
+            request = made(pipeline_service_pb2.WatchRequest, request_id=request_id, after=cursor)
             timeout_s = min(left_s, WATCH_CALL_TIMEOUT_S)
             return self._connection.open(self._stub.Watch, request, timeout_s)
 
@@ -160,10 +184,10 @@ class Pipeline:
 def _request(
     query: str | pipeline_service_pb2.QueryRequest,
 ) -> pipeline_service_pb2.QueryRequest:
-    request = pipeline_service_pb2.QueryRequest()
     if isinstance(query, str):
-        request.text = query
+        request = made(pipeline_service_pb2.QueryRequest, text=query)
     else:
+        request = pipeline_service_pb2.QueryRequest()
         request.CopyFrom(query)
     if not request.request_id and not request.validate_only:
         request.request_id = new_id()

@@ -11,7 +11,10 @@ class RateLimits:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = rate_limit_service_pb2_grpc.RateLimitServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> rate_limit_service_pb2_grpc.RateLimitServiceAsyncStub:
+        return self._connection.stub(rate_limit_service_pb2_grpc.RateLimitServiceStub)
 
     async def get(
         self, *, timeout_s: float = CALL_TIMEOUT_S

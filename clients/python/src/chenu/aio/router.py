@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.aio.requests import made
 from chenu.api.pipeline.v1 import router_service_pb2, router_service_pb2_grpc, routing_pb2
 
 
@@ -11,7 +12,10 @@ class Router:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._stub = router_service_pb2_grpc.RouterServiceStub(connection.channel)
+
+    @property
+    def _stub(self) -> router_service_pb2_grpc.RouterServiceAsyncStub:
+        return self._connection.stub(router_service_pb2_grpc.RouterServiceStub)
 
     async def route(
         self, request: router_service_pb2.RouteRequest, *, timeout_s: float = CALL_TIMEOUT_S
@@ -32,6 +36,6 @@ class Router:
         self, name: str, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> router_service_pb2.Provider:
         """One provider with its models."""
-        request = router_service_pb2.GetProviderRequest(name=name)
+        request = made(router_service_pb2.GetProviderRequest, name=name)
         answer = await self._connection.unary(self._stub.GetProvider, request, timeout_s)
         return answer.provider

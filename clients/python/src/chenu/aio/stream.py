@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import grpc
 
 from chenu import errors
+from chenu.aio.connection import typed
+from chenu.aio.patience import Patience, is_cut
 from chenu.api.pipeline.v1 import event_pb2
 from chenu.log import LogGap, LogReader
-
-FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 2.0
-UNREAD_GIVE_UP_S: Final = 2.0
-CUT: Final = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.INTERNAL,  # the stream was reset
-        grpc.StatusCode.UNKNOWN,  # the stream was removed
-        grpc.StatusCode.CANCELLED,  # the server's transport shed the call
-        grpc.StatusCode.DATA_LOSS,  # something is missing between the cursor and the next event
-    }
-)
 
 Attached = grpc.aio.UnaryStreamCall[Any, Any]  # its answers have an `event`
 Attach = Callable[[event_pb2.Cursor, float], Attached]
@@ -43,8 +29,8 @@ class Log:
                 ...
         print(log.text)
 
-    When the connection is cut it attaches again at its cursor. Iterating ends by raising the
-    query's outcome unless it completed; the log of `watch` just ends.
+    When the connection is cut it attaches again. Iterating ends by raising the query's outcome
+    unless it completed; the log of `watch` just ends.
     """
 
     def __init__(
@@ -58,14 +44,23 @@ class Log:
         raises_outcome: bool,
         give_up_s: float,
     ) -> None:
+        """
+        Attach when it is iterated.
+
+        `first` is how the query is brought, and ends with the outcome as its status. `again` takes
+        up at a cursor what is known to be recorded.
+        """
         self.request_id = request_id
         self._reader = LogReader(_copy(after))
+        self._start = self._reader.cursor.sequence
         self._first, self._again = first, again
         self._end_s = time.monotonic() + timeout_s
         self._raises_outcome = raises_outcome
-        self._patience = Patience(give_up_s)
+        self._patience = Patience(give_up_s, self._end_s)
         self._call: Attached | None = None
         self._watched = False
+        self._queued = False
+        self._brings = raises_outcome
 
     @property
     def cursor(self) -> event_pb2.Cursor:
@@ -118,30 +113,40 @@ class Log:
             raise outcome
 
     async def _attached(self) -> AsyncGenerator[event_pb2.Event]:
-        follows = self._patience.has_read
-        attach = self._again if follows else self._first
+        # What is live only, such as a place in a queue, is not recorded: a server that never heard
+        # of the query takes its id for another identity's. Only `first` may bring it then.
+        recorded = self._reader.cursor.sequence > self._start
+        attach = self._again if recorded else self._first
+        self._brings = self._raises_outcome and attach is self._first
         left_s = self._end_s - time.monotonic()
-        self._call = call = attach(self.cursor, max(0.001, left_s))
-        try:
-            async for answer in call:
-                event = self._reader.read(answer.event)
-                if event is not None:
+        with typed():
+            self._call = call = attach(self.cursor, max(0.001, left_s))
+            try:
+                async for answer in call:
                     self._patience.renew()
-                    yield event
-                if follows and self._over():
-                    return
-            # A watch ends well behind the final event only, also one that began there.
-            self._watched = not self._raises_outcome
-        except grpc.aio.AioRpcError as error:
-            raise errors.from_call(error) from error
+                    event = self._read(answer.event)
+                    if event is not None:
+                        yield event
+                    if not self._brings and self._over():
+                        return
+                # A watch ends well behind the final event only, also one that began there.
+                self._watched = not self._raises_outcome
+            finally:
+                call.cancel()  # an abandoned call would go on: grpc never collects it
+
+    def _read(self, event: event_pb2.Event) -> event_pb2.Event | None:
+        self._queued |= event.type == event_pb2.EVENT_TYPE_RATE_LIMIT_QUEUED
+        try:
+            return self._reader.read(event)
         except LogGap as gap:
             raise errors.ConnectionLost(grpc.StatusCode.DATA_LOSS, str(gap)) from gap
-        finally:
-            call.cancel()  # an abandoned call would go on: grpc never collects it
 
     def _over(self) -> bool:
-        waits = self._raises_outcome and self._reader.blocked
-        return waits or self._watched or self._reader.final is not None
+        return self._blocked() or self._watched or self._reader.final is not None
+
+    def _blocked(self) -> bool:
+        """Whether it waits for a person; the log of what was approved shows a wait that is over."""
+        return self._raises_outcome and self._first is not self._again and self._reader.blocked
 
     def _outcome(self) -> errors.ChenuError | None:
         if not self._raises_outcome:
@@ -155,42 +160,13 @@ class Log:
 
     def _may_attach_again(self, error: errors.ChenuError) -> bool:
         if isinstance(error, errors.ConnectionLost):
-            late = error.code == grpc.StatusCode.DEADLINE_EXCEEDED
-            return error.code in CUT or (late and time.monotonic() < self._end_s)
-        if isinstance(error, errors.RateRefused):
-            return self._patience.has_read  # before that it is the answer to the query
+            if error.code == grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() < self._end_s:
+                self._patience.renew()  # it was this call's time, and the connection held
+                return True
+            return self._over() or is_cut(error)
+        if isinstance(error, errors.RateRefused):  # unless it had its place, that is the answer
+            return self._queued or (self._patience.has_heard and not self._brings)
         return isinstance(error, errors.Unavailable | errors.SlowConsumer)
-
-
-class Patience:
-    """How often and how long to attach again without reading anything new."""
-
-    def __init__(self, give_up_s: float) -> None:
-        self.has_read = False
-        self._longest_s = give_up_s
-        self._since_s = math.inf
-        self._pause_s = 0.0
-
-    def renew(self) -> None:
-        """Something new was read."""
-        self.has_read = True
-        self._since_s, self._pause_s = math.inf, 0.0
-
-    async def wait(self, lost: errors.ChenuError) -> None:
-        """
-        Wait before the next try: not at all at first, then longer each time.
-
-        Raises:
-            ChenuError: `lost`, when there were tries enough.
-        """
-        now_s = time.monotonic()
-        self._since_s = min(self._since_s, now_s)
-        give_up_s = self._longest_s if self.has_read else min(self._longest_s, UNREAD_GIVE_UP_S)
-        if now_s - self._since_s >= give_up_s:
-            raise lost
-        told_s = lost.retry_after.total_seconds() if lost.retry_after else 0.0
-        await asyncio.sleep(max(told_s, self._pause_s * random.uniform(0.8, 1.2)))
-        self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
 
 
 def _copy(cursor: event_pb2.Cursor | None) -> event_pb2.Cursor:

@@ -34,7 +34,7 @@ class ErrorMapping:
                 log.exception("unexpected_error", method=method.name)
                 refusal = InternalError()
             _log_if_not_logged(refusal)
-            return await context.abort_with_status(to_status(refusal))
+            return await context.abort_with_status(to_status(refusal, context.time_remaining()))
 
         return mapped
 

@@ -254,7 +254,10 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 
     "Retry:" says what a caller may do by itself: `no` (the same call is refused again), `yes`
     (safe with the same request_id), `at` (the status carries a google.rpc.RetryInfo; the same call
-    succeeds after that delay if nobody came in between).
+    succeeds after that delay if nobody came in between). The trailer `grpc-retry-pushback-ms` says
+    it to a client's retry policy, which knows statuses only (gRFC A6): -1 for `no`, nothing for
+    `yes`, for `at` the delay in whole milliseconds, rounded up, or -1 where it outlasts the call's
+    deadline.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
