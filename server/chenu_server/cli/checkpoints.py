@@ -12,7 +12,7 @@ import typer
 
 from chenu_server.cli import parse
 from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.output import fields, note, usd, when
+from chenu_server.cli.output import fields, note, usd, when, who
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.remote import Session, remote
 
@@ -150,7 +150,7 @@ def _row(checkpoint: checkpoint_pb2.Checkpoint) -> tuple[str, ...]:
         state,
         types,
         when(checkpoint.expire_time),
-        checkpoint.requested_by.id,
+        who(checkpoint.requested_by),
         usd(checkpoint.max_cost_nanousd),
         " ".join(checkpoint.question_en.split()),
     )
@@ -169,10 +169,10 @@ def _fields(checkpoint: checkpoint_pb2.Checkpoint) -> list[tuple[str, str]]:
         ("target", f"{checkpoint.target.kind} {checkpoint.target.id}".strip()),
         ("model", f"{checkpoint.provider} {checkpoint.model}".strip()),
         ("costs at most", usd(checkpoint.max_cost_nanousd)),
-        ("asked by", checkpoint.requested_by.id),
+        ("asked by", who(checkpoint.requested_by)),
         ("expires", when(checkpoint.expire_time)),
         ("use before", when(checkpoint.use_before)),
-        ("decided by", checkpoint.resolved_by.id),
+        ("decided by", who(checkpoint.resolved_by)),
         ("reason", checkpoint.reason),
         ("digest", checkpoint.action_digest.hex()),
     ]

@@ -94,7 +94,7 @@ def listed(gateway: Gateway) -> None:
         (
             ("checkpoints", "list"),
             "checkpoint\tstate\ttypes\texpires\tasked by\tcosts at most\tquestion\n"
-            "c-1\tpending\tdestructive_action\t2026-11-21T12:00:00Z\tana\t2.50 USD"
+            "c-1\tpending\tdestructive_action\t2026-11-21T12:00:00Z\tuser:ana\t2.50 USD"
             "\tDelete all archived items?\n",
         ),
         (
@@ -325,7 +325,7 @@ def test_entries_are_listed_and_filtered(gateway: Gateway, chenu: Shell) -> None
     result = chenu("audit", "list", *options.split(), *times.split())
 
     assert result.stdout.endswith(
-        "7\t2026-11-21T12:00:00Z\tdeny\texecute\tana\tquery q-1\tPOLICY_DENIED\n"
+        "7\t2026-11-21T12:00:00Z\tdeny\texecute\tuser:ana\tquery q-1\tPOLICY_DENIED\n"
     )
     assert (
         audit_service_pb2.ListEntriesRequest(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from chenu.api.annotations.v1 import access_pb2
-from chenu.api.governance.v1 import action_pb2, checkpoint_pb2, principal_pb2
+from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
 from chenu_server.caller import Caller
 from chenu_server.errors import InvalidField
@@ -16,6 +15,7 @@ from chenu_server.governance.checkpoints.model import (
     Decision,
     Resolution,
 )
+from chenu_server.infra.rpc.principals import principal_of, spelt_principal
 from chenu_server.infra.rpc.times import timestamp_of
 
 ID_MAX: Final = 256
@@ -97,12 +97,12 @@ def checkpoint_of(checkpoint: Checkpoint) -> checkpoint_pb2.Checkpoint:
         question_en=checkpoint.question_en,
         question_fr=checkpoint.question_fr,
         options=_OPTIONS,
-        requested_by=_principal(checkpoint.requested_by_type.value, checkpoint.requested_by),
+        requested_by=principal_of(checkpoint.requester),
         create_time=timestamp_of(checkpoint.created_us),
         expire_time=timestamp_of(checkpoint.expires_us),
         resolve_time=timestamp_of(checkpoint.resolved_us),
         use_before=timestamp_of(checkpoint.use_before_us),
-        resolved_by=_resolver(checkpoint.resolved_by),
+        resolved_by=spelt_principal(checkpoint.resolved_by),
         decision_id=checkpoint.decision_id,
         reason=checkpoint.reason,
         max_cost_nanousd=checkpoint.max_cost_nanousd,
@@ -110,13 +110,3 @@ def checkpoint_of(checkpoint: Checkpoint) -> checkpoint_pb2.Checkpoint:
         model=checkpoint.model,
         text_preview=checkpoint.preview,
     )
-
-
-def _principal(kind: str, name: str) -> principal_pb2.Principal:
-    type_ = access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{kind.upper()}")
-    return principal_pb2.Principal(type=type_, id=name)
-
-
-def _resolver(text: str) -> principal_pb2.Principal | None:
-    kind, _, name = text.partition(":")
-    return _principal(kind, name) if kind else None

@@ -81,6 +81,11 @@ class Checkpoint:
         return (self.identity_id, self.checkpoint_id)
 
     @property
+    def requester(self) -> Principal:
+        """Who asked the query."""
+        return Principal(type=self.requested_by_type, id=self.requested_by)
+
+    @property
     def is_open(self) -> bool:
         """Whether the query still waits: nobody has decided, or the approval is not used yet."""
         approved = self.state is CheckpointState.APPROVED and self.consumed_us == 0

@@ -106,16 +106,19 @@ class CheckpointService:
             CheckpointAlreadyResolved: It was resolved before, or its approval is used.
         """
         checkpoint = await self.get(caller, checkpoint_id)
-        asked_it = (checkpoint.requested_by_type, checkpoint.requested_by)
-        requester = (caller.principal.type, caller.principal.id) == asked_it
-        if not requester and Role.APPROVER not in caller.roles:
-            raise RoleRequired(Role.APPROVER.value)
+        _check_concerned(caller, checkpoint)
         if checkpoint.is_open:  # else the query runs, or is over: not this call's to end
             await self._queries.cancel(caller, checkpoint.request_id, reason)
         after = await self.get(caller, checkpoint_id)
         if after.state is not CheckpointState.CANCELLED:
             _raise_lost(after)
         return after
+
+
+def _check_concerned(caller: Caller, checkpoint: Checkpoint) -> None:
+    """What a checkpoint is about is for whoever asked the query, and for approvers."""
+    if caller.principal != checkpoint.requester and Role.APPROVER not in caller.roles:
+        raise RoleRequired(Role.APPROVER.value)
 
 
 def _raise_lost(checkpoint: Checkpoint) -> NoReturn:
