@@ -92,6 +92,45 @@ class Checkpoint:
         return approved or self.state is CheckpointState.PENDING
 
 
+class ContentKind(enum.StrEnum):
+    """What a piece of what an approval binds is. Frozen."""
+
+    TEXT = "text"
+    CONTEXT_ITEM = "context_item"
+    SYSTEM = "system"
+    FACTS = "facts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """One thing that an action digest binds, whole."""
+
+    kind: ContentKind
+    id: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of a thing's bytes."""
+
+    thing: Bound
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of content begins: in which thing, at which byte."""
+
+    thing: int
+    offset: int
+
+
+START: Final = Place(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Expiries:
     """How long a checkpoint of each type may wait; the shortest of its types holds."""

@@ -13,7 +13,9 @@ from chenu_server.errors import (
     InvalidField,
     RoleRequired,
 )
+from chenu_server.governance.checkpoints.decide import concerns
 from chenu_server.governance.checkpoints.model import (
+    Bound,
     Checkpoint,
     CheckpointState,
     Decision,
@@ -25,6 +27,7 @@ from chenu_server.governance.checkpoints.model import (
 )
 from chenu_server.governance.checkpoints.ports import (
     Boundary,
+    BoundContent,
     CheckpointFilter,
     CheckpointStore,
     Resolver,
@@ -40,11 +43,13 @@ class CheckpointService:
         store: CheckpointStore,
         resolver: Resolver,
         queries: WaitingQueries,
+        content: BoundContent,
         boundary: Boundary,
     ) -> None:
         self._store = store
         self._resolver = resolver
         self._queries = queries
+        self._content = content
         self._boundary = boundary
 
     async def get(self, caller: Caller, checkpoint_id: str) -> Checkpoint:
@@ -59,6 +64,18 @@ class CheckpointService:
             await self._boundary.refuse(caller, kind="checkpoint", id=checkpoint_id)
         assert checkpoint is not None
         return checkpoint
+
+    async def content(self, caller: Caller, checkpoint_id: str) -> Sequence[Bound]:
+        """
+        All that an approval of it binds; nothing once that is no longer stored.
+
+        Raises:
+            RoleRequired: The caller neither asked the query nor is an approver.
+            BoundaryViolation: The checkpoint is not in the caller's identity.
+        """
+        checkpoint = await self.get(caller, checkpoint_id)
+        _check_concerned(caller, checkpoint)
+        return await self._content.of(checkpoint)
 
     async def page(self, caller: Caller, wanted: CheckpointFilter) -> Sequence[Checkpoint]:
         """Checkpoints of the caller's identity, newest first."""
@@ -116,8 +133,7 @@ class CheckpointService:
 
 
 def _check_concerned(caller: Caller, checkpoint: Checkpoint) -> None:
-    """What a checkpoint is about is for whoever asked the query, and for approvers."""
-    if caller.principal != checkpoint.requester and Role.APPROVER not in caller.roles:
+    if not concerns(caller, checkpoint):
         raise RoleRequired(Role.APPROVER.value)
 
 

@@ -45,6 +45,26 @@ class Checkpoints:
                 return
             request.page_token = page.next_page_token
 
+    async def content(
+        self, checkpoint_id: str, *, page_bytes: int = 0, timeout_s: float = CALL_TIMEOUT_S
+    ) -> AsyncIterator[checkpoint_service_pb2.ContentPiece]:
+        """
+        All that an approval binds, in pieces, page by page as they are read.
+
+        A thing that does not fit in a page comes in several pieces, each at its `offset`; join
+        their bytes before you decode them. Only an approver and the query's requester may.
+        """
+        request = checkpoint_service_pb2.GetCheckpointContentRequest(
+            checkpoint_id=checkpoint_id, page_bytes=page_bytes
+        )
+        while True:
+            page = await self._connection.unary(self._stub.GetCheckpointContent, request, timeout_s)
+            for piece in page.pieces:
+                yield piece
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
     async def pending(self, *, timeout_s: float = CALL_TIMEOUT_S) -> int:
         """How many of the identity's checkpoints wait for a person."""
         request = checkpoint_service_pb2.CountPendingCheckpointsRequest()
