@@ -237,8 +237,8 @@ class RoutingRequest(_message.Message):
     """
     preferred_model: _builtins.str
     """preferred_model is tried first where the constraints leave it; at most 128 characters. A name
-    that the catalogue does not know is refused with NOT_FOUND; agent_role `nova` with another model
-    than hers with NO_ROUTE, under any strategy.
+    that the catalogue does not know is refused with NOT_FOUND; agent_role `nova` with another
+    model than hers with NO_ROUTE, under any strategy.
     """
     @_builtins.property
     def required_capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
