@@ -13,6 +13,7 @@ from chenu.api.governance.v1 import audit_service_pb2 as ab
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import event_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server.pipeline.model import CONTEXT_ITEMS_MAX
 from tests.harness import Stage, only, staged
 from tests.security.attacks import ATTACKS
 from tests.service.asking import approval, blocked
@@ -63,6 +64,25 @@ async def test_a_checkpoint_shows_every_attack_as_it_was_asked(stored: Stage) ->
 
         assert (text, attack) == (found.text_preview, found.action)
         assert ("thread", attack) == (found.target.kind, found.target.id)
+
+
+async def test_an_approver_reads_every_attack_as_it_was_given(stored: Stage) -> None:
+    """As a context item's content, kind and id: byte for byte, each in its own piece."""
+    client, person = stored.client(), stored.person()
+    given = [(f"k{attack}"[:64], attack[:256], attack) for attack in ATTACKS]
+    for start in range(0, len(given), CONTEXT_ITEMS_MAX):
+        part = given[start : start + CONTEXT_ITEMS_MAX]
+        items = [pb.ContextItem(kind=kind, id=id_, content=text) for kind, id_, text in part]
+        failure = await blocked(client, context_items=items)
+        request = cb.GetCheckpointContentRequest(checkpoint_id=failure.metadata["checkpoint_id"])
+
+        answer = await person.call(person.checkpoints.GetCheckpointContent, request)
+
+        shown = [it for it in answer.pieces if it.kind == cb.CONTENT_KIND_CONTEXT_ITEM]
+        assert "" == answer.next_page_token
+        assert [(f"{kind}/{id_}", text.encode()) for kind, id_, text in part] == [
+            (piece.id, piece.data) for piece in shown
+        ]
 
 
 @pytest.mark.parametrize(

@@ -252,13 +252,13 @@ async def test_who_am_i_says_what_the_token_says(shared: Stage) -> None:
         {"acme": [Role.MEMBER], "ours": [Role.AUDITOR, Role.MEMBER]},
         type=PrincipalType.AGENT,
         name="scout",
-        acting_for=("ann",),
+        acting_for=("user:ann",),
     )
     caller = shared.with_token(token, (HEADER, "ours"))
 
     shown = await caller.call(caller.identity.WhoAmI, identity.WhoAmIRequest())
 
-    assert ("scout", ["ann"], "ours") == (
+    assert ("scout", ["user:ann"], "ours") == (
         shown.principal.id,
         list(shown.acting_for),
         shown.identity_id,

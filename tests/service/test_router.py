@@ -112,12 +112,95 @@ async def test_a_role_prefers_its_provider(shared: Stage, role: str, provider: s
 
 
 async def test_nova_has_claude_alone(shared: Stage) -> None:
-    """Every other model is excluded as locked, whatever is preferred."""
-    decision = await decide(shared, agent_role="nova", preferred_provider="openai")
+    """Every other model is excluded as locked."""
+    decision = await decide(shared, agent_role="nova")
 
-    reasons = {each.reason for each in decision.exclusions if each.provider != "anthropic"}
-    assert {"anthropic"} == {each.provider for each in decision.candidates}
+    reasons = {each.reason for each in decision.exclusions}
+    assert ["anthropic"] == [each.provider for each in decision.candidates]
     assert {routing_pb2.EXCLUSION_REASON_NOVA_LOCKED} == reasons
+
+
+NOVAS_OWN = [
+    {},
+    {"preferred_provider": "anthropic"},
+    {"preferred_model": "nova"},
+    {"preferred_model": "claude-sonnet-5-5", "preferred_provider": "anthropic"},
+    {"allowed_providers": ["anthropic"], "forbidden_providers": ["openai"]},
+]
+ANOTHERS = [
+    {"preferred_model": "openai/gpt-oss-120b"},
+    {"preferred_model": "openai/gpt-oss-120b", "preferred_provider": "groq"},
+    {"preferred_model": "claude-haiku-5-5"},
+    {"preferred_model": "claude-opus-5-5", "preferred_provider": "anthropic"},
+    {"preferred_provider": "openai"},
+    {"allowed_providers": ["openai"]},
+    {"forbidden_providers": ["anthropic"]},
+]
+in_every_strategy = pytest.mark.parametrize("strategy", routing_pb2.Strategy.values())
+in_every_spelling = pytest.mark.parametrize("role", ["nova", "NOVA", " Nova "])
+
+
+@in_every_strategy
+@in_every_spelling
+@pytest.mark.parametrize("fields", ANOTHERS, ids=str)
+async def test_nova_asked_for_another_has_no_route(
+    shared: Stage, fields: dict[str, object], role: str, strategy: int
+) -> None:
+    """She is neither replaced nor answers instead; `Route` and a query say the same, and why."""
+    client, before = shared.client(), shared.upstream.arrivals_total
+    routing = routing_pb2.RoutingRequest(strategy=strategy, **fields)  # type: ignore[arg-type] # as in `decide`
+
+    decision = await decide(shared, agent_role=role, strategy=strategy, **fields)
+    failure = await client.fail(
+        client.pipeline.Query, pb.QueryRequest(text="Hello", agent_role=role, routing=routing)
+    )
+
+    own = {each.reason for each in decision.exclusions if each.model == "claude-sonnet-5-5"}
+    told = [each for each in failure.metadata["exclusions"].split(",") if "claude-sonnet" in each]
+    assert ([], []) == (list(decision.chain), list(decision.candidates))
+    assert own <= {
+        routing_pb2.EXCLUSION_REASON_NOT_PREFERRED_MODEL,
+        routing_pb2.EXCLUSION_REASON_PROVIDER_NOT_ALLOWED,
+        routing_pb2.EXCLUSION_REASON_PROVIDER_FORBIDDEN,
+    }
+    assert (1, "NO_ROUTE") == (len(own), failure.reason)
+    assert 1 == len(told)
+    assert before == shared.upstream.arrivals_total
+
+
+@in_every_strategy
+@pytest.mark.parametrize("fields", NOVAS_OWN, ids=str)
+async def test_novas_own_model_may_be_asked_for(
+    shared: Stage, fields: dict[str, object], strategy: int
+) -> None:
+    """By its name, by its alias, by its provider, or not at all."""
+    decision = await decide(shared, agent_role="nova", strategy=strategy, **fields)
+
+    assert [("anthropic", "claude-sonnet-5-5")] == [
+        (each.provider, each.model) for each in decision.chain
+    ]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"preferred_model": "gpt-of-nobody"},
+        {"preferred_provider": "OpenAI"},
+        {"preferred_model": "nova", "preferred_provider": "openai"},
+    ],
+    ids=str,
+)
+async def test_nova_asked_for_what_nobody_has_is_told_so(
+    shared: Stage, fields: dict[str, object]
+) -> None:
+    """A misspelt wish is an error for her as for everybody."""
+    client = shared.client()
+    routing = routing_pb2.RoutingRequest(**fields)  # type: ignore[arg-type] # as in `decide`
+    request = rb.RouteRequest(text="Hello", agent_role="nova", routing=routing)
+
+    failure = await client.fail(client.router.Route, request)
+
+    assert "NOT_FOUND" == failure.reason
 
 
 async def test_an_alias_is_taken_for_its_model(shared: Stage) -> None:

@@ -65,6 +65,7 @@ from chenu_server.pipeline.router_servicer import RouterServicer
 from chenu_server.pipeline.service import LaneSet, PipelineService
 from chenu_server.pipeline.servicer import PipelineServicer
 from chenu_server.pipeline.waiting import ProviderQueue
+from chenu_server.units.content import BoundContents
 from chenu_server.units.governance import WriterGovernance
 from chenu_server.units.reads import WaitingInPipeline
 
@@ -178,7 +179,8 @@ def governance_mounts(
 ) -> list[Mount]:
     """Checkpoints, budgets, identity and audit."""
     waiting = WaitingInPipeline(pipeline, stores.queries)
-    checkpoints = CheckpointService(stores.checkpoints, governance, waiting, boundary)
+    content = BoundContents(stores.queries, default_cap=settings.pipeline.default_output_cap)
+    checkpoints = CheckpointService(stores.checkpoints, governance, waiting, content, boundary)
     budgets = BudgetService(
         writer=storage.writer,
         reader=SqlBudgets(storage.reader),

@@ -12,7 +12,7 @@ import typer
 
 from chenu_server.cli import parse
 from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.output import Output, note, visible, when
+from chenu_server.cli.output import Output, note, visible, when, who
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.progress import progress
 from chenu_server.cli.remote import Session, remote
@@ -32,7 +32,9 @@ class Filters:
 
     kind: Annotated[str, typer.Option(help="About this type of thing, such as query.")] = ""
     id: Annotated[str, typer.Option("--id", help="About the thing with this id.")] = ""
-    principal: Annotated[str, typer.Option(help="By the principal with this id.")] = ""
+    principal: Annotated[
+        str, typer.Option(help="By this principal, as user:alice, or by any with this id.")
+    ] = ""
     action: Annotated[str, typer.Option(help="create, execute, approve ...")] = ""
     decision: Annotated[str, typer.Option(help="allow, deny, block, settle ...")] = ""
     since: Annotated[str, typer.Option(help="At or after this time, ISO 8601.")] = ""
@@ -45,18 +47,38 @@ class Filters:
         return audit_service_pb2.ListEntriesRequest(
             resource_kind=self.kind,
             resource_id=self.id,
-            principal_id=self.principal,
+            principal_id=self._principal[1],
             action=parse.choice("--action", audit_service_pb2.LedgerAction, self.action),
             decision=parse.choice("--decision", audit_service_pb2.LedgerDecision, self.decision),
             start_time=parse.time("--since", self.since),
             end_time=parse.time("--until", self.until),
         )
 
+    async def kept(
+        self, entries: AsyncIterator[audit_service_pb2.LedgerEntry]
+    ) -> AsyncIterator[audit_service_pb2.LedgerEntry]:
+        """Entries of the principal's type: the contract's filter knows its id alone."""
+        kind, _ = self._principal
+        async for entry in entries:
+            if not kind or entry.principal.type == kind:
+                yield entry
+
+    @property
+    def _principal(self) -> tuple[int, str]:
+        """The type, 0 for any, and the id."""
+        from chenu.api.annotations.v1 import access_pb2
+        from chenu.names import names, value_of
+
+        kind, _, name = self.principal.partition(":")
+        if name and kind in names(access_pb2.PrincipalType):
+            return value_of(access_pb2.PrincipalType, kind), name
+        return 0, self.principal
+
 
 @remote(app, "list")
 async def list_entries(session: Session, *, filters: Filters, limit: Limit) -> None:
     """List entries, oldest first."""
-    found = first(limit, session.client.audit.list(filters.message()))
+    found = first(limit, filters.kept(session.client.audit.list(filters.message())))
     header = ("sequence", "time", "decision", "action", "principal", "resource", "reason")
     await session.output.messages(found, header, _row)
 
@@ -166,7 +188,7 @@ def _row(entry: audit_service_pb2.LedgerEntry) -> tuple[str, ...]:
         when(entry.time),
         name_of(audit_service_pb2.LedgerDecision, entry.decision),
         name_of(audit_service_pb2.LedgerAction, entry.action),
-        entry.principal.id,
+        who(entry.principal),
         f"{entry.resource_kind} {entry.resource_id}".strip(),
         entry.reason,
     )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
+from chenu_server.cli.content import joined, lines_of
 from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.output import fields, note, usd, when
+from chenu_server.cli.output import fields, message_object, note, usd, when, who
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.remote import Session, remote
 
@@ -52,6 +53,22 @@ async def get_checkpoint(session: Session, checkpoint_id: CheckpointId) -> None:
     session.output.message(checkpoint, _fields(checkpoint))
 
 
+@remote(app, "content")
+async def content(session: Session, checkpoint_id: CheckpointId) -> None:
+    """Show all that an approval binds: the facts, every context item, the whole text."""
+    pieces = session.client.checkpoints.content(checkpoint_id)
+    if session.output.as_json:
+        async for piece in pieces:
+            session.output.json(message_object(piece))
+        return
+    shown = False
+    async for thing in joined(pieces):
+        shown = True
+        print("\n".join(lines_of(thing)))
+    if not shown:
+        note("nothing: what was asked is no longer stored")
+
+
 @remote(app, "approve")
 async def approve(
     session: Session,
@@ -67,7 +84,7 @@ async def approve(
     expected = parse.digest("--digest", digest)
     checkpoint = await session.client.checkpoints.get(checkpoint_id)
     if not (yes or expected):
-        _ask(checkpoint)
+        await _ask(session, checkpoint)
     approved = await session.client.checkpoints.approve(
         checkpoint_id,
         reason=reason,
@@ -102,14 +119,29 @@ async def cancel_checkpoint(
     session.output.message(cancelled, _fields(cancelled))
 
 
-def _ask(checkpoint: checkpoint_pb2.Checkpoint) -> None:
+async def _extent(session: Session, checkpoint_id: str) -> str:
+    """How much an approval binds, and how to read it: the fields show the beginning only."""
+    from chenu.errors import ChenuError
+
+    command = f"chenu checkpoints content {checkpoint_id}"
+    try:
+        things = [it async for it in joined(session.client.checkpoints.content(checkpoint_id))]
+    except ChenuError as error:  # told before the question, which is the person's to answer
+        return f"more than this, which cannot be read now ({error}): {command}"
+    size = sum(len(thing.data) for thing in things)
+    items = sum(thing.kind == "context_item" for thing in things)
+    return f"{size} bytes with {items} context items: {command}"
+
+
+async def _ask(session: Session, checkpoint: checkpoint_pb2.Checkpoint) -> None:
     """Let the person see what would run and say yes to it."""
     if not _has_person():
         raise fail(
             ExitCode.USAGE,
             "nobody is there to be asked; pass the --digest that was approved, or --yes",
         )
-    note("\n".join(fields(_fields(checkpoint))))
+    extent = await _extent(session, checkpoint.checkpoint_id)
+    note("\n".join(fields([*_fields(checkpoint), ("approves", extent)])))
     try:
         with _interruptible():
             agreed = typer.confirm("Approve exactly this action?", err=True)
@@ -150,7 +182,7 @@ def _row(checkpoint: checkpoint_pb2.Checkpoint) -> tuple[str, ...]:
         state,
         types,
         when(checkpoint.expire_time),
-        checkpoint.requested_by.id,
+        who(checkpoint.requested_by),
         usd(checkpoint.max_cost_nanousd),
         " ".join(checkpoint.question_en.split()),
     )
@@ -169,10 +201,10 @@ def _fields(checkpoint: checkpoint_pb2.Checkpoint) -> list[tuple[str, str]]:
         ("target", f"{checkpoint.target.kind} {checkpoint.target.id}".strip()),
         ("model", f"{checkpoint.provider} {checkpoint.model}".strip()),
         ("costs at most", usd(checkpoint.max_cost_nanousd)),
-        ("asked by", checkpoint.requested_by.id),
+        ("asked by", who(checkpoint.requested_by)),
         ("expires", when(checkpoint.expire_time)),
         ("use before", when(checkpoint.use_before)),
-        ("decided by", checkpoint.resolved_by.id),
+        ("decided by", who(checkpoint.resolved_by)),
         ("reason", checkpoint.reason),
         ("digest", checkpoint.action_digest.hex()),
     ]

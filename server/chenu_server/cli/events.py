@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chenu_server.cli.output import usd, visible
+from chenu_server.cli.output import usd, visible, who
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,8 +53,8 @@ def _created(body: event_pb2.CheckpointCreated) -> str:
 
 
 def _resolved(body: event_pb2.CheckpointResolved) -> str:
-    who = body.resolved_by.id or "nobody"
-    return f"{body.checkpoint_id} by {who}" + (f": {body.reason}" if body.reason else "")
+    by = who(body.resolved_by) or "nobody"
+    return f"{body.checkpoint_id} by {by}" + (f": {body.reason}" if body.reason else "")
 
 
 def _complete(body: event_pb2.PipelineComplete) -> str:

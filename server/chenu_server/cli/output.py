@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
 
+    from chenu.api.governance.v1 import principal_pb2
+
 Row = Sequence[str]
 M = TypeVar("M", bound="Message")
 NANO = Decimal(1_000_000_000)
@@ -129,6 +131,15 @@ def usd(nanousd: int) -> str:
     whole, _, rest = amount.partition(".")
     rest = rest.rstrip("0").ljust(2, "0")
     return f"{whole}.{rest} USD"
+
+
+def who(principal: principal_pb2.Principal) -> str:
+    """A principal as `type:id`, as policies and tokens spell it; empty if there is none."""
+    from chenu.api.annotations.v1 import access_pb2
+    from chenu.names import name_of
+
+    kind = name_of(access_pb2.PrincipalType, principal.type)
+    return f"{kind}:{principal.id}" if kind else principal.id
 
 
 def when(time: Timestamp) -> str:

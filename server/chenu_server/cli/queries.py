@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
-from chenu_server.cli.output import message_object, usd, when
+from chenu_server.cli.output import message_object, usd, when, who
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.remote import Session, remote
 
@@ -91,7 +91,7 @@ def _fields(query: message_pb2.Query) -> list[tuple[str, str]]:
     return [
         ("request", query.request_id),
         ("state", _state(query)),
-        ("asked by", query.principal.id),
+        ("asked by", who(query.principal)),
         ("created", when(query.create_time)),
         ("ended", when(query.end_time)),
         ("lanes", lanes),

@@ -38,7 +38,8 @@ class Claims:
     type: Annotated[str, typer.Option(help="user, service or agent.")] = "service"
     lifetime: Annotated[int, typer.Option(min=1, help="How long it holds, in seconds.")] = 3_600
     acting_for: Annotated[
-        list[str] | None, typer.Option(help="On whose behalf, nearest first. Repeatable.")
+        list[str] | None,
+        typer.Option(help="On whose behalf, as user:alice, nearest first. Repeatable."),
     ] = None
     method: Annotated[
         list[str] | None, typer.Option(help="How the person signed in, as amr. Repeatable.")
@@ -120,7 +121,8 @@ def issued(issuer: Issuer, claims: Claims, now_us: int, *, as_json: bool = False
             ExitCode.USAGE,
             "no server takes such a token",
             "subjects have 1 to 256 characters, identities 1 to 64 of a-z, 0-9, dot, underscore"
-            " and dash; a user acts for nobody",
+            " and dash, whom one acts for is user:ID, service:ID or agent:ID; a user acts for"
+            " nobody",
             as_json=as_json,
         ) from error
 

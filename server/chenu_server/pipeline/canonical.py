@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chenu_server.caller import Caller
 from chenu_server.engine import digest, encode_list
 from chenu_server.pipeline.model import (
@@ -22,7 +24,7 @@ def content_digest(request: QueryRequest) -> bytes:
         _texts(request.intents),
         request.sphere.encode(),
         _target(request.target),
-        encode_list([_item(item) for item in request.context_items]),
+        _items(request.context_items),
         request.agent_role.encode(),
         _routing(request.routing),
         _int(request.max_output_tokens),
@@ -34,8 +36,13 @@ def content_digest(request: QueryRequest) -> bytes:
 
 def context_hash(identity_id: str, request: QueryRequest) -> bytes:
     """SHA-256 of lane B's snapshot: identity, sphere and context items."""
-    items = encode_list([_item(item) for item in request.context_items])
+    items = _items(request.context_items)
     return digest("chenu.context.v1", [identity_id.encode(), request.sphere.encode(), items])
+
+
+def block_digest(items: Sequence[ContextItem], number: int) -> bytes:
+    """What the delimiter of lane C's context blocks is made of; `number` is its try."""
+    return digest("chenu.block.v1", [_items(items), _int(number)])
 
 
 def action_digest(
@@ -88,6 +95,10 @@ def _sphere(sphere: Sphere | None) -> bytes:
 def _target(target: Target) -> bytes:
     texts = [target.operation.encode(), target.kind.encode(), target.id.encode()]
     return encode_list([*texts, _sphere(target.sphere)])
+
+
+def _items(items: Sequence[ContextItem]) -> bytes:
+    return encode_list([_item(item) for item in items])
 
 
 def _item(item: ContextItem) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from chenu_server import errors
-from chenu_server.caller import Caller, Principal, Role
+from chenu_server.caller import Caller, Principal, PrincipalType, Role
 from chenu_server.pipeline import drafts
 from chenu_server.pipeline.events import Event, EventDraft, EventKind
 from chenu_server.pipeline.model import (
@@ -23,6 +23,8 @@ from chenu_server.pipeline.records import EventSegment, OutputChunk, Query
 from chenu_server.unit import EntryDraft, Moment, Rows
 
 CHUNK_CHARACTERS = 16_384
+
+_TYPES = frozenset(PrincipalType)
 
 
 def append(
@@ -128,13 +130,13 @@ def entry(
     query: Query, decision: str, action: str, reason: str, payload: str, *, by: str = ""
 ) -> EntryDraft:
     """A ledger entry about a query, by its principal unless someone else decided."""
-    kind, _, name = by.partition(":")
+    who = Principal.spelt(by) if by else query.principal
     return EntryDraft(
         decision=decision,
         action=action,
         identity_id=query.identity_id,
-        principal_type=kind or query.principal_type.value,
-        principal_id=name or query.principal_id,
+        principal_type=who.type.value,
+        principal_id=who.id,
         acting_for=() if by else query.acting_for,
         resource_kind="query",
         resource_id=query.request_id,
@@ -144,13 +146,22 @@ def entry(
 
 
 def requester_of(query: Query, roles: frozenset[Role]) -> Caller:
-    """Who asked, with the roles held then, as policies see it when the query is resumed."""
+    """Who asked, with the roles held then, as policies see it when the query is resumed.
+
+    A row from before parties had types names bare ids in `acting_for`. They are read as a token's
+    are, so that no policy is passed over; an approval, bound to the bare ones, then ends unused.
+    """
     return Caller(
-        principal=Principal(type=query.principal_type, id=query.principal_id),
+        principal=query.principal,
         identity_id=query.identity_id,
         roles=roles,
-        acting_for=query.acting_for,
+        acting_for=tuple(map(_spelt, query.acting_for)),
     )
+
+
+def _spelt(party: str) -> str:
+    kind, _, name = party.partition(":")
+    return party if name and kind in _TYPES else str(Principal(type=PrincipalType.USER, id=party))
 
 
 # --- errors as stored outcomes ----------------------------------------------------------------

@@ -6,10 +6,9 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from chenu.api.annotations.v1 import access_pb2
-from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2, principal_pb2
+from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
-from chenu_server.caller import PrincipalType
+from chenu_server.infra.rpc.principals import principal_of, spelt_principal
 from chenu_server.infra.rpc.times import duration_of, timestamp_of
 from chenu_server.pipeline.decide import error_of, reason_name
 from chenu_server.pipeline.events import Event, EventKind
@@ -43,18 +42,11 @@ _LANE_STATUSES: Final = _by_value(message_pb2.LaneStatus, "LANE_STATUS", LaneSta
 _STATES: Final = _by_value(message_pb2.QueryState, "QUERY_STATE", QueryStatus)
 _INTENTS: Final = _by_value(action_pb2.Intent, "INTENT", Intent)
 _SPHERES: Final = _by_value(action_pb2.Sphere, "SPHERE", Sphere)
-_PRINCIPALS: Final = _by_value(access_pb2.PrincipalType, "PRINCIPAL_TYPE", PrincipalType)
 _STOPS: Final = {
     "stop": message_pb2.STOP_REASON_END,
     "length": message_pb2.STOP_REASON_LENGTH,
     "refusal": message_pb2.STOP_REASON_REFUSAL,
 }
-
-
-def principal_of(text: str) -> principal_pb2.Principal:
-    """A principal from its `type:id` form."""
-    kind, _, name = text.partition(":")
-    return principal_pb2.Principal(type=_PRINCIPALS[kind], id=name)
 
 
 def query_of(query: Query) -> message_pb2.Query:
@@ -63,9 +55,7 @@ def query_of(query: Query) -> message_pb2.Query:
     return message_pb2.Query(
         request_id=query.request_id,
         identity_id=query.identity_id,
-        principal=principal_pb2.Principal(
-            type=_PRINCIPALS[query.principal_type], id=query.principal_id
-        ),
+        principal=principal_of(query.principal),
         state=_STATES[query.status],
         lanes=[lane_of(report) for report in all_lanes(query.lanes, query.status)],
         intents=[_INTENTS[name] for name in query.intents],
@@ -97,9 +87,7 @@ def validated_of(query: QueryState, validation: Validation) -> message_pb2.Query
     return message_pb2.Query(
         request_id=request.request_id,
         identity_id=caller.identity_id,
-        principal=principal_pb2.Principal(
-            type=_PRINCIPALS[caller.principal.type], id=caller.principal.id
-        ),
+        principal=principal_of(caller.principal),
         state=_STATES[status],
         lanes=[lane_of(report) for report in all_lanes(validation.lanes, status)],
         intents=[_INTENTS[intent] for intent in analysis.intents],
@@ -294,7 +282,7 @@ def _checkpoint_created(body: Body, query: Query | None) -> _Made:
 def _checkpoint_resolved(body: Body, query: Query | None) -> _Made:
     return "checkpoint_resolved", event_pb2.CheckpointResolved(
         checkpoint_id=body["checkpoint_id"],
-        resolved_by=principal_of(body["by"]) if body["by"] else None,
+        resolved_by=spelt_principal(body["by"]),
         reason=body["reason"],
     )
 

@@ -71,10 +71,14 @@ class Query:
         return (self.identity_id, self.request_id)
 
     @property
+    def principal(self) -> Principal:
+        """Who asked."""
+        return Principal(type=self.principal_type, id=self.principal_id)
+
+    @property
     def asked(self) -> Asked:
         """Who asked what."""
-        principal = Principal(type=self.principal_type, id=self.principal_id)
-        return Asked(principal, self.content_digest)
+        return Asked(self.principal, self.content_digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,11 +66,15 @@ def request_from(text: str) -> QueryRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a resumed run stands on: who asked, and what lanes A to C came to."""
+    """What a resumed run stands on: who asked, and what lanes A to C came to.
+
+    `output_cap` is 0 in a plan from before caps were kept.
+    """
 
     roles: frozenset[Role]
     analysis: Analysis
     snapshot: Snapshot
+    output_cap: int
     max_cost_nanousd: int
 
 
@@ -93,6 +97,7 @@ def plan_json(
             "spheres": [sphere.value for sphere in snapshot.spheres],
             "crosses": snapshot.crosses_spheres,
         },
+        "output_cap": encoded.output_cap,
         "max_cost_nanousd": encoded.max_cost_nanousd,
     }
     return to_json(values).decode()
@@ -119,6 +124,7 @@ def plan_from(text: str) -> Plan:
         roles=frozenset(Role(name) for name in values["roles"]),
         analysis=analysis,
         snapshot=snapshot,
+        output_cap=values.get("output_cap", 0),
         max_cost_nanousd=values["max_cost_nanousd"],
     )
 

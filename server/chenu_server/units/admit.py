@@ -152,7 +152,7 @@ class Admit:
         asked, caller = self._asked, self._asked.caller
         lifetime_us = self._rules.expiries.shortest(judged.types)
         target = asked.request.target
-        who, text = str(caller.principal), asked.request.text
+        who = str(caller.principal)
         return Checkpoint(
             identity_id=caller.identity_id,
             checkpoint_id=self._rules.make_id(),
@@ -162,9 +162,9 @@ class Admit:
             action=target.operation or OPERATION,
             target=f"{target.kind}/{target.id}" if target.kind or target.id else "",
             action_digest=asked.encoded.action_digest,
-            question_en=questions.english(judged.types, who, text),
-            question_fr=questions.french(judged.types, who, text),
-            preview=questions.preview(text),
+            question_en=questions.english(judged.types, who),
+            question_fr=questions.french(judged.types, who),
+            preview=questions.preview(asked.request.text),
             provider=judged.chain[0].provider,
             model=judged.chain[0].model,
             max_cost_nanousd=asked.encoded.max_cost_nanousd,

@@ -38,7 +38,7 @@ def caller(identity_id: str = ALICE, *roles: Role) -> Caller:
         principal=Principal(type=PrincipalType.USER, id="carol"),
         identity_id=identity_id,
         roles=frozenset(roles or (Role.BUDGET_ADMIN,)),
-        acting_for=("dave",),
+        acting_for=("user:dave",),
     )
 
 
@@ -107,7 +107,7 @@ async def test_a_budget_is_made_with_an_entry_that_says_by_whom(setting: Setting
 
     (entry,) = setting.writer.rows.entries
     assert [made.budget] == setting.writer.rows.all(Budget)
-    assert ("admin", "create", ALICE, "user", "carol", ("dave",), "budget", "b1") == (
+    assert ("admin", "create", ALICE, "user", "carol", ("user:dave",), "budget", "b1") == (
         entry.decision,
         entry.action,
         entry.identity_id,

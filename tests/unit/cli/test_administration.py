@@ -110,7 +110,9 @@ def test_a_token_says_what_was_asked(chenu: Run) -> None:
     options = (
         "--subject bot --type agent --identity acme=member,approver --identity system=operator"
     )
-    result = chenu("token", "issue", *options.split(), "--acting-for", "ana", "--method", "otp")
+    result = chenu(
+        "token", "issue", *options.split(), "--acting-for", "user:ana", "--method", "otp"
+    )
     issuer = Issuer(
         name="chenu-local",
         audience="chenu",
@@ -120,7 +122,7 @@ def test_a_token_says_what_was_asked(chenu: Run) -> None:
     token = verify(result.stdout.strip(), {issuer.name: issuer}, time.time_ns() // 1_000)
 
     assert ("agent", "bot") == (token.principal.type, token.principal.id)
-    assert ("ana",) == token.acting_for
+    assert ("user:ana",) == token.acting_for
     assert ("otp",) == token.methods
     assert {
         "acme": {Role.MEMBER, Role.APPROVER},
@@ -145,7 +147,12 @@ def test_a_key_is_never_replaced(chenu: Run) -> None:
         ("--subject ana --identity acme", ExitCode.USAGE, "the roles are member"),
         ("--subject ana --identity acme=boss", ExitCode.USAGE, "the roles are member"),
         ("--subject ana --identity acme=member --type robot", ExitCode.USAGE, "is not one of"),
-        ("--subject ana --identity a=member --type user --acting-for b", ExitCode.USAGE, "nobody"),
+        (
+            "--subject ana --identity a=member --type user --acting-for user:b",
+            ExitCode.USAGE,
+            "nobody",
+        ),
+        ("--subject b --identity a=member --acting-for robot:c", ExitCode.USAGE, "user:ID"),
         ("--subject ana --identity ACME=member", ExitCode.USAGE, "no server takes such a token"),
         ("--subject ana --identity acme=member --issuer no", ExitCode.USAGE, "chenu-local"),
     ],

@@ -94,7 +94,7 @@ def listed(gateway: Gateway) -> None:
         (
             ("checkpoints", "list"),
             "checkpoint\tstate\ttypes\texpires\tasked by\tcosts at most\tquestion\n"
-            "c-1\tpending\tdestructive_action\t2026-11-21T12:00:00Z\tana\t2.50 USD"
+            "c-1\tpending\tdestructive_action\t2026-11-21T12:00:00Z\tuser:ana\t2.50 USD"
             "\tDelete all archived items?\n",
         ),
         (
@@ -325,7 +325,7 @@ def test_entries_are_listed_and_filtered(gateway: Gateway, chenu: Shell) -> None
     result = chenu("audit", "list", *options.split(), *times.split())
 
     assert result.stdout.endswith(
-        "7\t2026-11-21T12:00:00Z\tdeny\texecute\tana\tquery q-1\tPOLICY_DENIED\n"
+        "7\t2026-11-21T12:00:00Z\tdeny\texecute\tuser:ana\tquery q-1\tPOLICY_DENIED\n"
     )
     assert (
         audit_service_pb2.ListEntriesRequest(
@@ -339,3 +339,30 @@ def test_entries_are_listed_and_filtered(gateway: Gateway, chenu: Shell) -> None
         )
         == gateway.asked[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "shown"),
+    [
+        ("user:ana", "ana", ["user:ana"]),
+        ("service:ana", "ana", ["service:ana"]),
+        ("ana", "ana", ["user:ana", "service:ana"]),
+        ("svc:ana", "svc:ana", ["user:ana", "service:ana"]),
+    ],
+)
+def test_entries_of_a_principal_are_its_own(
+    gateway: Gateway, chenu: Shell, asked: str, name: str, shown: list[str]
+) -> None:
+    """As policies spell it; a service of the same id is somebody else."""
+    service = principal_pb2.Principal(type=access_pb2.PRINCIPAL_TYPE_SERVICE, id="ana")
+    gateway.answers["ListEntries"] = audit_service_pb2.ListEntriesResponse(
+        entries=[
+            audit_service_pb2.LedgerEntry(sequence=number, principal=who)
+            for number, who in enumerate((PERSON, service), 1)
+        ]
+    )
+
+    rows = chenu("audit", "list", "--principal", asked).stdout.splitlines()[1:]
+
+    assert shown == [row.split("\t")[4] for row in rows]
+    assert name == gateway.asked[0].principal_id  # type: ignore[attr-defined] # any message

@@ -22,7 +22,7 @@ CALLER = Caller(
     principal=principal(PrincipalType.AGENT, "bot"),
     identity_id="acme",
     roles=frozenset({Role.MEMBER}),
-    acting_for=("alice",),
+    acting_for=("user:alice",),
     method="/chenu.api.pipeline.v1.PipelineService/GetQuery",
     peer="ipv4:10.0.0.1:5",
 )
@@ -106,7 +106,7 @@ def test_a_violation_leaves_one_entry() -> None:
 
     (entry,) = rows.entries
     assert ("violation", "identity_violation") == (entry.decision, entry.action)
-    assert ("acme", "agent", "bot", ("alice",)) == (
+    assert ("acme", "agent", "bot", ("user:alice",)) == (
         entry.identity_id,
         entry.principal_type,
         entry.principal_id,

@@ -27,6 +27,7 @@ GOOD = token()
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.="
 
 names = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=40)
+kinds = st.sampled_from(PrincipalType)
 identity_ids = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True)
 
 
@@ -41,7 +42,7 @@ def said(claims: dict[str, Any]) -> VerifiedToken:
     identities=st.dictionaries(
         identity_ids, st.sets(st.sampled_from([Role.MEMBER, Role.APPROVER])), min_size=1, max_size=4
     ),
-    acting_for=st.lists(names, max_size=3),
+    acting_for=st.lists(st.builds(Principal, type=kinds, id=names).map(str), max_size=3),
     lifetime_s=st.integers(1, 86_400),
 )
 def test_a_token_says_what_it_was_issued_to_say(
@@ -113,7 +114,7 @@ def test_an_actor_is_who_calls_and_acts_for_the_subject() -> None:
     token = said({"sub": "alice", "chenu_type": "agent", "act": act})
 
     assert Principal(type=PrincipalType.AGENT, id="planner") == token.principal
-    assert ("assistant", "alice") == token.acting_for
+    assert ("service:assistant", "user:alice") == token.acting_for
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,9 @@ def test_a_token_without_a_type_is_a_services() -> None:
 
 def test_claim_names_are_the_issuers() -> None:
     """An identity provider has names of its own."""
-    names = ClaimNames(principal_type="kind", identities="tenants", actor="actor", methods="how")
+    names = ClaimNames(
+        subject="oid", principal_type="kind", identities="tenants", actor="actor", methods="how"
+    )
     issuer = Issuer(
         name="i", audience="chenu", key=KEY, principal_types=frozenset(PrincipalType), claims=names
     )
@@ -155,12 +158,13 @@ def test_claim_names_are_the_issuers() -> None:
         {"acme": [Role.MEMBER]},
         now_us=NOW_US,
         lifetime_s=60,
-        acting_for=["alice"],
+        acting_for=["service:billing", "user:alice"],
         methods=["mfa"],
     )
 
     token = verify(made, {"i": issuer}, NOW_US)
-    assert (agent, ("alice",), ("mfa",)) == (token.principal, token.acting_for, token.methods)
+    assert (agent, ("mfa",)) == (token.principal, token.methods)
+    assert ("service:billing", "user:alice") == token.acting_for
     with pytest.raises(TokenInvalid):
         verify(made, {"i": Issuer(name="i", audience="chenu", key=KEY)}, NOW_US)
 

@@ -13,7 +13,7 @@ const BYTES_PER_TOKEN: i64 = 2;
 pub enum Exclusion {
     /// The query's role is locked to another model.
     NovaLocked,
-    /// The query takes its preferred model only.
+    /// The query takes its preferred model only, or is Nova's and prefers another than hers.
     NotPreferredModel,
     /// Its provider is not among the allowed ones.
     ProviderNotAllowed,
@@ -81,9 +81,15 @@ pub(super) fn check(
     Ok(if affordable { Ok(bound) } else { Err(Exclusion::OverCostCeiling) })
 }
 
+/// Nova has one model: to prefer another is to ask for what she is not, under any strategy. For
+/// everybody else a preference is an order of trying, and a condition only where it is specific.
 fn is_specified(query: &RouteQuery, record: &ModelRecord) -> bool {
-    let preferred = query.preferred_model.is_some() && query.prefers(record);
-    query.strategy != Strategy::Specific || query.is_nova() || preferred
+    let preferred = query.prefers(record);
+    match query.strategy {
+        _ if query.is_nova() => preferred,
+        Strategy::Specific => query.preferred_model.is_some() && preferred,
+        _ => true,
+    }
 }
 
 fn is_allowed(allowed: &[String], provider: &String) -> bool {

@@ -143,19 +143,57 @@ fn ties_are_broken_by_provider_and_model() {
     assert_eq!(vec![2, 1, 3, 0], decision.chain());
 }
 
-/// The lock of Nova stands above every preference.
+/// The lock of Nova holds under every strategy, and her own model may be preferred.
 #[test]
 fn nova_is_served_by_its_model_alone() {
     let nova = RouteQuery { agent_role: "nova".into(), ..query() };
     let locked = [1, 2, 3].map(|index| (index, Exclusion::NovaLocked)).to_vec();
-    for preferred in [None, Some("flash".to_owned())] {
-        for strategy in [Goal::Balanced, Goal::Cost, Goal::Specific] {
-            let preferred_model = preferred.clone();
-            let decision = route(&RouteQuery { strategy, preferred_model, ..nova.clone() });
+    let own = [(None, None), (Some("anthropic"), None), (None, Some("opus"))];
+    for (provider, model) in own {
+        for strategy in GOALS {
+            let decision = route(&preferring(provider, model, strategy, &nova));
             assert_eq!((vec![0], locked.clone()), (decision.chain(), decision.exclusions));
         }
     }
     assert_eq!(Vec::<usize>::new(), chain(&RouteQuery { nova_model: None, ..nova }));
+}
+
+/// Asked for another model or provider she is not replaced and does not answer: there is no route.
+#[test]
+fn nova_is_not_there_for_whoever_asks_for_another() {
+    let nova = RouteQuery { agent_role: "nova".into(), ..query() };
+    let another = [
+        (Some("openai"), None),
+        (None, Some("flash")),
+        (Some("google"), Some("flash")),
+        (Some("openai"), Some("large")),
+    ];
+    for (provider, model) in another {
+        for strategy in GOALS {
+            let decision = route(&preferring(provider, model, strategy, &nova));
+            let told: Vec<_> = decision.exclusions.iter().map(|it| it.1).collect();
+            let mut expected = vec![Exclusion::NovaLocked; 4];
+            expected[0] = Exclusion::NotPreferredModel;
+            assert_eq!((None, expected), (decision.unknown_preferred.clone(), told));
+            assert_eq!(Vec::<usize>::new(), decision.chain());
+        }
+    }
+}
+
+const GOALS: [Goal; 5] = [Goal::Balanced, Goal::Cost, Goal::Quality, Goal::Speed, Goal::Specific];
+
+fn preferring(
+    provider: Option<&str>,
+    model: Option<&str>,
+    strategy: Goal,
+    query: &RouteQuery,
+) -> RouteQuery {
+    RouteQuery {
+        preferred_provider: provider.map(Into::into),
+        preferred_model: model.map(Into::into),
+        strategy,
+        ..query.clone()
+    }
 }
 
 /// A role that a record locks is served by such records alone; others may still use it.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import audit_service_pb2 as pb
-from chenu.api.governance.v1 import principal_pb2
 from chenu_server.errors import InvalidField
 from chenu_server.governance.audit.model import Filters, Recorded, Verdict
+from chenu_server.infra.rpc.principals import spelt_principal
 from chenu_server.infra.rpc.times import time_us_from, timestamp_of
 
 ID_MAX: Final = 256
@@ -75,10 +74,7 @@ def entry_of(recorded: Recorded) -> pb.LedgerEntry:
         decision=pb.LedgerDecision.Value(_DECISION + entry.decision.upper()),
         action=pb.LedgerAction.Value(_ACTION + entry.action.upper()),
         identity_id=entry.identity_id,
-        principal=principal_pb2.Principal(
-            type=access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{entry.principal_type.upper()}"),
-            id=entry.principal_id,
-        ),
+        principal=spelt_principal(f"{entry.principal_type}:{entry.principal_id}"),
         acting_for=entry.acting_for,
         resource_kind=entry.resource_kind,
         resource_id=entry.resource_id,

@@ -5,20 +5,27 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from chenu.api.annotations.v1 import access_pb2
-from chenu.api.governance.v1 import action_pb2, checkpoint_pb2, principal_pb2
+from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
 from chenu_server.caller import Caller
 from chenu_server.errors import InvalidField
+from chenu_server.governance.checkpoints.decide import concerns
 from chenu_server.governance.checkpoints.model import (
+    START,
     Checkpoint,
     CheckpointState,
+    ContentKind,
     Decision,
+    Piece,
+    Place,
     Resolution,
 )
+from chenu_server.infra.rpc.principals import principal_of, spelt_principal
 from chenu_server.infra.rpc.times import timestamp_of
 
 ID_MAX: Final = 256
+PAGE_BYTES_DEFAULT: Final = 262_144
+PAGE_BYTES_MAX: Final = 1_048_576
 REASON_MAX: Final = 500
 
 _STATES: Final[dict[int, CheckpointState]] = {
@@ -29,6 +36,7 @@ _DECISIONS: Final[dict[int, Decision]] = {
     pb.CHECKPOINT_DECISION_APPROVE: Decision.APPROVE,
     pb.CHECKPOINT_DECISION_REJECT: Decision.REJECT,
 }
+_KINDS: Final = {kind: pb.ContentKind.Value(f"CONTENT_KIND_{kind.name}") for kind in ContentKind}
 _OPTIONS: Final = (
     checkpoint_pb2.CheckpointOption(id="approve", label_en="Approve", label_fr="Approuver"),
     checkpoint_pb2.CheckpointOption(id="reject", label_en="Reject", label_fr="Refuser"),
@@ -80,8 +88,39 @@ def _uuid(text: str) -> str:
         raise InvalidField("decision_id", "not a UUID") from None
 
 
-def checkpoint_of(checkpoint: Checkpoint) -> checkpoint_pb2.Checkpoint:
-    """A checkpoint as the wire shows it."""
+def page_bytes_from(value: int) -> int:
+    """How much content a page holds at most."""
+    if not 0 <= value <= PAGE_BYTES_MAX:
+        raise InvalidField("page_bytes", f"0 to {PAGE_BYTES_MAX:,}; 0 means {PAGE_BYTES_DEFAULT:,}")
+    return value or PAGE_BYTES_DEFAULT
+
+
+def place_from(after: tuple[str, ...]) -> Place:
+    """Where a page of content begins; a token is not signed, so anything may stand in it."""
+    match after:
+        case ():
+            return START
+        case (thing, offset) if thing.isdecimal() and offset.isdecimal():
+            if len(thing) < 10 and len(offset) < 10:
+                return Place(int(thing), int(offset))
+    raise InvalidField("page_token", "is not a token of this content")
+
+
+def piece_of(piece: Piece) -> pb.ContentPiece:
+    """A piece of content as the wire shows it."""
+    thing = piece.thing
+    return pb.ContentPiece(
+        kind=_KINDS[thing.kind],
+        id=thing.id,
+        media_type=thing.media_type,
+        offset=piece.offset,
+        data=piece.data,
+        size=len(thing.data),
+    )
+
+
+def checkpoint_of(checkpoint: Checkpoint, caller: Caller) -> checkpoint_pb2.Checkpoint:
+    """A checkpoint as the wire shows it; the preview only to whom its content is open."""
     kind, _, name = checkpoint.target.partition("/")
     return checkpoint_pb2.Checkpoint(
         checkpoint_id=checkpoint.checkpoint_id,
@@ -97,26 +136,16 @@ def checkpoint_of(checkpoint: Checkpoint) -> checkpoint_pb2.Checkpoint:
         question_en=checkpoint.question_en,
         question_fr=checkpoint.question_fr,
         options=_OPTIONS,
-        requested_by=_principal(checkpoint.requested_by_type.value, checkpoint.requested_by),
+        requested_by=principal_of(checkpoint.requester),
         create_time=timestamp_of(checkpoint.created_us),
         expire_time=timestamp_of(checkpoint.expires_us),
         resolve_time=timestamp_of(checkpoint.resolved_us),
         use_before=timestamp_of(checkpoint.use_before_us),
-        resolved_by=_resolver(checkpoint.resolved_by),
+        resolved_by=spelt_principal(checkpoint.resolved_by),
         decision_id=checkpoint.decision_id,
         reason=checkpoint.reason,
         max_cost_nanousd=checkpoint.max_cost_nanousd,
         provider=checkpoint.provider,
         model=checkpoint.model,
-        text_preview=checkpoint.preview,
+        text_preview=checkpoint.preview if concerns(caller, checkpoint) else "",
     )
-
-
-def _principal(kind: str, name: str) -> principal_pb2.Principal:
-    type_ = access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{kind.upper()}")
-    return principal_pb2.Principal(type=type_, id=name)
-
-
-def _resolver(text: str) -> principal_pb2.Principal | None:
-    kind, _, name = text.partition(":")
-    return _principal(kind, name) if kind else None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from chenu_server.caller import Principal
+from chenu_server.caller import Caller, Principal, Role
 from chenu_server.errors import CheckpointPending
 from chenu_server.governance.checkpoints.model import (
     Checkpoint,
@@ -21,6 +21,11 @@ from chenu_server.governance.checkpoints.model import (
     Resolved,
 )
 from chenu_server.unit import Moment
+
+
+def concerns(caller: Caller, checkpoint: Checkpoint) -> bool:
+    """Whether what was asked is this caller's to read: whoever asked it, or an approver."""
+    return caller.principal == checkpoint.requester or Role.APPROVER in caller.roles
 
 
 def resolve(checkpoint: Checkpoint, asked: Resolution, now: Moment) -> ResolveAnswer:

@@ -81,10 +81,54 @@ class Checkpoint:
         return (self.identity_id, self.checkpoint_id)
 
     @property
+    def requester(self) -> Principal:
+        """Who asked the query."""
+        return Principal(type=self.requested_by_type, id=self.requested_by)
+
+    @property
     def is_open(self) -> bool:
         """Whether the query still waits: nobody has decided, or the approval is not used yet."""
         approved = self.state is CheckpointState.APPROVED and self.consumed_us == 0
         return approved or self.state is CheckpointState.PENDING
+
+
+class ContentKind(enum.StrEnum):
+    """What a piece of what an approval binds is. Frozen."""
+
+    TEXT = "text"
+    CONTEXT_ITEM = "context_item"
+    SYSTEM = "system"
+    FACTS = "facts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """One thing that an action digest binds, whole."""
+
+    kind: ContentKind
+    id: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of a thing's bytes."""
+
+    thing: Bound
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of content begins: in which thing, at which byte."""
+
+    thing: int
+    offset: int
+
+
+START: Final = Place(0, 0)
 
 
 @dataclass(frozen=True, slots=True)

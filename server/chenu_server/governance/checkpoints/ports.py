@@ -8,6 +8,7 @@ from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller
 from chenu_server.governance.checkpoints.model import (
+    Bound,
     Checkpoint,
     CheckpointState,
     Resolution,
@@ -37,6 +38,14 @@ class CheckpointStore(Protocol):
 
     async def count_pending(self, identity_id: str) -> int:
         """How many wait for a person."""
+        ...
+
+
+class BoundContent(Protocol):
+    """What the pipeline has stored of what a checkpoint is about."""
+
+    async def of(self, checkpoint: Checkpoint) -> Sequence[Bound]:
+        """All that its action digest binds, in its order; nothing once it is no longer stored."""
         ...
 
 

@@ -1,4 +1,7 @@
-"""The question to a person, in English and French, at most 500 characters each. Pure."""
+"""The question to a person, in English and French, at most 500 characters each. Pure.
+
+It quotes nothing: members see it, and what was asked is for the asker and for approvers.
+"""
 
 from __future__ import annotations
 
@@ -34,22 +37,13 @@ def preview(text: str) -> str:
     return text if len(text) <= PREVIEW_MAX else text[: PREVIEW_MAX - 1] + "…"
 
 
-def english(types: tuple[CheckpointType, ...], who: str, text: str) -> str:
+def english(types: tuple[CheckpointType, ...], who: str) -> str:
     """What the approver is asked, in English."""
     wants = " and ".join(_EN[kind] for kind in types)
-    return _fitted(f"{who} asks to {wants}. Approve exactly this request?", text)
+    return f"{who} asks to {wants}. Approve exactly this request?"[:QUESTION_MAX]
 
 
-def french(types: tuple[CheckpointType, ...], who: str, text: str) -> str:
+def french(types: tuple[CheckpointType, ...], who: str) -> str:
     """What the approver is asked, in French."""
     wants = " et ".join(_FR[kind] for kind in types)
-    return _fitted(f"{who} demande à {wants}. Approuver exactement cette demande ?", text)
-
-
-def _fitted(question: str, text: str) -> str:
-    question = question[:QUESTION_MAX]
-    room = QUESTION_MAX - len(question) - 3
-    if room < 16:
-        return question
-    quoted = text if len(text) <= room else text[: room - 1] + "…"
-    return f"{question} “{quoted}”"
+    return f"{who} demande à {wants}. Approuver exactement cette demande ?"[:QUESTION_MAX]

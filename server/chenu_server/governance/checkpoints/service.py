@@ -13,7 +13,9 @@ from chenu_server.errors import (
     InvalidField,
     RoleRequired,
 )
+from chenu_server.governance.checkpoints.decide import concerns
 from chenu_server.governance.checkpoints.model import (
+    Bound,
     Checkpoint,
     CheckpointState,
     Decision,
@@ -25,6 +27,7 @@ from chenu_server.governance.checkpoints.model import (
 )
 from chenu_server.governance.checkpoints.ports import (
     Boundary,
+    BoundContent,
     CheckpointFilter,
     CheckpointStore,
     Resolver,
@@ -40,11 +43,13 @@ class CheckpointService:
         store: CheckpointStore,
         resolver: Resolver,
         queries: WaitingQueries,
+        content: BoundContent,
         boundary: Boundary,
     ) -> None:
         self._store = store
         self._resolver = resolver
         self._queries = queries
+        self._content = content
         self._boundary = boundary
 
     async def get(self, caller: Caller, checkpoint_id: str) -> Checkpoint:
@@ -59,6 +64,18 @@ class CheckpointService:
             await self._boundary.refuse(caller, kind="checkpoint", id=checkpoint_id)
         assert checkpoint is not None
         return checkpoint
+
+    async def content(self, caller: Caller, checkpoint_id: str) -> Sequence[Bound]:
+        """
+        All that an approval of it binds; nothing once that is no longer stored.
+
+        Raises:
+            RoleRequired: The caller neither asked the query nor is an approver.
+            BoundaryViolation: The checkpoint is not in the caller's identity.
+        """
+        checkpoint = await self.get(caller, checkpoint_id)
+        _check_concerned(caller, checkpoint)
+        return await self._content.of(checkpoint)
 
     async def page(self, caller: Caller, wanted: CheckpointFilter) -> Sequence[Checkpoint]:
         """Checkpoints of the caller's identity, newest first."""
@@ -106,16 +123,18 @@ class CheckpointService:
             CheckpointAlreadyResolved: It was resolved before, or its approval is used.
         """
         checkpoint = await self.get(caller, checkpoint_id)
-        asked_it = (checkpoint.requested_by_type, checkpoint.requested_by)
-        requester = (caller.principal.type, caller.principal.id) == asked_it
-        if not requester and Role.APPROVER not in caller.roles:
-            raise RoleRequired(Role.APPROVER.value)
+        _check_concerned(caller, checkpoint)
         if checkpoint.is_open:  # else the query runs, or is over: not this call's to end
             await self._queries.cancel(caller, checkpoint.request_id, reason)
         after = await self.get(caller, checkpoint_id)
         if after.state is not CheckpointState.CANCELLED:
             _raise_lost(after)
         return after
+
+
+def _check_concerned(caller: Caller, checkpoint: Checkpoint) -> None:
+    if not concerns(caller, checkpoint):
+        raise RoleRequired(Role.APPROVER.value)
 
 
 def _raise_lost(checkpoint: Checkpoint) -> NoReturn:

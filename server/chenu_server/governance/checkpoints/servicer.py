@@ -7,10 +7,11 @@ import grpc
 from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
 from chenu.api.governance.v1 import checkpoint_service_pb2_grpc as pb_grpc
 from chenu_server.governance.checkpoints import convert
+from chenu_server.governance.checkpoints.pieces import page_from
 from chenu_server.governance.checkpoints.ports import CheckpointFilter
 from chenu_server.governance.checkpoints.service import CheckpointService
 from chenu_server.infra.rpc.context import current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of
+from chenu_server.infra.rpc.paging import after_of, page_of, page_token_of, place_of
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -26,8 +27,29 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
     ) -> pb.GetCheckpointResponse:
         """One checkpoint of the caller's identity."""
         checkpoint_id = convert.id_from(request.checkpoint_id)
-        found = await self._checkpoints.get(current_caller(), checkpoint_id)
-        return pb.GetCheckpointResponse(checkpoint=convert.checkpoint_of(found))
+        caller = current_caller()
+        found = await self._checkpoints.get(caller, checkpoint_id)
+        return pb.GetCheckpointResponse(checkpoint=convert.checkpoint_of(found, caller))
+
+    async def GetCheckpointContent(  # noqa: N802 - the wire name
+        self, request: pb.GetCheckpointContentRequest, context: Context
+    ) -> pb.GetCheckpointContentResponse:
+        """A page of all that an approval of a checkpoint binds."""
+        caller = current_caller()
+        checkpoint_id = convert.id_from(request.checkpoint_id)
+        bytes_max = convert.page_bytes_from(request.page_bytes)
+        about = ("checkpoint_content", caller.identity_id, checkpoint_id)
+        start = convert.place_from(after_of(request.page_token, about))
+        things = await self._checkpoints.content(caller, checkpoint_id)
+        pieces, following = page_from(things, start, bytes_max)
+        token = ""
+        if following is not None:
+            token = page_token_of((str(following.thing), str(following.offset)), about)
+        return pb.GetCheckpointContentResponse(
+            pieces=[convert.piece_of(piece) for piece in pieces],
+            total_bytes=sum(len(thing.data) for thing in things),
+            next_page_token=token,
+        )
 
     async def ListCheckpoints(  # noqa: N802 - the wire name
         self, request: pb.ListCheckpointsRequest, context: Context
@@ -46,7 +68,8 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
             last = shown[-1]
             token = page_token_of((str(last.created_us), last.checkpoint_id), about)
         return pb.ListCheckpointsResponse(
-            checkpoints=[convert.checkpoint_of(each) for each in shown], next_page_token=token
+            checkpoints=[convert.checkpoint_of(each, caller) for each in shown],
+            next_page_token=token,
         )
 
     async def CountPendingCheckpoints(  # noqa: N802 - the wire name
@@ -64,7 +87,7 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         checkpoint_id = convert.id_from(request.checkpoint_id)
         asked = convert.resolution_from(request, caller)
         resolved = await self._checkpoints.resolve(caller, checkpoint_id, asked)
-        return pb.ResolveCheckpointResponse(checkpoint=convert.checkpoint_of(resolved))
+        return pb.ResolveCheckpointResponse(checkpoint=convert.checkpoint_of(resolved, caller))
 
     async def CancelCheckpoint(  # noqa: N802 - the wire name
         self, request: pb.CancelCheckpointRequest, context: Context
@@ -72,5 +95,6 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         """Withdraw a checkpoint together with its query."""
         checkpoint_id = convert.id_from(request.checkpoint_id)
         reason = convert.reason_from(request.reason)
-        cancelled = await self._checkpoints.cancel(current_caller(), checkpoint_id, reason)
-        return pb.CancelCheckpointResponse(checkpoint=convert.checkpoint_of(cancelled))
+        caller = current_caller()
+        cancelled = await self._checkpoints.cancel(caller, checkpoint_id, reason)
+        return pb.CancelCheckpointResponse(checkpoint=convert.checkpoint_of(cancelled, caller))

@@ -12,11 +12,20 @@
 | `amr` | how the person signed in, a list |
 
 Without `act` the caller is `sub`. With it the caller is the outermost actor, and acts for the
-actors nested in it, nearest first, and in the end for `sub`. Nobody becomes a `user` by
-delegation: a person signs in, so `act` with type `user` is refused.
+actors nested in it, nearest first, and in the end for `sub`: each of them a principal of its own,
+spelt `type:id`.
 
-The last four names are an issuer's to change (`ClaimNames`). Roles that this server does not know
-are left out; `operator` and `system_auditor` count on the identity `system` only.
+The type claim speaks of the `sub` beside it, in the token and in each `act`. Most issuers can say
+it only once: where the outermost `act` has none, the token's own is the caller's. Who has none is
+a `service`, but for the `sub` that somebody acts for: that is a `user`, for policies speak of
+people, and to be acted for gives no right.
+
+Nobody becomes a `user` by delegation: a person signs in, so a caller by `act` with type `user` is
+refused. What an issuer may assert (`principal_types`) is about who calls.
+
+The last four names and `sub` are an issuer's to change (`ClaimNames`), and hold inside `act` too.
+Roles that this server does not know are left out; `operator` and `system_auditor` count on the
+identity `system` only.
 """
 
 from __future__ import annotations
@@ -28,7 +37,12 @@ from typing import Any, Final
 
 from chenu_server.caller import SYSTEM_IDENTITY, Principal, PrincipalType, Role
 from chenu_server.errors import TokenExpired, TokenInvalid
-from chenu_server.governance.identity.model import SUBJECT_MAX, Issuer, VerifiedToken
+from chenu_server.governance.identity.model import (
+    SUBJECT_MAX,
+    ClaimNames,
+    Issuer,
+    VerifiedToken,
+)
 
 Claims = Mapping[str, Any]
 
@@ -50,11 +64,12 @@ def token_of(claims: Claims, issuer: Issuer, now_us: int) -> VerifiedToken:
         TokenExpired: `exp` has passed, more than the issuer's leeway ago.
     """
     expires_us = _check_times(claims, issuer.leeway_s, now_us)
-    subject, *rest = _parties(claims, issuer.claims.actor)
+    caller, *others = _parties(claims, issuer.claims)
+    _check_type(caller, issuer, delegated=bool(others))
     return VerifiedToken(
         issuer=issuer.name,
-        principal=Principal(type=_type(claims, issuer, delegated=bool(rest)), id=subject),
-        acting_for=tuple(rest),
+        principal=caller,
+        acting_for=tuple(map(str, others)),
         identities=_identities(claims.get(issuer.claims.identities)),
         methods=tuple(_texts(claims.get(issuer.claims.methods, []))),
         expires_us=expires_us,
@@ -82,32 +97,55 @@ def _time_us(value: object) -> int:
     return int(value * 1_000_000)
 
 
-def _parties(claims: Claims, actor_name: str) -> list[str]:
+def _parties(claims: Claims, names: ClaimNames) -> list[Principal]:
     """Who calls, then for whom: the outermost actor first, `sub` last."""
-    parties: list[str] = []
-    actor = claims.get(actor_name)
+    actors = _actors(claims, names)
+    if not actors:
+        return [_party(claims, names, PrincipalType.SERVICE)]
+    outermost, *nested = actors
+    told = names.principal_type in outermost
+    caller = outermost if told else {**outermost, names.principal_type: _told(claims, names)}
+    subject = claims if told else {names.subject: claims.get(names.subject)}
+    return [
+        *(_party(each, names, PrincipalType.SERVICE) for each in (caller, *nested)),
+        _party(subject, names, PrincipalType.USER),
+    ]
+
+
+def _actors(claims: Claims, names: ClaimNames) -> list[Claims]:
+    """The objects of `act`, the outermost first."""
+    actors: list[Claims] = []
+    actor = claims.get(names.actor)
     while actor is not None:
-        if not isinstance(actor, dict) or len(parties) == ACTORS_MAX:
+        if not isinstance(actor, dict) or len(actors) == ACTORS_MAX:
             raise TokenInvalid
-        parties.append(_subject(actor.get("sub")))
-        actor = actor.get("act")
-    return [*parties, _subject(claims.get("sub"))]
+        actors.append(actor)
+        actor = actor.get(names.actor)
+    return actors
 
 
-def _subject(value: object) -> str:
-    if isinstance(value, str) and 1 <= len(value) <= SUBJECT_MAX and value.isprintable():
-        return value
-    raise TokenInvalid
+def _told(claims: Claims, names: ClaimNames) -> object:
+    return claims.get(names.principal_type, PrincipalType.SERVICE)
 
 
-def _type(claims: Claims, issuer: Issuer, *, delegated: bool) -> PrincipalType:
+def _party(claims: Claims, names: ClaimNames, untold: PrincipalType) -> Principal:
+    """The principal that an object names, `untold` if it does not say of which type."""
+    subject = claims.get(names.subject)
     try:
-        kind = PrincipalType(claims.get(issuer.claims.principal_type, PrincipalType.SERVICE))
+        kind = PrincipalType(claims.get(names.principal_type, untold))
     except ValueError as error:
         raise TokenInvalid from error
-    if kind not in issuer.principal_types or (delegated and kind is PrincipalType.USER):
+    if not isinstance(subject, str) or not subject.isprintable():
         raise TokenInvalid
-    return kind
+    if not 1 <= len(subject) <= SUBJECT_MAX:
+        raise TokenInvalid
+    return Principal(type=kind, id=subject)
+
+
+def _check_type(caller: Principal, issuer: Issuer, *, delegated: bool) -> None:
+    by_delegation = delegated and caller.type is PrincipalType.USER
+    if caller.type not in issuer.principal_types or by_delegation:
+        raise TokenInvalid
 
 
 def _identities(value: object) -> Mapping[str, frozenset[Role]]:

@@ -8,14 +8,11 @@ from google.protobuf import timestamp_pb2
 
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import identity_service_pb2 as pb
-from chenu.api.governance.v1 import principal_pb2
-from chenu_server.caller import Caller, Principal, PrincipalType, Role
+from chenu_server.caller import Caller, Principal, Role
 from chenu_server.governance.identity.model import VerifiedToken, Violation, ViolationType
+from chenu_server.infra.rpc.principals import principal_of
 
 _ROLES: Final = {role: access_pb2.Role.Value(f"ROLE_{role.name}") for role in Role}
-_PRINCIPAL_TYPES: Final = {
-    kind: access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{kind.name}") for kind in PrincipalType
-}
 _VIOLATION_TYPES: Final = {
     kind: pb.ViolationType.Value(f"VIOLATION_TYPE_{kind.name}") for kind in ViolationType
 }
@@ -24,7 +21,7 @@ _VIOLATION_TYPES: Final = {
 def who_of(caller: Caller, token: VerifiedToken) -> pb.WhoAmIResponse:
     """What the server read from a token."""
     return pb.WhoAmIResponse(
-        principal=_principal_of(token.principal),
+        principal=principal_of(token.principal),
         acting_for=token.acting_for,
         identities=[
             pb.HeldIdentity(identity_id=identity, roles=sorted(_ROLES[role] for role in roles))
@@ -41,19 +38,13 @@ def violation_of(violation: Violation) -> pb.Violation:
         violation_id=violation.violation_id,
         type=_VIOLATION_TYPES[violation.type],
         identity_id=violation.source_identity,
-        principal=_principal_of(
-            Principal(type=violation.principal_type, id=violation.principal_id)
-        ),
+        principal=principal_of(Principal(type=violation.principal_type, id=violation.principal_id)),
         target_kind=violation.target_kind,
         target_id=violation.target_id,
         method=violation.method,
         time=_time_of(violation.time_us),
         peer=violation.peer,
     )
-
-
-def _principal_of(principal: Principal) -> principal_pb2.Principal:
-    return principal_pb2.Principal(type=_PRINCIPAL_TYPES[principal.type], id=principal.id)
 
 
 def _time_of(time_us: int) -> timestamp_pb2.Timestamp:

@@ -25,8 +25,9 @@ class ViolationType(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimNames:
-    """Under which names an issuer writes the claims that RFC 7519 does not name."""
+    """Under which names an issuer writes its claims, in the token and inside each `act`."""
 
+    subject: str = "sub"
     principal_type: str = "chenu_type"
     identities: str = "chenu_identities"
     actor: str = "act"
@@ -51,7 +52,10 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedToken:
-    """What a token that verified says. Roles are only those that this server knows."""
+    """What a token that verified says. Roles are only those that this server knows.
+
+    `acting_for` are spelt `type:id`, nearest first.
+    """
 
     issuer: str
     principal: Principal

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import jwt
 
-from chenu_server.caller import Principal, Role
+from chenu_server.caller import Principal, PrincipalType, Role
 from chenu_server.errors import TokenInvalid
 from chenu_server.governance.identity.claims import token_of
 from chenu_server.governance.identity.model import ClaimNames, Issuer, VerifiedToken
@@ -89,7 +89,7 @@ def issue(
     acting_for: Sequence[str] = (),
     methods: Sequence[str] = (),
 ) -> str:
-    """A token that says this; `acting_for` is nearest first.
+    """A token that says this; `acting_for` is nearest first, each `type:id`, or a user's id.
 
     Raises:
         TokenInvalid: This issuer's tokens may not say it, or not so.
@@ -103,9 +103,8 @@ def issue(
         "iat": now_s,
         "exp": now_s + lifetime_s,
         "jti": new_id(),
-        names.principal_type: principal.type.value,
         names.identities: {name: sorted(set(roles)) for name, roles in identities.items()},
-        **_delegation((principal.id, *acting_for), names),
+        **_delegation((principal, *map(_party, acting_for)), names),
     }
     if methods:
         claims[names.methods] = list(methods)
@@ -151,10 +150,25 @@ def _claimed_issuer(token: str, issuers: Mapping[str, Issuer]) -> Issuer:
     return issuers[name]
 
 
-def _delegation(parties: tuple[str, ...], names: ClaimNames) -> dict[str, Any]:
+def _party(text: str) -> Principal:
+    """For whom, as `type:id`; a bare id is a person's, as in a token that does not say the type."""
+    if ":" not in text:
+        return Principal(type=PrincipalType.USER, id=text)
+    try:
+        return Principal.spelt(text)
+    except ValueError as error:
+        raise TokenInvalid from error
+
+
+def _delegation(parties: Sequence[Principal], names: ClaimNames) -> dict[str, Any]:
     """`sub`, and RFC 8693's `act` if someone acts for it: the caller outermost."""
     *actors, subject = parties
-    act: dict[str, Any] | None = None
+    act: dict[str, Any] = {}
     for actor in reversed(actors):
-        act = {"sub": actor} if act is None else {"sub": actor, "act": act}
-    return {"sub": subject} if act is None else {"sub": subject, names.actor: act}
+        act = {names.actor: {**_named(actor, names), **act}}
+    # RFC 7519's name is there too where the issuer has another: every verifier asks for it.
+    return {"sub": subject.id, **_named(subject, names), **act}
+
+
+def _named(principal: Principal, names: ClaimNames) -> dict[str, Any]:
+    return {names.subject: principal.id, names.principal_type: principal.type.value}

@@ -40,8 +40,16 @@ def page_of(page_size: int, page_token: str, about: Texts) -> Page:
     """
     if page_size < 0:
         raise InvalidField("page_size", "is negative; 0 means 50, at most 200 are shown")
-    size = min(page_size or SIZE_DEFAULT, SIZE_MAX)
-    return Page(size, _after(page_token, about) if page_token else ())
+    return Page(min(page_size or SIZE_DEFAULT, SIZE_MAX), after_of(page_token, about))
+
+
+def after_of(page_token: str, about: Texts) -> Texts:
+    """What the page before ended with, for a page that is not measured in items.
+
+    Raises:
+        InvalidField: The token is of another listing or no token.
+    """
+    return _after(page_token, about) if page_token else ()
 
 
 def page_token_of(after: Texts, about: Texts) -> str:

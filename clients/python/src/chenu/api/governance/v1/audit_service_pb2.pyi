@@ -210,7 +210,9 @@ class LedgerEntry(_message.Message):
 
     @_builtins.property
     def acting_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """acting_for are the subjects on whose behalf, nearest first."""
+        """acting_for are the principals on whose behalf, nearest first, each as `type:id`: `user:alice`.
+        Entries from before principals had one spelling hold bare ids.
+        """
 
     def __init__(
         self,

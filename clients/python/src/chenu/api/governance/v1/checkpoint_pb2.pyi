@@ -145,7 +145,9 @@ class Checkpoint(_message.Message):
     action_digest: _builtins.bytes
     """action_digest is 32 bytes: the SHA-256 that binds an approval to exactly this action."""
     question_en: _builtins.str
-    """question_en asks the approver in English, at most 500 characters."""
+    """question_en asks the approver in English, at most 500 characters. It quotes nothing of what was
+    asked: members see it.
+    """
     question_fr: _builtins.str
     """question_fr asks the same in French, at most 500 characters."""
     decision_id: _builtins.str
@@ -159,7 +161,9 @@ class Checkpoint(_message.Message):
     model: _builtins.str
     """model is the model that would be called first."""
     text_preview: _builtins.str
-    """text_preview is the query's text, cut at 500 characters."""
+    """text_preview is the query's text, cut at 500 characters. Empty but for approvers and whoever
+    asked the query; they read all of it with GetCheckpointContent.
+    """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[Global___CheckpointType.ValueType]:
         """types says why a person must look, each type once; one approval covers all of them."""

@@ -168,7 +168,7 @@ class GetCheckpointContentResponse(_message.Message):
     TOTAL_BYTES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     total_bytes: _builtins.int
-    """total_bytes is how many bytes of content all pages hold."""
+    """total_bytes is how many bytes of content all pages hold. 0: it is no longer stored."""
     next_page_token: _builtins.str
     """next_page_token asks for the next page. Empty: this is the last."""
     @_builtins.property

@@ -102,7 +102,9 @@ class WhoAmIResponse(_message.Message):
 
     @_builtins.property
     def acting_for(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """acting_for are the subjects on whose behalf, nearest first. Empty: on its own."""
+        """acting_for are the principals on whose behalf, nearest first, each as `type:id`: `user:alice`.
+        Empty: on its own.
+        """
 
     @_builtins.property
     def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldIdentity]:

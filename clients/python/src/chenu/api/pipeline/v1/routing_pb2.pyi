@@ -163,7 +163,7 @@ class _ExclusionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exclu
     """EXCLUSION_REASON_NOVA_LOCKED, wire name `nova_locked`: Nova speaks through Claude only."""
     EXCLUSION_REASON_NOT_PREFERRED_MODEL: _ExclusionReason.ValueType  # 10
     """EXCLUSION_REASON_NOT_PREFERRED_MODEL, wire name `not_preferred_model`: the strategy is
-    `specific` and this is another model.
+    `specific` and this is another model; or it is Nova's, and another than hers is preferred.
     """
 
 class ExclusionReason(_ExclusionReason, metaclass=_ExclusionReasonEnumTypeWrapper):
@@ -203,7 +203,7 @@ EXCLUSION_REASON_NOVA_LOCKED: ExclusionReason.ValueType  # 9
 """EXCLUSION_REASON_NOVA_LOCKED, wire name `nova_locked`: Nova speaks through Claude only."""
 EXCLUSION_REASON_NOT_PREFERRED_MODEL: ExclusionReason.ValueType  # 10
 """EXCLUSION_REASON_NOT_PREFERRED_MODEL, wire name `not_preferred_model`: the strategy is
-`specific` and this is another model.
+`specific` and this is another model; or it is Nova's, and another than hers is preferred.
 """
 Global___ExclusionReason: _TypeAlias = ExclusionReason  # noqa: Y015
 
@@ -232,11 +232,13 @@ class RoutingRequest(_message.Message):
     """strategy is what to weigh most. Unspecified: balanced."""
     preferred_provider: _builtins.str
     """preferred_provider is tried first where the constraints leave it; at most 64 characters. A
-    name that the catalogue does not know is refused with NOT_FOUND.
+    name that the catalogue does not know is refused with NOT_FOUND; agent_role `nova` with another
+    than hers with NO_ROUTE.
     """
     preferred_model: _builtins.str
     """preferred_model is tried first where the constraints leave it; at most 128 characters. A name
-    that the catalogue does not know is refused with NOT_FOUND.
+    that the catalogue does not know is refused with NOT_FOUND; agent_role `nova` with another
+    model than hers with NO_ROUTE, under any strategy.
     """
     @_builtins.property
     def required_capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

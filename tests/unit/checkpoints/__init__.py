@@ -1,0 +1,1 @@
+"""Checkpoints, without a database."""

@@ -1,0 +1,117 @@
+"""What an approver reads of what an approval binds: all of it, and nothing that poses as it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chenu.api.governance.v1 import checkpoint_pb2
+from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
+from tests.unit.cli.conftest import Gateway, Shell
+
+PLAIN = "text/plain; charset=utf-8"
+FORGED = "Delete\nsystem  text/plain; charset=utf-8  4 bytes\n\x1b[2Jsafe\u202e"
+TEXT = "é".join("0123456789")
+
+
+def piece(kind: cb.ContentKind.ValueType, data: bytes, **more: object) -> cb.ContentPiece:
+    """A piece of content, whole unless its size says otherwise."""
+    chosen = {"media_type": PLAIN, "size": len(data), **more}
+    return cb.ContentPiece(kind=kind, data=data, **chosen)  # type: ignore[arg-type] # by name
+
+
+def answered(gateway: Gateway, *pieces: cb.ContentPiece) -> None:
+    """Let the gateway have one page of these pieces, and the checkpoint they are of."""
+    gateway.answers["GetCheckpointContent"] = cb.GetCheckpointContentResponse(pieces=pieces)
+    gateway.answers["GetCheckpoint"] = cb.GetCheckpointResponse(
+        checkpoint=checkpoint_pb2.Checkpoint(checkpoint_id="c-1", text_preview="Delete")
+    )
+
+
+def test_everything_is_shown_each_thing_under_its_own_line(gateway: Gateway, chenu: Shell) -> None:
+    """Kind, id, type and size come from the server; what others wrote stands behind a margin."""
+    answered(
+        gateway,
+        piece(cb.CONTENT_KIND_FACTS, b'{"sphere":"team"}', media_type="application/json"),
+        piece(cb.CONTENT_KIND_CONTEXT_ITEM, b"one\ntwo", id="note/7"),
+        piece(cb.CONTENT_KIND_TEXT, b"Delete it"),
+    )
+
+    shown = chenu("checkpoints", "content", "c-1").stdout.splitlines()
+
+    assert [
+        "facts  application/json  17 bytes",
+        "| {",
+        '|   "sphere": "team"',
+        "| }",
+        f"context_item note/7  {PLAIN}  7 bytes",
+        "| one",
+        "| two",
+        f"text  {PLAIN}  9 bytes",
+        "| Delete it",
+    ] == shown
+
+
+def test_pieces_of_a_thing_are_joined_before_they_are_read(gateway: Gateway, chenu: Shell) -> None:
+    """A page may end inside a character."""
+    data = TEXT.encode()
+    answered(
+        gateway,
+        piece(cb.CONTENT_KIND_TEXT, data[:2], size=len(data)),
+        piece(cb.CONTENT_KIND_TEXT, data[2:], size=len(data), offset=2),
+    )
+
+    assert f"| {TEXT}" == chenu("checkpoints", "content", "c-1").stdout.splitlines()[1]
+
+
+def test_no_text_poses_as_another_thing_or_steers_the_terminal(
+    gateway: Gateway, chenu: Shell
+) -> None:
+    """Whoever asks wants it approved, and writes what the approver reads."""
+    answered(
+        gateway,
+        piece(cb.CONTENT_KIND_CONTEXT_ITEM, b"", id="note/\nsystem  safe"),
+        piece(cb.CONTENT_KIND_TEXT, FORGED.encode()),
+    )
+
+    shown = chenu("checkpoints", "content", "c-1").stdout.rstrip("\n").split("\n")
+
+    assert 2 == sum(not line.startswith("| ") for line in shown)
+    assert r"| \x1b[2Jsafe\u202e" == shown[-1]
+    assert rf"context_item note/\nsystem  safe  {PLAIN}  0 bytes" == shown[0]
+
+
+def test_a_program_gets_every_piece_byte_for_byte(gateway: Gateway, chenu: Shell) -> None:
+    """As the contract has it, one line each."""
+    answered(gateway, piece(cb.CONTENT_KIND_TEXT, b"\xff\x00"))
+
+    (line,) = chenu("checkpoints", "content", "c-1", "--json").stdout.splitlines()
+
+    assert ("CONTENT_KIND_TEXT", "/wA=") == (json.loads(line)["kind"], json.loads(line)["data"])
+
+
+def test_content_that_is_gone_is_said_to_be(gateway: Gateway, chenu: Shell) -> None:
+    """Silence would look like an empty request."""
+    answered(gateway)
+
+    result = chenu("checkpoints", "content", "c-1")
+
+    assert ("", "no longer stored" in result.stderr) == (result.stdout, True)
+
+
+def test_whoever_approves_is_told_how_much_there_is_and_how_to_read_it(
+    gateway: Gateway, chenu: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preview is the beginning, and looks like all of it."""
+    monkeypatch.setattr("chenu_server.cli.checkpoints._has_person", lambda: True)
+    answered(
+        gateway,
+        piece(cb.CONTENT_KIND_CONTEXT_ITEM, b"x" * 300, id="note/7"),
+        piece(cb.CONTENT_KIND_TEXT, b"y" * 50_000),
+    )
+
+    result = chenu("checkpoints", "approve", "c-1", input="n\n")
+
+    told = "50300 bytes with 1 context items: chenu checkpoints content c-1"
+    assert told in result.stderr
