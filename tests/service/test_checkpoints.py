@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.caller import PrincipalType, Role
-from tests.harness import IDENTITY_ROLES, Client, Stage, staged
+from tests.harness import IDENTITY_ROLES, Client, Failure, Stage, staged
 from tests.service.asking import DELETE, approval, blocked, rejection
 
 
@@ -150,6 +151,21 @@ async def test_the_same_decision_id_gives_the_same_answer(stage: Stage) -> None:
     second = await person.call(person.checkpoints.ResolveCheckpoint, request)
 
     assert first == second
+
+
+@pytest.mark.parametrize("decide", [approval, rejection])
+async def test_the_winners_decision_id_is_nobody_elses(
+    stage: Stage, decide: Callable[[Failure], cb.ResolveCheckpointRequest]
+) -> None:
+    """Bob, who sends what Ann has sent, is told that she decided and not that he did."""
+    ann, bob = stage.person(name="ann"), stage.person(name="bob")
+    request = decide(await blocked(stage.client()))
+    await ann.call(ann.checkpoints.ResolveCheckpoint, request)
+
+    refused = await bob.fail(bob.checkpoints.ResolveCheckpoint, request)
+
+    assert (grpc.StatusCode.ABORTED, "CHECKPOINT_ALREADY_RESOLVED") == (refused.code, refused.reason)
+    assert "user:ann" == refused.metadata["winner"]
 
 
 @pytest.mark.parametrize("kind", [PrincipalType.AGENT, PrincipalType.SERVICE])

@@ -217,11 +217,10 @@ class World:
         assert isinstance(answer, Blocked)
         return answer
 
-    def resolve(self, decision: Decision, decision_id: str = "d", by: Principal = ANN) -> object:
-        """What a person's decision on the one checkpoint comes to."""
-        resolution = Resolution(
-            decision_id=decision_id, decision=decision, reason="why", expected_digest=b"", by=by
-        )
+    def resolve(self, decision: Decision, decision_id: str = "d", **fields: Any) -> object:
+        """What a person's decision on the one checkpoint comes to; Ann's, unless told otherwise."""
+        given = {"reason": "why", "expected_digest": b"", "by": ANN, **fields}
+        resolution = Resolution(decision_id=decision_id, decision=decision, **given)
         return self.act(Resolve(ACME, "q", "checkpoint-1", resolution))
 
     def approved(self, asked: Admission | None = None) -> Resumption:

@@ -27,8 +27,7 @@ def resolve(checkpoint: Checkpoint, asked: Resolution, now: Moment) -> ResolveAn
     """Decide one resolution against the checkpoint as it stands."""
     wanted = _STATE_OF[asked.decision]
     if checkpoint.state is not CheckpointState.PENDING:
-        same = checkpoint.decision_id == asked.decision_id and checkpoint.state is wanted
-        return Repeated(checkpoint) if same else Lost(checkpoint)
+        return Repeated(checkpoint) if _is_repeat(checkpoint, asked) else Lost(checkpoint)
     if now.now_us >= checkpoint.expires_us:
         return Lapsed(expire(checkpoint, now))
     if asked.expected_digest and asked.expected_digest != checkpoint.action_digest:
@@ -45,6 +44,17 @@ def resolve(checkpoint: Checkpoint, asked: Resolution, now: Moment) -> ResolveAn
             use_before_us=now.now_us + checkpoint.lifetime_us if approved else 0,
         )
     )
+
+
+def _is_repeat(checkpoint: Checkpoint, asked: Resolution) -> bool:
+    """Whether this person made this very decision before, down to the reason that is recorded.
+
+    Somebody else who sends the winner's id has decided nothing, and must not be told so.
+    """
+    decided = (checkpoint.decision_id, checkpoint.state, checkpoint.resolved_by, checkpoint.reason)
+    wanted = (asked.decision_id, _STATE_OF[asked.decision], str(asked.by), asked.reason)
+    saw_another = asked.expected_digest not in (b"", checkpoint.action_digest)
+    return decided == wanted and not saw_another
 
 
 def has_lapsed(checkpoint: Checkpoint, now: Moment) -> bool:

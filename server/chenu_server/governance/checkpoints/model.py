@@ -119,7 +119,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The same decision under the same id was made before: the same answer."""
+    """The same person made the same decision under the same id before: the same answer."""
 
     checkpoint: Checkpoint
 
