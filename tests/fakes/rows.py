@@ -12,7 +12,19 @@ from chenu_server.governance.budgets.model import (
 )
 from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS
 from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY
-from chenu_server.unit import ById, EntryDraft, Found, Key, Lookup, Moment, Need, Row, Rows, Unit
+from chenu_server.unit import (
+    ById,
+    Counted,
+    EntryDraft,
+    Found,
+    Key,
+    Lookup,
+    Moment,
+    Need,
+    Row,
+    Rows,
+    Unit,
+)
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -49,6 +61,11 @@ class FakeRows:
         found = [row for row in self.all(lookup.kind) if KEY_OF[lookup](row) == key]
         return sorted(found, key=lambda row: row.key)
 
+    def count(self, lookup: Lookup[Any], key: Key) -> int:
+        """How many rows of the lookup's kind stand under this key."""
+        self._check(("counted", lookup, key))
+        return sum(KEY_OF[lookup](row) == key for row in self.all(lookup.kind))
+
     def put(self, row: Row) -> None:
         """Insert or replace."""
         self.stored[type(row), row.key] = row
@@ -79,6 +96,8 @@ def _name(need: Need) -> object:
             return ("id", kind, key)
         case Found(lookup, key):
             return ("found", lookup, key)
+        case Counted(lookup, key):
+            return ("counted", lookup, key)
 
 
 def run(unit: Unit[T], rows: FakeRows, now: Moment) -> T:

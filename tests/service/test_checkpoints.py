@@ -164,7 +164,10 @@ async def test_the_winners_decision_id_is_nobody_elses(
 
     refused = await bob.fail(bob.checkpoints.ResolveCheckpoint, request)
 
-    assert (grpc.StatusCode.ABORTED, "CHECKPOINT_ALREADY_RESOLVED") == (refused.code, refused.reason)
+    assert (grpc.StatusCode.ABORTED, "CHECKPOINT_ALREADY_RESOLVED") == (
+        refused.code,
+        refused.reason,
+    )
     assert "user:ann" == refused.metadata["winner"]
 
 
