@@ -189,6 +189,8 @@ class LimitSettings(_Section):
     """How long after its admission a call may go out."""
     waiting_max: Positive = 1_000
     """Calls that may wait for one provider."""
+    pending_max: NotNegative = 100
+    """Checkpoints of one identity that may wait for a person."""
 
 
 class BudgetSettings(_Section):
@@ -230,9 +232,7 @@ class PipelineSettings(_Section):
     @model_validator(mode="after")
     def _least_is_least(self) -> PipelineSettings:
         if self.least_output_cap > self.default_output_cap:
-            raise _refusal(
-                "least_output_cap is above default_output_cap", "lower it or raise the default"
-            )
+            raise _refusal("least_output_cap is above default_output_cap", "lower it")
         return self
 
 

@@ -10,6 +10,7 @@ from chenu_server.governance.budgets.model import (
     CURRENT_PERIODS,
     OPEN_BUDGETS,
 )
+from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING, CheckpointState
 from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS
 from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY
 from chenu_server.unit import (
@@ -35,6 +36,8 @@ KEY_OF: Final[Mapping[Lookup[Any], Callable[[Any], Key | None]]] = {
     BUDGET_PERIODS: lambda row: (row.budget_id,),
     OLDEST_SLOTS: lambda row: (row.ledger_number, row.provider),
     LAST_SLOT: lambda row: (row.ledger_number, row.provider),
+    OPEN_OF_ACTION: lambda row: (row.identity_id, row.action_digest) if row.is_open else None,
+    PENDING: lambda row: (row.identity_id,) if row.state is CheckpointState.PENDING else None,
     ATTEMPTS_OF_QUERY: lambda row: (row.identity_id, row.request_id),
 }
 """Under which key a lookup finds a row, if it does."""

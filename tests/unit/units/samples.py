@@ -130,6 +130,7 @@ def rules(**fields: Any) -> Rules:
         "owner_id": "owner",
         "least_cap": 256,
         "budget_required": True,
+        "pending_max": 100,
         "make_id": lambda: f"checkpoint-{next(ids)}",
         **fields,
     }

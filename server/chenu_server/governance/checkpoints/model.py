@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chenu_server.caller import Principal, PrincipalType
-from chenu_server.unit import Key
+from chenu_server.unit import Key, Lookup
 
 EXPIRY_DEFAULT_S: Final = 1_800
 EXPIRY_MIN_S: Final = 60
@@ -85,6 +85,12 @@ class Checkpoint:
         """Whether the query still waits: nobody has decided, or the approval is not used yet."""
         approved = self.state is CheckpointState.APPROVED and self.consumed_us == 0
         return approved or self.state is CheckpointState.PENDING
+
+
+OPEN_OF_ACTION: Final = Lookup(Checkpoint, "open_of_action")
+"""Checkpoints at which an action waits. Key: (identity_id, action_digest)."""
+PENDING: Final = Lookup(Checkpoint, "pending")
+"""An identity's checkpoints that nobody has decided. Key: (identity_id,)."""
 
 
 @dataclass(frozen=True, slots=True)
