@@ -254,7 +254,8 @@ async def test_only_the_requester_or_an_approver_withdraws_a_checkpoint(stage: S
 async def test_pending_checkpoints_are_listed_and_counted(stage: Stage) -> None:
     """What waits for people is easy to find."""
     person = stage.person()
-    made = [await blocked(stage.client()) for _ in range(3)]
+    texts = [f"Delete all archived items of {year}" for year in (2021, 2022, 2023)]
+    made = [await blocked(stage.client(), text) for text in texts]
 
     count = await person.call(
         person.checkpoints.CountPendingCheckpoints, cb.CountPendingCheckpointsRequest()
