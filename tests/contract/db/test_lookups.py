@@ -144,14 +144,9 @@ async def test_a_count_that_is_asked_for_late_holds_what_the_batch_has_changed(
         ),
         wants=(ById(Account, ("personal", 9)),),
     )
-    free = Do(
-        lambda rows, now: [
-            rows.put(Account("personal", 1, 1, "free")),
-            rows.put(Account("personal", 9, 9, "held")),
-            rows.put(Account("personal", 8, 8, "held")),
-        ],
-        wants=(ById(Account, ("personal", 1)),),
-    )
+    moved = [Account("personal", 1, 1, "free")]
+    moved += [Account("personal", number, number, "held") for number in (8, 9)]
+    free = Do(put(*moved).act, wants=(ById(Account, ("personal", 1)),))
     async with held(writer):
         *_, number = await queued(writer, free, late)
 
