@@ -112,7 +112,8 @@ class Admit:
 
     @property
     def _needs_person(self) -> bool:
-        return self._verdict.allowed and bool(self._verdict.checkpoints)
+        """Whether policies ask for one; they do not of a query that they deny."""
+        return bool(self._verdict.checkpoints)
 
     def _known(self, rows: Rows) -> Known | Conflict | None:
         """What stands under the id already, as a query's own or as another name of one."""

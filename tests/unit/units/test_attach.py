@@ -132,6 +132,16 @@ def test_another_id_answers_as_the_first_query_for_ever(take_slot: bool) -> None
             entries += 1
 
 
+def test_another_id_is_bound_to_its_own_words_and_not_to_the_firsts() -> None:
+    """A retry of the second ask is known; the first ask's words under the second id are others."""
+    world = blocked()
+    again = replace(AGAIN, content_digest=b"detached")
+    world.admit(again)
+
+    assert Known(query=world.query) == world.admit(again)
+    assert Conflict() == world.admit(AGAIN)
+
+
 def test_an_id_of_its_own_is_never_another_name() -> None:
     """The first query's own id, asked again, is itself."""
     world = blocked()
