@@ -239,19 +239,22 @@ class PipelineService:
         """The id is another name of this query: whoever is attached here goes on there."""
         self._forget(run)  # it runs nothing, and takes no place from the query that it names
         log = self._hub.find(known.key) or self._hub.create(known.key, known.asked)
-        await self._load(log)  # anew: another process may have taken the query further
-        first, query = self._runs.get(known.key), log.query
-        assert query is not None, "it was found by its row"
-        if first is None and query.status is QueryStatus.APPROVED and run.stop.reason is None:
-            first = self.resume_approved(query, run.deadline - time.monotonic())
+        if known.key not in self._runs:
+            await self._load(log)  # anew: another process may have taken the query further
+        first = self._runs.get(known.key) or self._resumed_for(run, log.query)
         if first is not None:
             run.lead_to(first)
             return
         run.log.lead_to(log)
-        if query.status is QueryStatus.APPROVED:
+        if log.query is not None and log.query.status is QueryStatus.APPROVED:
             run.stop.check()
-        if query.status is QueryStatus.RUNNING:
-            await self._tail(log)
+        await self._tail(log)
+
+    def _resumed_for(self, run: QueryRun, query: Query | None) -> QueryRun | None:
+        """The run of an approved query, in the time of who asked again and still wants it."""
+        if query is None or query.status is not QueryStatus.APPROVED or run.stop.reason is not None:
+            return None
+        return self.resume_approved(query, run.deadline - time.monotonic())
 
     async def _walk_resumed(self, query: Query, run: QueryRun) -> None:
         """F and G on the stored results of B and C."""
