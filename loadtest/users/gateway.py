@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +22,8 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc
 
 DEADLINE_S: Final = 30.0
 SERIES: Final = "grpc"
-_number = itertools.count()
+# Other processes ask too: the same action, asked again while it waits, is the first one's.
+_number = itertools.count(secrets.randbelow(2**40))
 
 A = TypeVar("A")
 Metadata = tuple[tuple[str, str], ...]

@@ -65,7 +65,15 @@ class Found:
     count: int = 1
 
 
-Need = ById | Found
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Count what `lookup` finds for `key`, however much that is; none of the rows is loaded."""
+
+    lookup: Lookup[Any]
+    key: Key
+
+
+Need = ById | Found | Counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +101,10 @@ class Rows(Protocol):
 
     def find(self, lookup: Lookup[R], key: Key) -> Sequence[R]:
         """What a named lookup found, as it stands now; must have been named in `needs`."""
+        ...
+
+    def count(self, lookup: Lookup[Any], key: Key) -> int:
+        """How many rows stand under the key now; must have been named as `Counted`."""
         ...
 
     def put(self, row: Row) -> None:

@@ -10,9 +10,22 @@ from chenu_server.governance.budgets.model import (
     CURRENT_PERIODS,
     OPEN_BUDGETS,
 )
+from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING, CheckpointState
 from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS
 from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY
-from chenu_server.unit import ById, EntryDraft, Found, Key, Lookup, Moment, Need, Row, Rows, Unit
+from chenu_server.unit import (
+    ById,
+    Counted,
+    EntryDraft,
+    Found,
+    Key,
+    Lookup,
+    Moment,
+    Need,
+    Row,
+    Rows,
+    Unit,
+)
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -23,6 +36,8 @@ KEY_OF: Final[Mapping[Lookup[Any], Callable[[Any], Key | None]]] = {
     BUDGET_PERIODS: lambda row: (row.budget_id,),
     OLDEST_SLOTS: lambda row: (row.ledger_number, row.provider),
     LAST_SLOT: lambda row: (row.ledger_number, row.provider),
+    OPEN_OF_ACTION: lambda row: (row.identity_id, row.action_digest) if row.is_open else None,
+    PENDING: lambda row: (row.identity_id,) if row.state is CheckpointState.PENDING else None,
     ATTEMPTS_OF_QUERY: lambda row: (row.identity_id, row.request_id),
 }
 """Under which key a lookup finds a row, if it does."""
@@ -48,6 +63,11 @@ class FakeRows:
         self._check(("found", lookup, key))
         found = [row for row in self.all(lookup.kind) if KEY_OF[lookup](row) == key]
         return sorted(found, key=lambda row: row.key)
+
+    def count(self, lookup: Lookup[Any], key: Key) -> int:
+        """How many rows of the lookup's kind stand under this key."""
+        self._check(("counted", lookup, key))
+        return sum(KEY_OF[lookup](row) == key for row in self.all(lookup.kind))
 
     def put(self, row: Row) -> None:
         """Insert or replace."""
@@ -79,6 +99,8 @@ def _name(need: Need) -> object:
             return ("id", kind, key)
         case Found(lookup, key):
             return ("found", lookup, key)
+        case Counted(lookup, key):
+            return ("counted", lookup, key)
 
 
 def run(unit: Unit[T], rows: FakeRows, now: Moment) -> T:

@@ -123,3 +123,28 @@ async def test_the_same_id_is_the_same_query_on_every_store(flow: Flow) -> None:
     assert first == again
     assert "REQUEST_ID_CONFLICT" == conflict.reason
     assert 1 == flow.stage.upstream.arrivals_total
+
+
+async def test_asking_twice_asks_a_person_once(flow: Flow) -> None:
+    """Both ids are one query: one question, one yes, one call, one bill."""
+    first_id, blocked = await flow.ask(EN)
+    second_id, again = await flow.ask(EN)
+    assert isinstance(blocked, Failure) and isinstance(again, Failure)
+    await flow.decide(flow.ann, again, yes=True)
+
+    events, error = await flow.go_on(second_id)
+    answers = [await flow.state(each) for each in (first_id, second_id)]
+
+    budget = await flow.budget()
+    assert blocked.metadata == again.metadata
+    assert error is None
+    assert {first_id} == {event.request_id for event in events}
+    assert [message_pb2.QUERY_STATE_COMPLETED] * 2 == answers
+    assert (flow.stage.upstream.bill.total_nanousd, 0) == (
+        budget.posted_nanousd,
+        budget.reserved_nanousd,
+    )
+    assert 1 == flow.stage.upstream.arrivals_total
+    assert ["block", "approve", "execute", "settle"] == await flow.decisions(first_id)
+    assert ["block"] == await flow.decisions(second_id)
+    assert await flow.ledger_failure() is None

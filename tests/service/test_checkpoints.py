@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.caller import PrincipalType, Role
-from tests.harness import IDENTITY_ROLES, Client, Stage, staged
+from tests.harness import IDENTITY_ROLES, Client, Failure, Stage, staged
 from tests.service.asking import DELETE, approval, blocked, rejection
 
 
@@ -152,6 +153,24 @@ async def test_the_same_decision_id_gives_the_same_answer(stage: Stage) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("decide", [approval, rejection])
+async def test_the_winners_decision_id_is_nobody_elses(
+    stage: Stage, decide: Callable[[Failure], cb.ResolveCheckpointRequest]
+) -> None:
+    """Bob, who sends what Ann has sent, is told that she decided and not that he did."""
+    ann, bob = stage.person(name="ann"), stage.person(name="bob")
+    request = decide(await blocked(stage.client()))
+    await ann.call(ann.checkpoints.ResolveCheckpoint, request)
+
+    refused = await bob.fail(bob.checkpoints.ResolveCheckpoint, request)
+
+    assert (grpc.StatusCode.ABORTED, "CHECKPOINT_ALREADY_RESOLVED") == (
+        refused.code,
+        refused.reason,
+    )
+    assert "user:ann" == refused.metadata["winner"]
+
+
 @pytest.mark.parametrize("kind", [PrincipalType.AGENT, PrincipalType.SERVICE])
 async def test_only_a_person_approves(stage: Stage, kind: PrincipalType) -> None:
     """An agent with every role still is no person."""
@@ -235,7 +254,8 @@ async def test_only_the_requester_or_an_approver_withdraws_a_checkpoint(stage: S
 async def test_pending_checkpoints_are_listed_and_counted(stage: Stage) -> None:
     """What waits for people is easy to find."""
     person = stage.person()
-    made = [await blocked(stage.client()) for _ in range(3)]
+    texts = [f"Delete all archived items of {year}" for year in (2021, 2022, 2023)]
+    made = [await blocked(stage.client(), text) for text in texts]
 
     count = await person.call(
         person.checkpoints.CountPendingCheckpoints, cb.CountPendingCheckpointsRequest()

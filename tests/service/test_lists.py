@@ -66,8 +66,8 @@ async def person(shared: Stage) -> Client:
             scope=budgets.BUDGET_SCOPE_IDENTITY, period=period, limit_nanousd=10**15
         )
         await person.call(person.budgets.CreateBudget, request)
-    for _ in range(MADE):
-        await blocked(client)
+    for number in range(MADE):
+        await blocked(client, f"Delete all archived items of {number}")
         request_id = str(uuid4())
         await client.fail(client.pipeline.GetQuery, pipeline.GetQueryRequest(request_id=request_id))
     return person

@@ -37,6 +37,7 @@ def rules_of(settings: Settings, policies: Policies, owner_id: str) -> Rules:
         owner_id=owner_id,
         least_cap=settings.pipeline.least_output_cap,
         budget_required=settings.budgets.required,
+        pending_max=settings.limits.pending_max,
     )
 
 

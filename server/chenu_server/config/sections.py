@@ -196,6 +196,8 @@ class LimitSettings(Section):
     """How long reflection may be asked nothing before its stream is ended."""
     open_watch_idle_s: NotNegative = 3_600
     """How long a stream of health states may have nothing to tell before it is ended."""
+    pending_max: NotNegative = 100
+    """Checkpoints of one identity that may wait for a person."""
 
 
 class BudgetSettings(Section):
@@ -237,9 +239,7 @@ class PipelineSettings(Section):
     @model_validator(mode="after")
     def _least_is_least(self) -> PipelineSettings:
         if self.least_output_cap > self.default_output_cap:
-            raise _refusal(
-                "least_output_cap is above default_output_cap", "lower it or raise the default"
-            )
+            raise _refusal("least_output_cap is above default_output_cap", "lower it")
         return self
 
 

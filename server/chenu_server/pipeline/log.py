@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -56,6 +57,7 @@ class QueryLog:
         self._output_bytes = 0
         self._readers: set[_Reader] = set()
         self._ended = False
+        self._first: QueryLog | None = None
         self.loaded = False
 
     # --- what is written ----------------------------------------------------------------------
@@ -116,12 +118,22 @@ class QueryLog:
                 reader.error = error
         self._wake()
 
+    def lead_to(self, first: QueryLog) -> None:
+        """The id proved another name of a query: who reads here reads its log from now on."""
+        self._first = first
+        self._wake()
+
     # --- what is read -------------------------------------------------------------------------
+
+    @property
+    def current(self) -> QueryLog:
+        """The log that is read here: this one, or that of the query which the id names too."""
+        return self._first or self
 
     @property
     def output(self) -> str:
         """The whole output so far."""
-        return "".join(item.text for item in self._items if isinstance(item, Piece))
+        return "".join(item.text for item in self.current._items if isinstance(item, Piece))
 
     @property
     def is_ended(self) -> bool:
@@ -141,6 +153,8 @@ class QueryLog:
             while not self.rested.is_set():
                 if reader.error is not None:
                     raise reader.error
+                if self._first is not None:
+                    return await self._first.rest()
                 reader.woken.clear()
                 await reader.woken.wait()
         finally:
@@ -173,6 +187,12 @@ class QueryLog:
                     raise reader.error
                 if self.refusal is not None:
                     raise self.refusal
+                if self._first is not None:
+                    following = self._first.follow(after, coalesce_s, asks=asks)
+                    async with aclosing(following) as events:
+                        async for said in events:
+                            yield said
+                    return
                 if index >= len(self._items):
                     if self._ended:
                         return

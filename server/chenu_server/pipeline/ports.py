@@ -89,6 +89,20 @@ class Known:
     query: Query
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """Another id's query waits for a person with this very action; this id is its name now, too."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """As many of the identity's checkpoints are pending as may be; nothing was written."""
+
+    limit: int
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """The id was used for something else."""
@@ -174,7 +188,7 @@ class Governance(Protocol):
 
     async def admit(
         self, admission: Admission, *, take_slot: bool
-    ) -> Admitted | Blocked | Closed | Wait | Known | Conflict:
+    ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | Conflict:
         """Claim the id, decide, and write all of it, or answer `Wait` and write nothing.
 
         Without `take_slot`, because others wait, what may run is told to wait too.
@@ -259,7 +273,7 @@ class QueryStore(Protocol):
     """Queries as they are stored, read outside any unit."""
 
     async def get(self, identity_id: str, request_id: str) -> Query | None:
-        """One query, or None."""
+        """One query, by any of its ids, or None."""
         ...
 
     async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:

@@ -82,6 +82,38 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueryAlias:
+    """Another id of a query: it asked the identical action while that waited for a person.
+
+    It stays one for ever, and never names a query of its own.
+    """
+
+    identity_id: str
+    request_id: str
+    first_request_id: str
+    principal_type: PrincipalType
+    principal_id: str
+    content_digest: bytes
+    created_us: int
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return (self.identity_id, self.request_id)
+
+    @property
+    def first_key(self) -> Key:
+        """The primary key of the query that it names."""
+        return (self.identity_id, self.first_request_id)
+
+    @property
+    def asked(self) -> Asked:
+        """Who asked what under this id: the same action, in words that no approval binds."""
+        principal = Principal(type=self.principal_type, id=self.principal_id)
+        return Asked(principal, self.content_digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryContent:
     """What a resumed query runs on: the request and lanes A to C, as canonical JSON."""
 

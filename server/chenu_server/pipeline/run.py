@@ -24,6 +24,7 @@ class QueryRun:
         self.detached = detached
         self._abandon_after_s = abandon_after_s
         self._attached = 0
+        self._first: QueryRun | None = None
         self._abandoning: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(deadline_s, self.stop.set, StopReason.DEADLINE)
@@ -37,19 +38,35 @@ class QueryRun:
     @contextmanager
     def attached(self) -> Iterator[None]:
         """One RPC is attached while this is open."""
-        self._attached += 1
-        if self._abandoning is not None:
-            self._abandoning.cancel()
-            self._abandoning = None
+        self._attach(1)
         try:
             yield
         finally:
-            self._attached -= 1
-            if self._attached == 0 and not self.detached:
-                loop = asyncio.get_running_loop()
-                self._abandoning = loop.call_later(
-                    self._abandon_after_s, self.stop.set, StopReason.ABANDONED
-                )
+            self._detach()
+
+    def lead_to(self, first: QueryRun) -> None:
+        """The id proved another name of a query that runs: who is attached here is so there."""
+        self.log.lead_to(first.log)
+        self._first = first
+        first._attach(self._attached)
+
+    def _attach(self, count: int) -> None:
+        self._attached += count
+        if self._first is not None:
+            self._first._attach(count)
+        elif self._attached and self._abandoning is not None:
+            self._abandoning.cancel()
+            self._abandoning = None
+
+    def _detach(self) -> None:
+        self._attached -= 1
+        if self._first is not None:
+            self._first._detach()
+        elif self._attached == 0 and not self.detached:
+            loop = asyncio.get_running_loop()
+            self._abandoning = loop.call_later(
+                self._abandon_after_s, self.stop.set, StopReason.ABANDONED
+            )
 
     def told_to_wait(self, provider: str) -> Callable[[int, int], None]:
         """Show that the query waits for a slot; live only."""

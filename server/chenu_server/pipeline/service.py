@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 
@@ -188,10 +189,15 @@ class PipelineService:
             self._refuse(run.log, InternalError())
         finally:
             run.finish()
-            del self._runs[key]
+            self._forget(run)
+
+    def _forget(self, run: QueryRun) -> None:
+        """Take a run off the books, unless another has its place already."""
+        if self._runs.get(run.log.key) is run:
+            del self._runs[run.log.key]
 
     def _refuse(self, log: QueryLog, error: ChenuError) -> None:
-        if log.query is None:
+        if log.current.query is None:
             log.refuse(error)
             self._hub.drop(log)
         else:
@@ -218,12 +224,37 @@ class PipelineService:
         """The query rests: blocked, denied, or known from before."""
         if not isinstance(step, Attach):
             return
-        self._new_work.give_back(query.caller.identity_id, query.arrival)
+        if not step.is_new:
+            self._new_work.give_back(query.caller.identity_id, query.arrival)
+        if step.query.key != run.log.key:
+            await self._lead_to(step.query, run)
+            return
         await self._load(run.log)
         if step.query.status is QueryStatus.APPROVED:
             await self._walk_resumed(step.query, run)
         elif step.query.status is QueryStatus.RUNNING:
             await self._tail(run.log)
+
+    async def _lead_to(self, known: Query, run: QueryRun) -> None:
+        """The id is another name of this query: whoever is attached here goes on there."""
+        self._forget(run)  # it runs nothing, and takes no place from the query that it names
+        log = self._hub.find(known.key) or self._hub.create(known.key, known.asked)
+        if known.key not in self._runs:
+            await self._load(log)  # anew: another process may have taken the query further
+        first = self._runs.get(known.key) or self._resumed_for(run, log.query)
+        if first is not None:
+            run.lead_to(first)
+            return
+        run.log.lead_to(log)
+        if log.query is not None and log.query.status is QueryStatus.APPROVED:
+            run.stop.check()
+        await self._tail(log)
+
+    def _resumed_for(self, run: QueryRun, query: Query | None) -> QueryRun | None:
+        """The run of an approved query, in the time of who asked again and still wants it."""
+        if query is None or query.status is not QueryStatus.APPROVED or run.stop.reason is not None:
+            return None
+        return self.resume_approved(query, run.deadline - time.monotonic())
 
     async def _walk_resumed(self, query: Query, run: QueryRun) -> None:
         """F and G on the stored results of B and C."""
@@ -281,11 +312,12 @@ class PipelineService:
         run = self._runs.get(key)
         if run is not None:
             return run
-        return await self._open_log(await self.get(caller, request_id))
+        query = await self.get(caller, request_id)
+        return self._runs.get(query.key) or await self._open_log(query)
 
     async def get(self, caller: Caller, request_id: str) -> Query:
         """
-        One query of the caller's identity.
+        One query of the caller's identity, by any of its ids.
 
         Raises:
             BoundaryViolation: There is none, here or anywhere.
@@ -312,7 +344,11 @@ class PipelineService:
             QueryState: It was settled under way, or runs in another process.
         """
         run = self._runs.get((caller.identity_id, request_id))
-        query = await (self._stop(run) if run else self.get(caller, request_id))
+        if run is None:
+            query = await self.get(caller, request_id)
+            run = self._runs.get(query.key)  # under the first of its ids
+        if run is not None:
+            query = await self._stop(run)
         if query.checkpoint_id and not query.status.is_final:
             query = await self._governance.cancel(query, caller.principal, reason)
         if not query.status.is_final:
@@ -325,7 +361,7 @@ class PipelineService:
         try:
             return await run.log.rest()
         except ChenuError:
-            query = run.log.query
+            query = run.log.current.query
             if query is None or query.status is QueryStatus.RUNNING:
                 raise
             return query

@@ -158,17 +158,16 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> AsyncGenerator[event_pb2.Event, None]:
         log = source.log if isinstance(source, QueryRun) else source
         attached = source.attached() if isinstance(source, QueryRun) else nullcontext()
-        request_id = str(log.key[1])
         with attached:
             following = log.follow(after, self._coalesce_s, asks=with_outcome)
             async with aclosing(following), aclosing(self._attachments.paced(following)) as events:
                 async for event in events:
-                    yield encode.event_of(event, request_id, log.query)
-                    query = log.query
+                    yield encode.event_of(event, str(log.current.key[1]), log.current.query)
+                    query = log.current.query
                     if until_blocked and query is not None and _blocks(event, query):
                         raise await self._store.pending(query)
-        if with_outcome and log.query is not None:
-            await self._raise_unless_completed(log.query)
+        if with_outcome and log.current.query is not None:
+            await self._raise_unless_completed(log.current.query)
 
     async def _raise_unless_completed(self, query: records.Query) -> None:
         if query.status is QueryStatus.BLOCKED:

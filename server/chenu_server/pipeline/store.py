@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +14,7 @@ from chenu_server.pipeline.records import EventSegment, OutputChunk, Query, Quer
 from chenu_server.pipeline.tables import (
     OUTPUT_CHUNKS,
     QUERIES,
+    QUERY_ALIASES,
     QUERY_CONTENTS,
     QUERY_EVENTS,
     UNFINISHED,
@@ -26,9 +28,11 @@ class SqlQueries:
         self._reader = reader
 
     async def get(self, identity_id: str, request_id: str) -> Query | None:
-        """One query, or None."""
+        """One query, by any of its ids, or None."""
         wanted = sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id))
         rows = await self._reader.rows(wanted)
+        if not rows:
+            rows = await self._reader.rows(_by_alias(identity_id, request_id))
         return Query(**rows[0]._mapping) if rows else None
 
     async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:
@@ -88,13 +92,25 @@ class SqlQueries:
         return [(row.identity_id, row.request_id) for row in await self._reader.rows(ordered)]
 
     async def arrivals_since(self, since_us: int) -> Sequence[tuple[str, int]]:
-        """Identity and arrival time of the queries of the last while, oldest first."""
-        columns = QUERIES.c
-        wanted = sa.select(columns.identity_id, columns.created_us).where(
-            columns.created_us >= since_us
+        """Identity and arrival time of the asks of the last while, oldest first."""
+        since = (
+            sa.select(table.c.identity_id, table.c.created_us).where(table.c.created_us >= since_us)
+            for table in (QUERIES, QUERY_ALIASES)
         )
-        rows = await self._reader.rows(wanted.order_by(columns.created_us))
+        arrived = sa.union_all(*since).subquery()
+        rows = await self._reader.rows(sa.select(arrived).order_by(arrived.c.created_us))
         return [(row.identity_id, row.created_us) for row in rows]
+
+
+def _by_alias(identity_id: str, request_id: str) -> sa.Select[Any]:
+    """The first query of an id that is another name of it."""
+    columns = QUERY_ALIASES.c
+    same = sa.and_(
+        QUERIES.c.identity_id == columns.identity_id,
+        QUERIES.c.request_id == columns.first_request_id,
+    )
+    named = sa.select(QUERIES).join(QUERY_ALIASES, same)
+    return named.where(*_is(QUERY_ALIASES, identity_id, request_id))
 
 
 def _is(table: sa.Table, identity_id: str, request_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -26,6 +26,7 @@ from chenu_server.pipeline.records import (
     EventSegment,
     OutputChunk,
     Query,
+    QueryAlias,
     QueryContent,
 )
 
@@ -137,6 +138,22 @@ QUERIES: Final = sa.Table(
     ),
 )
 
+QUERY_ALIASES: Final = sa.Table(
+    "query_aliases",
+    METADATA,
+    sa.Column("identity_id", sa.Text, primary_key=True),
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("first_request_id", sa.Text, nullable=False),
+    sa.Column("principal_type", EnumText(PrincipalType), nullable=False),
+    sa.Column("principal_id", sa.Text, nullable=False),
+    sa.Column("content_digest", sa.LargeBinary, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("length(content_digest) = 32", "ck_query_aliases_digest"),
+    sa.CheckConstraint("request_id <> first_request_id", "ck_query_aliases_first"),
+    sa.Index("ix_query_aliases_created", "created_us"),
+    sqlite_with_rowid=False,
+)
+
 QUERY_CONTENTS: Final = sa.Table(
     "query_contents",
     METADATA,
@@ -193,6 +210,7 @@ OUTPUT_CHUNKS: Final = sa.Table(
 QUERIES_MAP: Final = TableMap(
     Query, QUERIES, published=True, fixed=frozenset({"content_digest", "created_us"})
 )
+QUERY_ALIASES_MAP: Final = TableMap(QueryAlias, QUERY_ALIASES, append_only=True)
 QUERY_CONTENTS_MAP: Final = TableMap(QueryContent, QUERY_CONTENTS)
 ATTEMPTS_MAP: Final = TableMap(
     Attempt,
@@ -212,6 +230,7 @@ OUTPUT_CHUNKS_MAP: Final = TableMap(OutputChunk, OUTPUT_CHUNKS, append_only=True
 
 MAPS: Final = (
     QUERIES_MAP,
+    QUERY_ALIASES_MAP,
     QUERY_CONTENTS_MAP,
     ATTEMPTS_MAP,
     QUERY_EVENTS_MAP,

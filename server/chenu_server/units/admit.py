@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
+from chenu_server.engine import PolicyVerdict
 from chenu_server.errors import BudgetExhausted, ChenuError
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.checkpoints import decide as checkpoints
@@ -24,15 +26,17 @@ from chenu_server.pipeline.model import (
 from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
+    Attached,
     Blocked,
     Closed,
     Conflict,
+    Full,
     Known,
     Wait,
 )
-from chenu_server.pipeline.records import Asked, Query
+from chenu_server.pipeline.records import Asked, Query, QueryAlias
 from chenu_server.unit import ById, Moment, Need, Rows
-from chenu_server.units import judge
+from chenu_server.units import attach, judge
 from chenu_server.units.attempts import open_attempt, take_slot
 from chenu_server.units.judge import Judgement, Subject
 from chenu_server.units.rules import Rules, payload
@@ -59,35 +63,74 @@ class Admit:
         self._key = (admission.caller.identity_id, admission.request.request_id)
 
     def needs(self, now: Moment) -> Iterable[Need]:
-        """The id's row, the budgets that apply, the first candidate's oldest slots."""
+        """The id's rows, the budgets that apply, the first candidate's oldest slots.
+
+        What waits for a person already is looked for only by what must wait, too.
+        """
         yield ById(Query, self._key)
+        yield ById(QueryAlias, self._key)
         yield from judge.needs(self._subject, now)
+        if self._needs_person:
+            yield from attach.needs(self._asked)
         chain = self._asked.encoded.route.chain
         if chain and self._take_slot:
             yield from limits.needs_slot(self._rules.ledger_number, chain[0].provider)
 
     def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
-        """Nothing more."""
-        return ()
+        """The query that the id is another name of, or the one that its action may wait in."""
+        alias = rows.get(QueryAlias, self._key)
+        if alias is not None:
+            yield ById(Query, alias.first_key)
+        waiting = self._waiting(rows, now)
+        if waiting is not None:
+            yield attach.needs_of_first(waiting)
 
     def decide(
         self, rows: Rows, now: Moment
-    ) -> Admitted | Blocked | Closed | Wait | Known | Conflict:
-        """One of the six answers; only `Wait`, `Known` and `Conflict` write nothing."""
-        known = rows.get(Query, self._key)
+    ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | Conflict:
+        """One answer of eight; `Wait`, `Known`, `Full` and `Conflict` write nothing."""
+        known = self._known(rows)
         if known is not None:
-            return self._known(known)
+            return known
+        waiting = self._waiting(rows, now)
+        if waiting is not None:
+            return attach.attach(rows, self._asked, waiting, self._rules, now)
         standings = judge.standings_of(rows, self._subject, now)
-        judged = judge.judge(self._subject, self._rules, standings)
+        judged = judge.judge(self._subject, self._rules, standings, verdict=self._verdict)
         if isinstance(judged, ChenuError):
             return self._deny(rows, judged, now)
-        if judged.types:
-            return self._block(rows, judged, now)
-        return self._run(rows, judged, now)
+        if not judged.types:
+            return self._run(rows, judged, now)
+        if self._is_full(rows):
+            return Full(self._rules.pending_max)
+        return self._block(rows, judged, now)
 
-    def _known(self, query: Query) -> Known | Conflict:
+    @cached_property
+    def _verdict(self) -> PolicyVerdict:
+        """What the policies say, which stands before any row is read."""
+        return self._rules.policies.evaluate(judge.facts_of(self._subject))
+
+    @property
+    def _needs_person(self) -> bool:
+        """Whether policies ask for one; they do not of a query that they deny."""
+        return bool(self._verdict.checkpoints)
+
+    def _known(self, rows: Rows) -> Known | Conflict | None:
+        """What stands under the id already, as a query's own or as another name of one."""
+        alias = rows.get(QueryAlias, self._key)
+        query = rows.get(Query, self._key if alias is None else alias.first_key)
+        if query is None:
+            return None
         asked = Asked(self._asked.caller.principal, self._asked.content_digest)
-        return Known(query=query) if query.asked == asked else Conflict()
+        return Known(query=query) if (alias or query).asked == asked else Conflict()
+
+    def _waiting(self, rows: Rows, now: Moment) -> Checkpoint | None:
+        """Before the money is looked at: what waits holds it, and the same ask needs no more."""
+        return attach.waiting(rows, self._asked, now) if self._needs_person else None
+
+    def _is_full(self, rows: Rows) -> bool:
+        most = self._rules.pending_max
+        return 0 < most <= checkpoints.pending_in(rows, self._key[0])
 
     # --- no -----------------------------------------------------------------------------------
 

@@ -18,9 +18,11 @@ from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
+    Attached,
     Blocked,
     Closed,
     Conflict,
+    Full,
     Known,
     NextAttempt,
     NotHeld,
@@ -51,10 +53,12 @@ class WriterGovernance:
 
     async def admit(
         self, admission: Admission, *, take_slot: bool
-    ) -> Admitted | Blocked | Closed | Wait | Known | Conflict:
+    ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | Conflict:
         """See `pipeline.ports.Governance`."""
         answer = await self._writer.submit(Admit(admission, self._rules, take_slot=take_slot))
-        return cast("Admitted | Blocked | Closed | Wait | Known | Conflict", answer)
+        return cast(
+            "Admitted | Blocked | Closed | Wait | Known | Attached | Full | Conflict", answer
+        )
 
     async def validate(self, admission: Admission) -> Validation:
         """See `pipeline.ports.Governance`."""

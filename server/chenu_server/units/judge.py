@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from chenu_server.caller import Caller
-from chenu_server.engine import bound, cap_that_fits, reserve
+from chenu_server.engine import PolicyVerdict, bound, cap_that_fits, reserve
 from chenu_server.errors import (
     BudgetExhausted,
     BudgetRequired,
@@ -75,10 +75,18 @@ def standings_of(rows: Rows, subject: Subject, now: Moment) -> tuple[Standing, .
 
 
 def judge(
-    subject: Subject, rules: Rules, standings: tuple[Standing, ...], *, held_nanousd: int = 0
+    subject: Subject,
+    rules: Rules,
+    standings: tuple[Standing, ...],
+    *,
+    held_nanousd: int = 0,
+    verdict: PolicyVerdict | None = None,
 ) -> Judgement | ChenuError:
-    """Yes with its bounds, or the refusal. `held_nanousd` is what the query holds already."""
-    verdict = rules.policies.evaluate(facts_of(subject))
+    """Yes with its bounds, or the refusal. `held_nanousd` is what the query holds already.
+
+    `verdict` is what the policies said, if they were asked already.
+    """
+    verdict = verdict or rules.policies.evaluate(facts_of(subject))
     if not verdict.allowed:
         return PolicyDenied(tuple(verdict.denied_by) or ("policy_error",))
     refusal = route_refusal(subject.encoded.route)

@@ -18,7 +18,7 @@ class StoredQueries(Protocol):
     """The part of a `QueryStore` that the pipeline's own tables hold."""
 
     async def get(self, identity_id: str, request_id: str) -> Query | None:
-        """One query, or None."""
+        """One query, by any of its ids, or None."""
         ...
 
     async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:

@@ -30,6 +30,7 @@ class Rules:
     owner_id: str
     least_cap: int
     budget_required: bool
+    pending_max: int
     make_id: Callable[[], str] = new_id
 
     def limit_of(self, provider: str) -> ProviderLimit:

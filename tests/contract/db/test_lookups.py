@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from chenu_server.unit import ById, Found, Moment, Rows
+from chenu_server.unit import ById, Counted, Found, Moment, Rows
 from tests.contract.db.conftest import OpenWriter
 from tests.contract.db.gate import held, queued
 from tests.contract.db.sample import (
+    ACCOUNTS_NOTED,
     ACCOUNTS_OF,
     FREE_SLOTS,
     OLDEST_SLOTS,
@@ -107,6 +108,49 @@ async def test_new_rows_stand_under_their_key_for_the_next_unit(
         tasks = await queued(writer, look, put(Account("personal", 2, 2)), look)
 
     assert [[1], None, [1, 2]] == await asyncio.gather(*tasks)
+
+
+async def test_a_count_is_of_all_that_stands_under_the_key_when_its_unit_decides(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """A cap holds inside a batch: what came, went or moved before in it counts, stored or not."""
+    writer = await open_writer(url)
+    await writer.submit(put(*(Account("personal", n, n, "held") for n in range(3))))
+    keys = (("held",), ("free",))
+    look = Do(
+        lambda rows, now: [rows.count(ACCOUNTS_NOTED, key) for key in keys],
+        wants=tuple(Counted(ACCOUNTS_NOTED, key) for key in keys),
+    )
+    free = Do(
+        lambda rows, now: rows.put(Account("personal", 1, 1, "free")),
+        wants=(ById(Account, ("personal", 1)),),
+    )
+    async with held(writer):
+        tasks = await queued(writer, look, put(Account("personal", 9, 9, "held")), free, look)
+
+    assert [[3, 0], None, None, [3, 1]] == await asyncio.gather(*tasks)
+
+
+async def test_a_count_that_is_asked_for_late_holds_what_the_batch_has_changed(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """The database does not know of it yet."""
+    writer = await open_writer(url)
+    await writer.submit(put(*(Account("personal", n, n, "held") for n in range(3))))
+    late = Do(
+        lambda rows, now: rows.count(ACCOUNTS_NOTED, ("held",)),
+        then_wants=lambda rows: (
+            (Counted(ACCOUNTS_NOTED, ("held",)),) if rows.get(Account, ("personal", 9)) else ()
+        ),
+        wants=(ById(Account, ("personal", 9)),),
+    )
+    moved = [Account("personal", 1, 1, "free")]
+    moved += [Account("personal", number, number, "held") for number in (8, 9)]
+    free = Do(put(*moved).act, wants=(ById(Account, ("personal", 1)),))
+    async with held(writer):
+        *_, number = await queued(writer, free, late)
+
+    assert 4 == await number
 
 
 async def test_many_keys_are_loaded_at_once(url: str, open_writer: OpenWriter) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu_server.infra.db.workspace import UnitRows, Workspace
-from chenu_server.unit import ById, Found
+from chenu_server.unit import ById, Counted, Found
 from tests.contract.db.sample import ACCOUNTS_NOTED, ACCOUNTS_OF, EVENTS_MAP, TABLES, Account, Event
 
 MAPS = {table.kind: table for table in TABLES}
@@ -40,6 +40,7 @@ def loaded(stored: dict[tuple[str, int], Account]) -> Workspace:
     for identity in IDENTITIES:
         under = [account for account in stored.values() if account.identity_id == identity]
         workspace.found((Account, "of_identity", (identity,)), under)
+        workspace.counted((Account, "of_identity", (identity,)), len(under))
     return workspace
 
 
@@ -48,6 +49,7 @@ def unit(workspace: Workspace) -> UnitRows:
     rows = UnitRows(workspace)
     rows.name(ById(Account, (i, n)) for i in IDENTITIES for n in NUMBERS)
     rows.name(Found(ACCOUNTS_OF, (i,)) for i in IDENTITIES)
+    rows.name(Counted(ACCOUNTS_OF, (i,)) for i in IDENTITIES)
     return rows
 
 
@@ -58,6 +60,7 @@ def check(rows: UnitRows, model: dict[tuple[str, int], Account]) -> None:
             assert model.get((identity, number)) == rows.get(Account, (identity, number))
         under = {row.key: row for row in rows.find(ACCOUNTS_OF, (identity,))}
         assert {k: v for k, v in model.items() if k[0] == identity} == under
+        assert len(under) == rows.count(ACCOUNTS_OF, (identity,))
 
 
 @given(st.dictionaries(KEYS, st.integers(0, 9)), STEPS)
@@ -105,6 +108,7 @@ def test_a_row_that_moved_is_found_where_it_stands_now(merged: bool) -> None:
     [
         lambda rows: rows.get(Account, ("a", 1)),
         lambda rows: rows.find(ACCOUNTS_OF, ("a",)),
+        lambda rows: rows.count(ACCOUNTS_OF, ("a",)),
     ],
 )
 def test_what_was_not_named_cannot_be_read(read: Callable[[UnitRows], object]) -> None:

@@ -34,6 +34,15 @@ def stored(session: Session, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
+def counted(session: Session, lookup: Lookup[Any], *keys: Key) -> list[int]:
+    """How many rows a lookup finds for each key."""
+    fetch = Fetch(OF[lookup.kind], keys, lookup.name, [0] * len(keys), only_counted=True)
+    session.begin()
+    (rows,) = session.fetch([fetch])
+    session.rollback()
+    return [number for _, number in sorted(rows)]
+
+
 def found(session: Session, lookup: Lookup[R], *keys: Key, count: int = 1) -> list[list[R]]:
     """What a lookup finds for each key."""
     table = OF[lookup.kind]

@@ -34,6 +34,7 @@ from chenu_server.pipeline.records import (
     EventSegment,
     OutputChunk,
     Query,
+    QueryAlias,
     QueryContent,
 )
 from chenu_server.unit import Row
@@ -151,6 +152,15 @@ QUERY: Final = Query(
     updated_us=2,
     ended_us=3,
 )
+ALIAS: Final = QueryAlias(
+    identity_id="ali'ce",
+    request_id="r2",
+    first_request_id="r",
+    principal_type=PrincipalType.SERVICE,
+    principal_id="svc\\",
+    content_digest=b"\0'\\" + bytes(29),
+    created_us=LARGEST,
+)
 CONTENT: Final = QueryContent(
     identity_id="ali'ce", request_id="r", request='{"text":"\\u0000 \'é"}', plan="{}"
 )
@@ -196,6 +206,7 @@ ROWS: Final[tuple[Row, ...]] = (
     SLOT,
     CHECKPOINT,
     QUERY,
+    ALIAS,
     CONTENT,
     ATTEMPT,
     SEGMENT,

@@ -29,6 +29,8 @@ OPEN = replace(samples.BUDGET, deleted=False)
         replace(samples.CHECKPOINT, expires_us=0),
         replace(samples.QUERY, content_digest=b""),
         replace(samples.QUERY, cost_nanousd=-1),
+        replace(samples.ALIAS, content_digest=b"short"),
+        replace(samples.ALIAS, first_request_id=samples.ALIAS.request_id),
         replace(samples.ATTEMPT, attempt=0),
         replace(samples.SEGMENT, first_sequence=0),
         replace(samples.CHUNK, offset=-1),

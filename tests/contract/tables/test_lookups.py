@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from chenu_server.governance.budgets.model import BUDGET_PERIODS, CURRENT_PERIODS, OPEN_BUDGETS
+from chenu_server.governance.checkpoints.model import (
+    OPEN_OF_ACTION,
+    PENDING,
+    Checkpoint,
+    CheckpointState,
+)
 from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS, RETIRED_US, Slot
 from chenu_server.infra.db.session import Session
 from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY
 from tests.contract.tables import samples
-from tests.contract.tables.batches import commit, found
+from tests.contract.tables.batches import commit, counted, found
 
 
 def slot(number: int, free_at_us: int, provider: str = "p", ledger_number: int = 0) -> Slot:
@@ -70,6 +77,33 @@ def test_periods_are_found_by_owner_and_start_and_by_budget(session: Session) ->
     (of_budget,) = found(session, BUDGET_PERIODS, (first.budget_id,))
     assert {first, other} == set(current)
     assert {first, second} == set(of_budget)
+
+
+def checkpoint(name: str, state: CheckpointState, **fields: Any) -> Checkpoint:
+    """A checkpoint of Alice's about the one action, its approval not used unless told otherwise."""
+    given = {"checkpoint_id": name, "state": state, "consumed_us": 0, **fields}
+    return replace(samples.CHECKPOINT, **given)
+
+
+def test_an_action_waits_at_what_nobody_has_decided_and_at_what_is_not_used(
+    session: Session,
+) -> None:
+    """Every other state has ended, and another identity or action is another."""
+    waiting = checkpoint("pending", CheckpointState.PENDING)
+    approved = checkpoint("approved", CheckpointState.APPROVED)
+    states = (CheckpointState.REJECTED, CheckpointState.EXPIRED, CheckpointState.CANCELLED)
+    over = [checkpoint(state.value, state) for state in states]
+    used = checkpoint("used", CheckpointState.APPROVED, consumed_us=1)
+    other = checkpoint("other", CheckpointState.PENDING, action_digest=bytes(32))
+    bobs = replace(waiting, identity_id="bob")
+    commit(session, waiting, approved, *over, used, other, bobs)
+    digest = waiting.action_digest
+
+    here, there = found(session, OPEN_OF_ACTION, (waiting.identity_id, digest), ("bob", digest))
+
+    assert [approved, waiting] == sorted(here, key=lambda each: each.checkpoint_id)
+    assert [bobs] == there
+    assert [2, 1, 0] == counted(session, PENDING, (waiting.identity_id,), ("bob",), ("carol",))
 
 
 def test_a_querys_attempts_come_in_order(session: Session) -> None:

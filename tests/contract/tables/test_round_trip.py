@@ -7,7 +7,7 @@ import pytest
 from chenu_server.infra.db.session import Session, StatementFailed
 from chenu_server.unit import Row
 from tests.contract.tables.batches import commit, stored
-from tests.contract.tables.samples import CHUNK, MAPS, ROWS, SEGMENT
+from tests.contract.tables.samples import ALIAS, CHUNK, MAPS, ROWS, SEGMENT
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: type(row).__name__)
@@ -30,9 +30,9 @@ def test_rows_of_all_kinds_travel_in_one_batch(session: Session) -> None:
     assert list(ROWS) == stored(session, ROWS)
 
 
-@pytest.mark.parametrize("row", [SEGMENT, CHUNK], ids=lambda row: type(row).__name__)
+@pytest.mark.parametrize("row", [SEGMENT, CHUNK, ALIAS], ids=lambda row: type(row).__name__)
 def test_what_a_reader_has_seen_is_never_replaced(session: Session, row: Row) -> None:
-    """A log and its output only grow: a second row at the same place fails its batch."""
+    """A log and its output only grow, an id names one query for ever: a second row fails."""
     commit(session, row)
 
     with pytest.raises(StatementFailed, match=r"(?i)unique"):

@@ -19,6 +19,7 @@ from chenu_server.governance.limits.model import RETIRED_US, Slot
 from chenu_server.governance.limits.ports import SlotUse
 from chenu_server.governance.limits.store import SqlSlots
 from chenu_server.infra.db.engine import writer_engine
+from chenu_server.pipeline.store import SqlQueries
 from chenu_server.unit import EntryDraft
 from tests.contract.tables import samples
 from tests.contract.tables.stores import Put, written
@@ -88,6 +89,21 @@ async def test_budgets_are_paged_by_creation_then_id(database_url: str) -> None:
         assert everything == await store.page("alice", STARTS, None, 10)
         assert everything[:1] == await store.page("alice", STARTS, None, 1)
         assert everything[2:] == await store.page("alice", STARTS, Place(3, "day"), 10)
+
+
+async def test_a_query_is_read_by_any_of_its_ids(database_url: str) -> None:
+    """By those of its own identity; and whoever asked under one has brought new work."""
+    query, alias = samples.QUERY, samples.ALIAS
+    bobs = replace(alias, identity_id="bob", request_id="r3", created_us=7)
+    async with written(database_url, Put(rows=(query, alias, bobs))) as reader:
+        store = SqlQueries(reader)
+        here = query.identity_id
+
+        assert query == await store.get(here, query.request_id)
+        assert query == await store.get(here, alias.request_id)
+        for identity_id, request_id in ((here, "r3"), ("bob", alias.request_id), ("bob", "r3")):
+            assert None is await store.get(identity_id, request_id)
+        assert [("bob", 7), (here, alias.created_us)] == await store.arrivals_since(2)
 
 
 def slot(number: int, free_at_us: int, provider: str) -> Slot:

@@ -37,6 +37,14 @@ async def destructive(stage: Stage) -> Failure:
     return await blocked(stage.client())
 
 
+@proves("CHECKPOINT_LIMIT", settings={"limits.pending_max": 1})
+async def too_many_wait(stage: Stage) -> Failure:
+    """One more question than a person is asked at a time."""
+    client = stage.client()
+    await blocked(client)
+    return await blocked(client, "Delete all archived notes")
+
+
 @proves("CHECKPOINT_REJECTED")
 async def rejected(stage: Stage) -> Failure:
     """A person said no, and the same id asks again."""

@@ -11,9 +11,11 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 import chenu_server
 from chenu_server import failpoints
+from chenu_server.bootstrap.decisions import log_limits
 from chenu_server.caller import PrincipalType
 from chenu_server.config import (
     CheckpointTypeName,
@@ -71,6 +73,17 @@ def units() -> Iterator[Any]:
                     yield kind
 
 
+def test_every_limit_is_said_by_number_at_start() -> None:
+    """Whoever runs a server sees what is on, and at how much."""
+    limits = load_settings(None, {"limits.pending_max": 7}).limits
+    with capture_logs() as logs:
+        log_limits(load_settings(None, {"limits.pending_max": 7}))
+
+    (line,) = logs
+    assert limits.model_dump().items() <= line.items()
+    assert 7 == line["pending_max"]
+
+
 def test_nothing_needs_to_be_set() -> None:
     """The numbers that the specification names are the defaults."""
     settings = load_settings()
@@ -94,6 +107,7 @@ def test_nothing_needs_to_be_set() -> None:
         limits.provider_window_s,
         limits.guard_ms,
     )
+    assert (100, 1_000) == (limits.pending_max, limits.waiting_max)
     assert (300, 2_000, 1_024, 256) == (
         settings.pipeline.deadline_s,
         settings.pipeline.abandon_after_ms,

@@ -130,6 +130,7 @@ def rules(**fields: Any) -> Rules:
         "owner_id": "owner",
         "least_cap": 256,
         "budget_required": True,
+        "pending_max": 100,
         "make_id": lambda: f"checkpoint-{next(ids)}",
         **fields,
     }
@@ -143,6 +144,7 @@ def admission(
     intents: tuple[Intent, ...] = (Intent.QUERY,),
     caller: Caller = CALLER,
     content: bytes = b"content",
+    digest: bytes = b"\x01" * 32,
     crosses_spheres: bool = False,
     default_cap: bool = False,
     max_cost: int | None = None,
@@ -177,7 +179,7 @@ def admission(
             output_cap=CAP,
             cap_is_default=default_cap,
             max_cost_nanousd=routed.dearest_bound_nanousd if max_cost is None else max_cost,
-            action_digest=b"\x01" * 32,
+            action_digest=digest,
             route=routed,
         ),
         deadline_ms=300_000,
@@ -217,11 +219,10 @@ class World:
         assert isinstance(answer, Blocked)
         return answer
 
-    def resolve(self, decision: Decision, decision_id: str = "d", by: Principal = ANN) -> object:
-        """What a person's decision on the one checkpoint comes to."""
-        resolution = Resolution(
-            decision_id=decision_id, decision=decision, reason="why", expected_digest=b"", by=by
-        )
+    def resolve(self, decision: Decision, decision_id: str = "d", **fields: Any) -> object:
+        """What a person's decision on the one checkpoint comes to; Ann's, unless told otherwise."""
+        given = {"reason": "why", "expected_digest": b"", "by": ANN, **fields}
+        resolution = Resolution(decision_id=decision_id, decision=decision, **given)
         return self.act(Resolve(ACME, "q", "checkpoint-1", resolution))
 
     def approved(self, asked: Admission | None = None) -> Resumption:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from chenu_server.caller import Principal, PrincipalType
 from chenu_server.governance.budgets.model import ReservationState
 from chenu_server.governance.checkpoints.model import (
     CheckpointState,
@@ -16,9 +19,12 @@ from chenu_server.governance.checkpoints.model import (
 from chenu_server.pipeline.model import Lane, LaneStatus, QueryStatus
 from chenu_server.units.resolve import Cancel, Expire
 from tests.unit.budgets.samples import NOON
-from tests.unit.units.samples import ACME, ANN, BACKEND, BOUND_2, LIFETIME_US, World
+from tests.unit.units.samples import ACME, ANN, BACKEND, BOUND_2, LIFETIME_US, World, admission
 
 APPROVE, REJECT = Decision.APPROVE, Decision.REJECT
+BOB = Principal(type=PrincipalType.USER, id="bob")
+MACHINE_ANN = Principal(type=PrincipalType.SERVICE, id="ann")
+DIGEST = admission().encoded.action_digest
 EXPIRE = Expire(ACME, "q", "checkpoint-1")
 CANCEL = Cancel(ACME, "q", "checkpoint-1", BACKEND, "no longer needed")
 
@@ -77,26 +83,54 @@ def test_a_decision_in_the_instant_of_the_expiry_loses(decision: Decision, late_
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "decision_id", "answer"),
+    ("first", "second", "again", "answer"),
     [
-        (APPROVE, APPROVE, "d", Repeated),
-        (REJECT, REJECT, "d", Repeated),
-        (APPROVE, APPROVE, "other", Lost),
-        (APPROVE, REJECT, "d", Lost),
-        (REJECT, APPROVE, "d", Lost),
+        (APPROVE, APPROVE, {}, Repeated),
+        (REJECT, REJECT, {}, Repeated),
+        (APPROVE, APPROVE, {"expected_digest": DIGEST}, Repeated),
+        (APPROVE, APPROVE, {"decision_id": "other"}, Lost),
+        (APPROVE, REJECT, {}, Lost),
+        (REJECT, APPROVE, {}, Lost),
+        (APPROVE, APPROVE, {"by": BOB}, Lost),
+        (REJECT, REJECT, {"by": BOB}, Lost),
+        (APPROVE, APPROVE, {"by": MACHINE_ANN}, Lost),
+        (REJECT, REJECT, {"reason": "another"}, Lost),
+        (APPROVE, APPROVE, {"expected_digest": bytes(32)}, Lost),
     ],
 )
 def test_a_checkpoint_is_resolved_once(
-    first: Decision, second: Decision, decision_id: str, answer: type[object]
+    first: Decision, second: Decision, again: dict[str, Any], answer: type[object]
 ) -> None:
-    """The same decision under the same id is answered alike; nothing else changes anything."""
+    """A person's same decision is answered alike; anyone and anything else learns who won."""
     world = blocked()
     world.resolve(first)
     before = dict(world.rows.stored)
 
-    assert isinstance(world.resolve(second, decision_id), answer)
+    told = world.resolve(second, **again)
+
+    assert answer is type(told)
+    assert "user:ann" == told.checkpoint.resolved_by  # type: ignore[attr-defined] # both have it
     assert before == world.rows.stored
     assert 2 == len(world.rows.entries)
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [(EXPIRE, CheckpointState.EXPIRED), (CANCEL, CheckpointState.CANCELLED)],
+)
+def test_an_approval_that_has_ended_is_not_answered_as_one(
+    end: Expire | Cancel, state: CheckpointState
+) -> None:
+    """The same decision under the same id would tell its person that the action may still run."""
+    world = blocked()
+    world.resolve(APPROVE)
+    world.now_us = world.held.expires_us
+    world.act(end)
+
+    answer = world.resolve(APPROVE)
+
+    assert isinstance(answer, Lost)
+    assert state is answer.checkpoint.state
 
 
 @pytest.mark.parametrize("approved", [False, True])

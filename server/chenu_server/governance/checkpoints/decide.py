@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from chenu_server.caller import Caller, Principal, Role
 from chenu_server.errors import CheckpointPending
 from chenu_server.governance.checkpoints.model import (
+    OPEN_OF_ACTION,
+    PENDING,
     Checkpoint,
     CheckpointState,
     Decision,
@@ -20,7 +23,34 @@ from chenu_server.governance.checkpoints.model import (
     ResolveAnswer,
     Resolved,
 )
-from chenu_server.unit import Moment
+from chenu_server.unit import Counted, Found, Moment, Need, Rows
+
+
+def needs_for_ask(identity_id: str, action_digest: bytes) -> Iterable[Need]:
+    """The rows that `waiting` and `pending_in` read."""
+    yield Found(OPEN_OF_ACTION, (identity_id, action_digest))
+    yield Counted(PENDING, (identity_id,))
+
+
+def waiting(rows: Rows, caller: Caller, action_digest: bytes, now: Moment) -> Checkpoint | None:
+    """The checkpoint at which this caller's very action waits already, if it does.
+
+    The digest binds the caller too; it is compared all the same, for an approval must not pass
+    from one principal to another by an oversight in what is digested.
+    """
+    asker = (caller.principal.type, caller.principal.id, caller.acting_for)
+    found = [
+        each
+        for each in rows.find(OPEN_OF_ACTION, (caller.identity_id, action_digest))
+        if (each.requested_by_type, each.requested_by, each.acting_for) == asker
+        and not has_lapsed(each, now)
+    ]
+    return min(found, key=lambda each: (each.created_us, each.checkpoint_id), default=None)
+
+
+def pending_in(rows: Rows, identity_id: str) -> int:
+    """How many of an identity's checkpoints wait for a person."""
+    return rows.count(PENDING, (identity_id,))
 
 
 def concerns(caller: Caller, checkpoint: Checkpoint) -> bool:
@@ -32,8 +62,7 @@ def resolve(checkpoint: Checkpoint, asked: Resolution, now: Moment) -> ResolveAn
     """Decide one resolution against the checkpoint as it stands."""
     wanted = _STATE_OF[asked.decision]
     if checkpoint.state is not CheckpointState.PENDING:
-        same = checkpoint.decision_id == asked.decision_id and checkpoint.state is wanted
-        return Repeated(checkpoint) if same else Lost(checkpoint)
+        return Repeated(checkpoint) if _is_repeat(checkpoint, asked) else Lost(checkpoint)
     if now.now_us >= checkpoint.expires_us:
         return Lapsed(expire(checkpoint, now))
     if asked.expected_digest and asked.expected_digest != checkpoint.action_digest:
@@ -50,6 +79,17 @@ def resolve(checkpoint: Checkpoint, asked: Resolution, now: Moment) -> ResolveAn
             use_before_us=now.now_us + checkpoint.lifetime_us if approved else 0,
         )
     )
+
+
+def _is_repeat(checkpoint: Checkpoint, asked: Resolution) -> bool:
+    """Whether this person made this very decision before, down to the reason that is recorded.
+
+    Somebody else who sends the winner's id has decided nothing, and must not be told so.
+    """
+    decided = (checkpoint.decision_id, checkpoint.state, checkpoint.resolved_by, checkpoint.reason)
+    wanted = (asked.decision_id, _STATE_OF[asked.decision], str(asked.by), asked.reason)
+    saw_another = asked.expected_digest not in (b"", checkpoint.action_digest)
+    return decided == wanted and not saw_another
 
 
 def has_lapsed(checkpoint: Checkpoint, now: Moment) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chenu_server.caller import Principal, PrincipalType
-from chenu_server.unit import Key
+from chenu_server.unit import Key, Lookup
 
 EXPIRY_DEFAULT_S: Final = 1_800
 EXPIRY_MIN_S: Final = 60
@@ -130,6 +130,11 @@ class Place:
 
 START: Final = Place(0, 0)
 
+OPEN_OF_ACTION: Final = Lookup(Checkpoint, "open_of_action")
+"""Checkpoints at which an action waits. Key: (identity_id, action_digest)."""
+PENDING: Final = Lookup(Checkpoint, "pending")
+"""An identity's checkpoints that nobody has decided. Key: (identity_id,)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expiries:
@@ -163,7 +168,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The same decision under the same id was made before: the same answer."""
+    """The same person made the same decision under the same id before: the same answer."""
 
     checkpoint: Checkpoint
 

@@ -87,7 +87,7 @@ class CheckpointService:
 
     async def resolve(self, caller: Caller, checkpoint_id: str, asked: Resolution) -> Checkpoint:
         """
-        Approve or reject, once; the same decision under the same id is answered alike.
+        Approve or reject, once; a person's same decision under the same id is answered alike.
 
         Raises:
             RoleRequired: The caller is no person, or no approver here.

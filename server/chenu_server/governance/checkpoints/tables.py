@@ -7,10 +7,20 @@ from typing import Final
 import sqlalchemy as sa
 
 from chenu_server.caller import PrincipalType
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, CheckpointType
+from chenu_server.governance.checkpoints.model import (
+    OPEN_OF_ACTION,
+    PENDING,
+    Checkpoint,
+    CheckpointState,
+    CheckpointType,
+)
 from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings
 from chenu_server.infra.db.metadata import METADATA
-from chenu_server.infra.db.tablemap import TableMap
+from chenu_server.infra.db.tablemap import LookupSql, TableMap
+from chenu_server.unit import Key
+
+# Lookups must repeat it word for word: SQLite uses a partial index for nothing else.
+OPEN: Final = "state IN ('pending', 'approved') AND consumed_us = 0"
 
 CHECKPOINTS: Final = sa.Table(
     "checkpoints",
@@ -51,8 +61,42 @@ CHECKPOINTS: Final = sa.Table(
     sa.Index("ix_checkpoints_listed", "identity_id", "state", "created_us"),
     sa.Index("ix_checkpoints_expiry", "state", "expires_us"),
     sa.Index("ix_checkpoints_use", "state", "use_before_us"),
+    sa.Index(
+        "ix_checkpoints_open",
+        "identity_id",
+        "action_digest",
+        sqlite_where=sa.text(OPEN),
+        postgresql_where=sa.text(OPEN),
+    ),
 )
 
-CHECKPOINTS_MAP: Final = TableMap(Checkpoint, CHECKPOINTS)
+
+def _open_key(checkpoint: Checkpoint) -> Key | None:
+    return (checkpoint.identity_id, checkpoint.action_digest) if checkpoint.is_open else None
+
+
+def _pending_key(checkpoint: Checkpoint) -> Key | None:
+    pending = checkpoint.state is CheckpointState.PENDING
+    return (checkpoint.identity_id,) if pending else None
+
+
+CHECKPOINTS_MAP: Final = TableMap(
+    Checkpoint,
+    CHECKPOINTS,
+    lookups={
+        OPEN_OF_ACTION.name: LookupSql(
+            keys=(CHECKPOINTS.c.identity_id, CHECKPOINTS.c.action_digest),
+            where=f"identity_id = {{0}} AND action_digest = {{1}} AND {OPEN}",
+            limited=False,
+            key_of=_open_key,
+        ),
+        PENDING.name: LookupSql(
+            keys=(CHECKPOINTS.c.identity_id,),
+            where="identity_id = {0} AND state = 'pending'",
+            limited=False,
+            key_of=_pending_key,
+        ),
+    },
+)
 
 MAPS: Final = (CHECKPOINTS_MAP,)

@@ -21,7 +21,7 @@ from chenu_server.infra.db.session import (
     StatementFailed,
     Write,
 )
-from chenu_server.infra.db.tablemap import Tables
+from chenu_server.infra.db.tablemap import Tables, Values
 from chenu_server.infra.db.workspace import FoundKey, UnitRows, Workspace
 from chenu_server.unit import ById, Key, Moment, Need, Row, Unit
 
@@ -179,20 +179,31 @@ class _Decisions:
         """Load what is missing, with one statement for each table and lookup."""
         if not needs:
             return
-        by_id, lookups = self._workspace.missing(needs)
-        fetches = [*self._by_id(by_id), *self._by_lookup(lookups)]
+        by_id, lookups, counts = self._workspace.missing(needs)
+        fetches = [
+            *self._by_id(by_id),
+            *self._by_lookup(lookups),
+            *self._by_lookup(dict.fromkeys(counts, 0), only_counted=True),
+        ]
         if not fetches:
             return
         for fetch, found in zip(fetches, self._session.fetch(fetches), strict=True):
-            decode, kind = fetch.table.decode, fetch.table.kind
-            if fetch.lookup is None:
-                self._workspace.loaded(kind, fetch.keys, map(decode, found))
-                continue
-            under: list[list[Row]] = [[] for _ in fetch.keys]
-            for position, *values in found:
-                under[position].append(decode(values))
-            for key, rows in zip(fetch.keys, under, strict=True):
-                self._workspace.found((kind, fetch.lookup, key), rows)
+            self._take_in(fetch, found)
+
+    def _take_in(self, fetch: Fetch, found: Sequence[Values]) -> None:
+        decode, kind = fetch.table.decode, fetch.table.kind
+        if fetch.lookup is None:
+            self._workspace.loaded(kind, fetch.keys, map(decode, found))
+            return
+        if fetch.only_counted:
+            for position, number in found:
+                self._workspace.counted((kind, fetch.lookup, fetch.keys[position]), number)
+            return
+        under: list[list[Row]] = [[] for _ in fetch.keys]
+        for position, *values in found:
+            under[position].append(decode(values))
+        for key, rows in zip(fetch.keys, under, strict=True):
+            self._workspace.found((kind, fetch.lookup, key), rows)
 
     def _by_id(self, needs: Iterable[ById]) -> list[Fetch]:
         keys: dict[type[Any], dict[Key, None]] = {}
@@ -200,11 +211,11 @@ class _Decisions:
             keys.setdefault(need.kind, {})[need.key] = None
         return [Fetch(self._workspace.maps[kind], list(named)) for kind, named in keys.items()]
 
-    def _by_lookup(self, counts: dict[FoundKey, int]) -> list[Fetch]:
+    def _by_lookup(self, counts: dict[FoundKey, int], *, only_counted: bool = False) -> list[Fetch]:
         keys: dict[tuple[type[Any], str], dict[Key, int]] = {}
         for (kind, name, key), count in counts.items():
             keys.setdefault((kind, name), {})[key] = count
         return [
-            Fetch(self._workspace.maps[kind], list(asked), name, list(asked.values()))
+            Fetch(self._workspace.maps[kind], list(asked), name, list(asked.values()), only_counted)
             for (kind, name), asked in keys.items()
         ]

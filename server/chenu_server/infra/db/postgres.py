@@ -198,8 +198,12 @@ class _Statements:
         self._keys = [pg_type(column.type) for column in table.key_columns]
         self._by_id = _by_id(table, self._keys)
         self._lookups = {
-            name: ([pg_type(key.type) for key in lookup.keys], _lookup(table, lookup))
+            (name, counted): (
+                [pg_type(key.type) for key in lookup.keys],
+                _lookup(table, lookup, only_counted=counted),
+            )
             for name, lookup in table.lookups.items()
+            for counted in (False, True)
         }
         self._upsert = upsert_sql(table, f"SELECT * FROM {_unnest(self._columns)}")
         marks = ", ".join(f"${n}::{kind.name}" for n, kind in enumerate(self._columns, 1))
@@ -211,7 +215,7 @@ class _Statements:
 
     def by_lookup(self, fetch: Fetch, name: str) -> tuple[str, list[str]]:
         """The select through a lookup, with a row count for each key."""
-        keys, text = self._lookups[name]
+        keys, text = self._lookups[name, fetch.only_counted]
         return text, [*_arrays(keys, fetch.keys), number_array(fetch.counts)]
 
     def upsert(self, write: Write) -> tuple[str, Sequence[str | None]]:
@@ -244,18 +248,19 @@ def _by_id(table: TableMap[Any], keys: Sequence[PgType]) -> str:
     )
 
 
-def _lookup(table: TableMap[Any], lookup: LookupSql) -> str:
-    """For each key, the rows under it in order: the key's position, then the columns."""
+def _lookup(table: TableMap[Any], lookup: LookupSql, *, only_counted: bool) -> str:
+    """For each key, the rows under it in order: the key's position, then the columns or a count."""
     types = [pg_type(key.type) for key in lookup.keys]
     aliases = [f"key_{number}" for number in range(len(types))]
     order = f" ORDER BY {lookup.order_by}" if lookup.order_by else ""
     limit = " LIMIT keys.row_count" if lookup.limited else ""
-    inner = (
-        f"SELECT {', '.join(table.columns)} FROM {table.table.name}"
-        f" WHERE {lookup.condition(*(f'keys.{alias}' for alias in aliases))}{order}{limit}"
-    )
+    condition = lookup.condition(*(f"keys.{alias}" for alias in aliases))
+    columns, given = ", ".join(table.columns), _columns(table)
+    if only_counted:
+        columns, given, order, limit = "count(*) AS number", "t.number", "", ""
+    inner = f"SELECT {columns} FROM {table.table.name} WHERE {condition}{order}{limit}"
     return (
-        f"SELECT keys.position - 1, {_columns(table)}"
+        f"SELECT keys.position - 1, {given}"
         f" FROM {_unnest(types, 'bigint')} WITH ORDINALITY"
         f" AS keys({', '.join(aliases)}, row_count, position) CROSS JOIN LATERAL ({inner}) AS t"
     )

@@ -51,13 +51,15 @@ class Begun:
 class Fetch:
     """Rows to load from one table: by primary key, or through one of its lookups.
 
-    `counts` belongs to a lookup: how many rows at most, key by key.
+    `counts` belongs to a lookup: how many rows at most, key by key. One that is `only_counted`
+    gives how many there are in their place.
     """
 
     table: TableMap[Any]
     keys: Sequence[Key]
     lookup: str | None = None
     counts: Sequence[int] = ()
+    only_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class SqliteSession:
                 keys = fetch.keys[start : start + _KEYS_MAX]
                 yield from self._cursor.execute(*statements.by_id(keys))
             return
-        text = statements.lookups[fetch.lookup]
+        text = statements.lookups[fetch.lookup, fetch.only_counted]
         for position, (key, count) in enumerate(zip(fetch.keys, fetch.counts, strict=True)):
             yield from self._cursor.execute(text, (position, count, *key))
 
@@ -158,7 +158,11 @@ class _Statements:
         self._columns = ", ".join(f"t.{name}" for name in table.columns)
         self._keys = table.key_names
         self._by_count: dict[int, str] = {}
-        self.lookups = {name: self._lookup(table, lookup) for name, lookup in table.lookups.items()}
+        self.lookups = {
+            (name, only_counted): self._lookup(table, lookup, only_counted=only_counted)
+            for name, lookup in table.lookups.items()
+            for only_counted in (False, True)
+        }
         self.write = upsert_sql(table, f"VALUES ({', '.join('?' * len(table.columns))})")
 
     def by_id(self, keys: Sequence[Key]) -> tuple[str, list[Any]]:
@@ -180,13 +184,15 @@ class _Statements:
             f" SELECT {self._columns} FROM keys CROSS JOIN {self._name} AS t ON {on}"
         )
 
-    def _lookup(self, table: TableMap[Any], lookup: LookupSql) -> str:
+    def _lookup(self, table: TableMap[Any], lookup: LookupSql, *, only_counted: bool) -> str:
         """`?1` is the key's position, `?2` the row count, the key's values follow."""
+        given = "count(*)" if only_counted else ", ".join(table.columns)
         values = [f"?{number}" for number in range(3, 3 + len(lookup.keys))]
-        order = f" ORDER BY {lookup.order_by}" if lookup.order_by else ""
+        order = f" ORDER BY {lookup.order_by}" if lookup.order_by and not only_counted else ""
         # Every parameter must stand in the text; a negative limit is none.
-        limit = " LIMIT ?2" if lookup.limited else " LIMIT -1 - abs(?2)"
+        limited = lookup.limited and not only_counted
+        limit = " LIMIT ?2" if limited else " LIMIT -1 - abs(?2)"
         return (
-            f"SELECT ?1, {', '.join(table.columns)} FROM {table.table.name}"
+            f"SELECT ?1, {given} FROM {table.table.name}"
             f" WHERE {lookup.condition(*values)}{order}{limit}"
         )

@@ -7,14 +7,22 @@ forgotten when it raised, so that a later unit sees the writes of those before i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from chenu_server.infra.db.tablemap import TableMap
-from chenu_server.unit import ById, EntryDraft, Key, Lookup, Need, Row
+from chenu_server.unit import ById, Counted, EntryDraft, Key, Lookup, Need, Row
 
 R = TypeVar("R", bound=Row)
 Maps = Mapping[type[Any], TableMap[Any]]
 FoundKey = tuple[type[Any], str, Key]
+
+
+class Missing(NamedTuple):
+    """What a batch must load: rows by primary key, lookups with a row count, lookups to count."""
+
+    by_id: list[ById]
+    lookups: dict[FoundKey, int]
+    counts: list[FoundKey]
 
 
 class Workspace:
@@ -28,8 +36,10 @@ class Workspace:
         self._rows: dict[tuple[type[Any], Key], Row | None] = {}
         self._found: dict[FoundKey, dict[Key, Row]] = {}
         self._asked: dict[FoundKey, int] = {}
+        self._counts: dict[FoundKey, int] = {}
+        self._replaced: dict[tuple[type[Any], Key], Row | None] = {}
 
-    def missing(self, needs: Iterable[Need]) -> tuple[list[ById], dict[FoundKey, int]]:
+    def missing(self, needs: Iterable[Need]) -> Missing:
         """What must be loaded for needs that a unit names for the first time.
 
         A limited lookup's counts add up over the batch, so that each unit finds a row of its
@@ -37,16 +47,21 @@ class Workspace:
         """
         by_id: list[ById] = []
         lookups: dict[FoundKey, int] = {}
+        counts: dict[FoundKey, None] = {}
         for need in needs:
             if isinstance(need, ById):
                 if (need.kind, need.key) not in self._rows:
                     by_id.append(need)
                 continue
             where = (need.lookup.kind, need.lookup.name, need.key)
+            if isinstance(need, Counted):
+                if where not in self._counts:
+                    counts[where] = None
+                continue
             asked = self._asked[where] = self._asked.get(where, 0) + need.count
             if where not in self._found or self.maps[where[0]].lookups[where[1]].limited:
                 lookups[where] = asked
-        return by_id, lookups
+        return Missing(by_id, lookups, list(counts))
 
     def loaded(self, kind: type[Any], keys: Iterable[Key], rows: Iterable[Row]) -> None:
         """Take in what was found by primary key; a key without a row is known to be absent."""
@@ -70,6 +85,19 @@ class Workspace:
                     under[row.key] = row
         self._found[where] = under
 
+    def counted(self, where: FoundKey, number: int) -> None:
+        """Take in how many rows are stored under a key, and what this batch has changed of it."""
+        kind, name, key = where
+        for row_key, row in self.written.get(kind, {}).items():
+            number += self._change(kind, name, key, self._replaced[kind, row_key], row)
+        self._counts[where] = number
+
+    def _change(self, kind: type[Any], name: str, key: Key, before: Row | None, row: Row) -> int:
+        """How many more rows stand under a lookup's key once `row` replaces `before`."""
+        key_of = self.maps[kind].lookups[name].key_of
+        assert key_of is not None, "a lookup that is counted says where a row stands"
+        return (key_of(row) == key) - (before is not None and key_of(before) == key)
+
     def _take_in(self, kind: type[Any], row: Row) -> Row:
         """The row as it stands now: as loaded, unless the batch has it already."""
         where = (kind, row.key)
@@ -86,12 +114,24 @@ class Workspace:
         """The rows that stand under a lookup's key now, by primary key."""
         return self._found[where]
 
+    def number(self, where: FoundKey, puts: Mapping[tuple[type[Any], Key], Row]) -> int:
+        """How many rows stand under a lookup's key once these are put too."""
+        kind, name, key = where
+        changes = (
+            self._change(kind, name, key, self._rows.get((kind, row_key)), row)
+            for (put_kind, row_key), row in puts.items()
+            if put_kind is kind
+        )
+        return self._counts[where] + sum(changes)
+
     def merge(self, puts: Mapping[tuple[type[Any], Key], Row]) -> None:
         """Make a unit's writes part of the batch."""
         for (kind, key), row in puts.items():
             table = self.maps[kind]
             if table.lookups:
-                self._move(table, key, self._rows.get((kind, key)), row)
+                before = self._rows.get((kind, key))
+                self._replaced.setdefault((kind, key), before)
+                self._move(table, key, before, row)
             self._rows[kind, key] = row
             self.written.setdefault(kind, {})[key] = row
             if table.published:
@@ -108,6 +148,9 @@ class Workspace:
                 continue
             old = None if before is None else lookup.key_of(before)
             new = lookup.key_of(row)
+            for under_key, change in ((old, -1), (new, 1)):
+                if under_key is not None and (kind, name, under_key) in self._counts:
+                    self._counts[kind, name, under_key] += change
             if old is not None and old != new and (kind, name, old) in self._found:
                 self._found[kind, name, old].pop(key, None)
             if new is not None and (kind, name, new) in self._found:
@@ -121,6 +164,7 @@ class UnitRows:
         self._workspace = workspace
         self._named: set[tuple[type[Any], Key]] = set()
         self._named_lookups: dict[FoundKey, int] = {}
+        self._named_counts: set[FoundKey] = set()
         self._puts: dict[tuple[type[Any], Key], Row] = {}
         self._kinds_put: set[type[Any]] = set()
         self._drafts: list[EntryDraft] = []
@@ -136,6 +180,11 @@ class UnitRows:
                     new.append(need)
                 continue
             where = (need.lookup.kind, need.lookup.name, need.key)
+            if isinstance(need, Counted):
+                if where not in self._named_counts:
+                    self._named_counts.add(where)
+                    new.append(need)
+                continue
             if need.count > before.get(where, 0):
                 self._named_lookups[where] = max(need.count, self._named_lookups.get(where, 0))
                 new.append(need)
@@ -160,6 +209,13 @@ class UnitRows:
         if lookup.kind not in self._kinds_put:
             return cast("Sequence[R]", list(under.values()))
         return cast("Sequence[R]", list(self._with_own(lookup, key, under).values()))
+
+    def count(self, lookup: Lookup[Any], key: Key) -> int:
+        """How many rows stand under the key now; KeyError if the unit did not name it."""
+        where = (lookup.kind, lookup.name, key)
+        if where not in self._named_counts:
+            raise KeyError(f"{lookup.kind.__name__}.{lookup.name} {key} was not named in needs")
+        return self._workspace.number(where, self._puts)
 
     def _with_own(
         self, lookup: Lookup[Any], key: Key, under: Mapping[Key, Row]

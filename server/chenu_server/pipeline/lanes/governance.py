@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from chenu_server.errors import RequestIdConflict
+from chenu_server.errors import CheckpointLimit, RequestIdConflict
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed, Step
 from chenu_server.pipeline.model import Candidate, Lane
 from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
+    Attached,
     Blocked,
     Closed,
     Conflict,
+    Full,
     Governance,
     Known,
     Wait,
@@ -23,7 +25,7 @@ from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stored import plan_json, request_json
 from chenu_server.pipeline.waiting import ProviderQueue, Waiter, first_with_room
 
-Decided = Admitted | Blocked | Closed | Known | Conflict
+Decided = Admitted | Blocked | Closed | Known | Attached | Full | Conflict
 
 
 class GovernanceLane:
@@ -39,6 +41,7 @@ class GovernanceLane:
 
         Raises:
             RequestIdConflict: The id was used for something else.
+            CheckpointLimit: As much waits for a person as may; the id stays free.
             QueueFull, DeadlineUnreachable: No slot in time; the id stays free.
             GovernanceUnavailable: The decision cannot be recorded.
         """
@@ -55,6 +58,10 @@ class GovernanceLane:
                 return Deny(answer.query)
             case Known():
                 return Attach(answer.query)
+            case Attached():
+                return Attach(answer.query, is_new=True)
+            case Full():
+                raise CheckpointLimit(answer.limit)
             case Conflict():
                 raise RequestIdConflict(query.request.request_id)
 

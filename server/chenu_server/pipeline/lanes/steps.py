@@ -31,9 +31,13 @@ class Deny:
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """The id is known: its log has the answer, or will have it."""
+    """The query is known: its log has the answer, or will have it.
+
+    One that `is_new` came under an id that was not known before.
+    """
 
     query: Query
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

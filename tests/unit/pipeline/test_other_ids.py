@@ -1,0 +1,253 @@
+"""An id that proves another name of a query: whoever asked under it is led to that query's run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from chenu_server.caller import Caller, Principal, PrincipalType, Role
+from chenu_server.errors import ServerOverloaded
+from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
+from chenu_server.pipeline.log import LogHub, QueryLog
+from chenu_server.pipeline.model import Cursor, QueryRequest, QueryStatus
+from chenu_server.pipeline.records import Asked, EventSegment, Query
+from chenu_server.pipeline.run import QueryRun
+from chenu_server.pipeline.service import PipelineLimits, PipelineService
+from chenu_server.pipeline.stop import StopReason
+from tests.contract.tables.samples import QUERY
+
+FIRST = replace(QUERY, identity_id="acme", request_id="first", event_count=1)
+CALLER = Caller(
+    principal=Principal(type=FIRST.principal_type, id=FIRST.principal_id),
+    identity_id="acme",
+    roles=frozenset({Role.MEMBER}),
+)
+ASKED = Asked(Principal(type=PrincipalType.SERVICE, id="backend"), b"content")
+START = Event(sequence=1, kind=EventKind.PIPELINE_START, time_us=1, body={})
+END = Event(sequence=2, kind=EventKind.PIPELINE_COMPLETE, time_us=2, body={})
+
+
+@dataclass
+class World:
+    """A pipeline whose lane D finds the first query under whatever id is asked."""
+
+    status: QueryStatus
+    is_new: bool = False
+    running_max: int = 9
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    decide: asyncio.Event = field(default_factory=asyncio.Event)
+    resumed: int = 0
+    cancelled: int = 0
+    given_back: int = 0
+
+    def __post_init__(self) -> None:
+        self.hub = LogHub()
+        lane = SimpleNamespace(run=self._proceed)
+        lanes = SimpleNamespace(
+            intent=lane,
+            context=lane,
+            encoding=lane,
+            checkpoint=lane,
+            governance=SimpleNamespace(run=self._known),
+            resume=SimpleNamespace(prepare=self._prepared, run=self._resumed),
+        )
+        self.pipeline = PipelineService(
+            cast(Any, lanes),
+            governance=cast(Any, self),
+            store=cast(Any, self),
+            hub=self.hub,
+            boundary=cast(Any, None),
+            new_work=self,
+            limits=PipelineLimits(
+                deadline_s=30, abandon_after_s=30, running_max=self.running_max, tail_every_s=0
+            ),
+        )
+
+    def ask(self, request_id: str = "again") -> QueryRun:
+        """The run of somebody who asks under this id."""
+        return self.pipeline.start(CALLER, QueryRequest(request_id=request_id, text="t"), None)
+
+    @property
+    def query(self) -> Query:
+        """The first query as it is stored."""
+        ended = self.status.is_final
+        return replace(FIRST, status=self.status, event_count=2 if ended else 1, attempts=1)
+
+    # --- the lanes ----------------------------------------------------------------------------
+
+    async def _proceed(self, query: object, run: object) -> Proceed:
+        return Proceed()
+
+    async def _known(self, query: object, run: object) -> Attach:
+        self.asked.set()
+        await self.decide.wait()
+        return Attach(self.query, is_new=self.is_new)
+
+    def _prepared(self, query: Query, content: object) -> Any:
+        flags = SimpleNamespace(detached=True, resume_on_approval=False)
+        return SimpleNamespace(request=flags)
+
+    async def _resumed(self, state: object, run: QueryRun) -> Deny:
+        self.resumed += 1
+        self.status = QueryStatus.COMPLETED
+        run.log.commit((START, END))
+        run.log.set_query(self.query)
+        return Deny(self.query)
+
+    # --- what is stored, counted and cancelled --------------------------------------------------
+
+    async def get(self, identity_id: str, request_id: str) -> Query:
+        """The one query, by any of its ids."""
+        return self.query
+
+    async def segments(self, identity_id: str, request_id: str) -> Sequence[EventSegment]:
+        """Its log."""
+        events = (START, END) if self.status.is_final else (START,)
+        return [
+            EventSegment(identity_id="acme", request_id="first", first_sequence=1, events=events)
+        ]
+
+    async def chunks(self, identity_id: str, request_id: str) -> Sequence[Any]:
+        """It has said nothing."""
+        return []
+
+    async def content(self, identity_id: str, request_id: str) -> object:
+        """Some."""
+        return object()
+
+    async def cancel(self, query: Query, by: Principal, reason: str) -> Query:
+        """Cancelled, if it is the first."""
+        assert "first" == query.request_id
+        self.cancelled += 1
+        self.status = QueryStatus.CANCELLED
+        return self.query
+
+    def arrive(self, identity_id: str) -> int:
+        """Counted."""
+        return 1
+
+    def give_back(self, identity_id: str, token: int) -> None:
+        """Uncounted."""
+        self.given_back += 1
+
+
+@pytest.mark.parametrize("status", [QueryStatus.BLOCKED, QueryStatus.COMPLETED])
+async def test_who_asks_under_another_id_is_told_what_the_first_says(status: QueryStatus) -> None:
+    """The answer, and every event of the log, are the first query's."""
+    world = World(status)
+    world.decide.set()
+    run = world.ask()
+    with run.attached():
+        query = await run.log.rest()
+
+    assert ("first", status) == (query.request_id, query.status)
+    assert ("acme", "first") == run.log.current.key
+    if status.is_final:
+        assert [START, END] == [event async for event in run.log.follow(Cursor(), 0)]
+
+
+@pytest.mark.parametrize(("is_new", "given_back"), [(True, 0), (False, 1)])
+async def test_only_a_known_id_is_given_back(is_new: bool, given_back: int) -> None:
+    """An id that comes for the first time is new work, whatever it asks for."""
+    world = World(QueryStatus.BLOCKED, is_new=is_new)
+    world.decide.set()
+    await world.ask().log.rest()
+
+    assert given_back == world.given_back
+
+
+async def test_an_approved_query_runs_in_the_place_of_the_id_that_asked_again() -> None:
+    """The id's own walk ends there: a server with one place has it for the query."""
+    world = World(QueryStatus.APPROVED, running_max=1)
+    world.decide.set()
+    query = await world.ask().log.rest()
+
+    assert (QueryStatus.COMPLETED, 1) == (query.status, world.resumed)
+
+
+async def test_an_approved_query_that_finds_no_place_refuses_who_asked_again() -> None:
+    """And stays approved, for whoever asks next."""
+    world = World(QueryStatus.APPROVED, running_max=2)
+    run = world.ask()
+    await world.asked.wait()
+    other = world.pipeline._open_run(("acme", "x"), ASKED, 1, detached=True)
+    world.pipeline._runs["acme", "x"] = world.pipeline._runs["acme", "y"] = other
+    world.decide.set()
+
+    with pytest.raises(ServerOverloaded):
+        await run.log.rest()
+    assert 0 == world.resumed
+
+
+async def test_a_query_that_runs_elsewhere_is_followed_to_its_end() -> None:
+    """Another process runs it; nobody but the database tells how far it is."""
+    world = World(QueryStatus.RUNNING)
+    world.decide.set()
+    resting = asyncio.create_task(world.ask().log.rest())
+    log = world.hub.find(("acme", "first"))
+    while log is None or log.query is None:
+        await asyncio.sleep(0)
+        log = world.hub.find(("acme", "first"))
+    world.status = QueryStatus.COMPLETED
+
+    assert QueryStatus.COMPLETED is (await resting).status
+
+
+@pytest.mark.parametrize("status", [QueryStatus.BLOCKED, QueryStatus.APPROVED])
+async def test_a_cancel_that_overtakes_the_ask_cancels_the_first_query(status: QueryStatus) -> None:
+    """It reached the id before anyone knew whose name it is; what was approved must not run."""
+    world = World(status)
+    world.ask()
+    await world.asked.wait()
+    cancelling = asyncio.create_task(world.pipeline.cancel(CALLER, "again", "no"))
+    await asyncio.sleep(0)
+    world.decide.set()
+
+    query = await cancelling
+
+    assert ("first", QueryStatus.CANCELLED) == (query.request_id, query.status)
+    assert (1, 0) == (world.cancelled, world.resumed)
+
+
+async def test_a_repeat_finds_the_run_of_its_own_id_or_is_a_conflict() -> None:
+    """Also while nobody knows yet that the id is another name."""
+    world = World(QueryStatus.BLOCKED)
+    first = world.ask()
+    await world.asked.wait()
+
+    assert first is world.ask()
+    assert 1 == world.given_back
+
+
+async def _turns() -> None:
+    """The loop runs what is due, and what that makes due."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_who_is_attached_to_another_id_is_attached_to_the_first() -> None:
+    """The query is abandoned when the last of both has left, and not before."""
+    first, again = (
+        QueryRun(QueryLog(("acme", name), ASKED), deadline_s=30, abandon_after_s=0, detached=False)
+        for name in ("first", "again")
+    )
+    with first.attached():
+        early = again.attached()
+        early.__enter__()
+        again.lead_to(first)
+    with again.attached():
+        pass
+    await _turns()
+    kept = first.stop.reason
+    early.__exit__(None, None, None)
+    await _turns()
+
+    assert (None, StopReason.ABANDONED) == (kept, first.stop.reason)
+    first.finish()
+    again.finish()
