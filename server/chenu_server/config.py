@@ -110,6 +110,8 @@ class WriterSettings(_Section):
     """Decisions in one transaction."""
     note_delay_ms: Positive = 100
     """How long a write that nobody waits for may wait."""
+    probe_ms: Positive = 5_000
+    """How often an idle server tries whether decisions can be recorded."""
 
 
 class ClaimSettings(_Section):

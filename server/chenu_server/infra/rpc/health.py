@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import grpc
@@ -11,6 +12,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_health.v1.health import aio  # type: ignore[import-untyped]  # no stubs
 
 HEALTH: Final[ServiceDescriptor] = health_pb2.DESCRIPTOR.services_by_name["Health"]
+
+# What a probe is told is no older than this.
+FOLLOW_S: Final = 0.1
 
 _Status: Final = health_pb2.HealthCheckResponse
 
@@ -30,6 +34,15 @@ class Health:
         """Say of every service whether calls are welcome. After `end`, nothing changes."""
         for name in self._names:
             await self._servicer.set(name, _Status.SERVING if serving else _Status.NOT_SERVING)
+
+    async def follow(self, ready: Callable[[], bool]) -> None:
+        """Say what `ready` says, whenever it changes, until cancelled."""
+        told: bool | None = None
+        while True:
+            if (now := ready()) != told:
+                await self.set_serving(now)
+                told = now
+            await asyncio.sleep(FOLLOW_S)
 
     async def end(self) -> None:
         """Say NOT_SERVING from now on."""
