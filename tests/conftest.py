@@ -1,3 +1,3 @@
 """Fixtures for every test."""
 
-pytest_plugins = ("tests.stores",)
+pytest_plugins = ("tests.stores", "tests.clusters", "tests.poolers")

@@ -89,7 +89,8 @@ def _close(connection: Connection | None) -> None:
 
 def _places(params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The parameters for each host alone; a single port or address list is every host's."""
-    plain = {**params, "target_session_attrs": "any"}
+    plain = {name: value for name, value in params.items() if name not in _LISTS}
+    plain["target_session_attrs"] = "any"
     lists = {name: str(params[name]).split(",") for name in _LISTS if name in params}
     for number in range(max(map(len, lists.values()), default=1)):
         here = {name: values[number % len(values)] for name, values in lists.items()}

@@ -261,19 +261,25 @@ class SessionOwner:
                     return question(connection)
             except sa.exc.SQLAlchemyError as error:
                 self._renewed = False
-                state = getattr(getattr(error, "orig", None), "sqlstate", None)
-                self._read_only = state == _READ_ONLY
+                if getattr(getattr(error, "orig", None), "sqlstate", None) == _READ_ONLY:
+                    self._read_only = True
                 if self._connection is not None and self._connection.invalidated:
                     self._drop()
                 raise
 
     def _usable(self) -> sa.Connection:
         """The connection. A read-only one keeps its lock until another server takes writes."""
-        if self._connection is None or self._read_only:
+        if self._connection is not None and not self._read_only:
+            return self._connection
+        try:
             fresh = self._engine.connect()
-            self._drop()
-            self._connection = self._entered(fresh)
-            self._read_only = False
+        except sa.exc.SQLAlchemyError:
+            if self._connection is None:
+                raise
+            return self._connection
+        self._drop()
+        self._connection = self._entered(fresh)
+        self._read_only = False
         return self._connection
 
     def _entered(self, connection: sa.Connection) -> sa.Connection:

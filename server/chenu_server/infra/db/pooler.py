@@ -92,6 +92,10 @@ def _transaction(connection: hosts.Connection) -> Iterator[None]:
     except ServerRefused as error:
         # PostgreSQL itself never refuses a transaction; a statement pooler always does.
         raise UnfitPooler from error
+    except ServerLost as error:
+        if is_statement_pooler(error):
+            raise UnfitPooler from error
+        raise
     try:
         yield
     finally:
@@ -100,5 +104,5 @@ def _transaction(connection: hosts.Connection) -> Iterator[None]:
 
 
 def is_statement_pooler(error: BaseException | None) -> bool:
-    """Whether a connection failed because what gave it knows no transactions."""
-    return getattr(error, "sqlstate", None) == "08P01" and "statement pooling" in str(error)
+    """Whether what gave a connection has cut it because it knows no transactions."""
+    return "in statement pooling mode" in str(error)
