@@ -96,7 +96,7 @@ class DatabaseSettings(_Section):
     """Where decisions are recorded."""
 
     url: Annotated[str, Field(repr=False, pattern=_DATABASE)] = "sqlite:///var/chenu.db"
-    """sqlite:///path or postgresql+psycopg://user:password@host/database."""
+    """sqlite:///path or postgresql+psycopg://user:password@host/database; hosts may be many."""
     reader_threads: Positive = 4
     """Connections that read."""
 

@@ -270,4 +270,4 @@ def _totals(cluster: Cluster) -> list[tuple[int]]:
     """What a cluster answers, standby or not."""
     engine = sa.create_engine(cluster.url, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(TOTALS)]  # type: ignore[misc]
+        return [tuple(row) for row in connection.execute(TOTALS)]

@@ -75,4 +75,4 @@ async def test_a_log_that_nobody_keeps_stays_short_in_silence(
 def _told(
     logged: Sequence[Mapping[str, Any]], times: int, event: str = "wal_kept_by_a_reader"
 ) -> bool:
-    return times == sum(it["event"] == event for it in logged)
+    return bool(times == sum(it["event"] == event for it in logged))

@@ -45,6 +45,8 @@ _HOSTS: Final = re.compile(
     r"(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
 )
 
+_PLACE: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>\d*))?")
+
 
 def is_sqlite(url: str) -> bool:
     """Whether the URL names the embedded store."""
@@ -60,12 +62,12 @@ def parsed(url: str) -> sa.URL:
     found = _HOSTS.fullmatch(url)
     if found is None:
         return sa.make_url(url)
-    places = [place.rpartition(":") for place in found["hosts"].split(",")]
-    names = ",".join(host or port for host, _, port in places)
-    ports = ",".join(port if host else "" for host, _, port in places)
-    query = (
-        f"host={quote(names)}&port={quote(ports)}" if ports.strip(",") else f"host={quote(names)}"
-    )
+    places = [_PLACE.fullmatch(place) for place in found["hosts"].split(",")]
+    if not all(places):
+        raise sa.exc.ArgumentError("a host is not written as host:port")
+    names = ",".join(place["name"].strip("[]") for place in places if place)
+    ports = ",".join(place["port"] or "" for place in places if place)
+    query = f"host={quote(names)}&port={quote(ports)}"
     more = f"&{found['query']}" if found["query"] else ""
     return sa.make_url(
         f"{found['scheme']}{found['user'] or ''}{found['path'] or '/'}?{query}{more}"
