@@ -23,6 +23,7 @@ install() {
 want git git
 want make make
 want cc build-essential
+PATH="$PATH:/usr/sbin" want pgbouncer pgbouncer # the pooler that tests put before PostgreSQL
 python=$(command -v python3.11 || command -v python3 || true)
 [ -n "$python" ] && "$python" -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3.11-venv)
 # The distribution's own toolchain, unless there is another one already: the two exclude each other.

@@ -8,7 +8,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ("tests.stores",)
+pytest_plugins = ("tests.stores", "tests.clusters", "tests.poolers")
 
 # No example has a time limit: on a busy machine that fails what is right.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

@@ -9,6 +9,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -72,6 +73,17 @@ class Server:
             yield
         finally:
             os.kill(self._process.pid, signal.SIGCONT)
+
+    @contextmanager
+    def without_room(self, bytes_max: int) -> Iterator[None]:
+        """Let no file of its grow beyond this, as on a full disk, until the block ends."""
+        assert self._process.pid is not None
+        before = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (bytes_max, before[1]))
+        try:
+            yield
+        finally:
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, before)
 
     def output(self) -> str:
         """The end of what this process has written."""

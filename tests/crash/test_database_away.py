@@ -51,6 +51,14 @@ async def test_with_its_file_locked_a_server_says_no_and_settles_later(site: Sit
         await _assert_it_comes_back(site, at, _locked(site.url))
 
 
+async def test_with_its_disk_full_a_server_says_no_and_settles_later(site: Site) -> None:
+    """What cannot be written has not happened; with room again, nothing needs a hand."""
+    async with site.running() as at:
+        await at.fund()
+        # It may still append to its log, and to nothing that is longer.
+        await _assert_it_comes_back(site, at, at.server.without_room(16_384))
+
+
 async def test_with_postgresql_away_a_server_says_no_and_settles_later(
     postgres_site: Site, postgres: Postgres
 ) -> None:

@@ -72,6 +72,7 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
     Raises:
         SchemaMismatch: The database is not at this server's revision.
         StoreInUse: Another process serves this SQLite file.
+        UnfitPooler: A pooler that breaks sessions stands before the database.
         CatalogueError, KeyFileError, ValueError: The configuration names what is not there.
         DatabaseUnavailable, GovernanceUnavailable: The database does not answer.
         OSError: The address cannot be listened on.
@@ -138,8 +139,10 @@ async def _start(
         mounts,
         layers_of(settings, inputs.issuers, boundary),
         max_connection_age_s=settings.server.max_connection_age_s,
+        ready=lambda: storage.ready,
     )
     await server.start()
+    storage.served.set()
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
     _repeat(stack, sweeper, routes, stores, pipeline)
     return Application(port=server.port, pipeline=pipeline, sweeper=sweeper)
@@ -186,5 +189,5 @@ def _repeat(
 
 async def _drain(server: RpcServer, pipeline: PipelineService, grace_s: float) -> None:
     """Readiness goes, then new work, then what runs gets its time; nothing is left half done."""
-    await server.health.set_serving(False)
+    await server.refuse()
     await asyncio.gather(server.drain(grace_s), pipeline.drain(grace_s))

@@ -6,6 +6,9 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import structlog
+from sqlalchemy.exc import DBAPIError
+
 from chenu_server.config import Settings
 from chenu_server.engine import time_ns
 from chenu_server.governance.budgets import tables as budget_tables
@@ -15,7 +18,7 @@ from chenu_server.governance.identity import tables as identity_tables
 from chenu_server.governance.limits import tables as limit_tables
 from chenu_server.governance.limits.store import SqlSlots
 from chenu_server.ids import new_id
-from chenu_server.infra.db import migrate
+from chenu_server.infra.db import migrate, pooler
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.reader import Reader
@@ -27,6 +30,8 @@ from chenu_server.pipeline.store import SqlQueries
 from chenu_server.units.late import LateCommits
 from chenu_server.units.reads import GovernedQueries
 
+_log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
@@ -36,6 +41,13 @@ class Storage:
     reader: Reader
     owner: Owner
     hub: LogHub
+    served: asyncio.Event
+    """Set once calls are taken: from then on rows may name the owner."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether decisions can be made here now, as far as is known."""
+        return self.writer.healthy and self.owner.held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +67,20 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     Raises:
         SchemaMismatch: The database is not at this server's revision.
         StoreInUse: Another process serves this SQLite file.
+        UnfitPooler: A pooler that breaks sessions stands before the database.
         DatabaseUnavailable, GovernanceUnavailable: The database does not answer.
     """
     url, loop = settings.database.url, asyncio.get_running_loop()
+    with migrate.answering():
+        await loop.run_in_executor(None, pooler.check, url)
     await loop.run_in_executor(None, migrate.check, url)
     lease_ms, renew_ms = settings.owners.lease_s * 1_000, settings.owners.renew_s * 1_000
     with migrate.answering():
         owner = await loop.run_in_executor(None, acquire_owner, url, lease_ms, renew_ms)
-    stack.callback(owner.close)
+    served = asyncio.Event()
+    stack.push_async_callback(_leave, owner, served)
+    reader = Reader(url, threads=settings.database.reader_threads)
+    stack.push_async_callback(reader.close)
     hub, late = LogHub(), LateCommits()
     number = settings.ledger.number
     origin = settings.ledger.origin
@@ -79,18 +97,29 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
             queue_max=settings.writer.queue_max,
             batch_max=settings.writer.batch_max,
             note_delay_ms=settings.writer.note_delay_ms,
+            probe_ms=settings.writer.probe_ms,
         ),
         ledger_number=number,
         on_commit=hub.on_commit,
         on_late=late.on_late,
+        on_reconnect=reader.renew,
         new_origin=lambda: origin or f"chenu/{new_id()}",
     )
     late.attach(writer)
     await writer.start()
     stack.push_async_callback(writer.close)
-    reader = Reader(url, threads=settings.database.reader_threads)
-    stack.push_async_callback(reader.close)
-    return Storage(writer=writer, reader=reader, owner=owner, hub=hub)
+    return Storage(writer=writer, reader=reader, owner=owner, hub=hub, served=served)
+
+
+async def _leave(owner: Owner, served: asyncio.Event) -> None:
+    """Let go of the database. Who never served has left nothing that others must look for."""
+    loop = asyncio.get_running_loop()
+    if not served.is_set():
+        try:
+            await loop.run_in_executor(None, owner.withdraw)
+        except DBAPIError as error:
+            _log.warning("owner_left_behind", owner_id=owner.owner_id, error=str(error))
+    await loop.run_in_executor(None, owner.close)
 
 
 def stores_of(settings: Settings, storage: Storage) -> Stores:

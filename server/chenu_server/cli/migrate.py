@@ -25,6 +25,7 @@ def migrate(
     from sqlalchemy.exc import DBAPIError
 
     from chenu_server.infra.db import migrate
+    from chenu_server.infra.db.pooler import UnfitPooler
 
     url = configured.settings().database.url
     try:
@@ -34,7 +35,7 @@ def migrate(
             migrate.upgrade(url)
         migrate.check(url)
         revision = migrate.current(url)
-    except (migrate.SchemaMismatch, ValueError) as error:
+    except (migrate.SchemaMismatch, UnfitPooler, ValueError) as error:
         raise fail(ExitCode.CONFIG, str(error)) from error
     except OSError as error:
         text = f"the database's folder cannot be made: {error}; correct database.url"

@@ -46,11 +46,19 @@ def told() -> Iterator[None]:
     from chenu_server.governance.identity.tokens import KeyFileError
     from chenu_server.infra.db.migrate import DatabaseUnavailable, SchemaMismatch
     from chenu_server.infra.db.owners import StoreInUse
+    from chenu_server.infra.db.pooler import UnfitPooler
     from chenu_server.providers.catalog_schema import CatalogueError
 
     try:
         yield
-    except (CatalogueError, KeyFileError, SchemaMismatch, StoreInUse, ValueError) as error:
+    except (
+        CatalogueError,
+        KeyFileError,
+        SchemaMismatch,
+        StoreInUse,
+        UnfitPooler,
+        ValueError,
+    ) as error:
         raise fail(ExitCode.CONFIG, str(error)) from error
     except DatabaseUnavailable as error:
         raise fail(ExitCode.UNAVAILABLE, str(error)) from error

@@ -94,7 +94,7 @@ class DatabaseSettings(Section):
     """Where decisions are recorded."""
 
     url: Annotated[str, Field(repr=False, pattern=_DATABASE)] = "sqlite:///var/chenu.db"
-    """sqlite:///path or postgresql+psycopg://user:password@host/database."""
+    """sqlite:///path or postgresql+psycopg://user:password@host/database; hosts may be many."""
     reader_threads: Positive = 4
     """Connections that read."""
 
@@ -108,6 +108,8 @@ class WriterSettings(Section):
     """Decisions in one transaction."""
     note_delay_ms: Positive = 100
     """How long a write that nobody waits for may wait."""
+    probe_ms: Positive = 5_000
+    """How often an idle server tries whether decisions can be recorded."""
 
 
 class ClaimSettings(Section):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from chenu_server import failpoints
 from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.writer import SqlWriter
 from tests.contract.db.sample import SAMPLE, TABLES
 from tests.stores import store_at
@@ -56,6 +57,20 @@ async def open_writer() -> AsyncIterator[OpenWriter]:
     yield opening
     for writer in opened:
         await writer.close()
+
+
+@pytest.fixture
+def acquire() -> Iterator[Callable[..., Owner]]:
+    """Makes owners in this process, and lets them go after the test."""
+    owners: list[Owner] = []
+
+    def acquiring(url: str, kind: Callable[..., Owner] = acquire_owner, **options: int) -> Owner:
+        owners.append(kind(url, **options))
+        return owners[-1]
+
+    yield acquiring
+    for owner in owners:
+        owner.close()
 
 
 @pytest.fixture(autouse=True)

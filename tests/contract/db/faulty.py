@@ -100,6 +100,10 @@ class FaultySession:
             raise ConnectionLost("at lookup")
         return self._session.committed(writer_id, batch_id)
 
+    def tend(self) -> None:
+        """Housekeeping."""
+        self._session.tend()
+
     def close(self) -> None:
         """Close."""
         self._session.close()

@@ -62,20 +62,6 @@ def hold() -> Iterator[Callable[[str], Holder]]:
         holder.close()
 
 
-@pytest.fixture
-def acquire() -> Iterator[Callable[..., Owner]]:
-    """Makes owners in this process, and lets them go after the test."""
-    owners: list[Owner] = []
-
-    def acquiring(url: str, kind: Callable[..., Owner] = acquire_owner, **options: int) -> Owner:
-        owners.append(kind(url, **options))
-        return owners[-1]
-
-    yield acquiring
-    for owner in owners:
-        owner.close()
-
-
 def test_a_second_process_on_a_sqlite_file_is_refused(
     sqlite_url: str, hold: Callable[[str], Holder]
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.governance.identity.tokens import create_key
 from chenu_server.infra.db import migrate
+from tests.poolers import Pooled
 
 AWAY = "postgresql+psycopg://me:hunter2@127.0.0.1:1/chenu"
 
@@ -52,6 +53,23 @@ def test_a_database_that_cannot_be_used_is_told(
     assert code == done.returncode
     assert said in done.stderr
     assert not any(it in done.stderr for it in ("Traceback", "hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("words", "mode"),
+    [(("serve", "--listen=127.0.0.1:0"), "transaction"), (("migrate",), "statement")],
+    ids=["serve", "migrate"],
+)
+def test_a_pooler_that_changes_sessions_is_told(
+    words: tuple[str, ...], mode: str, folder: Path, postgres_url: str, pooled: Pooled
+) -> None:
+    """One line with what to do, before anything is served or changed."""
+    url = pooled(postgres_url, mode=mode, size=1)
+    done = chenu(folder, *words, f"--set=database.url={url}")
+
+    assert ExitCode.CONFIG == done.returncode
+    assert "set its pool_mode to session" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_that_does_not_exist_is_made_by_migrate_alone(folder: Path) -> None:

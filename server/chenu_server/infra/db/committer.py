@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 
+from chenu_server.ids import new_id
 from chenu_server.infra.db.batch import Batch, Ledger
 from chenu_server.infra.db.intake import Intake, Job, WriterLimits
+from chenu_server.infra.db.ledger_tables import BATCHES_MAP, BatchRow
 from chenu_server.infra.db.session import (
     CannotBegin,
     CannotConnect,
+    CannotWrite,
     CommitUnknown,
     ConnectionLost,
     Session,
     SessionError,
     StatementFailed,
     Store,
+    Write,
 )
 from chenu_server.infra.db.tablemap import Tables
 
@@ -45,16 +50,23 @@ class Committer:
         *,
         committed: Committed,
         refused: Refused,
+        reconnected: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._tables = tables
         self._ledger = ledger
         self._retry_s = limits.reconnect_delay_ms / 1_000
+        self._probe_s = limits.probe_ms / 1_000
+        self._tend_s = limits.tend_ms / 1_000
         self._committed = committed
         self._refused = refused
+        self._reconnected = reconnected
         self._session: Session | None = None
         self._unknown: tuple[Sequence[Job], Batch] | None = None
         self._down = True
+        # When it must be known again that decisions can be recorded.
+        self._doubt_at_s = 0.0
+        self._tend_at_s = 0.0
 
     @property
     def healthy(self) -> bool:
@@ -62,31 +74,63 @@ class Committer:
         return not self._down
 
     def connect(self) -> None:
-        """Open the session.
+        """Open the session, for the first time.
 
         Raises:
             CannotConnect: As named.
         """
-        try:
-            self._session = self._store.connect()
-        except CannotConnect:
-            self._down = True
-            raise
+        self._session = self._store.connect()
         self._down = False
+        self._proved()
 
     def run(self, intake: Intake) -> None:
         """Commit until the intake is closed and empty."""
         try:
-            while (jobs := intake.take(None if self._ready() else self._retry_s)) is not None:
+            while (jobs := intake.take(self._patience_s())) is not None:
                 again = self._resolved()
                 for batch in (again, jobs):
                     if batch:
                         self._commit(batch)
+                self._look_after()
         finally:
             self._end()
 
-    def _ready(self) -> bool:
-        return self._session is not None and self._unknown is None
+    def _patience_s(self) -> float:
+        """How long to wait for work before something else is due."""
+        if self._down or self._session is None or self._unknown is not None:
+            return self._retry_s
+        return max(self._doubt_at_s - time.monotonic(), 0.0)
+
+    def _look_after(self) -> None:
+        """What is due whether or not anybody asks."""
+        now_s = time.monotonic()
+        if self._down or now_s >= self._doubt_at_s:
+            self._probe()
+        if self._session is not None and now_s >= self._tend_at_s:
+            self._tend_at_s = now_s + self._tend_s
+            self._session.tend()
+
+    def _probe(self) -> None:
+        """Write as a batch does: only that tells whether a decision could be recorded now."""
+        session = self._session or self._reconnect()
+        if session is None or self._unknown is not None:
+            return
+        try:
+            begun = session.begin()
+            row = BatchRow(self._ledger.writer_id, new_id(), begun.clock_us)
+            session.write([Write(BATCHES_MAP, [BATCHES_MAP.encode(row)])])
+            session.commit()
+        except SessionError as error:
+            self._disconnect("probe_failed", error)
+            self._down = True
+        else:
+            self._proved()
+
+    def _proved(self) -> None:
+        if self._down:
+            log.info("decisions_can_be_recorded")
+        self._down = False
+        self._doubt_at_s = time.monotonic() + self._probe_s
 
     def _commit(self, jobs: Sequence[Job]) -> None:
         """Commit jobs as one batch, or one by one if a statement of theirs fails."""
@@ -100,8 +144,8 @@ class Committer:
                 batch.run(session, self._tables, self._ledger)
             except StatementFailed as error:
                 self._one_by_one(jobs, error)
-            except CannotBegin as error:
-                self._disconnect("cannot_begin", error)
+            except (CannotBegin, CannotWrite) as error:
+                self._disconnect("database_refuses", error)
                 self._down = True
                 break
             except ConnectionLost as error:
@@ -113,15 +157,21 @@ class Committer:
                 jobs = self._resolved()
                 continue
             else:
+                self._proved()
                 self._committed(jobs, batch)
             return
+        self._refuse(jobs)
+
+    def _refuse(self, jobs: Sequence[Job]) -> None:
+        """Tell them, and find out at once whether the next would fare better."""
+        self._doubt_at_s = 0.0
         self._refused(jobs)
 
     def _one_by_one(self, jobs: Sequence[Job], error: StatementFailed) -> None:
         """Find the one that fails, and commit the others."""
         log.warning("batch_failed", units=len(jobs), error=str(error))
         if len(jobs) == 1:
-            self._refused(jobs)
+            self._refuse(jobs)
             return
         for job in jobs:
             self._commit([job])
@@ -149,18 +199,22 @@ class Committer:
         return [job for job in jobs if not job.abandoned]
 
     def _reconnect(self) -> Session | None:
-        was_down = self._down
         try:
-            self.connect()
+            self._session = self._store.connect()
         except CannotConnect as error:
-            if not was_down:
+            if not self._down:
                 log.warning("database_unreachable", error=str(error))
+            self._down = True
             return None
-        log.info("database_reconnected")
+        self._reconnected()
+        if not self._down:
+            log.info("database_reconnected")
         return self._session
 
     def _disconnect(self, event: str, error: Exception) -> None:
-        log.warning(event, error=str(error))
+        """Throw the session away; told once for each time that the database is away."""
+        if not self._down:
+            log.warning(event, error=str(error))
         self._close_session()
 
     def _close_session(self) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
+import psycopg
 import sqlalchemy as sa
+
+from chenu_server.infra.db import hosts
 
 BUSY_TIMEOUT_MS = 5_000
 # A writer that waits for the lock, and a reader's query, give up after this long.
@@ -14,6 +19,8 @@ STATEMENT_TIMEOUT_MS = 5_000
 # Hot pages are written to the file once for each checkpoint: the longer the log, the less often.
 # 16 MiB of log are read back in a fraction of a second after a crash.
 CHECKPOINT_PAGES = 4_000
+# What the log's file keeps of a peak once it begins anew: a page and its header, so many times.
+LOG_BYTES = CHECKPOINT_PAGES * (4_096 + 24)
 CACHE_KIB = 16_384
 # The driver prepares anew what does not fit, and its own default holds a handful of tables.
 STATEMENTS_MAX = 2_048
@@ -28,20 +35,53 @@ _POSTGRES_CONNECT = {
     "tcp_user_timeout": 10_000,
     "application_name": "chenu",
 }
+# Nothing is set for longer than a transaction: behind a pooler the session is others' next.
+_READ_ONLY: Final = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+    f" SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}"
+)
+_HOSTS: Final = re.compile(
+    r"(?P<scheme>postgresql(?:\+psycopg)?://)(?P<user>[^/?]*@)?(?P<hosts>[^/?@]*,[^/?@]*)"
+    r"(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
+)
+
+_PLACE: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>\d*))?")
 
 
 def is_sqlite(url: str) -> bool:
     """Whether the URL names the embedded store."""
-    return sa.make_url(url).get_backend_name() == "sqlite"
+    return url.startswith("sqlite:")
 
 
-def writer_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engine:
+def parsed(url: str) -> sa.URL:
+    """The URL, in which several hosts may stand as libpq writes them: `//one:5432,two:5432/db`.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError, ValueError: It cannot be read.
+    """
+    found = _HOSTS.fullmatch(url)
+    if found is None:
+        return sa.make_url(url)
+    places = [_PLACE.fullmatch(place) for place in found["hosts"].split(",")]
+    if not all(places):
+        raise sa.exc.ArgumentError("a host is not written as host:port")
+    names = ",".join(place["name"].strip("[]") for place in places if place)
+    ports = ",".join(place["port"] or "" for place in places if place)
+    query = f"host={quote(names)}&port={quote(ports)}"
+    more = f"&{found['query']}" if found["query"] else ""
+    return sa.make_url(
+        f"{found['scheme']}{found['user'] or ''}{found['path'] or '/'}?{query}{more}"
+    )
+
+
+def writer_engine(
+    url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, log_bytes: int = LOG_BYTES
+) -> sa.Engine:
     """An engine without a pool: the writer, the owner and migrations keep their own connection."""
     if is_sqlite(url):
-        return _sqlite(url, "BEGIN IMMEDIATE", busy_timeout_ms, poolclass=sa.NullPool)
-    return sa.create_engine(
-        url, poolclass=sa.NullPool, connect_args=_POSTGRES_CONNECT, use_native_hstore=False
-    )
+        pool = {"poolclass": sa.NullPool}
+        return _sqlite(url, "BEGIN IMMEDIATE", busy_timeout_ms, log_bytes=log_bytes, **pool)
+    return _postgres(url, reading=False, poolclass=sa.NullPool)
 
 
 def reader_engine(url: str, *, connections: int) -> sa.Engine:
@@ -51,18 +91,44 @@ def reader_engine(url: str, *, connections: int) -> sa.Engine:
         engine = _sqlite(url, "BEGIN", BUSY_TIMEOUT_MS, poolclass=sa.QueuePool, **pool)
         sa.event.listen(engine, "connect", _query_only)
         return engine
-    options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c default_transaction_read_only=on"
-    return sa.create_engine(
-        url,
-        isolation_level="REPEATABLE READ",
-        connect_args=_POSTGRES_CONNECT | {"options": options},
-        use_native_hstore=False,
-        pool_pre_ping=True,
-        **pool,
+    engine = _postgres(url, reading=True, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **pool)
+    sa.event.listen(engine, "begin", _begin_to_read)
+    return engine
+
+
+def connect_parameters(url: str) -> dict[str, Any]:
+    """What a PostgreSQL connection is opened with."""
+    engine = sa.create_engine(parsed(url), poolclass=sa.NullPool)
+    _, parameters = engine.dialect.create_connect_args(engine.url)
+    return {**parameters, **_POSTGRES_CONNECT}
+
+
+def _postgres(url: str, *, reading: bool, **options: Any) -> sa.Engine:
+    """An engine whose connections go where writes are taken."""
+    engine = sa.create_engine(
+        parsed(url), connect_args=_POSTGRES_CONNECT, use_native_hstore=False, **options
     )
 
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(_dialect: object, _record: object, _args: object, params: Any) -> Any:
+        return hosts.connect(params, reading=reading)
 
-def _sqlite(url: str, begin: str, busy_timeout_ms: int, **pool: Any) -> sa.Engine:
+    return engine
+
+
+def _begin_to_read(connection: sa.Connection) -> None:
+    """Both statements in one round trip, which a prepared statement could not be."""
+    raw: Any = connection.connection.driver_connection
+    try:
+        raw.execute(_READ_ONLY, prepare=False)
+    except psycopg.Error as error:
+        connection.invalidate(error)
+        raise sa.exc.OperationalError(_READ_ONLY, None, error) from error
+
+
+def _sqlite(
+    url: str, begin: str, busy_timeout_ms: int, *, log_bytes: int = LOG_BYTES, **pool: Any
+) -> sa.Engine:
     """The recipe: without it the driver's own transactions lose updates in silence."""
     arguments = {"check_same_thread": False, "cached_statements": STATEMENTS_MAX}
     engine = sa.create_engine(url, connect_args=arguments, **pool)
@@ -75,6 +141,7 @@ def _sqlite(url: str, begin: str, busy_timeout_ms: int, **pool: Any) -> sa.Engin
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            cursor.execute(f"PRAGMA journal_size_limit={log_bytes}")
             cursor.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             cursor.execute("PRAGMA foreign_keys=ON")
 

@@ -33,6 +33,8 @@ class WriterLimits:
     answer_within_ms: int = 10_000
     loop_within_ms: int = 5
     reconnect_delay_ms: int = 250
+    probe_ms: int = 5_000
+    tend_ms: int = 1_000
     overload_retry_ms: int = 100
 
 

@@ -8,13 +8,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from chenu_server.infra.db.engine import is_sqlite, writer_engine
+from chenu_server.infra.db.engine import is_sqlite, parsed, writer_engine
+from chenu_server.infra.db.hosts import TakesNoWrites
+from chenu_server.infra.db.pooler import UnfitPooler, is_statement_pooler
 from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
@@ -38,7 +41,7 @@ def check_url(url: str) -> None:
         ValueError: It cannot; the message does not repeat it, for it may hold a password.
     """
     try:
-        sa.create_engine(url, poolclass=sa.NullPool)
+        sa.create_engine(parsed(url), poolclass=sa.NullPool)
     except (ValueError, ImportError, sa.exc.ArgumentError) as error:
         raise ValueError(
             "database.url cannot be read; write sqlite:///path or"
@@ -99,17 +102,26 @@ def answering() -> Iterator[None]:
 
     Raises:
         SchemaMismatch: The SQLite file is no database.
-        DatabaseUnavailable: It does not answer, or does not let this server in.
+        DatabaseUnavailable: It does not answer, or takes no writes or not this server's.
+        UnfitPooler: A pooler that has no transactions stands before it.
     """
     try:
         yield
-    except sa.exc.DBAPIError as error:
-        if getattr(error.orig, "sqlite_errorcode", None) in _NO_DATABASE:
+    except (sa.exc.DBAPIError, psycopg.OperationalError) as error:
+        cause = getattr(error, "orig", error)
+        if getattr(cause, "sqlite_errorcode", None) in _NO_DATABASE:
             raise SchemaMismatch(
                 "the file that database.url names is no SQLite database, or a damaged one; name"
                 " another, or restore a backup"
             ) from error
-        why = str(error.orig).partition("\n")[0]
+        why = str(cause).partition("\n")[0]
+        if isinstance(cause, TakesNoWrites):
+            raise DatabaseUnavailable(
+                f"the database takes no writes: {why}; name the host that does in database.url, or"
+                " all of them: postgresql://one,two/database"
+            ) from error
+        if is_statement_pooler(cause):
+            raise UnfitPooler from error
         raise DatabaseUnavailable(
             f"the database does not answer: {why}; check database.url, and that it runs and may"
             " be opened"

@@ -48,6 +48,9 @@ _ENTER: Final = sa.text(
     f" VALUES (:owner_id, :lock_key, :label, {_NOW_US}, {_NOW_US} + :lease_us)"
     " ON CONFLICT (owner_id) DO UPDATE SET lease_until_us = excluded.lease_until_us"
 )
+# A lost lock is taken again soon: until then nothing is decided here.
+_RETAKE_S: Final = 0.5
+_READ_ONLY: Final = "25006"
 # An advisory lock on one bigint shows in pg_locks as its two halves, with objsubid 1.
 _DEAD: Final = sa.text(
     "SELECT o.owner_id FROM owners AS o"
@@ -58,7 +61,7 @@ _DEAD: Final = sa.text(
     " AND l.classid = ((o.lock_key >> 32) & 4294967295)::oid"
     " AND l.objid = (o.lock_key & 4294967295)::oid))"
 )
-_PATIENCE: Final = sa.text(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}")
+_PATIENCE: Final = sa.text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
 _FORGET: Final = sa.text("DELETE FROM owners WHERE owner_id = :owner_id")
 
 
@@ -85,6 +88,10 @@ class Owner(Protocol):
 
     def forget(self, owner_id: str) -> None:
         """Strike a dead owner off, once nothing names it any more. Blocks."""
+        ...
+
+    def withdraw(self) -> None:
+        """Strike this owner off, which has left nothing: it has never served. Blocks."""
         ...
 
     def close(self) -> None:
@@ -125,7 +132,11 @@ class FileOwner:
         self._file.flush()
         self._owner_id = new_id()
         self._engine = writer_engine(url)
-        self._enter()
+        try:
+            self._enter()
+        except BaseException:
+            self._file.close()
+            raise
 
     def _enter(self) -> None:
         values = {
@@ -159,6 +170,10 @@ class FileOwner:
         with self._engine.begin() as connection:
             connection.execute(_FORGET, {"owner_id": owner_id})
 
+    def withdraw(self) -> None:
+        """Strike this owner off."""
+        self.forget(self._owner_id)
+
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
@@ -172,7 +187,7 @@ class SessionOwner:
     """
 
     def __init__(self, url: str, *, lease_ms: int = LEASE_MS, renew_ms: int = RENEW_MS) -> None:
-        self._engine = writer_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = writer_engine(url)
         self._owner_id = new_id()
         self._values = {
             "owner_id": self._owner_id,
@@ -183,7 +198,9 @@ class SessionOwner:
         self._renew_s = renew_ms / 1_000
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._connection: sa.Connection | None = self._connect()
+        self._renewed = False
+        self._read_only = False
+        self._connection: sa.Connection | None = self._entered(self._engine.connect())
         self._thread = threading.Thread(target=self._renew, name="chenu-owner", daemon=True)
         self._thread.start()
 
@@ -194,8 +211,8 @@ class SessionOwner:
 
     @property
     def held(self) -> bool:
-        """Whether the lock was held when the lease was renewed last."""
-        return self._connection is not None
+        """Whether the lock is held, as far as is known, and the lease was renewed when due."""
+        return self._connection is not None and self._renewed
 
     def dead(self) -> list[str]:
         """The other owners whose lock is free or whose lease is over."""
@@ -205,42 +222,81 @@ class SessionOwner:
         """Strike a dead owner off."""
         self._ask(lambda c: c.execute(_FORGET, {"owner_id": owner_id}))
 
+    def withdraw(self) -> None:
+        """Strike this owner off; from here on its row is not renewed."""
+        self._end()
+        self.forget(self._owner_id)
+
     def close(self) -> None:
         """Let go of the lock; the row stays until somebody has looked for what this owner left."""
-        self._closed.set()
-        self._thread.join()
+        self._end()
         self._drop()
 
-    def _connect(self) -> sa.Connection:
-        """The lock first, then the row: a row whose lock is free means death."""
-        connection = self._engine.connect()
-        try:
-            connection.execute(_PATIENCE)
-            # Waits: the server may not have noticed yet that the connection before is gone.
-            connection.execute(sa.select(sa.func.pg_advisory_lock(self._values["lock_key"])))
-            connection.execute(_ENTER, self._values)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+    def _end(self) -> None:
+        self._closed.set()
+        self._thread.join()
 
     def _renew(self) -> None:
-        while not self._closed.wait(self._renew_s):
+        while not self._closed.wait(self._renew_s if self.held else _RETAKE_S):
+            was_held = self.held
             try:
                 self._ask(lambda c: c.execute(_ENTER, self._values))
-            except sa.exc.DBAPIError as error:
-                log.warning("owner_lock_lost", owner_id=self._owner_id, error=str(error))
+            except sa.exc.SQLAlchemyError as error:
+                if was_held:
+                    log.warning(
+                        "owner_lease_not_renewed", owner_id=self._owner_id, error=str(error)
+                    )
+                continue
+            self._renewed = True
+            if not was_held:
+                log.info("owner_lease_renewed_again", owner_id=self._owner_id)
 
     def _ask(self, question: Callable[[sa.Connection], T]) -> T:
         """Use the connection, or a new one that holds the lock again."""
         with self._lock:
             try:
-                if self._connection is None:
-                    self._connection = self._connect()
-                return question(self._connection)
-            except sa.exc.DBAPIError:
-                self._drop()
+                connection = self._usable()
+                with connection.begin():
+                    connection.execute(_PATIENCE)
+                    return question(connection)
+            except sa.exc.SQLAlchemyError as error:
+                self._renewed = False
+                if getattr(getattr(error, "orig", None), "sqlstate", None) == _READ_ONLY:
+                    self._read_only = True
+                if self._connection is not None and self._connection.invalidated:
+                    self._drop()
                 raise
+
+    def _usable(self) -> sa.Connection:
+        """The connection. A read-only one keeps its lock until another server takes writes."""
+        if self._connection is not None and not self._read_only:
+            return self._connection
+        try:
+            fresh = self._engine.connect()
+        except sa.exc.SQLAlchemyError:
+            if self._connection is None:
+                raise
+            return self._connection
+        self._drop()
+        self._connection = self._entered(fresh)
+        self._read_only = False
+        return self._connection
+
+    def _entered(self, connection: sa.Connection) -> sa.Connection:
+        """The lock first, then the row: a row whose lock is free means death."""
+        try:
+            with connection.begin():
+                connection.execute(_PATIENCE)
+                # Waits: the server may not have noticed yet that the connection before is gone.
+                # The lock is the session's and outlives the transaction.
+                connection.execute(sa.select(sa.func.pg_advisory_lock(self._values["lock_key"])))
+                connection.execute(_ENTER, self._values)
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
+        self._renewed = True
+        return connection
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -18,12 +18,16 @@ from psycopg.adapt import Transformer
 from psycopg.rows import TupleRow
 
 _BINARY: Final = pq.Format.BINARY
-_GOOD: Final = {pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK}
+GOOD: Final = {pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK}
 _READ, _WRITE = select.POLLIN, select.POLLOUT
 
 
 class ServerRefused(Exception):
     """The server answered a statement with an error; those behind it were skipped."""
+
+    def __init__(self, message: str, sqlstate: str = "") -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
 
 
 class ServerLost(Exception):
@@ -127,12 +131,18 @@ class Pipeline:
 
     def _check(self, results: Sequence[pq.abc.PGresult]) -> None:
         for result in results:
-            if result.status not in _GOOD:
+            if result.status not in GOOD:
                 # What was to be prepared behind the error was not; all of it is prepared anew.
                 for text in self._unconfirmed:
                     del self._names[text]
                 self._unconfirmed.clear()
-                raise ServerRefused(_message(result))
+                raise refusal_of(result)
+
+
+def refusal_of(result: pq.abc.PGresult) -> ServerRefused:
+    """What a failed statement's answer says, with its SQLSTATE."""
+    state = result.error_field(pq.DiagnosticField.SQLSTATE)
+    return ServerRefused(_message(result), (state or b"").decode())
 
 
 def _message(source: pq.abc.PGresult | pq.abc.PGconn) -> str:

@@ -19,6 +19,7 @@ from chenu_server.infra.db.session import (
     Begun,
     CannotBegin,
     CannotConnect,
+    CannotWrite,
     CommitUnknown,
     ConnectionLost,
     Fetch,
@@ -36,17 +37,20 @@ _WRITER_LOCK: Final = str(WRITER_LOCK_CLASS)
 # as elapsed, and most of it is the wait for the lock.
 _CLOCK_AGE_MAX_NS: Final = 2_000_000
 
+# For each transaction, and not for the session: behind a pooler that is somebody else's next.
 # Plans are made once and always search an index: the tables grow from empty under them.
-_SETTINGS: Final = (
-    "SET synchronous_commit = on",
-    "SET default_transaction_isolation = 'read committed'",
-    f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}",
-    f"SET idle_in_transaction_session_timeout = {2 * STATEMENT_TIMEOUT_MS}",
-    "SET plan_cache_mode = force_generic_plan",
-    "SET enable_seqscan = off",
-    "SET enable_hashjoin = off",
-    "SET enable_mergejoin = off",
-    "SET jit = off",
+_SETTINGS: Final = {
+    "synchronous_commit": "on",
+    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+    "idle_in_transaction_session_timeout": str(2 * STATEMENT_TIMEOUT_MS),
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+_SETTINGS_SQL: Final = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', true)" for name, value in _SETTINGS.items()
 )
 _LOCK_SQL: Final = "SELECT pg_advisory_xact_lock($1::int, $2::int)"
 _CLOCK_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
@@ -55,6 +59,13 @@ _HEAD_SQL: Final = (
     " FROM (VALUES (1)) AS one LEFT JOIN ledger_heads AS h ON h.ledger_number = $1::int"
 )
 _BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = $1::text"
+
+# SQLSTATEs, by class or whole. The session is of no use: read-only, cut off, or shut down.
+_SESSION_GONE: Final = ("08", "25006", "57P0")
+# These leave open whether a COMMIT that they answer has happened.
+_COMMIT_OPEN: Final = ("08", "57P0", "40003")
+# No room, no memory, an I/O error: whatever is asked, the answer will be the same.
+_NO_WRITES: Final = ("53", "58")
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -72,9 +83,13 @@ class PostgresStore:
             pooled = self._engine.raw_connection()
             connection = pooled.driver_connection
             pooled.detach()
-            assert isinstance(connection, psycopg.Connection)
-            return PostgresSession(connection, self._ledger_number)
         except (sa.exc.DBAPIError, psycopg.Error) as error:
+            raise CannotConnect(str(error)) from error
+        assert isinstance(connection, psycopg.Connection)
+        try:
+            return PostgresSession(connection, self._ledger_number)
+        except psycopg.Error as error:
+            connection.close()
             raise CannotConnect(str(error)) from error
 
 
@@ -84,15 +99,13 @@ class PostgresSession:
     def __init__(self, connection: Connection, ledger_number: int) -> None:
         connection.rollback()
         connection.autocommit = True
-        for setting in _SETTINGS:
-            connection.execute(setting)
         self._connection = connection
         self._pipeline = Pipeline(connection, timeout_ms=2 * STATEMENT_TIMEOUT_MS)
         self._ledger = str(ledger_number)
         self._statements: dict[TableMap[Any], _Statements] = {}
 
     def begin(self) -> Begun:
-        """BEGIN, the lock and the clock travel together; each takes its own snapshot."""
+        """BEGIN, settings, lock and clock travel together; each takes its own snapshot."""
         try:
             return self._begin()
         except ServerRefused as error:
@@ -103,7 +116,8 @@ class PostgresSession:
 
     def _begin(self) -> Begun:
         mono_ns = time.monotonic_ns()
-        self._pipeline.send("BEGIN")
+        self._pipeline.send("BEGIN ISOLATION LEVEL READ COMMITTED")
+        self._pipeline.send(_SETTINGS_SQL)
         self._pipeline.send(_LOCK_SQL, (_WRITER_LOCK, self._ledger))
         clock_us, *head = self._last_row(_HEAD_SQL, (self._ledger,))
         if time.monotonic_ns() - mono_ns > _CLOCK_AGE_MAX_NS:
@@ -160,6 +174,9 @@ class PostgresSession:
         self.rollback()
         return rows == [(batch_id,)]
 
+    def tend(self) -> None:
+        """The server does its own housekeeping."""
+
     def close(self) -> None:
         """Close the connection; a transaction that is open on it is rolled back by the server."""
         self._connection.close()
@@ -178,8 +195,11 @@ class PostgresSession:
             yield
         except ServerLost as error:
             raise lost(str(error)) from error
+        except ServerRefused as error:
+            self.rollback()
+            raise _kind_of(error.sqlstate, lost)(str(error)) from error
         except Exception as error:
-            # The server's refusal, or a value that cannot be encoded: its unit's fault.
+            # A value that cannot be encoded: its unit's fault.
             self.rollback()
             raise StatementFailed(str(error)) from error
 
@@ -188,6 +208,15 @@ class PostgresSession:
         if found is None:
             found = self._statements[table] = _Statements(table)
         return found
+
+
+def _kind_of(sqlstate: str, lost: type[SessionError]) -> type[SessionError]:
+    """What a refused statement says of the session, and of the database."""
+    if sqlstate.startswith(_COMMIT_OPEN):
+        return lost
+    if sqlstate.startswith(_SESSION_GONE):
+        return ConnectionLost
+    return CannotWrite if sqlstate.startswith(_NO_WRITES) else StatementFailed
 
 
 class _Statements:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -16,6 +16,14 @@ from chenu_server.infra.db.engine import reader_engine
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+# Everything but what a query's author can do wrong.
+_AWAY: Final = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.InternalError,
+    sa.exc.TimeoutError,
+)
 
 
 class Reader:
@@ -52,6 +60,10 @@ class Reader:
         """All rows of a statement; give it a limit."""
         return await self.run(lambda connection: connection.execute(statement).all())
 
+    def renew(self) -> None:
+        """Connect anew from now on: the writer has, and perhaps to another server. Any thread."""
+        self._engine.dispose()
+
     async def close(self) -> None:
         """Wait for what runs, and close the connections."""
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
@@ -61,6 +73,6 @@ class Reader:
         try:
             with self._engine.begin() as connection:
                 return query(connection)
-        except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+        except _AWAY as error:
             log.warning("read_failed", error=str(error))
             raise GovernanceUnavailable from error

@@ -23,8 +23,12 @@ class CannotBegin(SessionError):
     """The lock or the clock could not be had; no unit is to blame."""
 
 
+class CannotWrite(SessionError):
+    """The database takes no writes, full or broken; nothing happened and no unit is to blame."""
+
+
 class ConnectionLost(SessionError):
-    """The connection broke before COMMIT was sent: nothing of the batch happened."""
+    """The connection broke, or is read-only, before COMMIT: nothing of the batch happened."""
 
 
 class StatementFailed(SessionError):
@@ -73,8 +77,8 @@ class Write:
 class Session(Protocol):
     """One connection that runs one batch after the other. Used by one thread.
 
-    After `StatementFailed` or `CannotBegin` the transaction is over; after `ConnectionLost` or
-    `CommitUnknown` the session is done for and only `close` may follow.
+    After `StatementFailed` or `CannotBegin` the transaction is over; after `CannotWrite`,
+    `ConnectionLost` or `CommitUnknown` the session is done for and only `close` may follow.
     """
 
     def begin(self) -> Begun:
@@ -90,7 +94,7 @@ class Session(Protocol):
         """The rows of each fetch; a lookup's rows start with the position of their key.
 
         Raises:
-            StatementFailed, ConnectionLost: As named.
+            StatementFailed, CannotWrite, ConnectionLost: As named.
         """
         ...
 
@@ -98,7 +102,7 @@ class Session(Protocol):
         """Run one statement per table. An error may also come from `commit`.
 
         Raises:
-            StatementFailed, ConnectionLost: As named.
+            StatementFailed, CannotWrite, ConnectionLost: As named.
         """
         ...
 
@@ -106,7 +110,7 @@ class Session(Protocol):
         """Make it durable.
 
         Raises:
-            StatementFailed: A write had failed; nothing happened.
+            StatementFailed, CannotWrite, ConnectionLost: A write had failed; nothing happened.
             CommitUnknown: As named.
         """
         ...
@@ -121,6 +125,10 @@ class Session(Protocol):
         Raises:
             CannotBegin, ConnectionLost: As `begin`.
         """
+        ...
+
+    def tend(self) -> None:
+        """Do the housekeeping that must not wait for ever, between two batches. Never raises."""
         ...
 
     def close(self) -> None:

@@ -9,18 +9,20 @@ from typing import Any, Final, NoReturn
 
 import sqlalchemy as sa
 
-from chenu_server.infra.db.engine import BUSY_TIMEOUT_MS, writer_engine
+from chenu_server.infra.db.engine import BUSY_TIMEOUT_MS, LOG_BYTES, writer_engine
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow
 from chenu_server.infra.db.session import (
     Begun,
     CannotBegin,
     CannotConnect,
+    CannotWrite,
     CommitUnknown,
     Fetch,
     StatementFailed,
     Write,
 )
 from chenu_server.infra.db.tablemap import LookupSql, TableMap, Values, upsert_sql
+from chenu_server.infra.db.wal import Wal
 from chenu_server.unit import Key
 
 _HEAD_SQL: Final = (
@@ -30,6 +32,17 @@ _HEAD_SQL: Final = (
 _BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = ?"
 # Key counts are rounded up to a power of two, so that few texts are ever prepared.
 _KEYS_MAX: Final = 256
+# Locked, full, read-only, broken: whatever unit asks, the answer will be the same.
+_NO_WRITES: Final = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+}
 
 
 class SqliteStore:
@@ -41,9 +54,11 @@ class SqliteStore:
         *,
         ledger_number: int = 0,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        log_bytes: int = LOG_BYTES,
         wall_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
-        self._engine = writer_engine(url, busy_timeout_ms=busy_timeout_ms)
+        self._engine = writer_engine(url, busy_timeout_ms=busy_timeout_ms, log_bytes=log_bytes)
+        self._wal = Wal(log_bytes=log_bytes, busy_timeout_ms=busy_timeout_ms)
         self._ledger_number = ledger_number
         self._wall_us = wall_us
 
@@ -56,19 +71,24 @@ class SqliteStore:
         connection = pooled.driver_connection
         pooled.detach()
         assert isinstance(connection, sqlite3.Connection)
-        return SqliteSession(connection, self._ledger_number, self._wall_us)
+        return SqliteSession(connection, self._ledger_number, self._wall_us, self._wal)
 
 
 class SqliteSession:
     """A `Session` on one SQLite connection."""
 
     def __init__(
-        self, connection: sqlite3.Connection, ledger_number: int, wall_us: Callable[[], int]
+        self,
+        connection: sqlite3.Connection,
+        ledger_number: int,
+        wall_us: Callable[[], int],
+        wal: Wal,
     ) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._ledger_number = ledger_number
         self._wall_us = wall_us
+        self._wal = wal
         self._statements: dict[TableMap[Any], _Statements] = {}
 
     def begin(self) -> Begun:
@@ -135,12 +155,19 @@ class SqliteSession:
             self.rollback()
         return bool(row == (batch_id,))
 
+    def tend(self) -> None:
+        """Keep the log short."""
+        self._wal.tend(self._cursor)
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
     def _fail(self, error: Exception) -> NoReturn:
         self.rollback()
+        # The extended codes hold the primary one in their lowest byte.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_WRITES:
+            raise CannotWrite(str(error)) from error
         raise StatementFailed(str(error)) from error
 
     def _statements_of(self, table: TableMap[Any]) -> _Statements:

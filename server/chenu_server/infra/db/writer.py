@@ -36,6 +36,8 @@ class SqlWriter:
             before anybody of their batch is answered.
         on_late: Called in the loop with a unit that was committed after its caller had left or
             had been told that it could not be; what it decided stands.
+        on_reconnect: Called in the writer's thread when it has found a database again, perhaps on
+            another server than before.
         new_origin: Names the chain when the database has none yet.
     """
 
@@ -49,6 +51,7 @@ class SqlWriter:
         ledger_number: int = 0,
         on_commit: OnCommit = lambda rows: None,
         on_late: OnLate = lambda unit, outcome: None,
+        on_reconnect: Callable[[], None] = lambda: None,
         new_origin: Callable[[], str] = lambda: f"chenu/{new_id()}",
     ) -> None:
         self._limits = limits or WriterLimits()
@@ -65,6 +68,7 @@ class SqlWriter:
             self._limits,
             committed=lambda jobs, batch: self._in_loop(self._answer, jobs, batch),
             refused=lambda jobs: self._in_loop(self._refuse, jobs),
+            reconnected=on_reconnect,
         )
         self._thread = threading.Thread(
             target=self._committer.run, args=(self._intake,), name="chenu-writer", daemon=True

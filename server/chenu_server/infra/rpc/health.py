@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 import grpc
@@ -11,6 +11,9 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
 
 HEALTH: Final[ServiceDescriptor] = health_pb2.DESCRIPTOR.services_by_name["Health"]
+
+# What a probe is told is no older than this.
+FOLLOW_S: Final = 0.1
 
 _Status: Final = health_pb2.HealthCheckResponse
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -39,6 +42,15 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no stubs
         """Say of every service whether calls are welcome. After `end`, nothing changes."""
         if not self._ended:
             self._set(_Status.SERVING if serving else _Status.NOT_SERVING)
+
+    async def follow(self, ready: Callable[[], bool]) -> None:
+        """Say what `ready` says, whenever it changes, until cancelled."""
+        told: bool | None = None
+        while True:
+            if (now := ready()) != told:
+                await self.set_serving(now)
+                told = now
+            await asyncio.sleep(FOLLOW_S)
 
     async def end(self) -> None:
         """Say NOT_SERVING from now on."""

@@ -48,9 +48,12 @@ class RpcServer:
         layers: Sequence[Layer],
         *,
         max_connection_age_s: int | None = None,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         """
         Build inside a running event loop; nothing listens before `start`.
+
+        `ready` tells whether calls can be decided now; it is asked several times a second.
 
         Raises:
             ValueError: An rpc has no complete `access` option.
@@ -59,6 +62,8 @@ class RpcServer:
         methods = governed(services) | open_to_anyone([HEALTH, *REFLECTION])
         self._listen = listen
         self._port = 0
+        self._ready = ready
+        self._following: asyncio.Task[None] | None = None
         self._chain = Chain(methods, layers)
         self._server = grpc.aio.server(
             interceptors=[self._chain], options=options(max_connection_age_s)
@@ -76,7 +81,7 @@ class RpcServer:
         return self._port
 
     async def start(self) -> None:
-        """Listen, then say that calls are welcome.
+        """Listen, then say whether calls are welcome, and whenever that changes.
 
         Raises:
             OSError: The address cannot be listened on.
@@ -85,16 +90,24 @@ class RpcServer:
             self._port = self._server.add_insecure_port(self._listen)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._listen}: {error}") from error
+        await self.health.set_serving(False)
         await self._server.start()
-        await self.health.set_serving(True)
+        await self.health.set_serving(self._ready())
+        self._following = asyncio.create_task(self.health.follow(self._ready))
         log.info("listening", address=self._listen, port=self._port)
+
+    async def refuse(self) -> None:
+        """Say to health probes, from now on, that calls are not welcome."""
+        if self._following is not None:
+            self._following.cancel()
+        await self.health.end()
 
     async def drain(self, grace_s: float) -> None:
         """Stop: say so to health probes, take no more calls, let those in hand end, cut the rest.
 
         Returns as soon as nothing is in hand. A stream of health states does not hold it up.
         """
-        await self.health.end()
+        await self.refuse()
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._chain.close()
