@@ -135,6 +135,7 @@ async def _start(
         settings.server.listen,
         mounts,
         layers_of(settings, inputs.issuers, boundary),
+        write_timeout_s=settings.pipeline.write_timeout_s,
         max_connection_age_s=settings.server.max_connection_age_s,
     )
     await server.start()

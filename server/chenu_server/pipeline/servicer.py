@@ -12,7 +12,7 @@ from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
 from chenu_server.errors import InvalidField
-from chenu_server.infra.rpc.context import current_caller
+from chenu_server.infra.rpc.context import current_call, current_caller
 from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of
 from chenu_server.pipeline import convert, encode, records
 from chenu_server.pipeline.attachments import Attachments
@@ -158,12 +158,14 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> AsyncGenerator[event_pb2.Event, None]:
         log = source.log if isinstance(source, QueryRun) else source
         attached = source.attached() if isinstance(source, QueryRun) else nullcontext()
-        request_id = str(log.key[1])
+        call, request_id = current_call(), str(log.key[1])
+        call.taken_sequence = after.sequence
         with attached:
             following = log.follow(after, self._coalesce_s, asks=with_outcome)
-            async with aclosing(following), aclosing(self._attachments.paced(following)) as events:
+            async with aclosing(following) as events:
                 async for event in events:
                     yield encode.event_of(event, request_id, log.query)
+                    call.taken_sequence = event.sequence or call.taken_sequence
                     query = log.query
                     if until_blocked and query is not None and _blocks(event, query):
                         raise await self._store.pending(query)

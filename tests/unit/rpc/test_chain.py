@@ -153,6 +153,9 @@ async def test_an_rpc_that_nobody_serves_is_unimplemented() -> None:
 class LostContext:
     """The context of a call whose client has left: every write is cancelled."""
 
+    async def send_initial_metadata(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        """Nothing is sent."""
+
     async def write(self, message: bytes) -> None:
         """Cancelled."""
         raise asyncio.CancelledError

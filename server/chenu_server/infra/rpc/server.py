@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stub
 )
 
 from chenu_server.infra.rpc.health import HEALTH, Health
-from chenu_server.infra.rpc.interceptors.chain import Chain, Layer
+from chenu_server.infra.rpc.interceptors.chain import WRITE_TIMEOUT_S, Chain, Layer
 from chenu_server.infra.rpc.methods import governed, open_to_anyone
 
 log = structlog.get_logger(__name__)
@@ -52,6 +52,7 @@ class RpcServer:
         mounts: Sequence[Mount],
         layers: Sequence[Layer],
         *,
+        write_timeout_s: float = WRITE_TIMEOUT_S,
         max_connection_age_s: int | None = None,
     ) -> None:
         """
@@ -64,7 +65,7 @@ class RpcServer:
         methods = governed(services) | open_to_anyone([HEALTH, REFLECTION])
         self._listen = listen
         self._port = 0
-        self._chain = Chain(methods, layers)
+        self._chain = Chain(methods, layers, write_timeout_s=write_timeout_s)
         self._server = grpc.aio.server(
             interceptors=[self._chain], options=options(max_connection_age_s)
         )
@@ -97,7 +98,8 @@ class RpcServer:
     async def drain(self, grace_s: float) -> None:
         """Stop: say so to health probes, take no more calls, let those in hand end, cut the rest.
 
-        Returns as soon as nothing is in hand. A stream of health states does not hold it up.
+        Returns as soon as nothing is in hand. A stream of health states does not hold it up, nor
+        does a reader that has not taken its status yet.
         """
         await self.health.end()
         with suppress(TimeoutError):
