@@ -55,8 +55,9 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         with run.attached():
             query = await run.log.rest()
         await self._raise_unless_completed(query)
-        answer = encode.answer_of(query, run.log.output)
-        return pb.QueryResponse(query=encode.query_of(query), answer=answer)
+        response = pb.QueryResponse(query=encode.query_of(query))
+        encode.add_answer(response, query, run.log.output)
+        return response
 
     async def Run(  # noqa: N802 - the wire name
         self, request: pb.RunRequest, context: Context
@@ -107,10 +108,15 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         query = await self._pipeline.get(caller, request_id)
         response = pb.GetQueryResponse(query=encode.query_of(query))
         if query.status is QueryStatus.COMPLETED:
-            chunks = await self._store.chunks(query.identity_id, query.request_id)
-            text = "".join(chunk.text for chunk in chunks)
-            response.answer.CopyFrom(encode.answer_of(query, text))
+            encode.add_answer(response, query, await self._text_of(query))
         return response
+
+    async def _text_of(self, query: records.Query) -> str:
+        """The stored output; empty if it would not fit in an answer anyway."""
+        if query.output_length > encode.MESSAGE_BYTES_MAX:
+            return ""
+        chunks = await self._store.chunks(query.identity_id, query.request_id)
+        return "".join(chunk.text for chunk in chunks)
 
     async def ListQueries(  # noqa: N802 - the wire name
         self, request: pb.ListQueriesRequest, context: Context
