@@ -26,8 +26,9 @@ MESSAGE_BYTES_MAX: Final = 1_048_576
 # gRPC's core resets calls at random when more than this many wait for Python, 1,000 by default,
 # and their clients see CANCELLED. How much is taken on is this server's own decision.
 PENDING_MAX: Final = 20_000
-# Of the grace that a connection has after its age, so that its streams end too.
-AGE_GRACE_MS: Final = 30_000
+# A connection past its age is told to go (GOAWAY) and takes no more calls; those that it has go on
+# until they end or the server drains. Cutting them would cancel queries that are paid for.
+AGE_GRACE_MS: Final = 2**31 - 1  # gRPC's word for no limit
 
 REFLECTION: Final[ServiceDescriptor] = reflection_pb2.DESCRIPTOR.services_by_name[
     "ServerReflection"
