@@ -31,6 +31,7 @@ class Behaviour:
     pace_ms: int = 0  # between deltas
     deltas: int = 4
     answer_chars: int = 0  # 0: as long as the echo of the prompt
+    token_chars: int = 4  # of the answer: one token may stand for many
     status: int = 200
     retry_after: str = ""  # the header's value: seconds or a date
     location: str = ""  # likewise, for a redirect
@@ -45,6 +46,8 @@ class Behaviour:
             raise ValueError(f"fault must be one of {', '.join(FAULTS)}")
         if not 1 <= self.deltas <= 100_000 or not 200 <= self.status <= 599:
             raise ValueError("deltas must be 1 to 100000, status 200 to 599")
+        if self.token_chars == 0:
+            raise ValueError("token_chars must be at least 1")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if type(value).__name__ != field.type or (isinstance(value, int) and value < 0):

@@ -265,18 +265,18 @@ async def _finish(
 
 
 def _compose(ask: Ask, behaviour: Behaviour, body_bytes: int) -> tuple[tuple[str, ...], Tokens]:
-    """The answer's pieces and its count: four characters to a token, four bytes on the way in."""
+    """The answer's pieces and its count: four characters to a token unless told, four bytes in."""
     text = f"{ask.model} heard: {ask.prompt}"
     if behaviour.answer_chars:
         text = (text * (behaviour.answer_chars // len(text) + 1))[: behaviour.answer_chars]
-    text = text[: 4 * ask.output_cap]
+    text = text[: behaviour.token_chars * ask.output_cap]
     size = -(-len(text) // behaviour.deltas)
     pieces = tuple(text[at : at + size] for at in range(0, len(text), size))
     counted = max(body_bytes // 4, 1)
     cached = min(behaviour.cached_tokens, counted)
     return pieces, Tokens(
         input=counted - cached + behaviour.extra_input_tokens,
-        output=-(-len(text) // 4) + behaviour.extra_output_tokens,
+        output=-(-len(text) // behaviour.token_chars) + behaviour.extra_output_tokens,
         cache_read=cached,
     )
 

@@ -138,6 +138,7 @@ async def _start(
         settings.server.listen,
         mounts,
         layers_of(settings, inputs.issuers, boundary),
+        write_timeout_s=settings.pipeline.write_timeout_s,
         max_connection_age_s=settings.server.max_connection_age_s,
         ready=lambda: storage.ready,
     )

@@ -144,10 +144,7 @@ def pipeline_mounts(
     settings: Settings, pipeline: PipelineService, stores: Stores, routes: Routes
 ) -> list[Mount]:
     """`PipelineService` and `RouterService`."""
-    attachments = Attachments(
-        per_identity_max=settings.pipeline.watchers_max,
-        write_timeout_s=settings.pipeline.write_timeout_s,
-    )
+    attachments = Attachments(per_identity_max=settings.pipeline.watchers_max)
     servicer = PipelineServicer(
         pipeline,
         stores.governed,

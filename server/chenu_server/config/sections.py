@@ -78,7 +78,7 @@ class ServerSettings(Section):
     drain_grace_s: NotNegative = 20
     """How long calls may finish after SIGTERM before they are cut."""
     max_connection_age_s: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """When connections are asked to reconnect, so that load spreads over replicas."""
+    """When connections are told to go, to spread load; running calls end on the old one."""
 
     @property
     def is_loopback(self) -> bool:

@@ -1,14 +1,12 @@
-"""How many streams an identity has open, and whether each is read fast enough. Pure."""
+"""How many streams an identity has open. Pure."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chenu_server.errors import ServerOverloaded, SlowConsumer
-from chenu_server.pipeline.events import Event
+from chenu_server.errors import ServerOverloaded
 
 _RETRY_US = 1_000_000
 
@@ -16,9 +14,8 @@ _RETRY_US = 1_000_000
 class Attachments:
     """Bounds the streams of each identity."""
 
-    def __init__(self, *, per_identity_max: int, write_timeout_s: float) -> None:
+    def __init__(self, *, per_identity_max: int) -> None:
         self._per_identity_max = per_identity_max
-        self._write_timeout_s = write_timeout_s
         self._open: Counter[str] = Counter()
 
     @contextmanager
@@ -38,18 +35,3 @@ class Attachments:
             self._open[identity_id] -= 1
             if not self._open[identity_id]:
                 del self._open[identity_id]
-
-    async def paced(self, events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-        """
-        The events, as long as each is taken in time.
-
-        Raises:
-            SlowConsumer: The reader held one up for longer than it may.
-        """
-        sequence = 0
-        async for event in events:
-            sequence = event.sequence or sequence
-            offered = time.monotonic()
-            yield event
-            if time.monotonic() - offered > self._write_timeout_s:
-                raise SlowConsumer(sequence)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
 from chenu_server.infra.rpc.principals import principal_of, spelt_principal
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.infra.rpc.times import duration_of, timestamp_of
 from chenu_server.pipeline.decide import error_of, reason_name
 from chenu_server.pipeline.events import Event, EventKind
@@ -29,6 +30,9 @@ from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.state import QueryState
 
 Body = Mapping[str, Any]
+
+# What gRPC's clients take as one message unless they are told otherwise.
+MESSAGE_BYTES_MAX: Final = 4_194_304
 
 
 def _by_value(wire: Any, prefix: str, kind: type[enum.StrEnum]) -> dict[str, Any]:
@@ -108,6 +112,14 @@ def answer_of(query: Query, text: str) -> message_pb2.Answer:
         cost_nanousd=query.cost_nanousd,
         applied_output_cap=query.output_cap,
     )
+
+
+def add_answer(response: pb.QueryResponse | pb.GetQueryResponse, query: Query, text: str) -> None:
+    """Put the answer in a response; a text that does not fit is left out, never cut."""
+    response.answer.CopyFrom(answer_of(query, text))
+    if query.output_length > MESSAGE_BYTES_MAX or response.ByteSize() > MESSAGE_BYTES_MAX:
+        response.answer.text = ""
+        response.answer.output_omitted = True
 
 
 def all_lanes(reports: Sequence[LaneReport], status: QueryStatus) -> Sequence[LaneReport]:

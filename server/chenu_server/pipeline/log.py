@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 from weakref import WeakValueDictionary
 
 from chenu_server.errors import ChenuError, InvalidField
@@ -15,12 +16,13 @@ from chenu_server.pipeline.model import Cursor, QueryStatus
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
 from chenu_server.unit import Key, Row
 
+DELTA_BYTES_MAX: Final = 65_536
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of an attempt's output at its byte offset."""
+    """A piece of an attempt's output at its byte offset, of at most `DELTA_BYTES_MAX` bytes."""
 
     attempt: int
     offset: int
@@ -85,9 +87,10 @@ class QueryLog:
 
     def delta(self, attempt: int, text: str) -> None:
         """Append output, live only until it is settled."""
-        start = self._output_bytes
-        self._output_bytes += len(text.encode())
-        self._items.append(Piece(attempt, start, text, self._output_bytes))
+        for part, size in _parts_of(text):
+            start = self._output_bytes
+            self._output_bytes += size
+            self._items.append(Piece(attempt, start, part, self._output_bytes))
         self._wake()
 
     def notice(self, event: Event) -> None:
@@ -170,8 +173,9 @@ class QueryLog:
         """
         Events behind a cursor, then new ones as they come; ends after the final event.
 
-        Neighbouring pieces of output come as one delta, at most one per `coalesce_s`. A reader
-        that does not ask for the query to run is not told when it may not for now.
+        Neighbouring pieces of output come as one delta of at most `DELTA_BYTES_MAX`, and what is
+        less than that at most once per `coalesce_s`. A reader that does not ask for the query to
+        run is not told when it may not for now.
 
         Raises:
             ChenuError: The query was refused, or its end cannot be recorded now.
@@ -199,8 +203,9 @@ class QueryLog:
                     reader.woken.clear()
                     await reader.woken.wait()
                     continue
-                if isinstance(self._items[index], Piece):
-                    await self._gather(reader, quiet_until)
+                item = self._items[index]
+                if isinstance(item, Piece):
+                    await self._gather(reader, item.offset + DELTA_BYTES_MAX, quiet_until)
                     quiet_until = time.monotonic() + coalesce_s
                 event, index = self._next(index, after)
                 if event is not None:
@@ -213,9 +218,11 @@ class QueryLog:
         if self._ended and self.query is not None and after.attempt > self.query.attempts:
             raise InvalidField("after.attempt", f"the last attempt is {self.query.attempts}")
 
-    async def _gather(self, reader: _Reader, quiet_until: float) -> None:
-        """Let output gather until the window is over or something else has come."""
+    async def _gather(self, reader: _Reader, enough: int, quiet_until: float) -> None:
+        """Let output gather until it is enough, the window is over or something else has come."""
         while isinstance(self._items[-1], Piece) and reader.error is None:
+            if self._output_bytes >= enough:
+                return
             left = quiet_until - time.monotonic()
             if left <= 0:
                 return
@@ -231,39 +238,62 @@ class QueryLog:
         if isinstance(item, Event):
             known = 0 < item.sequence <= after.sequence
             return (None if known else item), index + 1
-        end = index
-        while end < len(self._items) and _continues(self._items[end], item.attempt):
-            end += 1
-        pieces = [piece for piece in self._items[index:end] if isinstance(piece, Piece)]
-        return _delta_event(pieces, after), end
+        seen = _seen_of(item.attempt, after)
+        fresh: list[Piece] = []
+        while index < len(self._items):
+            piece = self._items[index]
+            if not isinstance(piece, Piece) or piece.attempt != item.attempt:
+                break
+            if seen is not None and piece.end > seen:
+                if fresh and piece.end - max(fresh[0].offset, seen) > DELTA_BYTES_MAX:
+                    break
+                fresh.append(piece)
+            index += 1
+        return (_delta_event(fresh, seen) if fresh else None), index
 
     def _wake(self) -> None:
         for reader in self._readers:
             reader.woken.set()
 
 
-def _continues(item: Event | Piece, attempt: int) -> bool:
-    return isinstance(item, Piece) and item.attempt == attempt
+def _parts_of(text: str) -> Iterator[tuple[str, int]]:
+    """The text in parts that fit in a delta, with their bytes; cut between characters."""
+    encoded = text.encode()
+    start = 0
+    while len(encoded) - start > DELTA_BYTES_MAX:
+        end = start + DELTA_BYTES_MAX
+        while _is_inside(encoded[end]):
+            end -= 1
+        yield encoded[start:end].decode(), end - start
+        start = end
+    if start < len(encoded):
+        yield encoded[start:].decode() if start else text, len(encoded) - start
 
 
-def _delta_event(pieces: Sequence[Piece], after: Cursor) -> Event | None:
-    """The pieces behind the cursor as one delta, or None if the reader has them all."""
-    attempt, seen = pieces[0].attempt, after.offset
+def _is_inside(byte: int) -> bool:
+    """Whether a byte of UTF-8 goes on with a character."""
+    return byte & 0b1100_0000 == 0b1000_0000
+
+
+def _seen_of(attempt: int, after: Cursor) -> int | None:
+    """Up to where the reader has an attempt's output; None: it has gone on from that attempt."""
     if attempt < after.attempt:
         return None
-    if attempt > after.attempt:
-        seen = 0
-    fresh = [piece for piece in pieces if piece.end > seen]
-    if not fresh:
-        return None
-    first, text = fresh[0], "".join(piece.text for piece in fresh)
-    start = max(first.offset, seen)
+    return after.offset if attempt == after.attempt else 0
+
+
+def _delta_event(pieces: Sequence[Piece], seen: int | None) -> Event:
+    """Neighbouring pieces as one delta, without what the reader has of the first."""
+    first = pieces[0]
+    start = max(first.offset, seen or 0)
+    head = first.text
     if start > first.offset:
-        rest = text.encode()[start - first.offset :]
-        if rest[0] & 0b1100_0000 == 0b1000_0000:
+        rest = head.encode()[start - first.offset :]
+        if _is_inside(rest[0]):
             raise InvalidField("after.offset", f"{start} stands inside a character")
-        text = rest.decode()
-    body = {"attempt": attempt, "offset": start, "text": text}
+        head = rest.decode()
+    text = head + "".join(piece.text for piece in pieces[1:])
+    body = {"attempt": first.attempt, "offset": start, "text": text}
     return Event(sequence=0, kind=EventKind.LLM_CALL_DELTA, time_us=0, body=body)
 
 

@@ -12,8 +12,8 @@ from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
 from chenu_server.errors import InvalidField
-from chenu_server.infra.rpc.context import current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of
+from chenu_server.infra.rpc.context import current_call, current_caller
+from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of, shown_of
 from chenu_server.pipeline import convert, encode, records
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.decide import error_of
@@ -55,8 +55,9 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         with run.attached():
             query = await run.log.rest()
         await self._raise_unless_completed(query)
-        answer = encode.answer_of(query, run.log.output)
-        return pb.QueryResponse(query=encode.query_of(query), answer=answer)
+        response = pb.QueryResponse(query=encode.query_of(query))
+        encode.add_answer(response, query, run.log.output)
+        return response
 
     async def Run(  # noqa: N802 - the wire name
         self, request: pb.RunRequest, context: Context
@@ -107,10 +108,15 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         query = await self._pipeline.get(caller, request_id)
         response = pb.GetQueryResponse(query=encode.query_of(query))
         if query.status is QueryStatus.COMPLETED:
-            chunks = await self._store.chunks(query.identity_id, query.request_id)
-            text = "".join(chunk.text for chunk in chunks)
-            response.answer.CopyFrom(encode.answer_of(query, text))
+            encode.add_answer(response, query, await self._text_of(query))
         return response
+
+    async def _text_of(self, query: records.Query) -> str:
+        """The stored output; empty if it would not fit in an answer anyway."""
+        if query.output_length > encode.MESSAGE_BYTES_MAX:
+            return ""
+        chunks = await self._store.chunks(query.identity_id, query.request_id)
+        return "".join(chunk.text for chunk in chunks)
 
     async def ListQueries(  # noqa: N802 - the wire name
         self, request: pb.ListQueriesRequest, context: Context
@@ -125,13 +131,11 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         before = place_of(page)
         wanted = QueryFilter(statuses=statuses, before=before, count=page.size + 1)
         found = await self._pipeline.page(caller, wanted)
-        shown = found[: page.size]
-        token = ""
-        if len(found) > page.size:
-            token = page_token_of((str(shown[-1].created_us), shown[-1].request_id), about)
-        return pb.ListQueriesResponse(
-            queries=[encode.query_of(query) for query in shown], next_page_token=token
-        )
+        shown, token = shown_of(page, found, encode.query_of), ""
+        if len(found) > len(shown):
+            last = found[len(shown) - 1]
+            token = page_token_of((str(last.created_us), last.request_id), about)
+        return pb.ListQueriesResponse(queries=shown, next_page_token=token)
 
     async def CancelQuery(  # noqa: N802 - the wire name
         self, request: pb.CancelQueryRequest, context: Context
@@ -158,11 +162,14 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> AsyncGenerator[event_pb2.Event, None]:
         log = source.log if isinstance(source, QueryRun) else source
         attached = source.attached() if isinstance(source, QueryRun) else nullcontext()
+        call = current_call()
+        call.taken_sequence = after.sequence
         with attached:
             following = log.follow(after, self._coalesce_s, asks=with_outcome)
-            async with aclosing(following), aclosing(self._attachments.paced(following)) as events:
+            async with aclosing(following) as events:
                 async for event in events:
                     yield encode.event_of(event, str(log.current.key[1]), log.current.query)
+                    call.taken_sequence = event.sequence or call.taken_sequence
                     query = log.current.query
                     if until_blocked and query is not None and _blocks(event, query):
                         raise await self._store.pending(query)

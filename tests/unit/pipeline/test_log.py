@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk
 
 KEY = ("acme", "query")
+KIB_64 = 65_536
 ASKED = Asked(Principal(type=PrincipalType.SERVICE, id="backend"), b"content")
 
 
@@ -120,6 +122,71 @@ async def test_neighbouring_pieces_come_as_one_delta() -> None:
 
     deltas = [each for each in events if each.kind is EventKind.LLM_CALL_DELTA]
     assert [{"attempt": 1, "offset": 0, "text": "abc"}] == [each.body for each in deltas]
+
+
+WORST = {
+    "nothing": [],
+    "one byte at a time": ["a"] * 70_000,
+    "exactly one delta": ["a" * KIB_64],
+    "exactly one delta in pieces": ["a" * 16_384] * 4,
+    "a byte too many": ["a" * KIB_64, "b"],
+    "one long piece": ["xyz" * 100_000],
+    "a character over the edge": ["a" * (KIB_64 - 1) + "🎈b"],
+    "a character over the edge, alone": ["a" * (KIB_64 - 3), "🎈", "b"],
+    "nothing but wide characters": ["🎈" * 16_384, "🎈" * 16_385],
+}
+
+
+def deltas_of(events: list[Event]) -> list[tuple[int, str]]:
+    """Each delta's offset and text."""
+    deltas = [each.body for each in events if each.kind is EventKind.LLM_CALL_DELTA]
+    return [(body["offset"], body["text"]) for body in deltas]
+
+
+@pytest.mark.parametrize("case", WORST)
+async def test_a_delta_is_at_most_64_kib_and_all_of_them_are_the_output(case: str) -> None:
+    """However it came: a reader's message has a bound, and no character is cut."""
+    deltas = deltas_of(await read(whole_log(WORST[case])))
+
+    sizes = [len(text.encode()) for _, text in deltas]
+    assert [sum(sizes[:number]) for number in range(len(sizes))] == [at for at, _ in deltas]
+    assert "".join(WORST[case]) == "".join(text for _, text in deltas)
+    assert max(sizes, default=0) <= KIB_64
+    assert -(-sum(sizes) // (KIB_64 - 3)) >= len(sizes)
+
+
+@pytest.mark.parametrize("case", WORST)
+async def test_a_reader_goes_on_behind_any_delta(case: str) -> None:
+    """A connection that is cut between two of them costs nothing."""
+    log = whole_log(WORST[case])
+    deltas = deltas_of(await read(log))
+
+    for number, (offset, _) in enumerate(deltas):
+        rest = await read(log, Cursor(sequence=2, attempt=1, offset=offset))
+        assert deltas[number:] == deltas_of(rest)
+
+
+async def test_a_reader_goes_on_inside_a_long_piece() -> None:
+    """A cursor may come from a reader that was given other pieces."""
+    log = whole_log(["é" * 100_000])
+
+    deltas = deltas_of(await read(log, Cursor(sequence=2, attempt=1, offset=70_002)))
+
+    assert 70_002 == deltas[0][0]
+    assert 200_000 - 70_002 == sum(len(text.encode()) for _, text in deltas)
+    assert max(len(text.encode()) for _, text in deltas) <= KIB_64
+
+
+async def test_who_is_behind_does_not_wait_for_what_is_there() -> None:
+    """Gathering is for little text; a late reader would never catch up with a fast model."""
+    log = QueryLog(KEY, ASKED)
+    log.commit([event(1), started(2)])
+    log.delta(1, "a" * 200_000)
+
+    async with asyncio.timeout(20), aclosing(log.follow(Cursor(sequence=2), 3_600)) as events:
+        sizes = [len((await anext(events)).body["text"]) for _ in range(3)]
+
+    assert [KIB_64] * 3 == sizes
 
 
 async def test_a_refused_query_tells_everyone_now_and_later() -> None:

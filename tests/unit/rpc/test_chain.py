@@ -157,6 +157,9 @@ class LostContext:
         """The request."""
         return b"x"
 
+    async def send_initial_metadata(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        """Nothing is sent."""
+
     async def write(self, message: bytes) -> None:
         """Cancelled."""
         raise asyncio.CancelledError

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chenu.api.pipeline.v1 import event_pb2
 from chenu_server.errors import InvalidField
-from chenu_server.infra.rpc.paging import Page, page_of, page_token_of, place_of
+from chenu_server.infra.rpc.paging import Page, page_of, page_token_of, place_of, shown_of
 
 ABOUT = ("queries", "acme", "running")
 texts = st.lists(st.text(max_size=40), min_size=1, max_size=3).map(tuple)
@@ -69,3 +70,31 @@ def test_a_token_whose_place_is_no_place_is_refused(after: tuple[str, ...]) -> N
     """A token is not signed, so its maker may have put anything into it."""
     with pytest.raises(InvalidField):
         place_of(page_of(0, page_token_of(after, ABOUT), ABOUT))
+
+
+def event(number: int, size: int = 0) -> event_pb2.Event:
+    """A message of a number and some bytes."""
+    return event_pb2.Event(sequence=number, request_id="a" * size)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "page_size", "expected"),
+    [
+        ([], 2, []),
+        ([1, 1], 2, [1, 2]),
+        ([1, 1, 1], 2, [1, 2]),
+        ([1_900_000, 1_900_000, 1_900_000], 3, [1, 2]),
+        ([5_000_000, 1], 2, [1]),
+        ([1, 5_000_000], 2, [1]),
+        ([5_000_000], 2, [1]),
+    ],
+)
+def test_a_page_holds_what_fits_in_a_message(
+    sizes: list[int], page_size: int, expected: list[int]
+) -> None:
+    """One row at least, else a listing would never end."""
+    rows = list(enumerate(sizes, 1))
+
+    shown = shown_of(Page(page_size, ()), rows, lambda row: event(row[0], row[1]))
+
+    assert expected == [message.sequence for message in shown]

@@ -10,7 +10,7 @@ from chenu_server.governance.budgets import convert
 from chenu_server.governance.budgets.service import BudgetService, etag_of
 from chenu_server.governance.budgets.standing import Standing
 from chenu_server.infra.rpc.context import current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of
+from chenu_server.infra.rpc.paging import page_of, page_token_of, shown_of
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -51,14 +51,11 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
         page = page_of(request.page_size, request.page_token, about)
         after = convert.place_from(page.after)
         found = await self._budgets.page(caller, after, page.size + 1)
-        shown = found[: page.size]
-        token = ""
-        if len(found) > page.size:
-            last = shown[-1].budget
+        shown, token = shown_of(page, found, _shown), ""
+        if len(found) > len(shown):
+            last = found[len(shown) - 1].budget
             token = page_token_of((str(last.created_us), last.budget_id), about)
-        return pb.ListBudgetsResponse(
-            budgets=[_shown(each) for each in shown], next_page_token=token
-        )
+        return pb.ListBudgetsResponse(budgets=shown, next_page_token=token)
 
     async def UpdateBudget(  # noqa: N802 - the wire name
         self, request: pb.UpdateBudgetRequest, context: Context

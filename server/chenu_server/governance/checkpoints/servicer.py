@@ -11,7 +11,7 @@ from chenu_server.governance.checkpoints.pieces import page_from
 from chenu_server.governance.checkpoints.ports import CheckpointFilter
 from chenu_server.governance.checkpoints.service import CheckpointService
 from chenu_server.infra.rpc.context import current_caller
-from chenu_server.infra.rpc.paging import after_of, page_of, page_token_of, place_of
+from chenu_server.infra.rpc.paging import after_of, page_of, page_token_of, place_of, shown_of
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -62,15 +62,12 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         before = place_of(page)
         wanted = CheckpointFilter(states=states, before=before, count=page.size + 1)
         found = await self._checkpoints.page(caller, wanted)
-        shown = found[: page.size]
+        shown = shown_of(page, found, lambda each: convert.checkpoint_of(each, caller))
         token = ""
-        if len(found) > page.size:
-            last = shown[-1]
+        if len(found) > len(shown):
+            last = found[len(shown) - 1]
             token = page_token_of((str(last.created_us), last.checkpoint_id), about)
-        return pb.ListCheckpointsResponse(
-            checkpoints=[convert.checkpoint_of(each, caller) for each in shown],
-            next_page_token=token,
-        )
+        return pb.ListCheckpointsResponse(checkpoints=shown, next_page_token=token)
 
     async def CountPendingCheckpoints(  # noqa: N802 - the wire name
         self, request: pb.CountPendingCheckpointsRequest, context: Context

@@ -9,7 +9,7 @@ from chenu.api.governance.v1 import identity_service_pb2_grpc as pb_grpc
 from chenu_server.governance.identity import convert
 from chenu_server.governance.identity.service import ViolationService
 from chenu_server.infra.rpc.context import current_call, current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of
+from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of, shown_of
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -37,10 +37,8 @@ class IdentityServicer(pb_grpc.IdentityServiceServicer):
         about = ("violations", caller.identity_id)
         page = page_of(request.page_size, request.page_token, about)
         found = await self._violations.page(caller, before=place_of(page), count=page.size + 1)
-        shown = found[: page.size]
-        token = ""
-        if len(found) > page.size:
-            token = page_token_of((str(shown[-1].time_us), shown[-1].violation_id), about)
-        return pb.ListViolationsResponse(
-            violations=[convert.violation_of(each) for each in shown], next_page_token=token
-        )
+        shown, token = shown_of(page, found, convert.violation_of), ""
+        if len(found) > len(shown):
+            last = found[len(shown) - 1]
+            token = page_token_of((str(last.time_us), last.violation_id), about)
+        return pb.ListViolationsResponse(violations=shown, next_page_token=token)

@@ -19,7 +19,8 @@ from chenu_server.governance.identity.model import VerifiedToken
 class Call:
     """One RPC. The layers fill in what they find out; a servicer only reads.
 
-    `deadline_ns` is on the monotonic clock; None when the client set none.
+    `deadline_ns` is on the monotonic clock; None when the client set none. `taken_sequence` is the
+    last event that the reader of a stream has taken; its servicer keeps it.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Call:
     span_id: str = ""
     token: VerifiedToken | None = None
     caller: Caller | None = None
+    taken_sequence: int = 0
     logged: bool = field(default=False, repr=False)
 
     def remaining_ms(self) -> int | None:

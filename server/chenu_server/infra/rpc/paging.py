@@ -11,17 +11,25 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
+
+from google.protobuf.message import Message
 
 from chenu_server.errors import InvalidField
 
 SIZE_DEFAULT: Final = 50
 SIZE_MAX: Final = 200
 TOKEN_MAX: Final = 1_024
+# A page with its token stays below the 4 MiB that gRPC's clients take as one message.
+PAGE_BYTES_MAX: Final = 4_000_000
+_FRAME_BYTES: Final = 8  # a message's tag and length inside its page
 _DIGEST_BYTES: Final = 12
 
 Texts = tuple[str, ...]
+Row = TypeVar("Row")
+Shown = TypeVar("Shown", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,22 @@ def page_token_of(after: Texts, about: Texts) -> str:
     """The token of the page that follows the item with these sort keys."""
     content = json.dumps(after, ensure_ascii=True, separators=(",", ":")).encode("ascii")
     return base64.urlsafe_b64encode(_digest(about) + content).decode("ascii").rstrip("=")
+
+
+def shown_of(page: Page, found: Sequence[Row], encode: Callable[[Row], Shown]) -> list[Shown]:
+    """The first rows of what was found, as many as the page holds and a message has room for.
+
+    A page may come short of its size, though never empty: what does not fit is on the next one.
+    """
+    shown: list[Shown] = []
+    room = PAGE_BYTES_MAX
+    for row in found[: page.size]:
+        message = encode(row)
+        room -= message.ByteSize() + _FRAME_BYTES
+        if shown and room < 0:
+            break
+        shown.append(message)
+    return shown
 
 
 def place_of(page: Page) -> tuple[int, str] | None:

@@ -13,7 +13,7 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
 from chenu_server.infra.rpc.health import HEALTH, Health
-from chenu_server.infra.rpc.interceptors.chain import Chain, Layer
+from chenu_server.infra.rpc.interceptors.chain import WRITE_TIMEOUT_S, Chain, Layer
 from chenu_server.infra.rpc.methods import governed, open_to_anyone
 from chenu_server.infra.rpc.reflection import REFLECTION, Reflection
 
@@ -25,8 +25,9 @@ MESSAGE_BYTES_MAX: Final = 1_048_576
 PENDING_MAX: Final = 20_000
 # Where only the soft limit is passed, the core refuses a share of calls at random.
 METADATA_BYTES_MAX: Final = 16_384
-# Of the grace that a connection has after its age, so that its streams end too.
-AGE_GRACE_MS: Final = 30_000
+# A connection past its age is told to go (GOAWAY) and takes no more calls; those that it has go on
+# until they end or the server drains. Cutting them would cancel queries that are paid for.
+AGE_GRACE_MS: Final = 2**31 - 1  # gRPC's word for no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class RpcServer:
         mounts: Sequence[Mount],
         layers: Sequence[Layer],
         *,
+        write_timeout_s: float = WRITE_TIMEOUT_S,
         max_connection_age_s: int | None = None,
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -64,7 +66,7 @@ class RpcServer:
         self._port = 0
         self._ready = ready
         self._following: asyncio.Task[None] | None = None
-        self._chain = Chain(methods, layers)
+        self._chain = Chain(methods, layers, write_timeout_s=write_timeout_s)
         self._server = grpc.aio.server(
             interceptors=[self._chain], options=options(max_connection_age_s)
         )
@@ -105,7 +107,8 @@ class RpcServer:
     async def drain(self, grace_s: float) -> None:
         """Stop: say so to health probes, take no more calls, let those in hand end, cut the rest.
 
-        Returns as soon as nothing is in hand. A stream of health states does not hold it up.
+        Returns as soon as nothing is in hand. A stream of health states does not hold it up, nor
+        does a reader that has not taken its status yet.
         """
         await self.refuse()
         with suppress(TimeoutError):

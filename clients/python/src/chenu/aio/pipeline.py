@@ -8,6 +8,7 @@ from typing import Final
 
 from chenu import errors
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.aio.omitted import cursor_before_output, fill_in
 from chenu.aio.patience import Patience, is_cut
 from chenu.aio.requests import made
 from chenu.aio.stream import Attach, Attached, Log
@@ -43,7 +44,7 @@ class Pipeline:
         give_up_s: float = GIVE_UP_S,
     ) -> pipeline_service_pb2.QueryResponse:
         """
-        Run a query and return its whole answer.
+        Run a query and return its whole answer, however long it is.
 
         It is given a `request_id` if it has none, so that a repeated call is the same query. The
         call is repeated when the connection is lost, or decisions cannot be recorded.
@@ -54,11 +55,14 @@ class Pipeline:
         while True:
             left_s = max(0.001, end_s - time.monotonic())
             try:
-                return await self._connection.unary(self._stub.Query, request, left_s)
+                response = await self._connection.unary(self._stub.Query, request, left_s)
+                await self._complete(response, end_s)
             except errors.ChenuError as error:
                 if not (is_cut(error) or isinstance(error, errors.Unavailable)):
                     raise
                 lost = error
+            else:
+                return response
             await patience.wait(lost)
 
     def run(
@@ -133,9 +137,12 @@ class Pipeline:
     async def get(
         self, request_id: str, *, timeout_s: float = CALL_TIMEOUT_S
     ) -> pipeline_service_pb2.GetQueryResponse:
-        """One query, with its answer once it completed."""
+        """One query, with its whole answer once it completed."""
+        end_s = time.monotonic() + timeout_s
         request = made(pipeline_service_pb2.GetQueryRequest, request_id=request_id)
-        return await self._connection.unary(self._stub.GetQuery, request, timeout_s)
+        response = await self._connection.unary(self._stub.GetQuery, request, timeout_s)
+        await self._complete(response, end_s)
+        return response
 
     async def list(
         self,
@@ -171,6 +178,17 @@ class Pipeline:
         request = pipeline_service_pb2.ListIntentsRequest()
         answer = await self._connection.unary(self._stub.ListIntents, request, timeout_s)
         return tuple(answer.intents)
+
+    async def _complete(
+        self,
+        response: pipeline_service_pb2.QueryResponse | pipeline_service_pb2.GetQueryResponse,
+        end_s: float,
+    ) -> None:
+        if response.answer.output_omitted:
+            query = response.query
+            after, left_s = cursor_before_output(query), end_s - time.monotonic()
+            log = self.watch(query.request_id, after=after, timeout_s=max(0.001, left_s))
+            await fill_in(response.answer, log)
 
     def _watch(self, request_id: str) -> Attach:
         def attach(cursor: event_pb2.Cursor, left_s: float) -> Attached:

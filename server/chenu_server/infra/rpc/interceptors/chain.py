@@ -1,25 +1,29 @@
 """Folds the layers around a handler, once per method and for all four kinds alike.
 
 A handler of any kind becomes one coroutine function of (request, context): a stream of responses
-is written through the context, so a layer never stands between two messages. Requests arrive as
-bytes, because grpc.aio would decode them before any layer runs and answer a bad one with UNKNOWN;
-`payload_validation` decodes them. The one request of a unary call is read here, because grpc.aio
-never answers a call that ends without it; the layers then see None.
+is written through the context, so a layer never stands between two messages, and every stream is
+ended alike whose reader does not take them. Requests arrive as bytes, because grpc.aio would decode
+them before any layer runs and answer a bad one with UNKNOWN; `payload_validation` decodes them. The
+one request of a unary call is read here, because grpc.aio never answers a call that ends without
+it; the layers then see None.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import grpc
 
-from chenu_server.errors import GovernanceUnavailable
+from chenu_server.errors import GovernanceUnavailable, SlowConsumer
+from chenu_server.infra.rpc.context import CALL
 from chenu_server.infra.rpc.methods import Method
+
+WRITE_TIMEOUT_S: Final = 10.0
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Awaitable[Any]]
@@ -37,11 +41,18 @@ class Layer(Protocol):
 class Chain(grpc.aio.ServerInterceptor):
     """Every layer, as the one interceptor that grpc.aio sees. Counts the calls in hand."""
 
-    def __init__(self, methods: Mapping[str, Method], layers: Sequence[Layer]) -> None:
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        layers: Sequence[Layer],
+        *,
+        write_timeout_s: float = WRITE_TIMEOUT_S,
+    ) -> None:
         self._methods = methods
         self._layers = layers
+        self._write_timeout_s = write_timeout_s
         self._wrapped: dict[str, tuple[RpcHandler, RpcHandler]] = {}
-        self._in_hand = 0
+        self._in_hand: set[Context] = set()
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -73,7 +84,7 @@ class Chain(grpc.aio.ServerInterceptor):
             request_streaming=handler.request_streaming,
             response_streaming=handler.response_streaming,
         )
-        proceed = _coroutine_of(handler)
+        proceed = self._coroutine_of(handler)
         if method.access is not None:
             proceed = self._admitting(proceed)
         for layer in reversed(self._layers):
@@ -92,34 +103,65 @@ class Chain(grpc.aio.ServerInterceptor):
 
     def _counted(self, proceed: Handler) -> Handler:
         async def counted(request: Any, context: Context) -> Any:
-            self._in_hand += 1
+            self._in_hand.add(context)
             self._idle.clear()
             try:
                 return await proceed(request, context)
             finally:
-                self._in_hand -= 1
-                if not self._in_hand:
-                    self._idle.set()
+                self._let_go(context)
 
         return counted
 
+    def _let_go(self, context: Context) -> None:
+        self._in_hand.discard(context)
+        if not self._in_hand:
+            self._idle.set()
 
-def _coroutine_of(handler: RpcHandler) -> Handler:
-    """The handler's function; a generator of responses becomes a coroutine that writes them."""
-    function: Any = (
-        handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    )
-    if not inspect.isasyncgenfunction(function):
-        coroutine: Handler = function
-        return coroutine
+    def _coroutine_of(self, handler: RpcHandler) -> Handler:
+        """The handler's function; a generator of responses becomes a coroutine that writes them."""
+        function: Any = (
+            handler.unary_unary
+            or handler.unary_stream
+            or handler.stream_unary
+            or handler.stream_stream
+        )
+        if not inspect.isasyncgenfunction(function):
+            coroutine: Handler = function
+            return coroutine
 
-    async def written(request: Any, context: Context) -> None:
-        # Closed here and now when the call is cancelled: whoever streams must learn of it.
-        async with aclosing(function(request, context)) as responses:
-            async for response in responses:
+        async def written(request: Any, context: Context) -> None:
+            try:
+                # Closed here and now, however it ends: whoever streams must learn of it.
+                async with aclosing(function(request, context)) as responses:
+                    await self._write_all(responses, context)
+            except SlowConsumer:
+                self._let_go(context)  # its status waits behind what it does not take
+                raise
+
+        return written
+
+    async def _write_all(self, responses: AsyncIterator[Any], context: Context) -> None:
+        begun = False
+        async for response in responses:
+            if not begun:
+                # Apart from the first message: gRPC's core refuses to send them again with a
+                # status, and while that message is held up cannot know that they are sent.
+                await context.send_initial_metadata(())
+                begun = True
+            await self._write(response, context)
+
+    async def _write(self, response: Any, context: Context) -> None:
+        """Hand one message to the transport, which takes it when the reader has room.
+
+        Raises:
+            SlowConsumer: It had none in time. The message stays with the transport.
+        """
+        try:
+            async with asyncio.timeout(self._write_timeout_s):
                 await context.write(response)
-
-    return written
+        except TimeoutError:
+            call = CALL.get(None)
+            raise SlowConsumer(call.taken_sequence if call is not None else 0) from None
 
 
 def _served_as(handler: RpcHandler, proceed: Handler) -> RpcHandler:

@@ -34,7 +34,11 @@ class ErrorMapping:
                 log.exception("unexpected_error", method=method.name)
                 refusal = InternalError()
             _log_if_not_logged(refusal)
-            return await context.abort_with_status(to_status(refusal, context.time_remaining()))
+            try:
+                await context.abort_with_status(to_status(refusal, context.time_remaining()))
+            except grpc.aio.InternalError:  # the caller left without its status
+                log.debug("status_not_taken", method=method.name, reason=reason_of(refusal))
+            return None  # gRPC knows that the call is aborted
 
         return mapped
 

@@ -223,10 +223,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Do: list what there is.
     """
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 36
-    """ERROR_REASON_SLOW_CONSUMER: the stream was not read fast enough and was ended. The query
-    goes on.
+    """ERROR_REASON_SLOW_CONSUMER: the reader held one message up for longer than the server waits;
+    the stream was ended, and this status comes behind that message. `sequence` is the last event
+    that was taken, 0 if there was none. The query goes on as if the caller had left.
     Status: RESOURCE_EXHAUSTED. Metadata: sequence. Retry: yes.
-    Do: attach again with `Watch` at the reader's cursor.
+    Do: attach again with `Watch` at the reader's cursor; begin an export anew.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 37
     """ERROR_REASON_INTERNAL: a bug. The message is fixed; the stack stands in the server's log.
@@ -461,10 +462,11 @@ Status: NOT_FOUND. Metadata: kind, name. Retry: no.
 Do: list what there is.
 """
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 36
-"""ERROR_REASON_SLOW_CONSUMER: the stream was not read fast enough and was ended. The query
-goes on.
+"""ERROR_REASON_SLOW_CONSUMER: the reader held one message up for longer than the server waits;
+the stream was ended, and this status comes behind that message. `sequence` is the last event
+that was taken, 0 if there was none. The query goes on as if the caller had left.
 Status: RESOURCE_EXHAUSTED. Metadata: sequence. Retry: yes.
-Do: attach again with `Watch` at the reader's cursor.
+Do: attach again with `Watch` at the reader's cursor; begin an export anew.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 37
 """ERROR_REASON_INTERNAL: a bug. The message is fixed; the stack stands in the server's log.

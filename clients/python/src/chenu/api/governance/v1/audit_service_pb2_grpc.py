@@ -98,7 +98,7 @@ class AuditServiceServicer:
         """ExportEntries streams the whole ledger, as it stands at the call, as JSON lines: one object an
         entry, then one object that states the count and the head. The file verifies offline.
 
-        Reasons: ROLE_REQUIRED, GOVERNANCE_UNAVAILABLE.
+        Reasons: ROLE_REQUIRED, SLOW_CONSUMER, GOVERNANCE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,7 +57,7 @@ class AuditServiceStub:
     """ExportEntries streams the whole ledger, as it stands at the call, as JSON lines: one object an
     entry, then one object that states the count and the head. The file verifies offline.
 
-    Reasons: ROLE_REQUIRED, GOVERNANCE_UNAVAILABLE.
+    Reasons: ROLE_REQUIRED, SLOW_CONSUMER, GOVERNANCE_UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -89,7 +89,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """ExportEntries streams the whole ledger, as it stands at the call, as JSON lines: one object an
     entry, then one object that states the count and the head. The file verifies offline.
 
-    Reasons: ROLE_REQUIRED, GOVERNANCE_UNAVAILABLE.
+    Reasons: ROLE_REQUIRED, SLOW_CONSUMER, GOVERNANCE_UNAVAILABLE.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -142,7 +142,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         """ExportEntries streams the whole ledger, as it stands at the call, as JSON lines: one object an
         entry, then one object that states the count and the head. The file verifies offline.
 
-        Reasons: ROLE_REQUIRED, GOVERNANCE_UNAVAILABLE.
+        Reasons: ROLE_REQUIRED, SLOW_CONSUMER, GOVERNANCE_UNAVAILABLE.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

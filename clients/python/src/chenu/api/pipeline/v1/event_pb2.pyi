@@ -454,7 +454,7 @@ class LlmCallDelta(_message.Message):
     offset: _builtins.int
     """offset is where the piece begins in that attempt's text, in bytes of UTF-8."""
     text: _builtins.str
-    """text is the piece, never empty."""
+    """text is the piece, 1 to 65,536 bytes of UTF-8."""
     def __init__(
         self,
         *,

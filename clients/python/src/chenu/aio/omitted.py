@@ -1,0 +1,25 @@
+"""An answer's text that was too long for one message, fetched in pieces."""
+
+from __future__ import annotations
+
+from chenu.aio.stream import Log
+from chenu.api.pipeline.v1 import event_pb2, message_pb2
+
+
+def cursor_before_output(query: message_pb2.Query) -> event_pb2.Cursor:
+    """Where the log of an ended query is read for its output and its end, and for nothing else."""
+    return event_pb2.Cursor(sequence=max(0, query.last_sequence - 1))
+
+
+async def fill_in(answer: message_pb2.Answer, log: Log) -> None:
+    """
+    Read the text from the query's log and put it in the answer.
+
+    Raises:
+        ChenuError: The log could not be read to its end.
+    """
+    async with log:
+        async for _ in log:
+            pass
+    answer.text = log.text
+    answer.output_omitted = False
