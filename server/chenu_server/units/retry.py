@@ -39,8 +39,7 @@ class Retry:
         if held is None or held.state is not ReservationState.HELD:
             return ChainExhausted()
         charge = self._asked.ended.charge_nanousd
-        left = held.amount_nanousd - min(charge, held.amount_nanousd)
-        room = budgets.available(budgets.budgets_of(rows, held)) + left
+        room = budgets.room_after(rows, held, charge, now_us=now.now_us)
         chain = self._asked.chain
         while chain and chain[0].bound_nanousd > room:
             chain = chain[1:]
@@ -49,8 +48,9 @@ class Retry:
         taken = take_slot(rows, self._rules, chain[0].provider, now)
         if isinstance(taken, Wait):
             return taken
-        held = budgets.post_part(rows, held, charge, estimated=self._asked.ended.estimated)
-        covered = budgets.top_up(rows, held, chain[0].bound_nanousd)
+        estimated, now_us = self._asked.ended.estimated, now.now_us
+        held = budgets.post_part(rows, held, charge, estimated=estimated, now_us=now_us)
+        covered = budgets.top_up(rows, held, chain[0].bound_nanousd, now_us=now_us)
         assert isinstance(covered, budgets.Held), "the room was measured on these very rows"
         query = end_attempt(rows, self._asked.query, self._asked.ended, now, stop_reason="")
         ended = end_event(self._asked.ended, will_retry=True)

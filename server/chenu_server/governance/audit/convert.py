@@ -16,6 +16,18 @@ _SECONDS_MAX: Final = 253_402_300_799  # the end of year 9999, as protobuf count
 _NANOS: Final = 1_000_000_000
 _ACTION: Final = "LEDGER_ACTION_"
 _DECISION: Final = "LEDGER_DECISION_"
+_PRINCIPAL: Final = "PRINCIPAL_TYPE_"
+# By the name in the ledger. A damaged entry may hold any other, which is told as unspecified.
+_ACTIONS: Final = {
+    name.removeprefix(_ACTION).lower(): number for name, number in pb.LedgerAction.items()
+}
+_DECISIONS: Final = {
+    name.removeprefix(_DECISION).lower(): number for name, number in pb.LedgerDecision.items()
+}
+_PRINCIPALS: Final = {
+    name.removeprefix(_PRINCIPAL).lower(): number
+    for name, number in access_pb2.PrincipalType.items()
+}
 
 
 def id_from(text: str) -> str:
@@ -72,11 +84,11 @@ def entry_of(recorded: Recorded) -> pb.LedgerEntry:
         ledger_number=entry.ledger_number,
         batch_id=entry.batch_id,
         time=timestamp_of(entry.time_us),
-        decision=pb.LedgerDecision.Value(_DECISION + entry.decision.upper()),
-        action=pb.LedgerAction.Value(_ACTION + entry.action.upper()),
+        decision=_DECISIONS.get(entry.decision, pb.LEDGER_DECISION_UNSPECIFIED),
+        action=_ACTIONS.get(entry.action, pb.LEDGER_ACTION_UNSPECIFIED),
         identity_id=entry.identity_id,
         principal=principal_pb2.Principal(
-            type=access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{entry.principal_type.upper()}"),
+            type=_PRINCIPALS.get(entry.principal_type, access_pb2.PRINCIPAL_TYPE_UNSPECIFIED),
             id=entry.principal_id,
         ),
         acting_for=entry.acting_for,

@@ -116,16 +116,22 @@ def _details(error: errors.ChenuError, cut: Cut) -> Iterator[Message]:
         delay.FromMicroseconds(max(0, error.retry_after_us))
         yield error_details_pb2.RetryInfo(retry_delay=delay)
     elif isinstance(error, errors.BudgetExhausted):
-        # Which budget, never how much of it: amounts are for a `budget_admin` alone.
-        subject = f"{error.scope}:{error.budget_id}" if error.budget_id else error.scope
-        quota = {"subject": cut(subject), "description": cut(str(error))}
+        quota = {"subject": cut(_budget_named(error)), "description": cut(str(error))}
         yield error_details_pb2.QuotaFailure(violations=[quota])
+    elif isinstance(error, errors.BudgetFrozen):
+        frozen = {"subject": cut(_budget_named(error)), "description": cut(str(error))}
+        yield error_details_pb2.PreconditionFailure(violations=[{"type": "BUDGET", **frozen}])
     elif isinstance(error, errors.CheckpointPending):
         yield from _checkpoint_details(error, cut)
     elif isinstance(error, errors.InvalidField):
         yield _bad_request(cut(error.field), cut(error.problem))
     elif isinstance(error, errors.RequestTooLarge):
         yield _bad_request("request", str(error))
+
+
+def _budget_named(error: errors.BudgetExhausted | errors.BudgetFrozen) -> str:
+    """Which budget, never how much of it: amounts are for a `budget_admin` alone."""
+    return f"{error.scope}:{error.budget_id}" if error.budget_id else error.scope
 
 
 def _checkpoint_details(error: errors.CheckpointPending, cut: Cut) -> Iterator[Message]:
