@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chenu_engine::canonical::digest;
 use chenu_engine::ledger::{
-    Batch, ChainVerifier, Disclosed, EntryDraft, ExportVerifier, NO_HEAD, SealedEntry, Stored, export_line,
-    seal,
+    Batch, ChainVerifier, Disclosed, EntryDraft, ExportVerifier, NO_HEAD, SealedEntry, Stored,
+    export_line, seal,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 

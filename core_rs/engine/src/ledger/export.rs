@@ -4,8 +4,8 @@
 //! changed byte anywhere in an export is found, also one that JSON itself would not mind. Each line
 //! ends with a newline, the last one too.
 //!
-//! An entry whose stored bytes are damaged is exported as those bytes: the export shows it, and does
-//! not verify there.
+//! An entry whose stored bytes are damaged is exported as those bytes: the export shows it, and
+//! does not verify there.
 
 use std::borrow::Cow;
 

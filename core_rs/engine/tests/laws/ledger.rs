@@ -284,9 +284,8 @@ const START: Batch<'static> = Batch {
 fn a_missing_payload_holds_only_with_its_erasure_entry() {
     let (kept, gone) = (draft(1, "kept"), draft(2, "gone"));
     let erased = erasure(3, &gone.entry_id);
-    let check = |drafts: &[EntryDraft], missing: &[u64]| {
-        verify_export(&export_without(drafts, missing).1)
-    };
+    let check =
+        |drafts: &[EntryDraft], missing: &[u64]| verify_export(&export_without(drafts, missing).1);
     let all = [kept.clone(), gone.clone(), erased.clone()];
 
     assert_eq!(Ok(3), check(&all, &[2]));
