@@ -147,8 +147,8 @@ async def _check_ledger(site: Site) -> list[str]:
         async for chunk in client.audit.export():
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                failure = failure or verifier.line(line)
-    failure = failure or verifier.finish()
+                failure = failure or verifier.line(line + b"\n")
+    failure = failure or (verifier.line(rest) if rest else verifier.finish())
     holds = verdict.verdict == audit_service_pb2.LEDGER_VERDICT_HOLDS and not failure
     print(f"ledger: {verdict.entries} entries, {'holds' if holds else 'broken'}")
     return [] if holds else [f"the ledger: {verdict.failure or failure}"]

@@ -124,6 +124,12 @@ pub(crate) fn late_post(account: &Account, used: i64) -> PyResult<Account> {
     wrap(engine::late_post(&account.0, used))
 }
 
+/// Whether the overrun has grown by more than 1 % of the limit since it was `seen`.
+#[pyfunction]
+pub(crate) fn overran(account: &Account, seen: i64) -> PyResult<bool> {
+    engine::overran(&account.0, seen).map_err(mistake)
+}
+
 /// Ends a reservation of which nothing was used.
 #[pyfunction]
 pub(crate) fn void(account: &Account, reserved: i64) -> PyResult<Account> {

@@ -84,27 +84,23 @@ pub(crate) fn decode_entry(canonical: &[u8]) -> PyResult<LedgerEntry> {
     engine::LedgerEntry::decode(canonical).map(LedgerEntry::from).map_err(mistake)
 }
 
-/// The line of an entry in an export, without a newline.
+/// The line of a stored entry in an export, without its newline.
 #[pyfunction]
+#[pyo3(signature = (*, sequence, canonical, entry_hash, salt, payload))]
 pub(crate) fn export_line(
+    sequence: u64,
     canonical: &[u8],
+    entry_hash: &[u8],
     salt: Option<&[u8]>,
     payload: Option<&[u8]>,
-) -> PyResult<String> {
-    let salt = salt.map(|salt| hash("salt", salt)).transpose()?;
-    let disclosed = Disclosed::from_parts(salt.as_ref(), payload).map_err(mistake)?;
-    engine::export_line(canonical, disclosed).map_err(mistake)
+) -> String {
+    engine::export_line(&engine::Stored { sequence, canonical, entry_hash, salt, payload })
 }
 
-/// The last line of an export, without a newline.
+/// The last line of an export, without its newline.
 #[pyfunction]
-pub(crate) fn export_tail(
-    origin: &str,
-    ledger_number: u32,
-    size: u64,
-    head: &[u8],
-) -> PyResult<String> {
-    Ok(engine::export_tail(origin, ledger_number, size, hash("head", head)?))
+pub(crate) fn export_tail(origin: &str, ledger_number: u32, size: u64, head: &[u8]) -> String {
+    engine::export_tail(origin, ledger_number, size, head)
 }
 
 /// Follows one stored chain from its first entry.
@@ -131,6 +127,11 @@ impl ChainVerifier {
         Ok(why(locked(&self.0).entry(canonical, entry_hash, disclosed)))
     }
 
+    /// Ends the chain: `None` when all of it holds, else why not.
+    fn finish(&self) -> Option<String> {
+        why(locked(&self.0).finish())
+    }
+
     #[getter]
     fn size(&self) -> u64 {
         locked(&self.0).size()
@@ -153,7 +154,7 @@ impl ExportVerifier {
         Self(Mutex::default())
     }
 
-    /// Checks the next line, given without its newline: `None` when it holds, else why not.
+    /// Checks the next line, given with its newline: `None` when it holds, else why not.
     fn line(&self, line: &[u8]) -> Option<String> {
         why(locked(&self.0).line(line))
     }

@@ -21,7 +21,7 @@ mod _core {
     use super::boundary::{BoundaryVerdict, choose_identity, owns, role_allowed};
     #[pymodule_export]
     use super::budget::{
-        Account, available, bound, cap_that_fits, cost, late_post, post, reserve, void,
+        Account, available, bound, cap_that_fits, cost, late_post, overran, post, reserve, void,
     };
     #[pymodule_export]
     use super::canonical::{digest, encode_list};

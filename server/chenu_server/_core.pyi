@@ -44,6 +44,7 @@ __all__ = [
     "export_line",
     "export_tail",
     "late_post",
+    "overran",
     "owns",
     "post",
     "reserve",
@@ -189,17 +190,22 @@ def decode_entry(canonical: bytes) -> LedgerEntry:
         ValueError: The bytes are not what any entry encodes to.
     """
 
-def export_line(canonical: bytes, salt: bytes | None, payload: bytes | None) -> str:
-    """Write the JSON line of an entry, without a newline.
+def export_line(
+    *,
+    sequence: int,
+    canonical: bytes,
+    entry_hash: bytes,
+    salt: bytes | None,
+    payload: bytes | None,
+) -> str:
+    """Write the JSON line of a stored entry, without its newline.
 
-    `salt` and `payload` are both None once they are erased.
-
-    Raises:
-        ValueError: `canonical` is no entry, the payload is not UTF-8, or only one is None.
+    `salt` and `payload` are both None once they are erased. What is damaged is written as it is
+    stored, in hex if need be, so that the line does not verify.
     """
 
 def export_tail(origin: str, ledger_number: int, size: int, head: bytes) -> str:
-    """Write the last line of an export, without a newline."""
+    """Write the last line of an export, without its newline."""
 
 @final
 class ChainVerifier:
@@ -211,6 +217,11 @@ class ChainVerifier:
         self, canonical: bytes, entry_hash: bytes, salt: bytes | None, payload: bytes | None
     ) -> str | None:
         """Check the next entry: None when it holds, else why not; then it is not followed."""
+    def finish(self) -> str | None:
+        """End the chain: None when every missing payload was erased by a later entry, else why not.
+
+        If it does not hold, `size` and `head` are those before the first entry that fails.
+        """
     @property
     def size(self) -> int:
         """How many entries held so far."""
@@ -224,9 +235,9 @@ class ExportVerifier:
 
     def __new__(cls) -> ExportVerifier: ...
     def line(self, line: bytes) -> str | None:
-        r"""Check the next line: None when it holds, else why not.
+        r"""Check the next line, given with its newline: None when it holds, else why not.
 
-        Split the file at `b"\n"` and nowhere else; a newline at its end is the caller's to take.
+        Split the file behind each `b"\n"` and nowhere else.
         """
     def finish(self) -> str | None:
         """End the export: None when its last line was there, else why not."""
@@ -470,6 +481,13 @@ def post(account: Account, reserved: int, used: int) -> Account:
 
 def late_post(account: Account, used: int) -> Account:
     """Post what was used after its reservation had ended; what does not fit is overrun."""
+
+def overran(account: Account, seen: int) -> bool:
+    """Whether the overrun has grown by more than 1 % of the limit since it was `seen`.
+
+    Raises:
+        ValueError: `seen` is negative.
+    """
 
 def void(account: Account, reserved: int) -> Account:
     """End a reservation of which nothing was used.

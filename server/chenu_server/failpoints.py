@@ -16,7 +16,7 @@ from typing import Final
 UNITS: Final = (
     *("admit", "validate", "retry", "consume", "settle", "resolve", "expire", "cancel", "recover"),
     *("dispatched", "readmitted", "violation"),
-    *("create_budget", "update_budget", "delete_budget"),
+    *("create_budget", "update_budget", "unfreeze_budget", "delete_budget"),
 )
 POINTS: Final = frozenset(
     {f"{unit}.{edge}" for unit in UNITS for edge in ("before_commit", "after_commit")}

@@ -68,19 +68,35 @@ def test_any_entry_is_sealed_as_the_plain_encoder_seals_it(
     assert (origin, ledger_number, time_us) == (entry.origin, entry.ledger_number, entry.time_us)
 
 
-@given(drafts=st.lists(DRAFTS, min_size=1, max_size=4), erased=st.integers(0, 4))
+@given(drafts=st.lists(DRAFTS, min_size=1, max_size=4), erased=st.integers(1, 4))
 def test_any_export_verifies_also_with_an_erased_payload(drafts: list[Draft], erased: int) -> None:
     """Whatever a payload holds, the export of its entry is one line that verifies."""
-    entries = samples.sealed(*(engine_draft(draft) for draft in drafts))
+    for number, draft in enumerate(drafts, 1):
+        draft["entry_id"] = f"entry-{number}"
+    gone = min(erased, len(drafts))
+    says_so = samples.draft(
+        entry_id="erasure",
+        decision="admin",
+        action="delete",
+        resource_kind="ledger_entry",
+        resource_id=f"entry-{gone}",
+    )
+    entries = samples.sealed(*(engine_draft(draft) for draft in drafts), says_so)
+    shown = [(bytes.fromhex(draft["salt"]), draft["payload"].encode()) for draft in drafts]
     verifier = _core.ExportVerifier()
-    for number, (entry, draft) in enumerate(zip(entries, drafts, strict=True)):
-        shown = (bytes.fromhex(draft["salt"]), draft["payload"].encode())
-        line = _core.export_line(entry.canonical, *((None, None) if number == erased else shown))
+    for entry, (salt, payload) in zip(entries, [*shown, (samples.SALT, b"{}")], strict=True):
+        line = _core.export_line(
+            sequence=entry.sequence,
+            canonical=entry.canonical,
+            entry_hash=entry.entry_hash,
+            salt=None if entry.sequence == gone else salt,
+            payload=None if entry.sequence == gone else payload,
+        )
         assert "\n" not in line
-        assert None is verifier.line(line.encode())
+        assert None is verifier.line(f"{line}\n".encode())
     tail = _core.export_tail("chenu/test", 0, len(entries), entries[-1].entry_hash)
 
-    assert None is verifier.line(tail.encode())
+    assert None is verifier.line(f"{tail}\n".encode())
     assert None is verifier.finish()
 
 

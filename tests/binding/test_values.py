@@ -39,7 +39,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "entry": (lambda: _core.decode_entry(b""), "the bytes end inside a field"),
     "tag": (lambda: _core.decode_entry(bytes(40)), "the bytes do not start with the tag"),
     "half": (
-        lambda: _core.export_line(samples.sealed(samples.draft())[0].canonical, None, b""),
+        lambda: _core.ChainVerifier(None, 0).entry(b"", b"", None, b""),
         "salt and payload are kept and erased together",
     ),
     "burst": (
@@ -50,6 +50,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "negative": (lambda: _core.cost([(1, -1)]), "never negative"),
     "overflow": (lambda: _core.cost([(2**63 - 1, 2_000_000)]), "does not fit 64 bits"),
     "account": (lambda: _core.Account(-1, 0, 0, 0, 0), "never negative"),
+    "seen": (lambda: _core.overran(_core.Account(1, 0, 0, 0, 0), -1), "never negative"),
     "reserved": (lambda: _core.void(_core.Account(9, 0, 0, 1, 0), 2), "less reserved"),
     "strategy": (lambda: samples.route_query(strategy="best"), 'no strategy is named "best"'),
     "sizes": (

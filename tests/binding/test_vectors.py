@@ -127,9 +127,11 @@ def test_a_ledger_is_exported_as_published(ledger: LedgerVectors) -> None:
     """An export is the same bytes whoever writes it."""
     lines = [
         _core.export_line(
-            bytes.fromhex(sealed["canonical"]),
-            bytes.fromhex(draft["salt"]),
-            draft["payload"].encode(),
+            sequence=sealed["sequence"],
+            canonical=bytes.fromhex(sealed["canonical"]),
+            entry_hash=bytes.fromhex(sealed["entry_hash"]),
+            salt=bytes.fromhex(draft["salt"]),
+            payload=draft["payload"].encode(),
         )
         for batch in ledger["batches"]
         for draft, sealed in zip(batch["drafts"], batch["sealed"], strict=True)
@@ -144,7 +146,7 @@ def test_a_ledger_is_exported_as_published(ledger: LedgerVectors) -> None:
 def test_the_published_export_verifies(ledger: LedgerVectors) -> None:
     """The verifier that operators run accepts what the product writes."""
     verifier = _core.ExportVerifier()
-    said = [verifier.line(line.encode()) for line in ledger["export"]]
+    said = [verifier.line(f"{line}\n".encode()) for line in ledger["export"]]
 
     assert [None] * len(ledger["export"]) == said
     assert None is verifier.finish()

@@ -87,7 +87,7 @@ async def assert_ledger_holds(at: Callers) -> None:
         ]
     )
     verifier = ExportVerifier()
-    failures = [verifier.line(line) for line in export.removesuffix(b"\n").split(b"\n")]
+    failures = [verifier.line(line) for line in export.splitlines(keepends=True)]
 
     assert (ab.LEDGER_VERDICT_HOLDS, "") == (found.verdict, found.failure)
     assert {None} == {*failures, verifier.finish()}

@@ -78,6 +78,6 @@ class Flow:
         )
         data = b"".join([response.chunk async for response in call])
         verifier = ExportVerifier()
-        lines = data.removesuffix(b"\n").split(b"\n")
+        lines = data.splitlines(keepends=True)
         failures = [failure for line in lines if (failure := verifier.line(line))]
         return failures[0] if failures else verifier.finish()

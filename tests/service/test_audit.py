@@ -37,7 +37,7 @@ async def exported(auditor: Client) -> bytes:
 def failure_in(data: bytes) -> str | None:
     """What is wrong with an export, by the offline verifier; None if nothing is."""
     verifier = ExportVerifier()
-    for line in data.removesuffix(b"\n").split(b"\n"):
+    for line in data.splitlines(keepends=True):
         failure = verifier.line(line)
         if failure is not None:
             return failure

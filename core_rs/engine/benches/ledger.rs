@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chenu_engine::canonical::digest;
 use chenu_engine::ledger::{
-    Batch, ChainVerifier, Disclosed, EntryDraft, ExportVerifier, NO_HEAD, SealedEntry, export_line,
-    seal,
+    Batch, ChainVerifier, Disclosed, EntryDraft, ExportVerifier, NO_HEAD, SealedEntry, Stored,
+    export_line, seal,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -61,9 +61,15 @@ fn export(criterion: &mut Criterion) {
     let draft = draft();
     let sealed = seal(&START, [&draft]).unwrap_or_default();
     let Some(entry) = sealed.first() else { return };
-    let disclosed = Disclosed { salt: &draft.salt, payload: &draft.payload };
-    let write = || export_line(black_box(&entry.canonical), Some(disclosed));
-    let line = write().unwrap_or_default();
+    let stored = Stored {
+        sequence: entry.sequence,
+        canonical: &entry.canonical,
+        entry_hash: &entry.entry_hash,
+        salt: Some(&draft.salt),
+        payload: Some(&draft.payload),
+    };
+    let write = || export_line(black_box(&stored));
+    let line = write() + "\n";
     let read = |mut verifier: ExportVerifier| verifier.line(black_box(line.as_bytes()));
     let mut group = criterion.benchmark_group("ledger_export_line");
     group.bench_function("write", |bencher| bencher.iter(write));

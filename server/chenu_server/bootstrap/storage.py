@@ -27,6 +27,7 @@ from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.pipeline import tables as pipeline_tables
 from chenu_server.pipeline.log import LogHub
 from chenu_server.pipeline.store import SqlQueries
+from chenu_server.units.alarms import tell_overruns
 from chenu_server.units.late import LateCommits
 from chenu_server.units.reads import GovernedQueries
 
@@ -101,6 +102,7 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
         ),
         ledger_number=number,
         on_commit=hub.on_commit,
+        on_record=tell_overruns,
         on_late=late.on_late,
         on_reconnect=reader.renew,
         new_origin=lambda: origin or f"chenu/{new_id()}",

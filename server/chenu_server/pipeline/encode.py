@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
-from chenu_server.infra.rpc.principals import principal_of, spelt_principal
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server.infra.rpc.principals import principal_of, spelt_principal
 from chenu_server.infra.rpc.times import duration_of, timestamp_of
 from chenu_server.pipeline.decide import error_of, reason_name
 from chenu_server.pipeline.events import Event, EventKind

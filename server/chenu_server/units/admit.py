@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from chenu_server.engine import PolicyVerdict
-from chenu_server.errors import BudgetExhausted, ChenuError
+from chenu_server.errors import BudgetExhausted, BudgetFrozen, ChenuError
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.checkpoints import decide as checkpoints
 from chenu_server.governance.checkpoints import questions
@@ -139,7 +139,7 @@ class Admit:
         reason = decide.reason_name(outcome)
         report = self._report(LaneStatus.FAILED, now, reason)
         notice: list[EventDraft] = []
-        if isinstance(error, BudgetExhausted):
+        if isinstance(error, BudgetExhausted | BudgetFrozen):
             notice = [drafts.budget_exceeded(error.scope)]
         query = self._query(QueryStatus.FAILED, (report,), now)
         events = [*self._asked.drafts, *notice, drafts.lane_end(report)]

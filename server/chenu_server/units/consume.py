@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Final
 
 from chenu_server.caller import SYSTEM_IDENTITY, Principal, PrincipalType
-from chenu_server.errors import BudgetExhausted, ChenuError, PolicyDenied
+from chenu_server.errors import BudgetExhausted, BudgetFrozen, ChenuError, PolicyDenied
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.governance.checkpoints import decide as checkpoints
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits import decide as limits
 from chenu_server.pipeline import decide, drafts
+from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
 from chenu_server.pipeline.ports import Admitted, Closed, NotResumable, Resumption, Wait
 from chenu_server.pipeline.records import Query
@@ -40,7 +41,8 @@ class Consume:
         self._checkpoint_key = (resumption.query.identity_id, resumption.query.checkpoint_id)
 
     def needs(self, now: Moment) -> Iterable[Need]:
-        """The query, its checkpoint and reservation, the first candidate's slots."""
+        """The query, its checkpoint and reservation, budgets now, the first candidate's slots."""
+        yield from budgets.needs_for_reserve(self._asked.query.identity_id, now.now_us)
         yield ById(Query, self._key)
         yield ById(Checkpoint, self._checkpoint_key)
         yield ById(Reservation, self._key)
@@ -63,13 +65,13 @@ class Consume:
             return NotResumable(query=query)
         if checkpoints.has_lapsed(checkpoint, now):
             return Closed(query=expire_query(rows, query, checkpoint, held, now))
-        judged = self._judge(rows, query, checkpoint, held)
+        judged = self._judge(rows, checkpoint, held, now)
         if isinstance(judged, ChenuError):
             return Closed(query=_refuse(rows, query, checkpoint, held, judged, now))
         return self._run(rows, query, checkpoint, held, judged, now)
 
     def _judge(
-        self, rows: Rows, query: Query, checkpoint: Checkpoint, held: Reservation
+        self, rows: Rows, checkpoint: Checkpoint, held: Reservation, now: Moment
     ) -> Judgement | ChenuError:
         if self._asked.encoded.action_digest != checkpoint.action_digest:
             return PolicyDenied(("approved_action_changed",))
@@ -84,7 +86,13 @@ class Consume:
         closed = next((each for each in standings if each.budget.deleted), None)
         if closed is not None or held.state is not ReservationState.HELD:
             return BudgetExhausted(closed.budget.scope.value if closed else "identity")
-        judged = judge.judge(subject, self._rules, standings, held_nanousd=held.amount_nanousd)
+        judged = judge.judge(
+            subject,
+            self._rules,
+            standings,
+            held_nanousd=held.amount_nanousd,
+            current=budgets.current_of(rows, standings, now.now_us),
+        )
         if isinstance(judged, Judgement):
             uncovered = [kind for kind in judged.types if kind not in checkpoint.types]
             if uncovered:
@@ -107,7 +115,7 @@ class Consume:
             return taken
         held = replace(held, owner_id=self._rules.owner_id, expires_us=0)
         rows.put(held)
-        covered = budgets.top_up(rows, held, judged.amount_nanousd)
+        covered = budgets.top_up(rows, held, judged.amount_nanousd, now_us=now.now_us)
         assert isinstance(covered, budgets.Held), "judge has found room on these very rows"
         rows.put(checkpoints.consume(checkpoint, now))
         report = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.COMPLETED, duration_us=0)
@@ -139,7 +147,9 @@ def _refuse(
     rows.put(checkpoints.cancel(checkpoint, _SYSTEM, reason, now))
     if held.state is ReservationState.HELD:
         budgets.void(rows, held, now.now_us)
-    notice = [drafts.budget_exceeded(error.scope)] if isinstance(error, BudgetExhausted) else []
+    notice: list[EventDraft] = []
+    if isinstance(error, BudgetExhausted | BudgetFrozen):
+        notice = [drafts.budget_exceeded(error.scope)]
     details = payload(checkpoint_id=query.checkpoint_id, status=QueryStatus.FAILED.value)
     entry = decide.entry(query, "deny", "execute", reason, details)
     return close_waiting(rows, query, QueryStatus.FAILED, error, notice, entry, now)

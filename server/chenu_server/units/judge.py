@@ -9,6 +9,7 @@ from chenu_server.caller import Caller
 from chenu_server.engine import PolicyVerdict, bound, cap_that_fits, reserve
 from chenu_server.errors import (
     BudgetExhausted,
+    BudgetFrozen,
     BudgetRequired,
     ChenuError,
     NoRoute,
@@ -18,6 +19,7 @@ from chenu_server.errors import (
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.decide import Standing
 from chenu_server.governance.budgets.model import Scope
+from chenu_server.governance.budgets.overruns import frozen_among
 from chenu_server.governance.checkpoints.model import CheckpointType
 from chenu_server.governance.policy.decide import Facts
 from chenu_server.pipeline.model import (
@@ -80,11 +82,13 @@ def judge(
     standings: tuple[Standing, ...],
     *,
     held_nanousd: int = 0,
+    current: tuple[Standing, ...] | None = None,
     verdict: PolicyVerdict | None = None,
 ) -> Judgement | ChenuError:
-    """Yes with its bounds, or the refusal. `held_nanousd` is what the query holds already.
+    """Yes with its bounds, or the refusal.
 
-    `verdict` is what the policies said, if they were asked already.
+    `held_nanousd` is what the query holds already; where it stands in periods that may have ended,
+    `current` are those that go on. `verdict` is what the policies said, if they were asked already.
     """
     verdict = verdict or rules.policies.evaluate(facts_of(subject))
     if not verdict.allowed:
@@ -94,6 +98,9 @@ def judge(
         return refusal
     if not standings and rules.budget_required:
         return BudgetRequired()
+    frozen = frozen_among(standings if current is None else current, subject.caller.identity_id)
+    if frozen is not None:
+        return BudgetFrozen(frozen.scope.value, frozen.budget_id)
     room = budgets.available(standings) + held_nanousd
     chain, cap = fit(subject.encoded, room, rules.least_cap)
     amount = max(each.bound_nanousd for each in chain)

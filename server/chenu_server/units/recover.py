@@ -83,7 +83,7 @@ class Recover:
         if held is None or held.state is not ReservationState.HELD:
             return
         released = budgets.expire(rows, held, now.now_us)
-        budgets.late_post(rows, released, charge, estimated=True)
+        budgets.late_post(rows, released, charge, estimated=True, now_us=now.now_us)
 
 
 def _event(attempt: Attempt) -> EventDraft:

@@ -43,14 +43,14 @@ class Retry:
         if held is None or held.state is not ReservationState.HELD:
             return NotHeld()
         candidate, charge = asked.chain[0], asked.ended.charge_nanousd
-        left = held.amount_nanousd - min(charge, held.amount_nanousd)
-        if candidate.bound_nanousd > budgets.available(budgets.budgets_of(rows, held)) + left:
+        if candidate.bound_nanousd > budgets.room_after(rows, held, charge, now_us=now.now_us):
             return TooDear()
         taken = take_slot(rows, self._rules, candidate.provider, now)
         if isinstance(taken, Wait):
             return taken
-        held = budgets.post_part(rows, held, charge, estimated=asked.ended.estimated)
-        covered = budgets.top_up(rows, held, candidate.bound_nanousd)
+        estimated, now_us = asked.ended.estimated, now.now_us
+        held = budgets.post_part(rows, held, charge, estimated=estimated, now_us=now_us)
+        covered = budgets.top_up(rows, held, candidate.bound_nanousd, now_us=now_us)
         assert isinstance(covered, budgets.Held), "the room was measured on these very rows"
         query = end_attempt(rows, asked.query, asked.ended, now, stop_reason="")
         ended = end_event(asked.ended, will_retry=True)

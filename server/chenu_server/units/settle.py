@@ -46,7 +46,7 @@ class Settle:
         assert stored is not None, "only an admitted query is settled"
         left_open = self._close_left_open(rows, stored, now)
         if stored.status.is_final:
-            self._post_late(rows, stored)
+            self._post_late(rows, stored, now)
             return stored
         ended = self._ended(stored)
         self._post(rows, ended, now)
@@ -118,7 +118,7 @@ class Settle:
     def _failed(self) -> bool:
         return self._asked.status is not QueryStatus.COMPLETED
 
-    def _post_late(self, rows: Rows, stored: Query) -> None:
+    def _post_late(self, rows: Rows, stored: Query, now: Moment) -> None:
         """A sweep took this query over and charged its bound; what was billed beyond is posted."""
         held = rows.get(Reservation, stored.key)
         ended = self._asked.ended
@@ -126,7 +126,8 @@ class Settle:
             return
         beyond = ended.charge_nanousd - ended.attempt.bound_nanousd
         if held.state is ReservationState.EXPIRED and beyond > 0:
-            budgets.late_post(rows, held, beyond, estimated=ended.estimated)
+            estimated, now_us = ended.estimated, now.now_us
+            budgets.late_post(rows, held, beyond, estimated=estimated, now_us=now_us)
 
     def _with_attempt(
         self,

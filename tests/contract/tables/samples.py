@@ -67,6 +67,8 @@ PERIOD: Final = BudgetPeriod(
     posted_nanousd=LARGEST,
     reserved_nanousd=3,
     overrun_nanousd=4,
+    overrun_seen_nanousd=3,
+    frozen_us=LARGEST,
 )
 RESERVATION: Final = Reservation(
     identity_id="ali'ce",

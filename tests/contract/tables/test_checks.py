@@ -22,6 +22,8 @@ OPEN = replace(samples.BUDGET, deleted=False)
         replace(samples.PERIOD, posted_nanousd=-1),
         replace(samples.PERIOD, reserved_nanousd=-1),
         replace(samples.PERIOD, overrun_nanousd=-1),
+        replace(samples.PERIOD, overrun_seen_nanousd=5),
+        replace(samples.PERIOD, frozen_us=-1),
         replace(samples.RESERVATION, amount_nanousd=-1),
         replace(samples.RESERVATION, state=ReservationState.VOIDED),
         replace(samples.SLOT, slot=-1),

@@ -203,7 +203,7 @@ async def test_a_ledger_as_the_writer_wrote_it_holds_and_exports(database_url: s
 
         assert Verdict(entries=4, head=head.last_hash) == await service.verify()
         verifier = engine.ExportVerifier()
-        lines = b"".join([piece async for piece in service.export()]).splitlines()
+        lines = b"".join([piece async for piece in service.export()]).splitlines(keepends=True)
         assert [None] * 5 == [verifier.line(line) for line in lines]
         assert None is verifier.finish()
 

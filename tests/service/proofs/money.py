@@ -39,6 +39,17 @@ async def too_little(stage: Stage) -> Failure:
     return await client.fail(client.pipeline.Query, request)
 
 
+@proves("BUDGET_FROZEN", budget=False)
+async def overrun(stage: Stage) -> Failure:
+    """The provider bills for far more than it was let write, and that is noticed."""
+    await stage.budget(limit_nanousd=10**9)
+    stage.upstream.behave(extra_output_tokens=100_000)
+    client = stage.client()
+    request = pb.QueryRequest(text="Hello", routing=only("groq", "openai/gpt-oss-120b"))
+    await client.call(client.pipeline.Query, request)
+    return await client.fail(client.pipeline.Query, request)
+
+
 @proves("BUDGET_REQUIRED", budget=False)
 async def no_budget(stage: Stage) -> Failure:
     """Nobody has made a budget."""

@@ -31,9 +31,31 @@ def draft(number: int, identity_id: str) -> engine.EntryDraft:
     )
 
 
+def erasure(number: int, erased: int) -> engine.EntryDraft:
+    """The entry that says that another one's payload was erased."""
+    return engine.EntryDraft(
+        entry_id=f"entry-{number}",
+        decision="admin",
+        action="delete",
+        identity_id="system",
+        principal_type="user",
+        principal_id="olga",
+        acting_for=[],
+        resource_kind="ledger_entry",
+        resource_id=f"entry-{erased}",
+        reason="",
+        salt=bytes([number % 256]) * 32,
+        payload=f'{{"n":{number}}}'.encode(),
+    )
+
+
 def sealed_chain(*identities: str) -> list[Sealed]:
     """One entry for each identity, in order."""
-    drafts = [draft(number, identity) for number, identity in enumerate(identities, 1)]
+    return sealed_of(*(draft(number, identity) for number, identity in enumerate(identities, 1)))
+
+
+def sealed_of(*drafts: engine.EntryDraft) -> list[Sealed]:
+    """One entry for each draft, as stored."""
     sealed = engine.seal(
         origin=ORIGIN,
         ledger_number=0,
@@ -41,7 +63,7 @@ def sealed_chain(*identities: str) -> list[Sealed]:
         time_us=5,
         size=0,
         head=bytes(32),
-        drafts=drafts,
+        drafts=list(drafts),
     )
     return [_stored(each, made) for each, made in zip(sealed, drafts, strict=True)]
 

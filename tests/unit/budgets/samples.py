@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from chenu_server.governance.budgets.decide import (
     Exhausted,
     Facts,
+    Frozen,
     Held,
     Hold,
     NoBudget,
@@ -41,6 +42,7 @@ def budget(
     period: Period = Period.DAILY,
     granted: int = 0,
     deleted: bool = False,
+    created_us: int = NOON,
 ) -> Budget:
     """An open budget of Alice's, unless told otherwise."""
     return Budget(
@@ -53,14 +55,14 @@ def budget(
         granted_nanousd=granted,
         deleted=deleted,
         version=1,
-        created_us=NOON,
+        created_us=created_us,
         updated_us=NOON,
     )
 
 
 def try_reserve(
     rows: FakeRows, amount: int, *, request_id: str = "q", now_us: int = NOON, required: bool = True
-) -> Held | Exhausted | NoBudget:
+) -> Held | Exhausted | Frozen | NoBudget:
     """Reserve for one of Alice's queries, with only the rows that a unit names."""
     seen = rows.naming(*needs_for_reserve(ALICE, now_us))
     standings = budgets_for(seen, ALICE, SPHERE, now_us)

@@ -62,7 +62,7 @@ def test_a_failed_attempts_charge_leaves_the_rest_held() -> None:
     """The next attempt goes on with it, topped up to its own bound."""
     rows = FakeRows(budget("day", 100))
     first = reserved(rows, 60)
-    charged = post_part(legs_of(rows, first), first, 20, estimated=True)
+    charged = post_part(legs_of(rows, first), first, 20, estimated=True, now_us=LATER)
 
     assert {"day": (20, 40, 0)} == amounts(rows)
     assert (ReservationState.HELD, 40, 20, True) == (
@@ -71,7 +71,7 @@ def test_a_failed_attempts_charge_leaves_the_rest_held() -> None:
         charged.posted_nanousd,
         charged.estimated,
     )
-    top_up(legs_of(rows, charged), charged, 80)
+    top_up(legs_of(rows, charged), charged, 80, now_us=LATER)
     assert {"day": (20, 80, 0)} == amounts(rows)
 
 
@@ -79,7 +79,7 @@ def test_charges_of_several_attempts_add_up() -> None:
     """The query's cost is the sum; one estimate makes the sum an estimate."""
     rows = FakeRows(budget("day", 100))
     first = reserved(rows, 60)
-    charged = post_part(legs_of(rows, first), first, 70, estimated=True)
+    charged = post_part(legs_of(rows, first), first, 70, estimated=True, now_us=LATER)
     ended = settle(rows, charged, 5)
 
     assert {"day": (60, 0, 15)} == amounts(rows)

@@ -146,7 +146,7 @@ def test_top_up_holds_only_the_difference_in_the_reservations_own_periods() -> N
     rows = FakeRows(budget("day", 100))
     reservation = reserved(rows, 60)
 
-    outcome = top_up(legs_of(rows, reservation), reservation, 90)
+    outcome = top_up(legs_of(rows, reservation), reservation, 90, now_us=NOON)
 
     assert Held(replace(reservation, amount_nanousd=90)) == outcome
     assert {"day": 90} == held(rows)
@@ -157,7 +157,9 @@ def test_a_top_up_that_does_not_fit_leaves_what_is_held() -> None:
     rows = FakeRows(budget("day", 100))
     reservation = reserved(rows, 60)
 
-    assert Exhausted(Scope.IDENTITY, "day") == top_up(legs_of(rows, reservation), reservation, 101)
+    assert Exhausted(Scope.IDENTITY, "day") == top_up(
+        legs_of(rows, reservation), reservation, 101, now_us=NOON
+    )
     assert {"day": 60} == held(rows)
 
 
@@ -166,7 +168,7 @@ def test_top_up_never_lowers() -> None:
     rows = FakeRows(budget("day", 100))
     reservation = reserved(rows, 60)
 
-    assert Held(reservation) == top_up(legs_of(rows, reservation), reservation, 10)
+    assert Held(reservation) == top_up(legs_of(rows, reservation), reservation, 10, now_us=NOON)
 
 
 def test_an_ended_reservation_cannot_be_topped_up() -> None:
@@ -175,7 +177,7 @@ def test_an_ended_reservation_cannot_be_topped_up() -> None:
     ended = replace(reserved(rows, 60), state=ReservationState.VOIDED)
 
     with pytest.raises(ValueError, match="voided, not held"):
-        top_up(legs_of(rows, ended), ended, 90)
+        top_up(legs_of(rows, ended), ended, 90, now_us=NOON)
 
 
 def test_a_leg_without_a_row_is_a_mistake_and_not_a_zero() -> None:
@@ -184,4 +186,4 @@ def test_a_leg_without_a_row_is_a_mistake_and_not_a_zero() -> None:
     rows = FakeRows().naming(*needs_for_legs(reservation))
 
     with pytest.raises(LookupError, match="has no row"):
-        top_up(rows, reservation, 90)
+        top_up(rows, reservation, 90, now_us=NOON)

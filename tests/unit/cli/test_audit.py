@@ -9,10 +9,13 @@ import grpc
 import pytest
 
 from chenu.api.governance.v1 import audit_service_pb2
+from chenu_server.cli import audit
 from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.engine import EntryDraft, export_line, export_tail, seal
 from tests.unit.cli.conftest import Gateway, Shell
 from tests.unit.sdk.gateway import status
+
+ERASED = b'"salt":null,"payload":null'
 
 
 def exported(count: int = 3) -> bytes:
@@ -43,7 +46,16 @@ def exported(count: int = 3) -> bytes:
         head=bytes(32),
         drafts=drafts,
     )
-    lines = [export_line(entry.canonical, b"s" * 32, b"{}") for entry in sealed]
+    lines = [
+        export_line(
+            sequence=entry.sequence,
+            canonical=entry.canonical,
+            entry_hash=entry.entry_hash,
+            salt=b"s" * 32,
+            payload=b"{}",
+        )
+        for entry in sealed
+    ]
     tail = export_tail("test", 0, count, sealed[-1].entry_hash)
     return "".join(f"{line}\n" for line in (*lines, tail)).encode()
 
@@ -89,6 +101,37 @@ def test_a_carriage_return_is_a_change(chenu: Shell, export: Path) -> None:
     export.write_bytes(export.read_bytes().replace(b"\n", b"\r\n"))
 
     assert ExitCode.BROKEN == chenu("audit", "verify", str(export)).exit_code
+
+
+@pytest.mark.parametrize("end", [b"", b"\n\n", b"\r\n", b"\n ", b"\n\0"])
+def test_another_end_of_the_file_is_a_change(chenu: Shell, export: Path, end: bytes) -> None:
+    """Every byte is checked, and the last newline is one of them."""
+    export.write_bytes(export.read_bytes().removesuffix(b"\n") + end)
+
+    assert ExitCode.BROKEN == chenu("audit", "verify", str(export)).exit_code
+
+
+def test_a_payload_that_is_gone_is_found(chenu: Shell, export: Path) -> None:
+    """Nothing in the file says that it was erased."""
+    salt = (b"s" * 32).hex().encode()
+    gone = export.read_bytes().replace(b'"salt":"' + salt + b'","payload":"{}"', ERASED, 1)
+    export.write_bytes(gone)
+    result = chenu("audit", "verify", str(export))
+
+    assert ERASED in gone
+    assert ExitCode.BROKEN == result.exit_code
+    assert "entry 1 has no payload" in result.stderr
+
+
+def test_a_line_without_end_fills_no_memory(
+    chenu: Shell, export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is no export may be of any size; it is read in pieces."""
+    monkeypatch.setattr(audit, "LINE_BYTES_MAX", 100)
+    result = chenu("audit", "verify", str(export))
+
+    assert ExitCode.BROKEN == result.exit_code
+    assert "line 1 does not end with a newline" in result.stderr
 
 
 def test_a_missing_file_is_told(chenu: Shell, tmp_path: Path) -> None:

@@ -131,6 +131,17 @@ def test_an_exhausted_budget_is_named_without_an_amount(budget_id: str, subject:
     assert not any(character.isdigit() for character in violation.description)
 
 
+@pytest.mark.parametrize(("budget_id", "subject"), [("b-1", "identity:b-1"), ("", "identity")])
+def test_a_frozen_budget_is_a_precondition(budget_id: str, subject: str) -> None:
+    """It is no matter of waiting or of a smaller query: somebody must act first."""
+    error = errors.BudgetFrozen("identity", budget_id)
+    (failure,) = detail(error, error_details_pb2.PreconditionFailure)
+
+    (violation,) = failure.violations
+    assert ("BUDGET", subject) == (violation.type, violation.subject)
+    assert not any(character.isdigit() for character in violation.description)
+
+
 def test_a_pending_checkpoint_asks_its_question_in_two_languages() -> None:
     """The person who decides need not read English."""
     (failure,) = detail(pending(), error_details_pb2.PreconditionFailure)

@@ -88,6 +88,18 @@ pub fn late_post(account: &Account, used: i64) -> Result<Account, AmountError> {
     split(account, narrow(fitting)?, used)
 }
 
+/// Whether the overrun has grown by more than 1 % of the limit since it was `seen`.
+///
+/// The limit alone counts: a grant was approved for what was asked, not for what a provider adds.
+///
+/// # Errors
+/// [`AmountError::Negative`].
+pub fn overran(account: &Account, seen: i64) -> Result<bool, AmountError> {
+    not_negative(&[seen])?;
+    let grown = i128::from(account.overrun) - i128::from(seen);
+    Ok(grown * 100 > i128::from(account.limit))
+}
+
 /// Ends a reservation of which nothing was used.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 mod account;
 mod cost;
 
-pub use account::{Account, Exhausted, available, late_post, post, reserve, void};
+pub use account::{Account, Exhausted, available, late_post, overran, post, reserve, void};
 pub use cost::{CapQuery, Worst, bound, cap_that_fits, cost};
 
 use thiserror::Error;

@@ -104,6 +104,14 @@ impl<'a> LedgerEntry<'a> {
         Ok(encoder.finish()?)
     }
 
+    /// The id of the entry whose payload this one erases, if it does: an `admin` decision to
+    /// `delete` what a ledger entry holds beside the chain.
+    #[must_use]
+    pub fn erases(&self) -> Option<&str> {
+        let form = (&*self.decision, &*self.action, &*self.resource_kind);
+        (form == ("admin", "delete", "ledger_entry")).then_some(&*self.resource_id)
+    }
+
     /// Reads an entry from its canonical bytes.
     ///
     /// Whatever it accepts encodes to the same bytes again.

@@ -1,7 +1,11 @@
 //! The chain as JSON lines: one line for each entry, the last one states count and head.
 //!
 //! A line equals its re-encoding byte for byte: fixed key order, no spaces, lower-case hex. So a
-//! changed byte anywhere in an export is found, also one that JSON itself would not mind.
+//! changed byte anywhere in an export is found, also one that JSON itself would not mind. Each line
+//! ends with a newline, the last one too.
+//!
+//! An entry whose stored bytes are damaged is exported as those bytes: the export shows it, and
+//! does not verify there.
 
 use std::borrow::Cow;
 
@@ -10,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::canonical::Hash;
 
-use super::entry::{LedgerEntry, LedgerError, entry_hash};
+use super::entry::{LedgerEntry, LedgerError};
 use super::verify::{Broken, ChainVerifier, Disclosed};
 
 /// An entry's line; the order of its fields is the order of the keys.
@@ -50,6 +54,21 @@ struct Line<'a> {
     payload: Option<Cow<'a, str>>,
 }
 
+/// The line of an entry that cannot be read: its stored bytes, in hex of any length.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Damaged<'a> {
+    sequence: u64,
+    #[serde(borrow)]
+    canonical: Cow<'a, str>,
+    #[serde(borrow)]
+    entry_hash: Cow<'a, str>,
+    #[serde(borrow)]
+    salt: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    payload: Option<Cow<'a, str>>,
+}
+
 /// The last line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +77,45 @@ struct Tail<'a> {
     origin: Cow<'a, str>,
     ledger: u32,
     entries: u64,
-    head: Hex,
+    #[serde(borrow)]
+    head: Cow<'a, str>,
+}
+
+/// An entry as a database holds it, whole or damaged. Salt and payload are missing once erased.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'a> {
+    /// The number that its row has.
+    pub sequence: u64,
+    /// Its canonical bytes.
+    pub canonical: &'a [u8],
+    /// Its hash, 32 bytes.
+    pub entry_hash: &'a [u8],
+    /// 32 bytes.
+    pub salt: Option<&'a [u8]>,
+    /// UTF-8 text.
+    pub payload: Option<&'a [u8]>,
+}
+
+impl<'a> Stored<'a> {
+    /// The line that verifies if the entry does; nothing when the bytes do not fit into one.
+    fn line(&self) -> Option<Line<'a>> {
+        let entry = LedgerEntry::decode(self.canonical).ok()?;
+        let hash = self.entry_hash.try_into().ok()?;
+        let salt = self.salt.map(Hash::try_from).transpose().ok()?;
+        let payload = self.payload.map(std::str::from_utf8).transpose().ok()?;
+        Some(Line::new(entry, hash, salt, payload))
+    }
+
+    fn damaged(&self) -> Damaged<'static> {
+        let text = |bytes| Cow::Owned(hex(bytes));
+        Damaged {
+            sequence: self.sequence,
+            canonical: text(self.canonical),
+            entry_hash: text(self.entry_hash),
+            salt: self.salt.map(text),
+            payload: self.payload.map(text),
+        }
+    }
 }
 
 impl<'a> Line<'a> {
@@ -122,25 +179,19 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The line of an entry, without a newline; an erased payload and its salt are `null`.
+/// The line of a stored entry, without its newline; an erased payload and its salt are `null`.
 ///
-/// # Errors
-/// [`LedgerError`] when `canonical` is no entry or the payload is not UTF-8.
-pub fn export_line(
-    canonical: &[u8],
-    disclosed: Option<Disclosed<'_>>,
-) -> Result<String, LedgerError> {
-    let entry = LedgerEntry::decode(canonical)?;
-    let payload = disclosed.map(|it| std::str::from_utf8(it.payload)).transpose();
-    let payload = payload.map_err(|_| LedgerError::PayloadNotUtf8)?;
-    let salt = disclosed.map(|it| *it.salt);
-    Ok(json(&Line::new(entry, entry_hash(canonical), salt, payload)))
+/// What is damaged is written as it is stored, so that the line does not verify.
+#[must_use]
+pub fn export_line(stored: &Stored<'_>) -> String {
+    stored.line().map_or_else(|| json(&stored.damaged()), |line| json(&line))
 }
 
-/// The last line of an export, without a newline.
+/// The last line of an export, without its newline. A damaged head is written as it is stored.
 #[must_use]
-pub fn export_tail(origin: &str, ledger_number: u32, size: u64, head: Hash) -> String {
-    json(&Tail { origin: origin.into(), ledger: ledger_number, entries: size, head: Hex(head) })
+pub fn export_tail(origin: &str, ledger_number: u32, size: u64, head: &[u8]) -> String {
+    let (origin, head) = (origin.into(), hex(head).into());
+    json(&Tail { origin, ledger: ledger_number, entries: size, head })
 }
 
 /// Reads an export line by line and says whether all of it holds.
@@ -152,7 +203,7 @@ pub struct ExportVerifier {
 }
 
 impl ExportVerifier {
-    /// Checks the next line, given without its newline (`0x0a`).
+    /// Checks the next line, given with its newline (`0x0a`).
     ///
     /// # Errors
     /// [`Broken`] says what does not hold.
@@ -161,8 +212,12 @@ impl ExportVerifier {
         if self.ended {
             return Err(Broken::AfterTail(self.lines));
         }
+        let line = line.strip_suffix(b"\n").ok_or(Broken::Newline(self.lines))?;
         if let Ok(entry) = serde_json::from_slice::<Line<'_>>(line) {
             return self.entry_line(line, &entry);
+        }
+        if let Ok(damaged) = serde_json::from_slice::<Damaged<'_>>(line) {
+            return Err(Broken::Unreadable(damaged.sequence));
         }
         let tail = serde_json::from_slice::<Tail<'_>>(line);
         self.tail_line(line, &tail.map_err(|_| Broken::Line(self.lines))?)
@@ -199,9 +254,10 @@ impl ExportVerifier {
         self.check_form(line, tail)?;
         let same_chain =
             self.chain.as_ref().is_none_or(|chain| chain.is_of(&tail.origin, tail.ledger));
-        if !same_chain || tail.entries != self.entries() || tail.head.0 != self.head() {
+        if !same_chain || tail.entries != self.entries() || tail.head != hex(&self.head()) {
             return Err(Broken::Tail);
         }
+        self.chain.as_mut().map_or(Ok(()), ChainVerifier::finish)?;
         self.ended = true;
         Ok(())
     }
@@ -216,15 +272,19 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+/// Bytes in lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 /// A digest that is written in lower-case hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Hex(Hash);
 
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
-        let digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-        to.serialize_str(&digits.collect::<String>())
+        to.serialize_str(&hex(&self.0))
     }
 }
 

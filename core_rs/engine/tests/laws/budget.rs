@@ -2,7 +2,7 @@
 
 use chenu_engine::budget::{
     Account, AmountError, CapQuery, Exhausted, Worst, available, bound, cap_that_fits, cost,
-    late_post, post, reserve, void,
+    late_post, overran, post, reserve, void,
 };
 use proptest::prelude::*;
 
@@ -41,6 +41,22 @@ fn a_bill_over_the_reservation_is_overrun() {
     assert_eq!(Ok(account(9, 0, 9, 0, 3)), late_post(&account(9, 0, 5, 0, 0), 7));
     assert_eq!(Ok(account(9, 0, 9, 0, 2)), late_post(&account(9, 0, 9, 0, 1), 1));
     assert_eq!(Ok(account(9, 0, 0, 2, 0)), void(&account(9, 0, 0, 5, 0), 3));
+}
+
+/// More than 1 % of the limit, and not 1 % of it; then another 1 % beyond what was seen.
+#[test]
+fn an_overrun_is_too_much_beyond_a_hundredth_of_the_limit() {
+    let at = |limit, overrun, seen| overran(&account(limit, 0, 0, 0, overrun), seen);
+
+    assert_eq!([Ok(false), Ok(true)], [at(1_000, 10, 0), at(1_000, 11, 0)]);
+    assert_eq!([Ok(false), Ok(true)], [at(1_099, 10, 0), at(1_099, 11, 0)]);
+    assert_eq!([Ok(false), Ok(true)], [at(99, 0, 0), at(99, 1, 0)]);
+    assert_eq!([Ok(false), Ok(true)], [at(0, 0, 0), at(0, 1, 0)]);
+    assert_eq!([Ok(false), Ok(true)], [at(1_000, 98, 88), at(1_000, 99, 88)]);
+    assert_eq!(Ok(false), at(0, 5, 9));
+    assert_eq!(Ok(true), at(i64::MAX, i64::MAX, 0));
+    assert_eq!(Ok(true), overran(&account(100, i64::MAX, 0, 0, 2), 0));
+    assert_eq!(Err(AmountError::Negative), at(1, 1, -1));
 }
 
 /// The refusal names the tightest account, so that the caller learns the one that matters.

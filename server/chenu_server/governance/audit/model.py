@@ -34,11 +34,33 @@ class Sealed:
     payload: bytes | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """What is told of an entry whose canonical bytes are damaged: the columns beside them."""
+
+    ledger_number: int
+    sequence: int
+    entry_id: str
+    batch_id: str
+    time_us: int
+    decision: str
+    action: str
+    identity_id: str
+    principal_type: str
+    principal_id: str
+    resource_kind: str
+    resource_id: str
+    reason: str
+    acting_for: tuple[str, ...] = ()
+    payload_digest: bytes = b""
+    prev_hash: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """An entry as it is read: its canonical bytes decoded, its payload beside it."""
 
-    entry: LedgerEntry
+    entry: LedgerEntry | Damaged
     entry_hash: bytes
     payload: str
 

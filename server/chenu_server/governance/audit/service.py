@@ -8,12 +8,20 @@ from typing import Final
 
 from chenu_server import engine
 from chenu_server.caller import SYSTEM_IDENTITY, Caller
-from chenu_server.governance.audit.model import Filters, Head, Recorded, Sealed, Verdict
+from chenu_server.governance.audit.model import (
+    Damaged,
+    Filters,
+    Head,
+    Recorded,
+    Sealed,
+    Verdict,
+)
 from chenu_server.governance.audit.ports import Boundary, LedgerReader
 
 KIND: Final = "ledger_entry"
 CHUNK_ROWS: Final = 1_000
 ZERO_HASH: Final = bytes(32)
+_INT32_MAX: Final = 2**31 - 1
 
 
 class AuditService:
@@ -50,33 +58,38 @@ class AuditService:
     async def verify(self) -> Verdict:
         """Check every hash, link, number and payload, and that the head is the last entry's.
 
-        One at a time: it is work for a whole core. The chunks are checked in a thread.
+        A missing payload holds only with the later entry that erased it. One at a time: it is
+        work for a whole core. The chunks are checked in a thread.
         """
         async with self._verifying:
             head = await self._reader.head()
             if head is None:
                 return Verdict(entries=0, head=ZERO_HASH)
             verifier = engine.ChainVerifier(head.origin, head.ledger_number)
-            async for chunk in self._chunks(head):
+            async for chunk in self._chunks(head.size):
                 broken = await asyncio.to_thread(_first_failure, verifier, chunk)
                 if broken is not None:
                     return broken
             return _end(verifier, head)
 
     async def export(self) -> AsyncIterator[bytes]:
-        """The ledger as it stands now, as JSON lines in pieces; the last line is the tail."""
+        """The ledger as it stands now, as JSON lines in pieces; the last line is the tail.
+
+        What is damaged is in it as it is stored, entries behind the head too: it then does not
+        verify there, and hides nothing.
+        """
         head = await self._reader.head()
         if head is None:
             return
-        async for chunk in self._chunks(head):
+        async for chunk in self._chunks(max(head.size, head.stored)):
             yield await asyncio.to_thread(_lines, chunk)
         tail = engine.export_tail(head.origin, head.ledger_number, head.size, head.last_hash)
         yield tail.encode() + b"\n"
 
-    async def _chunks(self, head: Head) -> AsyncIterator[Sequence[Sealed]]:
+    async def _chunks(self, last: int) -> AsyncIterator[Sequence[Sealed]]:
         after = 0
-        while after < head.size:
-            chunk = await self._reader.chunk(after, head.size, CHUNK_ROWS)
+        while after < last:
+            chunk = await self._reader.chunk(after, last, CHUNK_ROWS)
             if not chunk:
                 return
             yield chunk
@@ -88,13 +101,57 @@ def _identity_of(caller: Caller) -> str | None:
 
 
 def _recorded(sealed: Sealed) -> Recorded:
-    payload = "" if sealed.payload is None else sealed.payload.decode()
-    return Recorded(engine.decode_entry(sealed.canonical), sealed.entry_hash, payload)
+    """An entry to show; a damaged one is shown by its columns, for a list must show the others."""
+    try:
+        entry = engine.decode_entry(sealed.canonical)
+    except ValueError:
+        return Recorded(_damaged(sealed), sealed.entry_hash, "")
+    if entry.sequence != sealed.sequence or entry.ledger_number > _INT32_MAX:
+        return Recorded(_damaged(sealed), sealed.entry_hash, "")
+    payload = b"" if sealed.payload is None else sealed.payload
+    return Recorded(entry, sealed.entry_hash, payload.decode(errors="replace"))
+
+
+def _damaged(sealed: Sealed) -> Damaged:
+    """Its columns; those of another type than their own, which SQLite lets stand, are unknown."""
+
+    def text(name: str) -> str:
+        value = sealed.copies.get(name)
+        return value if isinstance(value, str) else ""
+
+    def number(name: str) -> int:
+        value = sealed.copies.get(name)
+        return value if isinstance(value, int) else 0
+
+    return Damaged(
+        ledger_number=number("ledger_number"),
+        sequence=sealed.sequence,
+        entry_id=text("entry_id"),
+        batch_id=text("batch_id"),
+        time_us=number("time_us"),
+        decision=text("decision"),
+        action=text("action"),
+        identity_id=text("identity_id"),
+        principal_type=text("principal_type"),
+        principal_id=text("principal_id"),
+        resource_kind=text("resource_kind"),
+        resource_id=text("resource_id"),
+        reason=text("reason"),
+    )
 
 
 def _lines(chunk: Sequence[Sealed]) -> bytes:
-    lines = (engine.export_line(each.canonical, each.salt, each.payload) for each in chunk)
-    return "".join(f"{line}\n" for line in lines).encode()
+    return "".join(f"{_line(each)}\n" for each in chunk).encode()
+
+
+def _line(sealed: Sealed) -> str:
+    return engine.export_line(
+        sequence=sealed.sequence,
+        canonical=sealed.canonical,
+        entry_hash=sealed.entry_hash,
+        salt=sealed.salt,
+        payload=sealed.payload,
+    )
 
 
 def _first_failure(verifier: engine.ChainVerifier, chunk: Sequence[Sealed]) -> Verdict | None:
@@ -124,13 +181,18 @@ def _copies_failure(sealed: Sealed) -> str:
 
 def _end(verifier: engine.ChainVerifier, head: Head) -> Verdict:
     """Whether the entries end where the head says: a lost last entry is seen by the head alone."""
+    failure = verifier.finish() or _head_failure(verifier, head)
     size, last_hash = verifier.size, verifier.head
-    failure = ""
-    if size != head.size:
-        failure = f"the head counts {head.size} entries, {size} are stored"
-    elif last_hash != head.last_hash:
-        failure = "the head is not the last entry's hash"
-    elif head.stored > size:
-        failure = f"entry {head.stored} is stored behind the head"
     failed_sequence = size + 1 if failure else 0
     return Verdict(entries=size, head=last_hash, failed_sequence=failed_sequence, failure=failure)
+
+
+def _head_failure(verifier: engine.ChainVerifier, head: Head) -> str:
+    size = verifier.size
+    if size != head.size:
+        return f"the head counts {head.size} entries, {size} are stored"
+    if verifier.head != head.last_hash:
+        return "the head is not the last entry's hash"
+    if head.stored > size:
+        return f"entry {head.stored} is stored behind the head"
+    return ""

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from chenu_server.governance.audit.model import Filters, Head, Sealed
 from chenu_server.infra.db.ledger_tables import (
@@ -16,12 +19,35 @@ from chenu_server.infra.db.ledger_tables import (
 )
 from chenu_server.infra.db.reader import Reader
 
+
+class _AsStored(FunctionElement[Any]):
+    """A column's bytes as they are, also where SQLite holds text in it that is none."""
+
+    inherit_cache = True
+
+
+@compiles(_AsStored, "sqlite")
+def _as_blob(element: _AsStored, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **options)} AS BLOB)"
+
+
+@compiles(_AsStored)
+def _as_it_is(element: _AsStored, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
 _ENTRIES: Final = LEDGER_ENTRIES.c
 _COPIES: Final = tuple(
     column for column in _ENTRIES if column.name not in ("canonical", "entry_hash")
 )
+_BYTES: Final = (
+    _ENTRIES.canonical,
+    _ENTRIES.entry_hash,
+    LEDGER_PAYLOADS.c.salt,
+    LEDGER_PAYLOADS.c.payload,
+)
 _SEALED: Final = sa.select(
-    *_ENTRIES, LEDGER_PAYLOADS.c.salt, LEDGER_PAYLOADS.c.payload
+    *_COPIES, *(_AsStored(column).label(column.name) for column in _BYTES)
 ).select_from(
     LEDGER_ENTRIES.outerjoin(LEDGER_PAYLOADS, LEDGER_PAYLOADS.c.entry_id == _ENTRIES.entry_id)
 )
@@ -60,7 +86,9 @@ class SqlLedger:
         if row is None:
             none = Head("", self._ledger_number, 0, ZERO_HASH, stored or 0)
             return none if stored else None
-        return Head(row.origin, row.ledger_number, row.size, row.last_hash, stored or 0)
+        return Head(
+            str(row.origin), row.ledger_number, _count(row.size), _bytes(row.last_hash), stored or 0
+        )
 
     async def chunk(self, after: int, last: int, count: int) -> Sequence[Sealed]:
         """The next entries of all identities."""
@@ -100,12 +128,17 @@ def _sealed_of(row: sa.Row[Any]) -> Sealed:
         sequence=row.sequence,
         copies={column.name: values[column.name] for column in _COPIES},
         canonical=_bytes(row.canonical),
-        entry_hash=row.entry_hash,
-        salt=row.salt,
+        entry_hash=_bytes(row.entry_hash),
+        salt=None if row.salt is None else _bytes(row.salt),
         payload=None if row.payload is None else _bytes(row.payload),
     )
 
 
-def _bytes(stored: str | bytes) -> bytes:
+def _bytes(stored: object) -> bytes:
     """A stored value's bytes, also where SQLite holds another type than the column's."""
-    return stored.encode() if isinstance(stored, str) else stored
+    return stored if isinstance(stored, bytes) else str(stored).encode()
+
+
+def _count(stored: object) -> int:
+    """How many; 0 where SQLite holds what is no count."""
+    return stored if isinstance(stored, int) and stored > 0 else 0

@@ -129,6 +129,45 @@ class UpdateBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnfreezeBudget:
+    """Unit: let a frozen budget admit again. What is overrun counts on, and as seen by a person."""
+
+    name: ClassVar[str] = "unfreeze_budget"
+
+    caller: Caller
+    budget_id: str
+    reason: str
+
+    def needs(self, now: Moment) -> Sequence[Need]:
+        """The budget."""
+        return (ById(Budget, (self.budget_id,)),)
+
+    def needs_next(self, rows: Rows, now: Moment) -> Sequence[Need]:
+        """Its current period."""
+        budget = rows.get(Budget, (self.budget_id,))
+        return () if budget is None else (ById(BudgetPeriod, current_leg(budget, now.now_us)),)
+
+    def decide(self, rows: Rows, now: Moment) -> Standing | Absent:
+        """The budget as it stands after; one that is not frozen stays as it is, without a word."""
+        budget = _open(rows, self.caller, self.budget_id)
+        if budget is None:
+            return Absent()
+        leg = current_leg(budget, now.now_us)
+        period = rows.get(BudgetPeriod, leg)
+        if period is None or not period.frozen_us:
+            return standing_in(budget, leg[1], period)
+        thawed = replace(period, frozen_us=0, overrun_seen_nanousd=period.overrun_nanousd)
+        rows.put(thawed)
+        details: dict[str, int | str] = {
+            "frozen_us": period.frozen_us,
+            "overrun_nanousd": period.overrun_nanousd,
+            "reason": self.reason,
+        }
+        rows.record(_entry(self.caller, "update", budget, "BUDGET_UNFROZEN", **details))
+        return Standing(budget, thawed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteBudget:
     """Unit: remove a budget on which nothing is reserved. Its row stays, marked."""
 
@@ -170,7 +209,9 @@ def _open(rows: Rows, caller: Caller, budget_id: str) -> Budget | None:
     return budget
 
 
-def _entry(caller: Caller, action: str, budget: Budget, **more: int) -> EntryDraft:
+def _entry(
+    caller: Caller, action: str, budget: Budget, why: str = "", /, **more: int | str
+) -> EntryDraft:
     details = {
         "limit_nanousd": budget.limit_nanousd,
         "period": budget.period.value,
@@ -186,6 +227,6 @@ def _entry(caller: Caller, action: str, budget: Budget, **more: int) -> EntryDra
         acting_for=caller.acting_for,
         resource_kind="budget",
         resource_id=budget.budget_id,
-        reason="",
-        payload=json.dumps(details, sort_keys=True, separators=(",", ":")),
+        reason=why,
+        payload=json.dumps(details, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
     )

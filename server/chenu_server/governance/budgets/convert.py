@@ -11,6 +11,7 @@ from chenu_server.governance.budgets.ports import Place
 from chenu_server.infra.rpc.times import timestamp_of
 
 ID_MAX: Final = 256
+REASON_MAX: Final = 500
 
 _SCOPES: Final[dict[int, Scope]] = {
     pb.BudgetScope.Value(f"BUDGET_SCOPE_{scope.name}"): scope for scope in Scope
@@ -28,6 +29,13 @@ def id_from(text: str, field: str = "budget_id") -> str:
     if not 1 <= len(text) <= ID_MAX or not text.isprintable():
         raise InvalidField(field, f"1 to {ID_MAX} printable characters are needed")
     return text.lower()
+
+
+def reason_from(text: str) -> str:
+    """Why somebody decided so."""
+    if len(text) > REASON_MAX:
+        raise InvalidField("reason", f"{len(text)} characters; it takes at most {REASON_MAX}")
+    return text
 
 
 def place_from(after: tuple[str, ...]) -> Place | None:
@@ -79,4 +87,5 @@ def budget_of(budget: Budget, period: BudgetPeriod, etag: str) -> pb.Budget:
         create_time=timestamp_of(budget.created_us),
         update_time=timestamp_of(budget.updated_us),
         etag=etag,
+        freeze_time=timestamp_of(period.frozen_us),
     )

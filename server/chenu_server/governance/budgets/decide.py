@@ -2,7 +2,8 @@
 
 The promise of every function here: at each commit `posted + reserved <= limit + granted` in every
 budget and period, and `posted + reserved + overrun <= limit + granted` whenever `reserve` or
-`top_up` admits something. All or none: a query fits in every budget that applies, or in none.
+`top_up` admits something, which neither does in a frozen budget. All or none: a query fits in
+every budget that applies, or in none. Whatever books a bill books its overrun by `overruns`.
 
 A unit that reserves names `needs_for_reserve`; one that posts, tops up or releases loads the
 reservation first and names `needs_for_legs` in its `needs_next`.
@@ -27,6 +28,9 @@ from chenu_server.governance.budgets.model import (
     ReservationState,
     Scope,
 )
+from chenu_server.governance.budgets.overruns import Booked as Booked
+from chenu_server.governance.budgets.overruns import Frozen as Frozen
+from chenu_server.governance.budgets.overruns import book, frozen_among, to_freeze
 from chenu_server.governance.budgets.periods import DAY_US, starts_of_day
 from chenu_server.governance.budgets.standing import Standing as Standing
 from chenu_server.governance.budgets.standing import standing_in
@@ -131,6 +135,12 @@ def _standing_of_leg(rows: Rows, leg: Key) -> Standing:
     return Standing(budget, period)
 
 
+def current_of(rows: Rows, standings: Sequence[Standing], now_us: int) -> tuple[Standing, ...]:
+    """The same budgets in the periods that go on now; needs what `needs_for_reserve` names."""
+    starts = starts_of_day(now_us // DAY_US)
+    return tuple(_standing_at(rows, each.budget, starts[each.budget.period]) for each in standings)
+
+
 def available(standings: Iterable[Standing]) -> int:
     """The most that can be held in all of them; the largest limit there is when there are none."""
     rooms = (engine.available(standing.account) for standing in standings)
@@ -144,14 +154,14 @@ def reserve(
     *,
     required: bool,
     now_us: int,
-) -> Held | Exhausted | NoBudget:
+) -> Held | Exhausted | Frozen | NoBudget:
     """Hold the amount in every standing (of `budgets_for`), or in none.
 
     With `required` off, a query that no budget covers gets a reservation without legs.
     """
     if not standings and required:
         return NoBudget()
-    refused = _take(rows, standings, hold.amount_nanousd, hold.identity_id)
+    refused = _take(rows, standings, hold.amount_nanousd, hold.identity_id, now_us)
     if refused is not None:
         return refused
     reservation = Reservation(
@@ -174,21 +184,27 @@ def reserve(
     return Held(reservation)
 
 
-def top_up(rows: Rows, reservation: Reservation, amount_nanousd: int) -> Held | Exhausted:
+def top_up(
+    rows: Rows, reservation: Reservation, amount_nanousd: int, *, now_us: int
+) -> Held | Exhausted | Frozen:
     """Raise what is held to `amount_nanousd`, in every leg or in none; never lowers it."""
     _must_be_held(reservation)
     missing = amount_nanousd - reservation.amount_nanousd
     if missing <= 0:
         return Held(reservation)
-    refused = _take(rows, budgets_of(rows, reservation), missing, reservation.identity_id)
+    standings = budgets_of(rows, reservation)
+    refused = _take(rows, standings, missing, reservation.identity_id, now_us)
     if refused is not None:
         return refused
     return Held(_put(rows, replace(reservation, amount_nanousd=amount_nanousd)))
 
 
 def _take(
-    rows: Rows, standings: Sequence[Standing], amount: int, identity_id: str
-) -> Exhausted | None:
+    rows: Rows, standings: Sequence[Standing], amount: int, identity_id: str, now_us: int
+) -> Exhausted | Frozen | None:
+    frozen = frozen_among(standings, identity_id, now_us)
+    if frozen is not None:
+        return frozen
     accounts, exhausted = engine.reserve([standing.account for standing in standings], amount)
     if accounts is None:
         budget = standings[exhausted].budget
@@ -199,11 +215,29 @@ def _take(
     return None
 
 
-def post_part(rows: Rows, reservation: Reservation, used: int, *, estimated: bool) -> Reservation:
+def room_after(rows: Rows, reservation: Reservation, used: int, *, now_us: int) -> int:
+    """The most that `top_up` could hold once `post_part` has posted what an attempt used.
+
+    No more than what is held still, where a budget is frozen or that very bill freezes it.
+    """
+    leaving = min(used, reservation.amount_nanousd)
+    left = reservation.amount_nanousd - leaving
+    booked = _booked(rows, reservation, leaving, used)
+    standings = [standing for standing, _ in booked]
+    frozen = frozen_among(standings, reservation.identity_id, now_us)
+    if frozen is not None or to_freeze(booked, now_us) is not None:
+        return left
+    rooms = (engine.available(account) for _, account in booked)
+    return left + min(rooms, default=LIMIT_MAX_NANOUSD)
+
+
+def post_part(
+    rows: Rows, reservation: Reservation, used: int, *, estimated: bool, now_us: int
+) -> Reservation:
     """Post what one attempt used and keep the rest held. Beyond what is held: overrun."""
     _must_be_held(reservation)
     leaving = min(used, reservation.amount_nanousd)
-    return _put(rows, _post(rows, reservation, leaving, used, estimated=estimated))
+    return _put(rows, _post(rows, reservation, leaving, used, estimated=estimated, now_us=now_us))
 
 
 def post(
@@ -215,17 +249,19 @@ def post(
     that was spent is never dropped.
     """
     if reservation.state is not ReservationState.HELD:
-        return late_post(rows, reservation, used, estimated=estimated)
-    posted = _post(rows, reservation, reservation.amount_nanousd, used, estimated=estimated)
+        return late_post(rows, reservation, used, estimated=estimated, now_us=now_us)
+    leaving = reservation.amount_nanousd
+    posted = _post(rows, reservation, leaving, used, estimated=estimated, now_us=now_us)
     return _put(rows, replace(posted, state=ReservationState.POSTED, ended_us=now_us))
 
 
 def _post(
-    rows: Rows, reservation: Reservation, leaving: int, used: int, *, estimated: bool
+    rows: Rows, reservation: Reservation, leaving: int, used: int, *, estimated: bool, now_us: int
 ) -> Reservation:
     """`leaving` is how much is held no longer; of it `used` is posted, as far as it goes."""
-    for standing in budgets_of(rows, reservation) if leaving or used else ():
-        rows.put(standing.after(engine.post(standing.account, leaving, used)))
+    if leaving or used:
+        booked = _booked(rows, reservation, leaving, used)
+        book(rows, reservation.request_id, booked, now_us)
     posted = min(used, leaving)
     return replace(
         reservation,
@@ -236,7 +272,15 @@ def _post(
     )
 
 
-def late_post(rows: Rows, reservation: Reservation, used: int, *, estimated: bool) -> Reservation:
+def _booked(rows: Rows, reservation: Reservation, leaving: int, used: int) -> list[Booked]:
+    """Each leg with its account as it is once `used` is posted of what leaves the reservation."""
+    standings = budgets_of(rows, reservation)
+    return [(each, engine.post(each.account, leaving, used)) for each in standings]
+
+
+def late_post(
+    rows: Rows, reservation: Reservation, used: int, *, estimated: bool, now_us: int
+) -> Reservation:
     """Post what fits in each leg of a reservation that is held no more; the rest is overrun.
 
     Raises:
@@ -244,11 +288,11 @@ def late_post(rows: Rows, reservation: Reservation, used: int, *, estimated: boo
     """
     if reservation.state in (ReservationState.HELD, ReservationState.POSTED):
         raise ValueError(f"a {reservation.state.value} reservation cannot be posted late")
-    most_over = 0
-    for standing in budgets_of(rows, reservation):
-        account = engine.late_post(standing.account, used)
-        most_over = max(most_over, account.overrun - standing.period.overrun_nanousd)
-        rows.put(standing.after(account))
+    standings = budgets_of(rows, reservation)
+    booked = [(each, engine.late_post(each.account, used)) for each in standings]
+    book(rows, reservation.request_id, booked, now_us)
+    overs = (account.overrun - each.period.overrun_nanousd for each, account in booked)
+    most_over = max(overs, default=0)
     return _put(
         rows,
         replace(

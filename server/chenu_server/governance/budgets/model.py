@@ -64,7 +64,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetPeriod:
-    """What one budget has posted and reserved in one period."""
+    """What one budget has posted and reserved in one period.
+
+    `frozen_us` is since when it admits nothing, 0 if it does. `overrun_seen_nanousd` is how much
+    of its overrun was there when it was last taken too far, or when a person unfroze it.
+    """
 
     budget_id: str
     period_start_us: int
@@ -72,6 +76,8 @@ class BudgetPeriod:
     posted_nanousd: int
     reserved_nanousd: int
     overrun_nanousd: int
+    overrun_seen_nanousd: int
+    frozen_us: int
 
     @property
     def key(self) -> Key:

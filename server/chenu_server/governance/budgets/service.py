@@ -19,6 +19,7 @@ from chenu_server.governance.budgets.changes import (
     Exists,
     InUse,
     Stale,
+    UnfreezeBudget,
     UpdateBudget,
 )
 from chenu_server.governance.budgets.model import LIMIT_MAX_NANOUSD, Period, Scope
@@ -118,6 +119,19 @@ class BudgetService:
             await self._boundary.refuse(caller, kind=KIND, id=budget_id)
         if isinstance(outcome, Stale):
             raise EtagMismatch(str(outcome.version))
+        return outcome
+
+    async def unfreeze(self, caller: Caller, budget_id: str, reason: str) -> Standing:
+        """
+        Let a budget admit again that an overrun has frozen; one that is not frozen stays as it is.
+
+        Raises:
+            BoundaryViolation: The caller's identity has no such budget.
+        """
+        unit = UnfreezeBudget(caller=caller, budget_id=budget_id, reason=reason)
+        outcome: Standing | Absent = await self._writer.submit(unit)
+        if isinstance(outcome, Absent):
+            await self._boundary.refuse(caller, kind=KIND, id=budget_id)
         return outcome
 
     async def delete(self, caller: Caller, budget_id: str, etag: str) -> None:

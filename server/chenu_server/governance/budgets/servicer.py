@@ -67,6 +67,15 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
         )
         return pb.UpdateBudgetResponse(budget=_shown(changed))
 
+    async def UnfreezeBudget(  # noqa: N802 - the wire name
+        self, request: pb.UnfreezeBudgetRequest, context: Context
+    ) -> pb.UnfreezeBudgetResponse:
+        """Let a frozen budget admit queries again."""
+        budget_id = convert.id_from(request.budget_id)
+        reason = convert.reason_from(request.reason)
+        thawed = await self._budgets.unfreeze(current_caller(), budget_id, reason)
+        return pb.UnfreezeBudgetResponse(budget=_shown(thawed))
+
     async def DeleteBudget(  # noqa: N802 - the wire name
         self, request: pb.DeleteBudgetRequest, context: Context
     ) -> pb.DeleteBudgetResponse:

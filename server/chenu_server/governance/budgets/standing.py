@@ -36,7 +36,13 @@ class Standing:
             posted_nanousd=account.posted,
             reserved_nanousd=account.reserved,
             overrun_nanousd=account.overrun,
+            overrun_seen_nanousd=self.period.overrun_seen_nanousd,
+            frozen_us=self.period.frozen_us,
         )
+
+    def is_current(self, now_us: int) -> bool:
+        """Whether the period goes on. What an ended one forbids binds nobody."""
+        return self.period.period_start_us == period_start_us(self.budget.period, now_us)
 
 
 def current_leg(budget: Budget, now_us: int) -> tuple[str, int]:
@@ -57,4 +63,6 @@ def _untouched(budget: Budget, start_us: int) -> BudgetPeriod:
         posted_nanousd=0,
         reserved_nanousd=0,
         overrun_nanousd=0,
+        overrun_seen_nanousd=0,
+        frozen_us=0,
     )

@@ -64,10 +64,16 @@ BUDGET_PERIOD_ROWS: Final = sa.Table(
     sa.Column("posted_nanousd", sa.BigInteger, nullable=False),
     sa.Column("reserved_nanousd", sa.BigInteger, nullable=False),
     sa.Column("overrun_nanousd", sa.BigInteger, nullable=False),
+    sa.Column("overrun_seen_nanousd", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("frozen_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.CheckConstraint(
         "posted_nanousd >= 0 AND reserved_nanousd >= 0 AND overrun_nanousd >= 0",
         "ck_budget_periods_amounts",
     ),
+    sa.CheckConstraint(
+        "overrun_seen_nanousd BETWEEN 0 AND overrun_nanousd", "ck_budget_periods_seen"
+    ),
+    sa.CheckConstraint("frozen_us >= 0", "ck_budget_periods_frozen"),
     sa.Index("ix_budget_periods_current", "identity_id", "period_start_us"),
     sqlite_with_rowid=False,
 )

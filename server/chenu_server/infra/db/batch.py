@@ -23,7 +23,7 @@ from chenu_server.infra.db.session import (
 )
 from chenu_server.infra.db.tablemap import Tables, Values
 from chenu_server.infra.db.workspace import FoundKey, UnitRows, Workspace
-from chenu_server.unit import ById, Key, Moment, Need, Row, Unit
+from chenu_server.unit import ById, EntryDraft, Key, Moment, Need, Row, Unit
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +57,7 @@ class Batch:
     batch_id: str = field(default_factory=new_id)
     decided: list[Decided] = field(default_factory=list)
     published: list[Row] = field(default_factory=list)
+    recorded: list[EntryDraft] = field(default_factory=list)
 
     def run(self, session: Session, tables: Tables, ledger: Ledger) -> None:
         """Decide every unit and commit what they wrote.
@@ -74,7 +75,7 @@ class Batch:
             if not workspace.written and not workspace.drafts:
                 session.rollback()
                 return
-            self.published = workspace.published
+            self.published, self.recorded = workspace.published, workspace.drafts
             session.write(self._writes(workspace, tables, head, ledger.writer_id, now))
             self._hit("before_commit")
         except SessionError:

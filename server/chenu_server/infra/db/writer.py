@@ -16,11 +16,12 @@ from chenu_server.infra.db.committer import Committer
 from chenu_server.infra.db.intake import Intake, Job, WriterLimits
 from chenu_server.infra.db.session import CannotConnect, Store
 from chenu_server.infra.db.tablemap import TableMap, Tables
-from chenu_server.unit import Row, Unit
+from chenu_server.unit import EntryDraft, Row, Unit
 
 log = structlog.get_logger(__name__)
 
 OnCommit = Callable[[Sequence[Row]], None]
+OnRecord = Callable[[Sequence[EntryDraft]], None]
 OnLate = Callable[[Unit[Any], Any], None]
 
 
@@ -34,6 +35,7 @@ class SqlWriter:
         ledger_number: The chain it appends to.
         on_commit: Called in the loop with the committed rows of published tables, in order,
             before anybody of their batch is answered.
+        on_record: Called in the loop with what a committed batch entered in the ledger, in order.
         on_late: Called in the loop with a unit that was committed after its caller had left or
             had been told that it could not be; what it decided stands.
         on_reconnect: Called in the writer's thread when it has found a database again, perhaps on
@@ -50,6 +52,7 @@ class SqlWriter:
         writer_id: str | None = None,
         ledger_number: int = 0,
         on_commit: OnCommit = lambda rows: None,
+        on_record: OnRecord = lambda entries: None,
         on_late: OnLate = lambda unit, outcome: None,
         on_reconnect: Callable[[], None] = lambda: None,
         new_origin: Callable[[], str] = lambda: f"chenu/{new_id()}",
@@ -57,6 +60,7 @@ class SqlWriter:
         self._limits = limits or WriterLimits()
         self._intake = Intake(self._limits)
         self._on_commit = on_commit
+        self._on_record = on_record
         self._on_late = on_late
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
@@ -152,6 +156,8 @@ class SqlWriter:
     def _answer(self, jobs: Sequence[Job], batch: Batch) -> None:
         if batch.published:
             self._guarded(self._on_commit, batch.published)
+        if batch.recorded:
+            self._guarded(self._on_record, batch.recorded)
         for job, decided in zip(jobs, batch.decided, strict=True):
             if job.future is None:
                 continue

@@ -132,10 +132,11 @@ def _details(error: errors.ChenuError, cut: Cut) -> Iterator[Message]:
     elif isinstance(error, errors.ProviderUnavailable) and error.retry_at_us:
         yield _retry_info(error.retry_at_us - time.time_ns() // 1_000)
     elif isinstance(error, errors.BudgetExhausted):
-        # Which budget, never how much of it: amounts are for a `budget_admin` alone.
-        subject = f"{error.scope}:{error.budget_id}" if error.budget_id else error.scope
-        quota = {"subject": cut(subject), "description": cut(str(error))}
+        quota = {"subject": cut(_budget_named(error)), "description": cut(str(error))}
         yield error_details_pb2.QuotaFailure(violations=[quota])
+    elif isinstance(error, errors.BudgetFrozen):
+        frozen = {"subject": cut(_budget_named(error)), "description": cut(str(error))}
+        yield error_details_pb2.PreconditionFailure(violations=[{"type": "BUDGET", **frozen}])
     elif isinstance(error, errors.CheckpointPending):
         yield from _checkpoint_details(error, cut)
     elif isinstance(error, errors.InvalidField):
@@ -149,6 +150,11 @@ def _retry_info(delay_us: int) -> Message:
     delay.FromMicroseconds(max(0, delay_us))
     info: Message = error_details_pb2.RetryInfo(retry_delay=delay)
     return info
+
+
+def _budget_named(error: errors.BudgetExhausted | errors.BudgetFrozen) -> str:
+    """Which budget, never how much of it: amounts are for a `budget_admin` alone."""
+    return f"{error.scope}:{error.budget_id}" if error.budget_id else error.scope
 
 
 def _checkpoint_details(error: errors.CheckpointPending, cut: Cut) -> Iterator[Message]:

@@ -136,7 +136,9 @@ class _LedgerVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LedgerV
     LEDGER_VERDICT_HOLDS: _LedgerVerdict.ValueType  # 1
     """LEDGER_VERDICT_HOLDS, wire name `holds`: every hash, link and number is right."""
     LEDGER_VERDICT_BROKEN: _LedgerVerdict.ValueType  # 2
-    """LEDGER_VERDICT_BROKEN, wire name `broken`: an entry was changed, removed or moved."""
+    """LEDGER_VERDICT_BROKEN, wire name `broken`: an entry was changed, removed or moved, or a payload
+    is missing that no entry erased.
+    """
 
 class LedgerVerdict(_LedgerVerdict, metaclass=_LedgerVerdictEnumTypeWrapper):
     """LedgerVerdict says whether a ledger is whole."""
@@ -146,12 +148,18 @@ LEDGER_VERDICT_UNSPECIFIED: LedgerVerdict.ValueType  # 0
 LEDGER_VERDICT_HOLDS: LedgerVerdict.ValueType  # 1
 """LEDGER_VERDICT_HOLDS, wire name `holds`: every hash, link and number is right."""
 LEDGER_VERDICT_BROKEN: LedgerVerdict.ValueType  # 2
-"""LEDGER_VERDICT_BROKEN, wire name `broken`: an entry was changed, removed or moved."""
+"""LEDGER_VERDICT_BROKEN, wire name `broken`: an entry was changed, removed or moved, or a payload
+is missing that no entry erased.
+"""
 Global___LedgerVerdict: _TypeAlias = LedgerVerdict  # noqa: Y015
 
 @_typing.final
 class LedgerEntry(_message.Message):
-    """LedgerEntry is one decision as recorded. Each entry holds the hash of the one before it."""
+    """LedgerEntry is one decision as recorded. Each entry holds the hash of the one before it.
+
+    An entry whose stored bytes are damaged is shown by the columns it is searched by: acting_for,
+    payload, payload_digest and prev_hash are empty then, and so is a time or name that is not told.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -410,7 +418,9 @@ class VerifyLedgerResponse(_message.Message):
     head: _builtins.bytes
     """head is the last good entry's hash, 32 bytes; 32 zero bytes for an empty ledger."""
     failed_sequence: _builtins.int
-    """failed_sequence is the sequence of the first entry that failed. 0: none did."""
+    """failed_sequence is the sequence of the first entry that failed: of a missing payload, the entry
+    that lacks it. 0: none did.
+    """
     failure: _builtins.str
     """failure says what is wrong with that entry. Empty: nothing."""
     def __init__(

@@ -86,7 +86,11 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyLedger(self, request, context):
-        """VerifyLedger reads the whole ledger and checks every hash, link and sequence number.
+        """VerifyLedger reads the whole ledger and checks every hash, link, sequence number and payload. A
+        payload that is missing holds only if a later entry erased it: decision `admin`, action
+        `delete`, resource_kind `ledger_entry`, the erased entry's id as resource_id; and such an entry
+        holds only if that payload is missing. Whatever is stored in an entry's place, the answer is a
+        verdict.
 
         Reasons: ROLE_REQUIRED, GOVERNANCE_UNAVAILABLE.
         """
@@ -96,7 +100,10 @@ class AuditServiceServicer:
 
     def ExportEntries(self, request, context):
         """ExportEntries streams the whole ledger, as it stands at the call, as JSON lines: one object an
-        entry, then one object that states the count and the head. The file verifies offline.
+        entry, then one object that states the count and the head. Each line ends with a newline, the
+        last one too. The file verifies offline, erased payloads as in `VerifyLedger`. An entry whose
+        stored bytes are damaged is exported as those bytes, in hex: the file then does not verify
+        there, and shows the rest. There is no export of a part: what a filter keeps proves nothing.
 
         Reasons: ROLE_REQUIRED, SLOW_CONSUMER, GOVERNANCE_UNAVAILABLE.
         """

@@ -49,13 +49,20 @@ class AuditServiceStub:
     Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
     """
     VerifyLedger: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.VerifyLedgerRequest, _audit_service_pb2.VerifyLedgerResponse]
-    """VerifyLedger reads the whole ledger and checks every hash, link and sequence number.
+    """VerifyLedger reads the whole ledger and checks every hash, link, sequence number and payload. A
+    payload that is missing holds only if a later entry erased it: decision `admin`, action
+    `delete`, resource_kind `ledger_entry`, the erased entry's id as resource_id; and such an entry
+    holds only if that payload is missing. Whatever is stored in an entry's place, the answer is a
+    verdict.
 
     Reasons: ROLE_REQUIRED, GOVERNANCE_UNAVAILABLE.
     """
     ExportEntries: _grpc.UnaryStreamMultiCallable[_audit_service_pb2.ExportEntriesRequest, _audit_service_pb2.ExportEntriesResponse]
     """ExportEntries streams the whole ledger, as it stands at the call, as JSON lines: one object an
-    entry, then one object that states the count and the head. The file verifies offline.
+    entry, then one object that states the count and the head. Each line ends with a newline, the
+    last one too. The file verifies offline, erased payloads as in `VerifyLedger`. An entry whose
+    stored bytes are damaged is exported as those bytes, in hex: the file then does not verify
+    there, and shows the rest. There is no export of a part: what a filter keeps proves nothing.
 
     Reasons: ROLE_REQUIRED, SLOW_CONSUMER, GOVERNANCE_UNAVAILABLE.
     """
@@ -81,13 +88,20 @@ class AuditServiceAsyncStub(AuditServiceStub):
     Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
     """
     VerifyLedger: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.VerifyLedgerRequest, _audit_service_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
-    """VerifyLedger reads the whole ledger and checks every hash, link and sequence number.
+    """VerifyLedger reads the whole ledger and checks every hash, link, sequence number and payload. A
+    payload that is missing holds only if a later entry erased it: decision `admin`, action
+    `delete`, resource_kind `ledger_entry`, the erased entry's id as resource_id; and such an entry
+    holds only if that payload is missing. Whatever is stored in an entry's place, the answer is a
+    verdict.
 
     Reasons: ROLE_REQUIRED, GOVERNANCE_UNAVAILABLE.
     """
     ExportEntries: _aio.UnaryStreamMultiCallable[_audit_service_pb2.ExportEntriesRequest, _audit_service_pb2.ExportEntriesResponse]  # type: ignore[assignment]
     """ExportEntries streams the whole ledger, as it stands at the call, as JSON lines: one object an
-    entry, then one object that states the count and the head. The file verifies offline.
+    entry, then one object that states the count and the head. Each line ends with a newline, the
+    last one too. The file verifies offline, erased payloads as in `VerifyLedger`. An entry whose
+    stored bytes are damaged is exported as those bytes, in hex: the file then does not verify
+    there, and shows the rest. There is no export of a part: what a filter keeps proves nothing.
 
     Reasons: ROLE_REQUIRED, SLOW_CONSUMER, GOVERNANCE_UNAVAILABLE.
     """
@@ -128,7 +142,11 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.VerifyLedgerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_service_pb2.VerifyLedgerResponse, _abc.Awaitable[_audit_service_pb2.VerifyLedgerResponse]]:
-        """VerifyLedger reads the whole ledger and checks every hash, link and sequence number.
+        """VerifyLedger reads the whole ledger and checks every hash, link, sequence number and payload. A
+        payload that is missing holds only if a later entry erased it: decision `admin`, action
+        `delete`, resource_kind `ledger_entry`, the erased entry's id as resource_id; and such an entry
+        holds only if that payload is missing. Whatever is stored in an entry's place, the answer is a
+        verdict.
 
         Reasons: ROLE_REQUIRED, GOVERNANCE_UNAVAILABLE.
         """
@@ -140,7 +158,10 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_service_pb2.ExportEntriesResponse], _abc.AsyncIterator[_audit_service_pb2.ExportEntriesResponse]]:
         """ExportEntries streams the whole ledger, as it stands at the call, as JSON lines: one object an
-        entry, then one object that states the count and the head. The file verifies offline.
+        entry, then one object that states the count and the head. Each line ends with a newline, the
+        last one too. The file verifies offline, erased payloads as in `VerifyLedger`. An entry whose
+        stored bytes are damaged is exported as those bytes, in hex: the file then does not verify
+        there, and shows the rest. There is no export of a part: what a filter keeps proves nothing.
 
         Reasons: ROLE_REQUIRED, SLOW_CONSUMER, GOVERNANCE_UNAVAILABLE.
         """

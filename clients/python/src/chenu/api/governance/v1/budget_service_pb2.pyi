@@ -176,7 +176,8 @@ class Budget(_message.Message):
     @_builtins.property
     def freeze_time(self) -> _timestamp_pb2.Timestamp:
         """freeze_time is when it was overrun by more than 1 % of its limit. Present while it is frozen:
-        it refuses new queries with BUDGET_FROZEN until `UnfreezeBudget`, or until its period ends.
+        it refuses new queries with BUDGET_FROZEN until `UnfreezeBudget`, or until its period ends. Of
+        the budgets that a query overruns so far the narrowest is frozen; a global one never is.
         """
 
     def __init__(

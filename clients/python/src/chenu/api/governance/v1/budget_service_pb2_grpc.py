@@ -123,7 +123,8 @@ class BudgetServiceServicer:
 
     def UnfreezeBudget(self, request, context):
         """UnfreezeBudget lets a budget admit queries again that an overrun has frozen. What was overrun
-        still counts against its limit. A budget that is not frozen is returned as it is.
+        still counts against its limit; the budget is frozen again when another 1 % of its limit comes
+        to it. A budget that is not frozen is returned as it is.
 
         Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
         """

@@ -64,7 +64,8 @@ class BudgetServiceStub:
     """
     UnfreezeBudget: _grpc.UnaryUnaryMultiCallable[_budget_service_pb2.UnfreezeBudgetRequest, _budget_service_pb2.UnfreezeBudgetResponse]
     """UnfreezeBudget lets a budget admit queries again that an overrun has frozen. What was overrun
-    still counts against its limit. A budget that is not frozen is returned as it is.
+    still counts against its limit; the budget is frozen again when another 1 % of its limit comes
+    to it. A budget that is not frozen is returned as it is.
 
     Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
     """
@@ -111,7 +112,8 @@ class BudgetServiceAsyncStub(BudgetServiceStub):
     """
     UnfreezeBudget: _aio.UnaryUnaryMultiCallable[_budget_service_pb2.UnfreezeBudgetRequest, _budget_service_pb2.UnfreezeBudgetResponse]  # type: ignore[assignment]
     """UnfreezeBudget lets a budget admit queries again that an overrun has frozen. What was overrun
-    still counts against its limit. A budget that is not frozen is returned as it is.
+    still counts against its limit; the budget is frozen again when another 1 % of its limit comes
+    to it. A budget that is not frozen is returned as it is.
 
     Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
     """
@@ -185,7 +187,8 @@ class BudgetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_budget_service_pb2.UnfreezeBudgetResponse, _abc.Awaitable[_budget_service_pb2.UnfreezeBudgetResponse]]:
         """UnfreezeBudget lets a budget admit queries again that an overrun has frozen. What was overrun
-        still counts against its limit. A budget that is not frozen is returned as it is.
+        still counts against its limit; the budget is frozen again when another 1 % of its limit comes
+        to it. A budget that is not frozen is returned as it is.
 
         Reasons: IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
         """

@@ -63,7 +63,9 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_BUDGET_WARNING: _EventType.ValueType  # 14
     """EVENT_TYPE_BUDGET_WARNING, wire name `budget.warning`: a budget passed a threshold."""
     EVENT_TYPE_BUDGET_EXCEEDED: _EventType.ValueType  # 15
-    """EVENT_TYPE_BUDGET_EXCEEDED, wire name `budget.exceeded`: a budget cannot cover the query."""
+    """EVENT_TYPE_BUDGET_EXCEEDED, wire name `budget.exceeded`: a budget cannot cover the query,
+    or is frozen.
+    """
     EVENT_TYPE_RATE_LIMIT_QUEUED: _EventType.ValueType  # 16
     """EVENT_TYPE_RATE_LIMIT_QUEUED, wire name `rate_limit.queued`: the query waits for a slot."""
     EVENT_TYPE_RATE_LIMIT_EXCEEDED: _EventType.ValueType  # 17
@@ -107,7 +109,9 @@ EVENT_TYPE_PIPELINE_BLOCKED: EventType.ValueType  # 13
 EVENT_TYPE_BUDGET_WARNING: EventType.ValueType  # 14
 """EVENT_TYPE_BUDGET_WARNING, wire name `budget.warning`: a budget passed a threshold."""
 EVENT_TYPE_BUDGET_EXCEEDED: EventType.ValueType  # 15
-"""EVENT_TYPE_BUDGET_EXCEEDED, wire name `budget.exceeded`: a budget cannot cover the query."""
+"""EVENT_TYPE_BUDGET_EXCEEDED, wire name `budget.exceeded`: a budget cannot cover the query,
+or is frozen.
+"""
 EVENT_TYPE_RATE_LIMIT_QUEUED: EventType.ValueType  # 16
 """EVENT_TYPE_RATE_LIMIT_QUEUED, wire name `rate_limit.queued`: the query waits for a slot."""
 EVENT_TYPE_RATE_LIMIT_EXCEEDED: EventType.ValueType  # 17
