@@ -15,8 +15,8 @@ from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu.api.governance.v1 import identity_service_pb2 as ib
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.governance.identity.tokens import create_key
+from chenu_server.upstream import FakeUpstream
 from loadtest.processes import ServerProcess
-from loadtest.upstream import FakeUpstream
 from tests.harness import IDENTITY_ROLES, Client, Stage, local_issuer, settings_for, token_of
 
 KEY = "sk-test-key"

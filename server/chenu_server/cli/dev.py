@@ -39,7 +39,6 @@ CAST: Final = {
 BUDGET_NANOUSD: Final = 10_000_000_000
 TOKEN_LIFETIME_S: Final = 30 * 86_400
 UPSTREAM_START_S: Final = 30.0
-SOURCE: Final = Path(__file__).resolve().parents[3]
 
 
 def dev(
@@ -51,12 +50,6 @@ def dev(
     listen: Annotated[str, typer.Option(help="host:port; port 0 takes a free one.")] = "",
 ) -> None:
     """Serve on SQLite with a fake provider, a budget and tokens to try, until Ctrl-C."""
-    if not (SOURCE / "loadtest" / "upstream").is_dir():
-        raise fail(
-            ExitCode.CONFIG,
-            "the fake provider comes with the source tree only; run this from there, or enable a"
-            " real provider with providers.enabled and use `chenu serve`",
-        )
     folder.mkdir(parents=True, exist_ok=True)
     with told():
         import uvloop
@@ -161,9 +154,9 @@ async def _fake_provider(folder: Path) -> AsyncIterator[str]:
     with (folder / "provider.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # whatever modules lie in the current folder are not ours
             "-m",
-            "loadtest.upstream",
-            cwd=SOURCE,
+            "chenu_server.upstream",
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for the server, which drains first
