@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
+from chenu_server.cli.groups import commands
 from chenu_server.cli.output import usd, when
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.remote import Session, remote
@@ -14,7 +15,7 @@ from chenu_server.cli.remote import Session, remote
 if TYPE_CHECKING:
     from chenu.api.governance.v1 import budget_service_pb2
 
-app = typer.Typer(help="The limits on money.", no_args_is_help=True)
+app = commands("The limits on money.")
 
 BudgetId = Annotated[str, typer.Argument(help="The budget.")]
 LimitUsd = Annotated[str, typer.Option("--limit-usd", help="US dollars per period, such as 25.00.")]

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import signal
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from chenu_server.cli.configured import Configured
-from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.groups import local
+from chenu_server.cli.groups import commands, local
 from chenu_server.cli.migrate import make_folder
+from chenu_server.cli.output import note
 from chenu_server.cli.remote import VARIABLE
 from chenu_server.cli.serve import told
 from chenu_server.cli.token import Claims, issued, issuer_of
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-
     from chenu_server.config import Settings
 
 IDENTITY: Final = "demo"
@@ -38,9 +32,12 @@ CAST: Final = {
 }
 BUDGET_NANOUSD: Final = 10_000_000_000
 TOKEN_LIFETIME_S: Final = 30 * 86_400
-UPSTREAM_START_S: Final = 30.0
 
 
+app = commands()
+
+
+@local(app, "dev")
 def dev(
     configured: Configured,
     *,
@@ -57,18 +54,12 @@ def dev(
         uvloop.run(_dev(configured, folder.resolve(), listen))
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    local(app, "dev")(dev)
-
-
 async def _dev(configured: Configured, folder: Path, listen: str) -> None:
     from chenu_server import bootstrap
+    from chenu_server.cli.fake_provider import fake_provider
 
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with _fake_provider(folder) as base_url:
+    stopping = bootstrap.told_to_stop()
+    async with fake_provider(folder / "provider.log") as base_url:
         settings = configured.settings(_overrides(folder, base_url, listen))
         _prepare(settings)
         async with bootstrap.application(settings) as application:
@@ -148,42 +139,9 @@ async def _with_budget(target: str, token: str) -> None:
             )
 
 
-@asynccontextmanager
-async def _fake_provider(folder: Path) -> AsyncIterator[str]:
-    """Run the fake provider beside the server; gives its address."""
-    with (folder / "provider.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # whatever modules lie in the current folder are not ours
-            "-m",
-            "chenu_server.upstream",
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for the server, which drains first
-        )
-    try:
-        yield await _address(process, folder)
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
-
-
-async def _address(process: Process, folder: Path) -> str:
-    """Where the fake provider listens: the last word of the first line that it prints."""
-    line = b""
-    if process.stdout is not None:
-        with suppress(TimeoutError):
-            line = await asyncio.wait_for(process.stdout.readline(), UPSTREAM_START_S)
-    words = line.decode().split()
-    if not words:
-        raise fail(ExitCode.FAILED, f"the fake provider did not start; see {folder}/provider.log")
-    return words[-1]
-
-
 def _welcome(target: str, folder: Path) -> None:
     who = f"--token-file {folder}/"
-    typer.echo(
+    note(
         f"\nCHE·NU listens on {target} with a fake provider. In another terminal:\n\n"
         f"  export {VARIABLE}TARGET={target} {VARIABLE}TOKEN_FILE={folder / 'service'}\n"
         '  chenu query "What changed since Monday?"     # the service asks\n'
@@ -195,6 +153,5 @@ def _welcome(target: str, folder: Path) -> None:
         f"  chenu budgets list {who}person\n"
         f"  chenu audit check {who}system\n\n"
         f"{folder} holds a token for a person, a service, an agent and the system's auditor.\n"
-        "Ctrl-C ends it.\n",
-        err=True,
+        "Ctrl-C ends it.\n"
     )

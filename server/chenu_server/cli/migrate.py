@@ -9,10 +9,13 @@ import typer
 
 from chenu_server.cli.configured import Configured
 from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.groups import local
+from chenu_server.cli.groups import commands, local
 from chenu_server.cli.output import Output
 
+app = commands()
 
+
+@local(app, "migrate")
 def migrate(
     configured: Configured,
     *,
@@ -47,7 +50,7 @@ def migrate(
     if as_json:
         Output(as_json=True).json({"revision": revision})
     else:
-        typer.echo(f"the database is at revision {revision}")
+        print(f"the database is at revision {revision}")
 
 
 def make_folder(url: str) -> None:
@@ -57,8 +60,3 @@ def make_folder(url: str) -> None:
     place = make_url(url)
     if place.get_backend_name() == "sqlite" and place.database:
         Path(place.database).parent.mkdir(parents=True, exist_ok=True)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    local(app, "migrate")(migrate)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,36 +13,15 @@ from typer.testing import CliRunner, Result
 from chenu_server.cli import dev as dev_command
 from chenu_server.cli.app import app
 from chenu_server.cli.exit_codes import ExitCode
-
-ROOT = Path(__file__).resolve().parents[3]
-START_S = 60
+from tests.dev_server import START_S, dev_server
 
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], Path]]:
     """A server that `chenu dev` runs: what it says to export, and its folder."""
     folder = tmp_path_factory.mktemp("dev")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "chenu_server", "dev", "--listen", "127.0.0.1:0"],
-        cwd=folder,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    giving_up = threading.Timer(START_S, process.kill)
-    giving_up.start()
-    assert process.stderr is not None
-    exports: dict[str, str] = {}
-    for line in process.stderr:
-        if line.strip().startswith("export "):
-            exports = dict(word.split("=", 1) for word in line.split()[1:])
-        if "Ctrl-C" in line:
-            break
-    yield exports, folder
-    process.send_signal(signal.SIGINT)
-    code = process.wait(START_S)
-    giving_up.cancel()
-    process.stderr.close()
-    assert 0 == code
+    with dev_server([sys.executable, "-m", "chenu_server"], folder) as (_, exports):
+        yield exports, folder
 
 
 def chenu(exports: dict[str, str], *arguments: str) -> Result:
