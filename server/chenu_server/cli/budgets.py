@@ -46,7 +46,7 @@ async def create(
 async def list_budgets(session: Session, *, limit: Limit) -> None:
     """List the identity's budgets, oldest first."""
     found = first(limit, session.client.budgets.list())
-    header = ("budget", "scope", "period", "limit", "spent", "reserved", "overrun")
+    header = ("budget", "scope", "period", "limit", "spent", "reserved", "overrun", "frozen")
     await session.output.messages(found, header, _row)
 
 
@@ -65,6 +65,17 @@ async def update(
     budget = await session.client.budgets.update(
         budget_id, limit_nanousd=parse.nanousd("--limit-usd", limit_usd), etag=etag
     )
+    session.output.message(budget, _fields(budget))
+
+
+@remote(app, "unfreeze")
+async def unfreeze(
+    session: Session,
+    budget_id: BudgetId,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+) -> None:
+    """Let a budget that an overrun has frozen admit queries again."""
+    budget = await session.client.budgets.unfreeze(budget_id, reason=reason)
     session.output.message(budget, _fields(budget))
 
 
@@ -94,7 +105,7 @@ def _row(budget: budget_service_pb2.Budget) -> tuple[str, ...]:
         budget.reserved_nanousd,
         budget.overrun_nanousd,
     )
-    return (budget.budget_id, *_names(budget), *map(usd, amounts))
+    return (budget.budget_id, *_names(budget), *map(usd, amounts), when(budget.freeze_time))
 
 
 def _fields(budget: budget_service_pb2.Budget) -> list[tuple[str, str]]:
@@ -109,5 +120,6 @@ def _fields(budget: budget_service_pb2.Budget) -> list[tuple[str, str]]:
         ("spent", usd(budget.posted_nanousd)),
         ("reserved", usd(budget.reserved_nanousd)),
         ("overrun", usd(budget.overrun_nanousd)),
+        ("frozen", when(budget.freeze_time)),
         ("etag", budget.etag),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def chenu(exports: dict[str, str], *arguments: str) -> Result:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_the_pasted_commands_work(dev: tuple[dict[str, str], Path]) -> None:
     """What it prints is the tour: ask, be blocked, approve, run."""
     exports, folder = dev
@@ -64,7 +65,7 @@ def test_the_pasted_commands_work(dev: tuple[dict[str, str], Path]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_what_it_exports_verifies_offline(
     dev: tuple[dict[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +82,7 @@ def test_what_it_exports_verifies_offline(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_a_second_one_on_the_folder_changes_nothing(
     dev: tuple[dict[str, str], Path], tmp_path: Path
 ) -> None:
@@ -103,6 +104,18 @@ def test_a_second_one_on_the_folder_changes_nothing(
     assert before == {name: (folder / name).read_bytes() for name in names}
     assert [] == list(tmp_path.iterdir())
     assert ExitCode.OK == chenu(exports, "query", "Still there?").exit_code
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_terminal_that_closes_ends_it_in_order(tmp_path: Path) -> None:
+    """SIGHUP is what a closed window sends: it drains, and its provider ends with it."""
+    with dev_server([sys.executable, "-m", "chenu_server"], tmp_path) as (process, exports):
+        asked = chenu(exports, "query", "Still there?").exit_code
+        process.send_signal(signal.SIGHUP)
+        code = process.wait(START_S)
+
+    assert (ExitCode.OK, 0) == (asked, code)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,14 @@ class Budgets:
         answer = await self._connection.unary(self._stub.UpdateBudget, request, timeout_s)
         return answer.budget
 
+    async def unfreeze(
+        self, budget_id: str, *, reason: str = "", timeout_s: float = CALL_TIMEOUT_S
+    ) -> budget_service_pb2.Budget:
+        """Let a budget that an overrun has frozen admit queries again."""
+        request = budget_service_pb2.UnfreezeBudgetRequest(budget_id=budget_id, reason=reason)
+        answer = await self._connection.unary(self._stub.UnfreezeBudget, request, timeout_s)
+        return answer.budget
+
     async def delete(
         self, budget_id: str, *, etag: str = "", timeout_s: float = CALL_TIMEOUT_S
     ) -> None:
