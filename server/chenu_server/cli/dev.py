@@ -73,6 +73,7 @@ async def _dev(configured: Configured, folder: Path, listen: str) -> None:
 def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
     """What makes it a toy, over file and environment."""
     from chenu_server.config import LOCAL_ISSUER
+    from chenu_server.infra.db.urls import sqlite_url
 
     providers = {
         name: {
@@ -83,7 +84,7 @@ def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
     }
     return {
         "server.listen": listen or "127.0.0.1:50051",
-        "database.url": f"sqlite:///{folder / 'chenu.db'}",
+        "database.url": sqlite_url(folder / "chenu.db"),
         "identity.issuers": [LOCAL_ISSUER.model_dump() | {"key_file": folder / "token.key"}],
         "log.level": "warning",
         "providers.enabled": list(PROVIDERS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,8 +54,7 @@ def migrate(
 
 def make_folder(url: str) -> None:
     """Make the folder of an embedded database, which SQLite itself does not make."""
-    from sqlalchemy import make_url
+    from chenu_server.infra.db.urls import is_sqlite, sqlite_file
 
-    place = make_url(url)
-    if place.get_backend_name() == "sqlite" and place.database:
-        Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+    if is_sqlite(url):
+        sqlite_file(url).parent.mkdir(parents=True, exist_ok=True)

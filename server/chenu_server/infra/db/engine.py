@@ -8,6 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from chenu_server.infra.db.urls import engine_url, is_sqlite
+
 BUSY_TIMEOUT_MS = 5_000
 # A writer that waits for the lock, and a reader's query, give up after this long.
 STATEMENT_TIMEOUT_MS = 5_000
@@ -28,11 +30,6 @@ _POSTGRES_CONNECT = {
     "tcp_user_timeout": 10_000,
     "application_name": "chenu",
 }
-
-
-def is_sqlite(url: str) -> bool:
-    """Whether the URL names the embedded store."""
-    return sa.make_url(url).get_backend_name() == "sqlite"
 
 
 def writer_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engine:
@@ -65,7 +62,7 @@ def reader_engine(url: str, *, connections: int) -> sa.Engine:
 def _sqlite(url: str, begin: str, busy_timeout_ms: int, **pool: Any) -> sa.Engine:
     """The recipe: without it the driver's own transactions lose updates in silence."""
     arguments = {"check_same_thread": False, "cached_statements": STATEMENTS_MAX}
-    engine = sa.create_engine(url, connect_args=arguments, **pool)
+    engine = sa.create_engine(engine_url(url), connect_args=arguments, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
