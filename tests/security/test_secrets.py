@@ -68,6 +68,9 @@ async def test_a_log_at_its_most_talkative_holds_no_key_and_no_token(
 
     assert logged.count("PipelineService/Query") >= len(STATUSES)
     assert "TOKEN_INVALID" in logged
+    (refused,) = [line for line in logged.splitlines() if '"token_refused"' in line]
+    assert '"check":"iss is no configured issuer"' in refused
+    assert '"method":"/chenu.api.governance.v1.IdentityService/WhoAmI"' in refused
     assert [] == [
         secret for secret in (KEY, token, signature(token), signature(FORGED)) if secret in logged
     ]

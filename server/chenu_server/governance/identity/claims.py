@@ -47,7 +47,7 @@ def token_of(claims: Claims, issuer: Issuer, now_us: int) -> VerifiedToken:
 
     Raises:
         TokenInvalid: A claim is missing, malformed or more than the issuer may say.
-        TokenExpired: `exp` has passed, more than the issuer's leeway ago.
+        TokenExpired: `exp` has passed. No leeway makes a token live longer.
     """
     expires_us = _check_times(claims, issuer.leeway_s, now_us)
     subject, *rest = _parties(claims, issuer.claims.actor)
@@ -55,30 +55,30 @@ def token_of(claims: Claims, issuer: Issuer, now_us: int) -> VerifiedToken:
         issuer=issuer.name,
         principal=Principal(type=_type(claims, issuer, delegated=bool(rest)), id=subject),
         acting_for=tuple(rest),
-        identities=_identities(claims.get(issuer.claims.identities)),
-        methods=tuple(_texts(claims.get(issuer.claims.methods, []))),
+        identities=_identities(claims, issuer.claims.identities),
+        methods=tuple(_texts(claims.get(issuer.claims.methods, []), issuer.claims.methods)),
         expires_us=expires_us,
     )
 
 
 def _check_times(claims: Claims, leeway_s: int, now_us: int) -> int:
-    """When the token ends, leeway included."""
-    leeway_us = leeway_s * 1_000_000
-    expires_us = _time_us(claims.get("exp")) + leeway_us
+    """When the token ends. Its issuer's clock may be ahead by the leeway when it begins."""
+    expires_us = _time_us(claims, "exp")
     for name in ("nbf", "iat"):
-        if name in claims and _time_us(claims[name]) > now_us + leeway_us:
-            raise TokenInvalid
+        if name in claims and _time_us(claims, name) > now_us + leeway_s * 1_000_000:
+            raise TokenInvalid(check=f"{name} is in the future")
     if now_us >= expires_us:
-        raise TokenExpired
+        raise TokenExpired(check="exp has passed")
     return expires_us
 
 
-def _time_us(value: object) -> int:
+def _time_us(claims: Claims, name: str) -> int:
     """A NumericDate (RFC 7519 §2) in microseconds."""
+    value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TokenInvalid
+        raise TokenInvalid(check=f"{name} is no number")
     if not 0 <= value <= TIME_MAX_S:  # false for NaN too
-        raise TokenInvalid
+        raise TokenInvalid(check=f"{name} is out of range")
     return int(value * 1_000_000)
 
 
@@ -88,7 +88,7 @@ def _parties(claims: Claims, actor_name: str) -> list[str]:
     actor = claims.get(actor_name)
     while actor is not None:
         if not isinstance(actor, dict) or len(parties) == ACTORS_MAX:
-            raise TokenInvalid
+            raise TokenInvalid(check=f"{actor_name} is no actor, or one of too many")
         parties.append(_subject(actor.get("sub")))
         actor = actor.get("act")
     return [*parties, _subject(claims.get("sub"))]
@@ -97,34 +97,37 @@ def _parties(claims: Claims, actor_name: str) -> list[str]:
 def _subject(value: object) -> str:
     if isinstance(value, str) and 1 <= len(value) <= SUBJECT_MAX and value.isprintable():
         return value
-    raise TokenInvalid
+    raise TokenInvalid(check="sub, or an actor's, is no subject")
 
 
 def _type(claims: Claims, issuer: Issuer, *, delegated: bool) -> PrincipalType:
     try:
         kind = PrincipalType(claims.get(issuer.claims.principal_type, PrincipalType.SERVICE))
     except ValueError as error:
-        raise TokenInvalid from error
-    if kind not in issuer.principal_types or (delegated and kind is PrincipalType.USER):
-        raise TokenInvalid
+        raise TokenInvalid(check=f"{issuer.claims.principal_type} is unknown") from error
+    if kind not in issuer.principal_types:
+        raise TokenInvalid(check=f"the issuer may not assert type {kind}")
+    if delegated and kind is PrincipalType.USER:
+        raise TokenInvalid(check="nobody becomes a user by delegation")
     return kind
 
 
-def _identities(value: object) -> Mapping[str, frozenset[Role]]:
+def _identities(claims: Claims, name: str) -> Mapping[str, frozenset[Role]]:
+    value = claims.get(name)
     if not isinstance(value, dict) or not 1 <= len(value) <= IDENTITIES_MAX:
-        raise TokenInvalid
+        raise TokenInvalid(check=f"{name} is no object of 1 to {IDENTITIES_MAX} identities")
     if not all(_IDENTITY.fullmatch(identity) for identity in value):
-        raise TokenInvalid
-    held = {identity: _roles(identity, value[identity]) for identity in sorted(value)}
+        raise TokenInvalid(check=f"{name} holds what is no identity")
+    held = {identity: _roles(identity, value[identity], name) for identity in sorted(value)}
     return MappingProxyType(held)
 
 
-def _roles(identity: str, value: object) -> frozenset[Role]:
-    roles = frozenset(_ROLES[name] for name in _texts(value) if name in _ROLES)
+def _roles(identity: str, value: object, claim: str) -> frozenset[Role]:
+    roles = frozenset(_ROLES[name] for name in _texts(value, claim) if name in _ROLES)
     return roles if identity == SYSTEM_IDENTITY else roles - _SYSTEM_ROLES
 
 
-def _texts(value: object) -> list[str]:
+def _texts(value: object, claim: str) -> list[str]:
     if isinstance(value, list) and all(isinstance(text, str) for text in value):
         return value
-    raise TokenInvalid
+    raise TokenInvalid(check=f"{claim} holds no list of texts")
