@@ -197,7 +197,7 @@ class UpstreamProcess(Process):
         """Start it."""
         self._port_file = directory / "upstream.port"
         self._port_file.unlink(missing_ok=True)
-        command = ("-m", "loadtest.upstream", "--port-file", str(self._port_file))
+        command = ("-m", "chenu_server.upstream", "--port-file", str(self._port_file))
         super().__init__("upstream", command, directory=directory, core=core)
 
     @property

@@ -39,7 +39,7 @@ from chenu_server.caller import Principal, PrincipalType, Role
 from chenu_server.config import Settings, load_settings
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import create_key, issue, read_key
-from loadtest.upstream import FakeUpstream
+from chenu_server.upstream import FakeUpstream
 
 PROVIDERS = ("anthropic", "google", "groq", "mistral", "ollama", "openai")
 EVERYTHING = 10**15

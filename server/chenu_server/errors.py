@@ -57,7 +57,18 @@ class Retryable(ChenuError):
 
 
 @dataclass(eq=False)
-class TokenMissing(ChenuError):
+class TokenRefused(ChenuError):
+    """Why a token was refused. For the log alone: a caller who guesses must not learn from it."""
+
+    hidden = frozenset({"check", "issuer", "key_id", "subject"})
+    check: str = ""
+    issuer: str = ""
+    key_id: str = ""
+    subject: str = ""
+
+
+@dataclass(eq=False)
+class TokenMissing(TokenRefused):
     """The call carries no bearer token."""
 
     def __str__(self) -> str:
@@ -65,7 +76,7 @@ class TokenMissing(ChenuError):
 
 
 @dataclass(eq=False)
-class TokenInvalid(ChenuError):
+class TokenInvalid(TokenRefused):
     """The token does not verify. The message does not say which check failed."""
 
     def __str__(self) -> str:
@@ -73,7 +84,7 @@ class TokenInvalid(ChenuError):
 
 
 @dataclass(eq=False)
-class TokenExpired(ChenuError):
+class TokenExpired(TokenRefused):
     """The token's time is over."""
 
     def __str__(self) -> str:

@@ -27,6 +27,7 @@ NEIGHBOURS = (
     "pipeline/ports",
     "pipeline/service",
     "pipeline/store",
+    "upstream/server",
 )
 
 
@@ -83,6 +84,10 @@ def test_imports_point_one_way() -> None:
         ("cli/query", "def f() -> None:\n    from chenu_server.pipeline.service import X"),
         ("config/sections", "from chenu_server.bootstrap import X"),
         ("__main__", "from chenu_server.bootstrap import X"),
+        ("bootstrap", "from chenu_server.upstream import X"),
+        ("cli/dev", "from chenu_server.upstream import X"),
+        ("providers/registry", "from chenu_server.upstream import X"),
+        ("upstream/server", "from chenu_server.providers.registry import X"),
     ],
 )
 def test_an_import_that_points_the_wrong_way_is_found(
@@ -108,6 +113,7 @@ def test_an_import_that_points_the_wrong_way_is_found(
         ("pipeline/ports", "from chenu_server.providers.ports import Provider"),
         ("pipeline/store", "import sqlalchemy as sa"),
         ("cli/query", "def f() -> None:\n    from chenu_server.bootstrap import X"),
+        ("upstream/server", "from chenu_server.providers.catalog import X"),
     ],
 )
 def test_an_import_that_points_the_right_way_is_allowed(

@@ -28,7 +28,7 @@ from chenu_server.providers.model import (
 )
 from chenu_server.providers.ports import Provider
 from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
-from loadtest.upstream import FakeUpstream
+from chenu_server.upstream import FakeUpstream
 
 KEY = "sk-never-to-be-shown-4711"
 MODELS = {

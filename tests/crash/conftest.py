@@ -10,8 +10,8 @@ import pytest
 
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.prices import resolve_prices
+from chenu_server.upstream import FakeUpstream
 from loadtest.tokens import Mint
-from loadtest.upstream import FakeUpstream
 from tests.crash.site import Site
 from tests.stores import Postgres
 

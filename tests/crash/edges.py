@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from loadtest.upstream import Behaviour
+from chenu_server.upstream import Behaviour
 from tests.crash.books import Rows
 from tests.crash.scene import DELETION, QUESTION, Scene
 from tests.crash.site import DONE, Running

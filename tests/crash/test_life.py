@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from chenu_server.cli.exit_codes import ExitCode
@@ -39,8 +40,9 @@ async def test_a_second_server_on_the_same_file_is_refused_and_told_why(
     assert DONE == outcome
 
 
-async def test_sigterm_lets_what_runs_finish_and_takes_nothing_new(
-    site: Site, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda it: it.name)
+async def test_a_stop_lets_what_runs_finish_and_takes_nothing_new(
+    site: Site, tmp_path: Path, number: signal.Signals
 ) -> None:
     """A deployment loses no answer: the call in hand gets its own, and the exit status is 0."""
     running, late = Scene(site, QUESTION), Scene(site, QUESTION)
@@ -51,7 +53,7 @@ async def test_sigterm_lets_what_runs_finish_and_takes_nothing_new(
             await at.fund()
             asked = asyncio.create_task(running.ask(at))
             await asyncio.wait_for(site.upstream.until_open(1), PATIENCE_S)
-            os.kill(server.pid, signal.SIGTERM)
+            os.kill(server.pid, number)
             await asyncio.to_thread(server.until, _is_draining(server), "drained", PATIENCE_S)
             refused = await late.ask(at)
             site.upstream.release()

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from loadtest.upstream import Behaviour
+from chenu_server.upstream import Behaviour
 from tests.crash.books import assert_books_balance, assert_sums_agree
 from tests.crash.scene import DELETION, QUESTION, Scene
 from tests.crash.site import DONE, Running, Site

@@ -15,8 +15,8 @@ from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu.api.governance.v1 import identity_service_pb2 as ib
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.governance.identity.tokens import create_key
+from chenu_server.upstream import FakeUpstream
 from loadtest.processes import ServerProcess
-from loadtest.upstream import FakeUpstream
 from tests.harness import IDENTITY_ROLES, Client, Stage, local_issuer, settings_for, token_of
 
 KEY = "sk-test-key"
@@ -68,6 +68,9 @@ async def test_a_log_at_its_most_talkative_holds_no_key_and_no_token(
 
     assert logged.count("PipelineService/Query") >= len(STATUSES)
     assert "TOKEN_INVALID" in logged
+    (refused,) = [line for line in logged.splitlines() if '"token_refused"' in line]
+    assert '"check":"iss is no configured issuer"' in refused
+    assert '"method":"/chenu.api.governance.v1.IdentityService/WhoAmI"' in refused
     assert [] == [
         secret for secret in (KEY, token, signature(token), signature(FORGED)) if secret in logged
     ]

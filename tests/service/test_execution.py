@@ -9,7 +9,7 @@ import pytest
 
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from loadtest.upstream import Behaviour
+from chenu_server.upstream import Behaviour
 from tests.harness import Stage, only
 
 GROQ = "groq"

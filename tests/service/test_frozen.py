@@ -12,7 +12,7 @@ from chenu.api.governance.v1 import audit_service_pb2 as ab
 from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from loadtest.upstream.behaviour import Behaviour
+from chenu_server.upstream.behaviour import Behaviour
 from tests.harness import Failure, Stage, staged
 from tests.service.asking import approval, blocked
 from tests.service.test_money import books, global_budget, hello, output_rate

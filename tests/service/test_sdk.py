@@ -19,7 +19,7 @@ from chenu_server.caller import PrincipalType, Role
 from chenu_server.config import load_settings
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import create_key
-from loadtest.upstream import FakeUpstream
+from chenu_server.upstream import FakeUpstream
 from tests.harness import (
     IDENTITY_ROLES,
     SYSTEM_ROLES,

@@ -39,6 +39,8 @@ from chenu_server.units.sweep import Sweeper
 
 _log = structlog.get_logger(__name__)
 
+# A terminal that closes, or an operator who expects a reload, must not cut queries either.
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SWEEP_EVERY_S = 1.0
 RESUME_EVERY_S = 5.0
 SWITCH_INTERVAL_S = 0.001
@@ -54,14 +56,20 @@ class Application:
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    """Serve until a signal of `STOPPING`, then drain."""
+    stopping = told_to_stop()
     async with application(settings):
         await stopping.wait()
         _log.info("draining", grace_s=settings.server.drain_grace_s)
+
+
+def told_to_stop() -> asyncio.Event:
+    """Is set by each signal of `STOPPING`, from now on. Inside the event loop."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in STOPPING:
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
 
 
 @asynccontextmanager

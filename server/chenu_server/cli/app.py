@@ -4,47 +4,46 @@ from __future__ import annotations
 
 import typer
 
-from chenu_server.cli import (
-    audit,
-    budgets,
-    checkpoints,
-    config_command,
-    dev,
-    migrate,
-    providers,
-    queries,
-    query,
-    route,
-    serve,
-    token,
-    version,
-    watch,
-)
+from chenu_server.cli.lazy import Commands
+
+
+class ChenuCommands(Commands):
+    """The commands of `chenu`."""
+
+    lines = {  # noqa: RUF012 - declared as the class's by `Commands`
+        "serve": "Serve until SIGTERM, SIGHUP or Ctrl-C, then let what runs finish.",
+        "dev": "Serve on SQLite with a fake provider, a budget and tokens to try.",
+        "migrate": "Bring the database to this version's schema, all of it or nothing.",
+        "query": "Ask, and print the answer.",
+        "watch": "Print a query's events to its end, live or long after.",
+        "route": "Show which models fit, in order, and why the others do not.",
+        "version": "Show the versions of what runs here.",
+        "queries": "The identity's queries.",
+        "checkpoints": "What waits for a person's approval.",
+        "budgets": "The limits on money.",
+        "providers": "The providers and their models.",
+        "audit": "The ledger of every decision.",
+        "token": "Keys and tokens of a local issuer, for development.",
+        "config": "The server's configuration.",
+    }
+    modules = {"config": "config_command"}  # noqa: RUF012 - as above
+
 
 app = typer.Typer(
     name="chenu",
-    help="CHE·NU: a governed gateway between backend services and LLM providers.",
+    cls=ChenuCommands,
     epilog=(
         "Exit status: 0 done, 1 bug, 2 usage, 3 token, 4 denied, 5 a person must approve,"
         " 6 stopped, 7 budget, 8 busy, 9 provider or route, 10 conflict, 11 not found,"
-        " 12 unavailable, 13 ledger broken, 14 configuration, 130 interrupted."
+        " 12 unavailable, 13 ledger broken, 14 configuration, 15 output lost, 130 interrupted,"
+        " 141 output closed."
     ),
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-serve.register(app)
-dev.register(app)
-migrate.register(app)
-query.register(app)
-watch.register(app)
-route.register(app)
-version.register(app)
-app.add_typer(queries.app, name="queries")
-app.add_typer(checkpoints.app, name="checkpoints")
-app.add_typer(budgets.app, name="budgets")
-app.add_typer(providers.app, name="providers")
-app.add_typer(audit.app, name="audit")
-app.add_typer(token.app, name="token")
-app.add_typer(config_command.app, name="config")
+
+@app.callback()
+def chenu() -> None:
+    """CHE·NU: a governed gateway between backend services and LLM providers."""

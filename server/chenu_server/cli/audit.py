@@ -12,10 +12,12 @@ import typer
 
 from chenu_server.cli import parse
 from chenu_server.cli.exit_codes import ExitCode, fail
+from chenu_server.cli.groups import commands, local
 from chenu_server.cli.output import Output, note, visible, when, who
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.progress import progress
 from chenu_server.cli.remote import Session, remote
+from chenu_server.cli.streams import OutputLost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 LINE_BYTES_MAX = 64 * 2**20  # far over any entry's; a file without line ends must not fill memory
 
-app = typer.Typer(help="The ledger of every decision.", no_args_is_help=True)
+app = commands("The ledger of every decision.")
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,10 @@ async def check(session: Session) -> None:
         raise fail(ExitCode.BROKEN, visible(f"entry {found.failed_sequence}: {found.failure}"))
 
 
-@app.command("verify")
+@local(app, "verify")
 def verify(
     file: Annotated[Path, typer.Argument(help="An export.")],
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Verify an export without any server: every byte of it is checked."""
@@ -167,18 +170,22 @@ async def _write(output: Path, chunks: AsyncIterator[bytes]) -> int:
 def _new_file(path: Path) -> Iterator[BufferedWriter]:
     """A file that is there, durably, only if the block ends well; none is overwritten."""
     try:
-        with path.open("xb") as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            except BaseException:
-                path.unlink()
-                raise
+        file = path.open("xb")
     except FileExistsError as error:
         raise fail(ExitCode.USAGE, f"{path} exists; name another file") from error
     except OSError as error:
         raise fail(ExitCode.USAGE, f"cannot write {path}: {error.strerror}") from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException as error:
+        path.unlink()
+        if isinstance(error, OSError) and not isinstance(error, OutputLost):
+            text = f"cannot write {path}: {error.strerror}, so it is removed; make room"
+            raise fail(ExitCode.OUTPUT, text) from error
+        raise
 
 
 def _row(entry: audit_service_pb2.LedgerEntry) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
+from chenu_server.cli.groups import commands
 from chenu_server.cli.output import usd, when
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.remote import Session, remote
@@ -14,7 +15,7 @@ from chenu_server.cli.remote import Session, remote
 if TYPE_CHECKING:
     from chenu.api.governance.v1 import budget_service_pb2
 
-app = typer.Typer(help="The limits on money.", no_args_is_help=True)
+app = commands("The limits on money.")
 
 BudgetId = Annotated[str, typer.Argument(help="The budget.")]
 LimitUsd = Annotated[str, typer.Option("--limit-usd", help="US dollars per period, such as 25.00.")]
@@ -45,7 +46,7 @@ async def create(
 async def list_budgets(session: Session, *, limit: Limit) -> None:
     """List the identity's budgets, oldest first."""
     found = first(limit, session.client.budgets.list())
-    header = ("budget", "scope", "period", "limit", "spent", "reserved", "overrun")
+    header = ("budget", "scope", "period", "limit", "spent", "reserved", "overrun", "frozen")
     await session.output.messages(found, header, _row)
 
 
@@ -64,6 +65,17 @@ async def update(
     budget = await session.client.budgets.update(
         budget_id, limit_nanousd=parse.nanousd("--limit-usd", limit_usd), etag=etag
     )
+    session.output.message(budget, _fields(budget))
+
+
+@remote(app, "unfreeze")
+async def unfreeze(
+    session: Session,
+    budget_id: BudgetId,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+) -> None:
+    """Let a budget that an overrun has frozen admit queries again."""
+    budget = await session.client.budgets.unfreeze(budget_id, reason=reason)
     session.output.message(budget, _fields(budget))
 
 
@@ -93,7 +105,7 @@ def _row(budget: budget_service_pb2.Budget) -> tuple[str, ...]:
         budget.reserved_nanousd,
         budget.overrun_nanousd,
     )
-    return (budget.budget_id, *_names(budget), *map(usd, amounts))
+    return (budget.budget_id, *_names(budget), *map(usd, amounts), when(budget.freeze_time))
 
 
 def _fields(budget: budget_service_pb2.Budget) -> list[tuple[str, str]]:
@@ -108,5 +120,6 @@ def _fields(budget: budget_service_pb2.Budget) -> list[tuple[str, str]]:
         ("spent", usd(budget.posted_nanousd)),
         ("reserved", usd(budget.reserved_nanousd)),
         ("overrun", usd(budget.overrun_nanousd)),
+        ("frozen", when(budget.freeze_time)),
         ("etag", budget.etag),
     ]

@@ -13,6 +13,7 @@ import typer
 from chenu_server.cli import parse
 from chenu_server.cli.content import joined, lines_of
 from chenu_server.cli.exit_codes import ExitCode, fail
+from chenu_server.cli.groups import commands
 from chenu_server.cli.output import fields, message_object, note, usd, when, who
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.remote import Session, remote
@@ -20,7 +21,7 @@ from chenu_server.cli.remote import Session, remote
 if TYPE_CHECKING:
     from chenu.api.governance.v1 import checkpoint_pb2
 
-app = typer.Typer(help="What waits for a person's approval.", no_args_is_help=True)
+app = commands("What waits for a person's approval.")
 
 CheckpointId = Annotated[str, typer.Argument(help="The checkpoint.")]
 DecisionId = Annotated[

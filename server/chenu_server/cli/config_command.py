@@ -9,10 +9,10 @@ import typer
 
 from chenu_server.cli.configured import Configured
 from chenu_server.cli.exit_codes import ExitCode
-from chenu_server.cli.groups import local
+from chenu_server.cli.groups import commands, local
 from chenu_server.cli.output import Output, note
 
-app = typer.Typer(help="The server's configuration.", no_args_is_help=True)
+app = commands("The server's configuration.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -30,7 +30,7 @@ def check(configured: Configured, *, as_json: AsJson = False) -> None:
     elif problems:
         note("\n".join(f"chenu: {problem}" for problem in problems))
     else:
-        typer.echo("accepted")
+        print("accepted")
     if problems:
         raise typer.Exit(ExitCode.CONFIG)
 
@@ -44,7 +44,7 @@ def show(configured: Configured, *, as_json: AsJson = False) -> None:
     if as_json:
         Output(as_json=True).json(plain)
     else:
-        typer.echo("\n".join(f"{key} = {value}" for key, value in _flat(plain)))
+        print("\n".join(f"{key} = {value}" for key, value in _flat(plain)))
 
 
 def _problems(configured: Configured) -> list[str]:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import signal
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from chenu_server.cli.configured import Configured
-from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.groups import local
+from chenu_server.cli.groups import commands, local
 from chenu_server.cli.migrate import make_folder
+from chenu_server.cli.output import note
 from chenu_server.cli.remote import VARIABLE
 from chenu_server.cli.serve import told
 from chenu_server.cli.token import Claims, issued, issuer_of
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-
     from chenu_server.config import Settings
 
 IDENTITY: Final = "demo"
@@ -38,10 +32,12 @@ CAST: Final = {
 }
 BUDGET_NANOUSD: Final = 10_000_000_000
 TOKEN_LIFETIME_S: Final = 30 * 86_400
-UPSTREAM_START_S: Final = 30.0
-SOURCE: Final = Path(__file__).resolve().parents[3]
 
 
+app = commands()
+
+
+@local(app, "dev")
 def dev(
     configured: Configured,
     *,
@@ -51,12 +47,6 @@ def dev(
     listen: Annotated[str, typer.Option(help="host:port; port 0 takes a free one.")] = "",
 ) -> None:
     """Serve on SQLite with a fake provider, a budget and tokens to try, until Ctrl-C."""
-    if not (SOURCE / "loadtest" / "upstream").is_dir():
-        raise fail(
-            ExitCode.CONFIG,
-            "the fake provider comes with the source tree only; run this from there, or enable a"
-            " real provider with providers.enabled and use `chenu serve`",
-        )
     folder.mkdir(parents=True, exist_ok=True)
     with told():
         import uvloop
@@ -64,18 +54,12 @@ def dev(
         uvloop.run(_dev(configured, folder.resolve(), listen))
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    local(app, "dev")(dev)
-
-
 async def _dev(configured: Configured, folder: Path, listen: str) -> None:
     from chenu_server import bootstrap
+    from chenu_server.cli.fake_provider import fake_provider
 
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with _fake_provider(folder) as base_url:
+    stopping = bootstrap.told_to_stop()
+    async with fake_provider(folder / "provider.log") as base_url:
         settings = configured.settings(_overrides(folder, base_url, listen))
         _prepare(settings)
         async with bootstrap.application(settings) as application:
@@ -89,6 +73,7 @@ async def _dev(configured: Configured, folder: Path, listen: str) -> None:
 def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
     """What makes it a toy, over file and environment."""
     from chenu_server.config import LOCAL_ISSUER
+    from chenu_server.infra.db.urls import sqlite_url
 
     providers = {
         name: {
@@ -99,7 +84,7 @@ def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
     }
     return {
         "server.listen": listen or "127.0.0.1:50051",
-        "database.url": f"sqlite:///{folder / 'chenu.db'}",
+        "database.url": sqlite_url(folder / "chenu.db"),
         "identity.issuers": [LOCAL_ISSUER.model_dump() | {"key_file": folder / "token.key"}],
         "log.level": "warning",
         "providers.enabled": list(PROVIDERS),
@@ -155,42 +140,9 @@ async def _with_budget(target: str, token: str) -> None:
             )
 
 
-@asynccontextmanager
-async def _fake_provider(folder: Path) -> AsyncIterator[str]:
-    """Run the fake provider beside the server; gives its address."""
-    with (folder / "provider.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "loadtest.upstream",
-            cwd=SOURCE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for the server, which drains first
-        )
-    try:
-        yield await _address(process, folder)
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
-
-
-async def _address(process: Process, folder: Path) -> str:
-    """Where the fake provider listens: the last word of the first line that it prints."""
-    line = b""
-    if process.stdout is not None:
-        with suppress(TimeoutError):
-            line = await asyncio.wait_for(process.stdout.readline(), UPSTREAM_START_S)
-    words = line.decode().split()
-    if not words:
-        raise fail(ExitCode.FAILED, f"the fake provider did not start; see {folder}/provider.log")
-    return words[-1]
-
-
 def _welcome(target: str, folder: Path) -> None:
     who = f"--token-file {folder}/"
-    typer.echo(
+    note(
         f"\nCHE·NU listens on {target} with a fake provider. In another terminal:\n\n"
         f"  export {VARIABLE}TARGET={target} {VARIABLE}TOKEN_FILE={folder / 'service'}\n"
         '  chenu query "What changed since Monday?"     # the service asks\n'
@@ -202,6 +154,5 @@ def _welcome(target: str, folder: Path) -> None:
         f"  chenu budgets list {who}person\n"
         f"  chenu audit check {who}system\n\n"
         f"{folder} holds a token for a person, a service, an agent and the system's auditor.\n"
-        "Ctrl-C ends it.\n",
-        err=True,
+        "Ctrl-C ends it.\n"
     )

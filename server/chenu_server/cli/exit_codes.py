@@ -17,7 +17,9 @@
 | 12 | `UNAVAILABLE` | the server cannot be reached, or cannot record decisions |
 | 13 | `BROKEN` | the ledger, or an export of it, does not verify |
 | 14 | `CONFIG` | the configuration or the database's schema is not usable |
+| 15 | `OUTPUT` | what it printed could not be written: a full disk, a lost terminal |
 | 130 | `INTERRUPTED` | Ctrl-C |
+| 141 | `PIPE` | whoever read what it printed has stopped reading, as `head` does; nothing is said |
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ class ExitCode(enum.IntEnum):
     UNAVAILABLE = 12
     BROKEN = 13
     CONFIG = 14
+    OUTPUT = 15
     INTERRUPTED = 130
+    PIPE = 141  # 128 + SIGPIPE: what a shell shows for a program that the signal ended
 
 
 def fail(code: ExitCode, text: str) -> typer.Exit:

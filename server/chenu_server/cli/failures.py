@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.output import json_line, note, visible
+from chenu_server.cli.output import note_json, visible
 
 if TYPE_CHECKING:
     from chenu import errors
@@ -132,5 +132,5 @@ def refused(code: ExitCode, message: str, do: str, *, as_json: bool) -> typer.Ex
     if not as_json:
         return fail(code, f"{visible(message)}; {do}")
     told = {"reason": code.name, "status": "", "message": message, "metadata": {}}
-    note(json_line({"error": told | {"fields": [], "retry_after_ms": None, "next": do}}))
+    note_json({"error": told | {"fields": [], "retry_after_ms": None, "next": do}})
     return typer.Exit(code)

@@ -10,7 +10,21 @@ from typing import Any, TypeGuard, TypeVar, get_args
 import typer
 from typer.models import ArgumentInfo
 
+from chenu_server.cli.options import PlainCommand, PlainGroup
+
 F = TypeVar("F", bound=Callable[..., None])
+
+
+def commands(text: str = "") -> typer.Typer:
+    """What a module's command, or its commands, are registered with; `text` is their help."""
+    return typer.Typer(
+        cls=PlainGroup,
+        help=text,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
 
 
 def local(app: typer.Typer, name: str) -> Callable[[F], F]:
@@ -41,7 +55,7 @@ def add_command(
     signed = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in options]
     vars(command)["__signature__"] = inspect.Signature(signed)  # what typer reads
     command.__annotations__ = {option.name: option.annotation for option in signed}
-    app.command(name, help=text)(command)
+    app.command(name, help=text, cls=PlainCommand)(command)
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from chenu_server.cli.configured import Configured
 from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.groups import local
+from chenu_server.cli.groups import commands, local
 from chenu_server.cli.output import Output
 
+app = commands()
 
+
+@local(app, "migrate")
 def migrate(
     configured: Configured,
     *,
@@ -48,18 +50,12 @@ def migrate(
     if as_json:
         Output(as_json=True).json({"revision": revision})
     else:
-        typer.echo(f"the database is at revision {revision}")
+        print(f"the database is at revision {revision}")
 
 
 def make_folder(url: str) -> None:
     """Make the folder of an embedded database, which SQLite itself does not make."""
-    from sqlalchemy import make_url
+    from chenu_server.infra.db.urls import is_sqlite, sqlite_file
 
-    place = make_url(url)
-    if place.get_backend_name() == "sqlite" and place.database:
-        Path(place.database).parent.mkdir(parents=True, exist_ok=True)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    local(app, "migrate")(migrate)
+    if is_sqlite(url):
+        sqlite_file(url).parent.mkdir(parents=True, exist_ok=True)

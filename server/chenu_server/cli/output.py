@@ -7,7 +7,7 @@ import sys
 import unicodedata
 from collections.abc import AsyncIterable, Callable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -61,7 +61,7 @@ class Output:
 
     def json(self, value: Any) -> None:
         """One line of JSON."""
-        print(json_line(value), flush=True)
+        print(json_line(value, sys.stdout), flush=True)
 
     def line(self, text: str) -> None:
         """One line, whatever stands in it; nothing with `as_json`."""
@@ -76,6 +76,16 @@ class Output:
         """
         if not self.as_json:
             print(visible(text, IN_PROSE) if is_terminal() else text, end="", flush=True)
+
+
+def is_utf8(stream: TextIO) -> bool:
+    """Whether a stream carries every character."""
+    return (stream.encoding or "").replace("-", "").lower() in {"utf8", "utf8sig"}
+
+
+def note_json(value: Any) -> None:
+    """A remark for programs, on standard error."""
+    print(json_line(value, sys.stderr), file=sys.stderr, flush=True)
 
 
 def is_terminal() -> bool:
@@ -102,9 +112,12 @@ def visible(text: str, kept: str = "") -> str:
     return _spelt(text, lambda one: one.encode("unicode_escape").decode(), kept)
 
 
-def json_line(value: Any) -> str:
-    """A value as JSON on one line; controls are escaped, which every parser reads as they are."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def json_line(value: Any, stream: TextIO) -> str:
+    """
+    A value as JSON on one line. Controls are escaped, and what a stream cannot carry, which every
+    parser reads as it was.
+    """
+    text = json.dumps(value, ensure_ascii=not is_utf8(stream), separators=(",", ":"))
     return _spelt(text, lambda one: json.dumps(one)[1:-1])
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chenu_server.cli.groups import commands
 from chenu_server.cli.output import usd
 from chenu_server.cli.paging import each
 from chenu_server.cli.remote import Session, remote
@@ -13,7 +14,7 @@ from chenu_server.cli.remote import Session, remote
 if TYPE_CHECKING:
     from chenu.api.pipeline.v1 import router_service_pb2
 
-app = typer.Typer(help="The providers and their models.", no_args_is_help=True)
+app = commands("The providers and their models.")
 
 
 @remote(app, "list")

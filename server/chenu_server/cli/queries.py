@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
+from chenu_server.cli.groups import commands
 from chenu_server.cli.output import message_object, usd, when, who
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.remote import Session, remote
@@ -14,7 +15,7 @@ from chenu_server.cli.remote import Session, remote
 if TYPE_CHECKING:
     from chenu.api.pipeline.v1 import message_pb2
 
-app = typer.Typer(help="The identity's queries.", no_args_is_help=True)
+app = commands("The identity's queries.")
 
 RequestId = Annotated[str, typer.Argument(help="The query.")]
 

@@ -10,6 +10,7 @@ import typer
 
 from chenu_server.cli import parse
 from chenu_server.cli.events import summary
+from chenu_server.cli.groups import commands
 from chenu_server.cli.output import message_object, note, usd, visible
 from chenu_server.cli.remote import Session, remote
 from chenu_server.cli.routing import Ceiling, Routing
@@ -51,6 +52,10 @@ class Manner:
     ] = 300.0
 
 
+app = commands()
+
+
+@remote(app, "query")
 async def query(
     session: Session,
     text: Annotated[str, typer.Argument(help="What to ask; - reads standard input.")],
@@ -76,11 +81,6 @@ async def query(
         return
     async with session.client.pipeline.run(request, timeout_s=manner.timeout) as log:
         await print_answer(session, log)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    remote(app, "query")(query)
 
 
 async def print_answer(session: Session, log: Log) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import typer
 
 from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.cli.groups import add_command, help_of, parameters_of
-from chenu_server.cli.output import Output, json_line, note
+from chenu_server.cli.output import Output, note, note_json
 
 if TYPE_CHECKING:
     from chenu.aio import Client
@@ -125,14 +124,18 @@ def remote(app: typer.Typer, name: str) -> Callable[[Act[P]], Act[P]]:
 
 
 def _run(reach: Reach, act: Act[[]]) -> None:
+    import asyncio
+
     from chenu import errors
     from chenu_server.cli import failures
 
     try:
         asyncio.run(_in_session(reach, act))
     except errors.ChenuError as error:
-        as_json = reach.as_json
-        note(json_line(failures.as_object(error)) if as_json else failures.as_text(error))
+        if reach.as_json:
+            note_json(failures.as_object(error))
+        else:
+            note(failures.as_text(error))
         raise typer.Exit(failures.exit_code_of(error)) from error
     except KeyboardInterrupt as interrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from interrupt

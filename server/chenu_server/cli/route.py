@@ -8,6 +8,7 @@ import typer
 
 from chenu_server.cli import parse
 from chenu_server.cli.exit_codes import ExitCode
+from chenu_server.cli.groups import commands
 from chenu_server.cli.output import note, usd, visible
 from chenu_server.cli.paging import each
 from chenu_server.cli.remote import Session, remote
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from chenu.api.pipeline.v1 import routing_pb2
 
 
+app = commands()
+
+
+@remote(app, "route")
 async def route(
     session: Session,
     text: Annotated[str, typer.Argument(help="What would be asked; its length decides the cost.")],
@@ -42,11 +47,6 @@ async def route(
     if not decision.chain:
         note("chenu: no model fits [NO_ROUTE]\nnext: loosen the constraints named above")
         raise typer.Exit(ExitCode.PROVIDER)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    remote(app, "route")(route)
 
 
 async def _print(session: Session, decision: routing_pb2.RoutingDecision) -> None:

@@ -10,9 +10,12 @@ import typer
 
 from chenu_server.cli.configured import Configured
 from chenu_server.cli.exit_codes import ExitCode, fail
-from chenu_server.cli.groups import local
+from chenu_server.cli.groups import commands, local
+
+app = commands()
 
 
+@local(app, "serve")
 def serve(
     configured: Configured,
     *,
@@ -21,7 +24,7 @@ def serve(
         bool, typer.Option("--insecure-dev", help="Take local tokens off loopback too.")
     ] = False,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C, then let what runs finish."""
+    """Serve until SIGTERM, SIGHUP or Ctrl-C, then let what runs finish."""
     more: dict[str, Any] = {"server.listen": listen} if listen else {}
     if insecure_dev:
         more["server.insecure_dev"] = True
@@ -32,11 +35,6 @@ def serve(
         from chenu_server import bootstrap
 
         uvloop.run(bootstrap.serve(settings))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    local(app, "serve")(serve)
 
 
 @contextmanager

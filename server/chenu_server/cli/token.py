@@ -13,7 +13,7 @@ import typer
 from chenu_server.cli.configured import Configured
 from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.cli.failures import refused
-from chenu_server.cli.groups import local
+from chenu_server.cli.groups import commands, local
 from chenu_server.cli.output import Output
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chenu_server.config import IssuerSettings
     from chenu_server.governance.identity.model import Issuer
 
-app = typer.Typer(help="Keys and tokens of a local issuer, for development.", no_args_is_help=True)
+app = commands("Keys and tokens of a local issuer, for development.")
 
 IssuerName = Annotated[str, typer.Option(help="The issuer's name; else the first configured.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -71,7 +71,7 @@ def key(
     if as_json:
         Output(as_json=True).json({"key_file": str(path)})
     else:
-        typer.echo(f"{path}: written")
+        print(f"{path}: written")
 
 
 @local(app, "issue")
@@ -87,7 +87,7 @@ def issue(
         shown = {"token": token, "expires_at": f"{expires:%Y-%m-%dT%H:%M:%SZ}"}
         Output(as_json=True).json(shown)
     else:
-        typer.echo(token)
+        print(token)
 
 
 def issued(issuer: Issuer, claims: Claims, now_us: int, *, as_json: bool = False) -> str:

@@ -8,18 +8,18 @@ from typing import Annotated
 
 import typer
 
+from chenu_server.cli.groups import commands, local
 from chenu_server.cli.output import Output
 
 DISTRIBUTIONS = ("chenu-server", "chenu", "grpcio", "protobuf")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("version")(version)
+app = commands()
 
 
+@local(app, "version")
 def version(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Show the versions of what runs here."""
     versions = {name: _version_of(name) for name in DISTRIBUTIONS}
@@ -28,7 +28,7 @@ def version(
         Output(as_json=True).json(versions)
     else:
         width = max(map(len, versions))
-        typer.echo("\n".join(f"{name:<{width}}  {number}" for name, number in versions.items()))
+        print("\n".join(f"{name:<{width}}  {number}" for name, number in versions.items()))
 
 
 def _version_of(distribution: str) -> str:

@@ -7,11 +7,15 @@ from typing import Annotated
 import typer
 
 from chenu_server.cli.events import line
+from chenu_server.cli.groups import commands
 from chenu_server.cli.output import message_object
 from chenu_server.cli.query import print_answer
 from chenu_server.cli.remote import Session, remote
 
+app = commands()
 
+
+@remote(app, "watch")
 async def watch(
     session: Session,
     request_id: Annotated[str, typer.Argument(help="The query.")],
@@ -36,8 +40,3 @@ async def watch(
                 session.output.json(message_object(event))
             else:
                 session.output.line(line(event))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    remote(app, "watch")(watch)

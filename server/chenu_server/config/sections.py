@@ -137,8 +137,8 @@ class IssuerSettings(Section):
     """Types of principal that it may assert."""
     claims: ClaimSettings = ClaimSettings()
     """Names of its claims."""
-    leeway_s: Annotated[int, Field(ge=0, le=LEEWAY_MAX_S)] = 0
-    """Difference between its clock and this one that is tolerated."""
+    leeway_s: Annotated[int, Field(ge=0, le=LEEWAY_MAX_S)] = 5
+    """How far its `iat` and `nbf` may be ahead of this clock; `exp` is exact."""
 
 
 LOCAL_ISSUER: Final = IssuerSettings(

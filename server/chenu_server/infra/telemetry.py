@@ -7,8 +7,9 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from pydantic_core import to_json
@@ -97,19 +98,37 @@ def configure(
     last: Any = structlog.dev.ConsoleRenderer()
     if as_json:
         last = structlog.processors.JSONRenderer(_json_line)
+    stream = _LossyStream(sys.stderr)
     structlog.configure(
         processors=[*before, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=True,
     )
-    _route_standard_logging(number, before, last)
+    _route_standard_logging(number, stream, before, last)
 
 
-def _route_standard_logging(level: int, before: list[Any], last: Any) -> None:
+class _LossyStream:
+    """The log's stream. A reader that went away or a full disk costs lines, and no call."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write what can be written."""
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush what can be written."""
+        with suppress(OSError):
+            self._stream.flush()
+
+
+def _route_standard_logging(level: int, stream: _LossyStream, before: list[Any], last: Any) -> None:
     """Libraries log through `logging`; the same processors see what they say."""
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=[remove, last])
     )

@@ -75,7 +75,7 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
     tables = {_stem(file): _read(file) for file in shipped.iterdir() if _is_toml(file)}
     if overrides is not None:
         _lay_over(tables, overrides)
-    return _catalogue_of(tables)
+    return _catalogue_of(tables, overrides)
 
 
 def _lay_over(tables: _Tables, overrides: Path) -> None:
@@ -101,11 +101,15 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return {**merged, "models": models}
 
 
-def _catalogue_of(tables: _Tables) -> Catalogue:
+def _catalogue_of(tables: _Tables, overrides: Path | None) -> Catalogue:
     providers: dict[str, ProviderRecord] = {}
     retired: set[tuple[str, str]] = set()
     for name in sorted(tables):
-        providers[name], gone = provider_of(name, tables[name])
+        try:
+            providers[name], gone = provider_of(name, tables[name])
+        except CatalogueError as error:
+            file = f"{name}.toml" if overrides is None else overrides / f"{name}.toml"
+            raise CatalogueError(f"{file}: {error}") from None
         retired.update((name, model) for model in gone)
     return Catalogue(providers=providers, retired=frozenset(retired))
 

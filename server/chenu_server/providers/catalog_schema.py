@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from chenu_server.providers.address import problem_of
 from chenu_server.providers.model import ModelRecord, ProviderRecord, Rates
 
 WIRES = ("anthropic_messages", "openai_chat")
@@ -16,11 +17,12 @@ CAPABILITIES = ("text", "vision", "functions", "json", "streaming")
 OUTPUT_CAP_FIELDS = ("max_tokens", "max_completion_tokens")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _REGION = re.compile(r"[a-z][a-z0-9-]{0,31}")
-BASE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_MODEL_NAME_MAX = 128
 _TOKENS_MAX = 100_000_000
 _PRICE_MAX_NANOUSD = 10**15
+
+_MODEL_NAME_TEXT = f"1 to {_MODEL_NAME_MAX} printable characters, no space around them"
 
 Check = Callable[[Any], bool]
 
@@ -45,6 +47,8 @@ def provider_of(name: str, table: dict[str, Any]) -> tuple[ProviderRecord, list[
     if not _NAME.fullmatch(name):
         raise CatalogueError(f"{place}: a file's name is a lower-case word")
     _check(place, table, _PROVIDER, _PROVIDER_OPTIONAL)
+    if problem := problem_of(table["base_url"], table["wire"]):
+        raise CatalogueError(f"{place}: base_url {problem}")
     live, retired = {}, []
     for model, fields in table["models"].items():
         if isinstance(fields, dict) and fields.get("retired") is True:
@@ -58,8 +62,10 @@ def provider_of(name: str, table: dict[str, Any]) -> tuple[ProviderRecord, list[
 
 def _model_of(provider: str, name: str, fields: Any) -> ModelRecord:
     place = f"provider {provider!r}, model {name!r}"
-    if not _MODEL_NAME.fullmatch(name) or not isinstance(fields, dict):
-        raise CatalogueError(f"{place}: not a model's name with a table")
+    if not _is_model_name(name):
+        raise CatalogueError(f"{place}: a model is named by {_MODEL_NAME_TEXT}")
+    if not isinstance(fields, dict):
+        raise CatalogueError(f"{place}: a model is a table; write it as [models.{name!r}]")
     _check(place, fields, _MODEL, _MODEL_OPTIONAL)
     if fields["output_tokens_max"] > fields["context_tokens"]:
         raise CatalogueError(f"{place}: output_tokens_max is larger than context_tokens")
@@ -75,6 +81,16 @@ def _model_of(provider: str, name: str, fields: Any) -> ModelRecord:
         regions=tuple(fields["regions"]),
         rates=_rates_of(place, fields.get("price")),
         aliases=tuple(fields.get("aliases", ())),
+    )
+
+
+def _is_model_name(name: object) -> bool:
+    """Whether a provider may call a model so: it names its models as it likes."""
+    return (
+        isinstance(name, str)
+        and 1 <= len(name) <= _MODEL_NAME_MAX
+        and name.isprintable()
+        and name == name.strip()
     )
 
 
@@ -156,7 +172,7 @@ _FLAG: tuple[Check, str] = (lambda value: isinstance(value, bool), "true or fals
 _PROVIDER = {
     "title": _text(re.compile(r"\S.{0,63}"), "a short text"),
     "wire": _one_of(WIRES),
-    "base_url": _text(BASE_URL, "an http or https URL without credentials or query"),
+    "base_url": (lambda value: isinstance(value, str), "a URL"),
     "auth": _one_of(AUTHS),
     "tier": _one_of(TIERS),
     "models": _filled(_TABLE),
@@ -172,7 +188,7 @@ _MODEL = {
     "regions": _filled(_list_of(_text(_REGION, "a lower-case word"))),
 }
 _MODEL_OPTIONAL = {
-    "aliases": _list_of(_text(_MODEL_NAME, "a model's name")),
+    "aliases": _list_of((_is_model_name, _MODEL_NAME_TEXT)),
     "price": _TABLE,
     "retired": _FLAG,
 }

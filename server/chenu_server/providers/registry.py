@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import aiohttp
 
+from chenu_server.providers.address import problem_of
 from chenu_server.providers.anthropic import AnthropicProvider
 from chenu_server.providers.call import open_session
 from chenu_server.providers.catalog import Catalogue
-from chenu_server.providers.catalog_schema import BASE_URL, CatalogueError
+from chenu_server.providers.catalog_schema import CatalogueError
 from chenu_server.providers.model import ProviderRecord
 from chenu_server.providers.openai_wire import OpenAiProvider
 from chenu_server.providers.ports import Provider
@@ -67,13 +68,21 @@ def _usable(
     record: ProviderRecord, settings: ProviderSettings
 ) -> tuple[ProviderRecord, str | None]:
     if settings.base_url is not None:
-        if not BASE_URL.fullmatch(settings.base_url):
-            raise CatalogueError(f"provider {record.name!r}: base_url is not a plain http URL")
+        if problem := problem_of(settings.base_url, record.wire):
+            raise _unusable(record, f"base_url {problem}", "base_url")
         record = replace(record, base_url=settings.base_url)
     if record.auth == "none":
         return record, None
     if settings.api_key is None:
-        raise CatalogueError(f"provider {record.name!r}: an API key is needed")
+        raise _unusable(record, "an API key is needed; set it", "api_key")
     if not _KEY.fullmatch(settings.api_key):  # else the HTTP library would quote it in an error
-        raise CatalogueError(f"provider {record.name!r}: the API key is not plain visible ASCII")
+        text = "the API key is not plain visible ASCII; set it to the key alone"
+        raise _unusable(record, text, "api_key")
     return record, settings.api_key
+
+
+def _unusable(record: ProviderRecord, text: str, key: str) -> CatalogueError:
+    """What is wrong with a provider's settings, on one line with the key to change."""
+    return CatalogueError(
+        f"provider {record.name!r}: {text} (providers.settings.{record.name}.{key})"
+    )

@@ -36,6 +36,15 @@ MISTAKES = {
         "[providers]\nenabled = ['groq']\nsettings.groq = {api_key = 'k', base_url = 'ftp://x'}",
         "provider 'groq': base_url",
     ),
+    "bad port": (
+        "[providers]\nenabled = ['ollama']\nsettings.ollama.base_url = 'http://x:65536/v1'",
+        "provider 'ollama': base_url must have a port from 1 to 65535",
+    ),
+    "whole address": (
+        "[providers]\nenabled = ['ollama']\n"
+        "settings.ollama.base_url = 'http://x/v1/chat/completions'",
+        "provider 'ollama': base_url must end before /chat/completions",
+    ),
     "no policies": ("[policies]\noperator_dir = 'absent'", "absent is not a directory"),
     "bad policy": ("[policies]\noperator_dir = 'policies'", "open.cedar"),
     "no key file": ("[[identity.issuers]]\nname = 'a'\nkey_file = 'absent'", "key file absent"),
@@ -90,6 +99,33 @@ async def opened() -> None:
     """What a start reads before it touches its database."""
     async with AsyncExitStack() as stack:
         await open_inputs(load_settings(), stack)
+
+
+def test_a_providers_mistake_is_one_line_with_provider_and_key(check: Check) -> None:
+    """Whoever reads it in a build's log knows which key of which provider to change."""
+    result = check(
+        "[providers]\nenabled = ['groq', 'ollama', 'openai']\n"
+        "settings.groq = {api_key = 'k', base_url = 'https://me:hunter2@x/v1'}\n"
+        "settings.ollama.base_url = 'http://x:70000/v1'\n"
+    )
+    told = result.stderr.splitlines()
+
+    assert [
+        ("groq", "(providers.settings.groq.base_url)"),
+        ("ollama", "(providers.settings.ollama.base_url)"),
+        ("openai", "(providers.settings.openai.api_key)"),
+    ] == [(line.split("'")[1], line.split()[-1]) for line in told]
+    assert "hunter2" not in result.stderr
+
+
+def test_a_catalogues_mistake_names_its_file(check: Check) -> None:
+    """One of several files is wrong."""
+    Path("catalog/groq.toml").write_text("base_url = 'https://x/v1/chat/completions'")
+    result = check("[providers]\ncatalog_dir = 'catalog'")
+
+    assert ExitCode.CONFIG == result.exit_code
+    assert result.stderr.startswith("chenu: catalog/groq.toml: provider 'groq': base_url must end")
+    assert 1 == len(result.stderr.splitlines())
 
 
 def test_every_problem_is_told_at_once(check: Check) -> None:

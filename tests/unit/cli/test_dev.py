@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,36 +14,15 @@ from typer.testing import CliRunner, Result
 from chenu_server.cli import dev as dev_command
 from chenu_server.cli.app import app
 from chenu_server.cli.exit_codes import ExitCode
-
-ROOT = Path(__file__).resolve().parents[3]
-START_S = 60
+from tests.dev_server import START_S, dev_server
 
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], Path]]:
     """A server that `chenu dev` runs: what it says to export, and its folder."""
     folder = tmp_path_factory.mktemp("dev")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "chenu_server", "dev", "--listen", "127.0.0.1:0"],
-        cwd=folder,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    giving_up = threading.Timer(START_S, process.kill)
-    giving_up.start()
-    assert process.stderr is not None
-    exports: dict[str, str] = {}
-    for line in process.stderr:
-        if line.strip().startswith("export "):
-            exports = dict(word.split("=", 1) for word in line.split()[1:])
-        if "Ctrl-C" in line:
-            break
-    yield exports, folder
-    process.send_signal(signal.SIGINT)
-    code = process.wait(START_S)
-    giving_up.cancel()
-    process.stderr.close()
-    assert 0 == code
+    with dev_server([sys.executable, "-m", "chenu_server"], folder) as (_, exports):
+        yield exports, folder
 
 
 def chenu(exports: dict[str, str], *arguments: str) -> Result:
@@ -53,7 +31,7 @@ def chenu(exports: dict[str, str], *arguments: str) -> Result:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_the_pasted_commands_work(dev: tuple[dict[str, str], Path]) -> None:
     """What it prints is the tour: ask, be blocked, approve, run."""
     exports, folder = dev
@@ -87,7 +65,7 @@ def test_the_pasted_commands_work(dev: tuple[dict[str, str], Path]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_what_it_exports_verifies_offline(
     dev: tuple[dict[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +82,7 @@ def test_what_it_exports_verifies_offline(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_a_second_one_on_the_folder_changes_nothing(
     dev: tuple[dict[str, str], Path], tmp_path: Path
 ) -> None:
@@ -126,6 +104,18 @@ def test_a_second_one_on_the_folder_changes_nothing(
     assert before == {name: (folder / name).read_bytes() for name in names}
     assert [] == list(tmp_path.iterdir())
     assert ExitCode.OK == chenu(exports, "query", "Still there?").exit_code
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_terminal_that_closes_ends_it_in_order(tmp_path: Path) -> None:
+    """SIGHUP is what a closed window sends: it drains, and its provider ends with it."""
+    with dev_server([sys.executable, "-m", "chenu_server"], tmp_path) as (process, exports):
+        asked = chenu(exports, "query", "Still there?").exit_code
+        process.send_signal(signal.SIGHUP)
+        code = process.wait(START_S)
+
+    assert (ExitCode.OK, 0) == (asked, code)
 
 
 @pytest.mark.parametrize(

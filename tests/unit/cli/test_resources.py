@@ -80,6 +80,7 @@ def listed(gateway: Gateway) -> None:
         "CreateBudget": budget_service_pb2.CreateBudgetResponse(budget=BUDGET),
         "GetBudget": budget_service_pb2.GetBudgetResponse(budget=BUDGET),
         "UpdateBudget": budget_service_pb2.UpdateBudgetResponse(budget=BUDGET),
+        "UnfreezeBudget": budget_service_pb2.UnfreezeBudgetResponse(budget=BUDGET),
         "DeleteBudget": budget_service_pb2.DeleteBudgetResponse(),
         "GetQuery": pipeline_service_pb2.GetQueryResponse(
             query=QUERY, answer=message_pb2.Answer(text="Hello")
@@ -99,8 +100,8 @@ def listed(gateway: Gateway) -> None:
         ),
         (
             ("budgets", "list"),
-            "budget\tscope\tperiod\tlimit\tspent\treserved\toverrun\n"
-            "b-1\tidentity acme\tdaily\t25.00 USD\t0.000000001 USD\t0.00 USD\t0.00 USD\n",
+            "budget\tscope\tperiod\tlimit\tspent\treserved\toverrun\tfrozen\n"
+            "b-1\tidentity acme\tdaily\t25.00 USD\t0.000000001 USD\t0.00 USD\t0.00 USD\t\n",
         ),
         (
             ("queries", "list", "--limit", "1"),
@@ -124,7 +125,7 @@ def test_a_list_is_a_table_on_a_terminal(
     """People get aligned columns; markup in a resource is shown and not interpreted."""
     listed(gateway)
     monkeypatch.setattr("chenu_server.cli.output.is_terminal", lambda: True)
-    table = chenu("budgets", "list").stdout
+    table = chenu("budgets", "list", env={"COLUMNS": "160"}).stdout
 
     assert "identity acme" in table
     assert "\t" not in table
@@ -141,6 +142,7 @@ def test_a_list_is_a_table_on_a_terminal(
         (("budgets", "create", "--limit-usd", "25"), "budget_id", "b-1"),
         (("budgets", "get", "b-1"), "etag", "e-1"),
         (("budgets", "update", "b-1", "--limit-usd", "25"), "etag", "e-1"),
+        (("budgets", "unfreeze", "b-1"), "etag", "e-1"),
         (("budgets", "delete", "b-1"), "budget_id", "b-1"),
         (("queries", "list"), "request_id", "q-1"),
         (("queries", "cancel", "q-1"), "cost_nanousd", "3000000"),
@@ -234,6 +236,32 @@ def test_a_rejection_needs_a_reason(gateway: Gateway, chenu: Shell) -> None:
     """Whoever asked is owed a why."""
     assert ExitCode.USAGE == chenu("checkpoints", "reject", "c-1").exit_code
     assert [] == gateway.asked
+
+
+def test_a_frozen_budget_says_since_when(gateway: Gateway, chenu: Shell) -> None:
+    """Whoever is refused with BUDGET_FROZEN finds out which budget it is, in list and detail."""
+    frozen = budget_service_pb2.Budget(budget_id="b-2", freeze_time=NOON)
+    gateway.answers["ListBudgets"] = budget_service_pb2.ListBudgetsResponse(
+        budgets=[BUDGET, frozen]
+    )
+    gateway.answers["GetBudget"] = budget_service_pb2.GetBudgetResponse(budget=frozen)
+    rows = [line.split("\t") for line in chenu("budgets", "list").stdout.splitlines()]
+    shown = chenu("budgets", "get", "b-2").stdout.splitlines()
+
+    assert ["frozen", "", "2026-11-21T12:00:00Z"] == [row[-1] for row in rows]
+    assert ["frozen", "2026-11-21T12:00:00Z"] in [line.split() for line in shown]
+
+
+def test_a_budget_is_unfrozen_with_a_reason(gateway: Gateway, chenu: Shell) -> None:
+    """The ledger says why it may be spent from again; the answer is the budget as it stands."""
+    gateway.answers["UnfreezeBudget"] = budget_service_pb2.UnfreezeBudgetResponse(budget=BUDGET)
+    result = chenu("budgets", "unfreeze", "b-1", "--reason", "the invoice is right")
+    request = budget_service_pb2.UnfreezeBudgetRequest(
+        budget_id="b-1", reason="the invoice is right"
+    )
+
+    assert (ExitCode.OK, [request]) == (result.exit_code, gateway.asked)
+    assert "frozen" in result.stdout.split()
 
 
 def test_a_budget_is_created_to_the_nano_dollar(gateway: Gateway, chenu: Shell) -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu_server.caller import Principal, PrincipalType, Role
-from chenu_server.errors import TokenExpired, TokenInvalid
+from chenu_server.config import IssuerSettings
+from chenu_server.errors import TokenExpired, TokenInvalid, TokenRefused
 from chenu_server.governance.identity.model import ClaimNames, Issuer, VerifiedToken
 from chenu_server.governance.identity.tokens import (
     KeyFileError,
@@ -169,17 +170,87 @@ def test_claim_names_are_the_issuers() -> None:
         verify(made, {"i": Issuer(name="i", audience="chenu", key=KEY)}, NOW_US)
 
 
-@pytest.mark.parametrize(("late_us", "good"), [(4_999_999, True), (5_000_000, False)])
-def test_leeway_is_for_clocks_that_differ_and_ends_exactly(late_us: int, good: bool) -> None:
-    """At most a minute, by configuration."""
-    issuer = Issuer(name=ISSUER.name, audience="chenu", key=KEY, leeway_s=5)
-    at_us = CLAIMS["exp"] * 1_000_000 + late_us
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+@pytest.mark.parametrize(
+    ("leeway_s", "early_us", "good"),
+    [
+        (5, 5_000_000, True),
+        (5, 5_000_001, False),
+        (0, 0, True),
+        (0, 1, False),
+        (60, 60_000_000, True),
+        (60, 60_000_001, False),
+    ],
+)
+def test_an_issuers_clock_may_be_ahead_by_the_leeway_exactly(
+    claim: str, leeway_s: int, early_us: int, good: bool
+) -> None:
+    """A token that was made a second ago by a clock a second ahead is no attack."""
+    issuer = Issuer(name=ISSUER.name, audience="chenu", key=KEY, leeway_s=leeway_s)
+    made, at_us = signed({**CLAIMS, claim: NOW_S}), NOW_US - early_us
 
     if good:
-        assert "svc-1" == verify(signed(CLAIMS), {issuer.name: issuer}, at_us).principal.id
+        assert "svc-1" == verify(made, {issuer.name: issuer}, at_us).principal.id
     else:
-        with pytest.raises(TokenExpired):
-            verify(signed(CLAIMS), {issuer.name: issuer}, at_us)
+        with pytest.raises(TokenInvalid) as refused:
+            verify(made, {issuer.name: issuer}, at_us)
+        assert f"{claim} is in the future" == refused.value.check
+
+
+@pytest.mark.parametrize("leeway_s", [0, 5, 60])
+def test_no_leeway_makes_a_token_live_longer(leeway_s: int) -> None:
+    """It ends when it says, to the microsecond, and so does what is remembered of it."""
+    issuer = Issuer(name=ISSUER.name, audience="chenu", key=KEY, leeway_s=leeway_s)
+    end_us = CLAIMS["exp"] * 1_000_000
+    last = verify(signed(CLAIMS), {issuer.name: issuer}, end_us - 1)
+
+    assert end_us == last.expires_us
+    with pytest.raises(TokenExpired):
+        verify(signed(CLAIMS), {issuer.name: issuer}, end_us)
+
+
+def test_the_leeway_is_five_seconds_unless_it_is_set() -> None:
+    """Clocks that are kept by NTP differ by less."""
+    configured = IssuerSettings(name="a", key_file=Path("a.key"))
+
+    assert (5, 5) == (configured.leeway_s, Issuer(name="a", audience="b", key=KEY).leeway_s)
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"iss": "stranger"}, "iss is no configured issuer"),
+        ({"aud": "other"}, "aud is not this server's"),
+        ({"exp": "soon"}, "exp is no number"),
+        ({"exp": NOW_S - 1}, "exp has passed"),
+        ({"nbf": NOW_S + 60}, "nbf is in the future"),
+        ({"chenu_type": "root"}, "chenu_type is unknown"),
+        ({"chenu_identities": {"A": []}}, "chenu_identities holds what is no identity"),
+        ({"chenu_identities": {"a": "member"}}, "chenu_identities holds no list of texts"),
+        ({"amr": "pwd"}, "amr holds no list of texts"),
+        ({"act": "me"}, "act is no actor, or one of too many"),
+    ],
+)
+def test_the_log_is_told_which_check_failed(changes: dict[str, Any], check: str) -> None:
+    """And by whose token; the caller sees one sentence for all of them, and no metadata."""
+    with pytest.raises(TokenRefused) as caught:
+        said(changes)
+    refused = caught.value
+
+    assert (check, changes.get("iss", ISSUER.name)) == (refused.check, refused.issuer)
+    assert {} == refused.metadata()
+    assert check not in str(refused)
+
+
+def test_a_subject_is_told_only_when_the_signature_holds() -> None:
+    """What a forger writes there is nobody."""
+    with pytest.raises(TokenRefused) as late:
+        said({"exp": NOW_S})
+    with pytest.raises(TokenRefused) as forged:
+        verify(GOOD[:-4] + "AAAA", ISSUERS, NOW_US)
+
+    assert ("svc-1", "") == (late.value.subject, forged.value.subject)
+    assert "the signature is not the issuer's key's" == forged.value.check
 
 
 def test_an_issuer_makes_no_token_that_it_may_not() -> None:

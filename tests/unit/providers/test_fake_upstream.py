@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from chenu_server.providers.catalog import Catalogue, load_catalogue
-from loadtest.upstream import Behaviour, FakeUpstream
+from chenu_server.upstream import Behaviour, FakeUpstream
 
 MODEL = "mistral-small-2603"
 BODY: dict[str, Any] = {
@@ -246,7 +246,7 @@ def test_it_runs_as_a_process_and_stops_when_told(tmp_path: Path) -> None:
     """Demo, benches and crash tests start it so."""
     port_file = tmp_path / "port"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "loadtest.upstream", "--port-file", str(port_file)]
+    command = [sys.executable, "-m", "chenu_server.upstream", "--port-file", str(port_file)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             for _ in range(500):

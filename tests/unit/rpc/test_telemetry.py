@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -92,3 +93,19 @@ def test_every_line_is_json_with_its_call_and_without_secrets() -> None:
     assert [None, "t", "t", "t"] == [line.get("trace_id") for line in lines]
     assert "ValueError" in lines[1]["exception"]
     assert "provider-key-1" not in run.stderr
+
+
+def test_a_log_that_nobody_reads_ends_no_call() -> None:
+    """A call is paid for by the time it is logged: its line may be lost, the call may not."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{PROGRAM}\nprint('served')"],
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+
+    assert "served\n" == done.stdout

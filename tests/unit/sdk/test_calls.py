@@ -162,6 +162,11 @@ CALLS: list[tuple[str, Calling, Message]] = [
         budget_service_pb2.UpdateBudgetRequest(budget_id="b", limit_nanousd=6, etag="e"),
     ),
     (
+        "BudgetService/UnfreezeBudget",
+        lambda c: c.budgets.unfreeze("b", reason="billed twice"),
+        budget_service_pb2.UnfreezeBudgetRequest(budget_id="b", reason="billed twice"),
+    ),
+    (
         "BudgetService/DeleteBudget",
         lambda c: c.budgets.delete("b", etag="e"),
         budget_service_pb2.DeleteBudgetRequest(budget_id="b", etag="e"),

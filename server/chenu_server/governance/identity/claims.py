@@ -61,7 +61,7 @@ def token_of(claims: Claims, issuer: Issuer, now_us: int) -> VerifiedToken:
 
     Raises:
         TokenInvalid: A claim is missing, malformed or more than the issuer may say.
-        TokenExpired: `exp` has passed, more than the issuer's leeway ago.
+        TokenExpired: `exp` has passed. No leeway makes a token live longer.
     """
     expires_us = _check_times(claims, issuer.leeway_s, now_us)
     caller, *others = _parties(claims, issuer.claims)
@@ -70,30 +70,30 @@ def token_of(claims: Claims, issuer: Issuer, now_us: int) -> VerifiedToken:
         issuer=issuer.name,
         principal=caller,
         acting_for=tuple(map(str, others)),
-        identities=_identities(claims.get(issuer.claims.identities)),
-        methods=tuple(_texts(claims.get(issuer.claims.methods, []))),
+        identities=_identities(claims, issuer.claims.identities),
+        methods=tuple(_texts(claims.get(issuer.claims.methods, []), issuer.claims.methods)),
         expires_us=expires_us,
     )
 
 
 def _check_times(claims: Claims, leeway_s: int, now_us: int) -> int:
-    """When the token ends, leeway included."""
-    leeway_us = leeway_s * 1_000_000
-    expires_us = _time_us(claims.get("exp")) + leeway_us
+    """When the token ends. Its issuer's clock may be ahead by the leeway when it begins."""
+    expires_us = _time_us(claims, "exp")
     for name in ("nbf", "iat"):
-        if name in claims and _time_us(claims[name]) > now_us + leeway_us:
-            raise TokenInvalid
+        if name in claims and _time_us(claims, name) > now_us + leeway_s * 1_000_000:
+            raise TokenInvalid(check=f"{name} is in the future")
     if now_us >= expires_us:
-        raise TokenExpired
+        raise TokenExpired(check="exp has passed")
     return expires_us
 
 
-def _time_us(value: object) -> int:
+def _time_us(claims: Claims, name: str) -> int:
     """A NumericDate (RFC 7519 §2) in microseconds."""
+    value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TokenInvalid
+        raise TokenInvalid(check=f"{name} is no number")
     if not 0 <= value <= TIME_MAX_S:  # false for NaN too
-        raise TokenInvalid
+        raise TokenInvalid(check=f"{name} is out of range")
     return int(value * 1_000_000)
 
 
@@ -118,7 +118,7 @@ def _actors(claims: Claims, names: ClaimNames) -> list[Claims]:
     actor = claims.get(names.actor)
     while actor is not None:
         if not isinstance(actor, dict) or len(actors) == ACTORS_MAX:
-            raise TokenInvalid
+            raise TokenInvalid(check=f"{names.actor} is no actor, or one of too many")
         actors.append(actor)
         actor = actor.get(names.actor)
     return actors
@@ -134,35 +134,37 @@ def _party(claims: Claims, names: ClaimNames, untold: PrincipalType) -> Principa
     try:
         kind = PrincipalType(claims.get(names.principal_type, untold))
     except ValueError as error:
-        raise TokenInvalid from error
+        raise TokenInvalid(check=f"{names.principal_type} is unknown") from error
     if not isinstance(subject, str) or not subject.isprintable():
-        raise TokenInvalid
+        raise TokenInvalid(check=f"{names.subject}, or an actor's, is no subject")
     if not 1 <= len(subject) <= SUBJECT_MAX:
-        raise TokenInvalid
+        raise TokenInvalid(check=f"{names.subject}, or an actor's, is no subject")
     return Principal(type=kind, id=subject)
 
 
 def _check_type(caller: Principal, issuer: Issuer, *, delegated: bool) -> None:
-    by_delegation = delegated and caller.type is PrincipalType.USER
-    if caller.type not in issuer.principal_types or by_delegation:
-        raise TokenInvalid
+    if caller.type not in issuer.principal_types:
+        raise TokenInvalid(check=f"the issuer may not assert type {caller.type}")
+    if delegated and caller.type is PrincipalType.USER:
+        raise TokenInvalid(check="nobody becomes a user by delegation")
 
 
-def _identities(value: object) -> Mapping[str, frozenset[Role]]:
+def _identities(claims: Claims, name: str) -> Mapping[str, frozenset[Role]]:
+    value = claims.get(name)
     if not isinstance(value, dict) or not 1 <= len(value) <= IDENTITIES_MAX:
-        raise TokenInvalid
+        raise TokenInvalid(check=f"{name} is no object of 1 to {IDENTITIES_MAX} identities")
     if not all(_IDENTITY.fullmatch(identity) for identity in value):
-        raise TokenInvalid
-    held = {identity: _roles(identity, value[identity]) for identity in sorted(value)}
+        raise TokenInvalid(check=f"{name} holds what is no identity")
+    held = {identity: _roles(identity, value[identity], name) for identity in sorted(value)}
     return MappingProxyType(held)
 
 
-def _roles(identity: str, value: object) -> frozenset[Role]:
-    roles = frozenset(_ROLES[name] for name in _texts(value) if name in _ROLES)
+def _roles(identity: str, value: object, claim: str) -> frozenset[Role]:
+    roles = frozenset(_ROLES[name] for name in _texts(value, claim) if name in _ROLES)
     return roles if identity == SYSTEM_IDENTITY else roles - _SYSTEM_ROLES
 
 
-def _texts(value: object) -> list[str]:
+def _texts(value: object, claim: str) -> list[str]:
     if isinstance(value, list) and all(isinstance(text, str) for text in value):
         return value
-    raise TokenInvalid
+    raise TokenInvalid(check=f"{claim} holds no list of texts")

@@ -47,7 +47,7 @@ class Issuer:
     key: bytes = field(repr=False)
     principal_types: frozenset[PrincipalType] = frozenset({PrincipalType.SERVICE})
     claims: ClaimNames = ClaimNames()
-    leeway_s: int = 0
+    leeway_s: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import jwt
 
 from chenu_server.caller import Principal, PrincipalType, Role
-from chenu_server.errors import TokenInvalid
+from chenu_server.errors import TokenInvalid, TokenRefused
 from chenu_server.governance.identity.claims import token_of
 from chenu_server.governance.identity.model import ClaimNames, Issuer, VerifiedToken
 from chenu_server.ids import new_id
@@ -24,6 +24,7 @@ from chenu_server.ids import new_id
 ALGORITHM: Final = "HS256"
 KEY_BYTES: Final = 32
 TOKEN_MAX: Final = 8_192
+SHOWN_MAX: Final = 256  # as long as an issuer's name or a subject may be
 
 # Three unpadded base64url parts. The library takes padding too, which would let one token be
 # written in several ways.
@@ -35,6 +36,17 @@ _OPTIONS: Final[Any] = {
     "verify_iat": False,
     "verify_nbf": False,
     "enforce_minimum_key_length": True,
+}
+
+
+# Which check failed, for the log: the library's own messages quote what they were given.
+_CHECKS: Final[Mapping[type[Exception], str]] = {
+    jwt.InvalidSignatureError: "the signature is not the issuer's key's",
+    jwt.InvalidAlgorithmError: f"alg is not {ALGORITHM}",
+    jwt.InvalidAudienceError: "aud is not this server's",
+    jwt.InvalidIssuerError: "iss is not the issuer's name",
+    jwt.MissingRequiredClaimError: "iss, aud, exp or sub is missing",
+    jwt.exceptions.InvalidSubjectError: "sub is no text",
 }
 
 
@@ -122,10 +134,13 @@ def verify(token: str, issuers: Mapping[str, Issuer], now_us: int) -> VerifiedTo
         TokenInvalid: It does not verify.
         TokenExpired: It did, but its time is over.
     """
-    if len(token) > TOKEN_MAX or not _COMPACT.fullmatch(token):
-        raise TokenInvalid
+    if len(token) > TOKEN_MAX:
+        raise TokenInvalid(check=f"it is longer than {TOKEN_MAX} bytes")
+    if not _COMPACT.fullmatch(token):
+        raise TokenInvalid(check="it is not three parts of base64url")
+    claimed = _claimed(token)
     try:
-        issuer = _claimed_issuer(token, issuers)
+        issuer = _issuer_of(claimed, issuers)
         decoded = jwt.decode_complete(
             token,
             issuer.key,
@@ -135,19 +150,42 @@ def verify(token: str, issuers: Mapping[str, Issuer], now_us: int) -> VerifiedTo
             options=_OPTIONS,
         )
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
-        raise TokenInvalid from error
+        check = _CHECKS.get(type(error), "it cannot be decoded")
+        raise TokenInvalid(check=check, **claimed) from error
     if "crit" in decoded["header"]:  # no extension is known here, so none may be critical
-        raise TokenInvalid
-    return token_of(decoded["payload"], issuer, now_us)
+        raise TokenInvalid(check="crit names an extension", **claimed)
+    try:
+        return token_of(decoded["payload"], issuer, now_us)
+    except TokenRefused as refused:
+        refused.issuer, refused.key_id = claimed["issuer"], claimed["key_id"]
+        refused.subject = _shown(decoded["payload"].get("sub"))
+        raise
 
 
-def _claimed_issuer(token: str, issuers: Mapping[str, Issuer]) -> Issuer:
-    body = token.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    name = claims.get("iss") if isinstance(claims, dict) else None
-    if not isinstance(name, str) or name not in issuers:
-        raise TokenInvalid
-    return issuers[name]
+def _claimed(token: str) -> dict[str, str]:
+    """Who a token says made it, and with which key: for looking that up, and for the log."""
+    header, body, _ = map(_part, token.split("."))
+    return {"issuer": _shown(body.get("iss")), "key_id": _shown(header.get("kid"))}
+
+
+def _part(text: str) -> dict[str, Any]:
+    """An object that is part of a token; empty if it is none."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, RecursionError):  # the library refuses it, too
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _shown(value: object) -> str:
+    """A stranger's text as far as a log takes it; empty for what is none."""
+    return value[:SHOWN_MAX] if isinstance(value, str) else ""
+
+
+def _issuer_of(claimed: Mapping[str, str], issuers: Mapping[str, Issuer]) -> Issuer:
+    if claimed["issuer"] not in issuers:
+        raise TokenInvalid(check="iss is no configured issuer", **claimed)
+    return issuers[claimed["issuer"]]
 
 
 def _party(text: str) -> Principal:

@@ -12,6 +12,7 @@ import psycopg
 import sqlalchemy as sa
 
 from chenu_server.infra.db import hosts
+from chenu_server.infra.db.urls import engine_url, is_sqlite
 
 BUSY_TIMEOUT_MS = 5_000
 # A writer that waits for the lock, and a reader's query, give up after this long.
@@ -46,11 +47,6 @@ _HOSTS: Final = re.compile(
 )
 
 _PLACE: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>\d*))?")
-
-
-def is_sqlite(url: str) -> bool:
-    """Whether the URL names the embedded store."""
-    return url.startswith("sqlite:")
 
 
 def parsed(url: str) -> sa.URL:
@@ -131,7 +127,7 @@ def _sqlite(
 ) -> sa.Engine:
     """The recipe: without it the driver's own transactions lose updates in silence."""
     arguments = {"check_same_thread": False, "cached_statements": STATEMENTS_MAX}
-    engine = sa.create_engine(url, connect_args=arguments, **pool)
+    engine = sa.create_engine(engine_url(url), connect_args=arguments, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:

@@ -15,10 +15,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from chenu_server.infra.db.engine import is_sqlite, parsed, writer_engine
+from chenu_server.infra.db.engine import parsed, writer_engine
 from chenu_server.infra.db.hosts import TakesNoWrites
 from chenu_server.infra.db.pooler import UnfitPooler, is_statement_pooler
 from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
+from chenu_server.infra.db.urls import UnusableUrl, engine_url, is_sqlite, sqlite_file
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 # Beside the writers' locks, whose second half is a ledger number and never negative.
@@ -41,7 +42,10 @@ def check_url(url: str) -> None:
         ValueError: It cannot; the message does not repeat it, for it may hold a password.
     """
     try:
-        sa.create_engine(parsed(url), poolclass=sa.NullPool)
+        readable = engine_url(url) if is_sqlite(url) else parsed(url)
+        sa.create_engine(readable, poolclass=sa.NullPool)
+    except UnusableUrl:
+        raise
     except (ValueError, ImportError, sa.exc.ArgumentError) as error:
         raise ValueError(
             "database.url cannot be read; write sqlite:///path or"
@@ -90,7 +94,7 @@ def current(url: str) -> str | None:
         SchemaMismatch: It is a file that is no database.
         DatabaseUnavailable: It does not answer.
     """
-    if is_sqlite(url) and not Path(str(sa.make_url(url).database)).exists():
+    if is_sqlite(url) and not sqlite_file(url).exists():
         return None
     with _connected(url) as connection, answering():
         return MigrationContext.configure(connection).get_current_revision()
@@ -164,7 +168,7 @@ def _config() -> Config:
 def _run(url: str, step: Callable[[Config], None]) -> None:
     config = _config()
     if is_sqlite(url):
-        _make_private(Path(str(sa.make_url(url).database)))
+        _make_private(sqlite_file(url))
     with _connected(url) as connection, _begun(connection):
         if not is_sqlite(url):
             lock = sa.func.pg_advisory_xact_lock(WRITER_LOCK_CLASS, _MIGRATION_LOCK)

@@ -13,7 +13,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -21,8 +20,9 @@ import structlog
 
 from chenu_server import engine
 from chenu_server.ids import new_id
-from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, is_sqlite, writer_engine
+from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.metadata import METADATA
+from chenu_server.infra.db.urls import is_sqlite, sqlite_file
 
 T = TypeVar("T")
 
@@ -115,7 +115,8 @@ class FileOwner:
     """The only process on a SQLite file, by an exclusive lock on `<file>.lock`."""
 
     def __init__(self, url: str) -> None:
-        path = Path(f"{sa.make_url(url).database}.lock")
+        served = sqlite_file(url)
+        path = served.with_name(f"{served.name}.lock")
         self._file = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,7 +125,7 @@ class FileOwner:
             holder = self._file.read().strip() or "unknown"
             self._file.close()
             raise StoreInUse(
-                f"{path.with_suffix('')} is served by another process ({holder}); SQLite has room"
+                f"{served} is served by another process ({holder}); SQLite has room"
                 " for one: stop it, or use PostgreSQL for more workers"
             ) from None
         self._file.truncate(0)

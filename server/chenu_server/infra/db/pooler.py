@@ -14,9 +14,10 @@ from typing import Final
 import psycopg
 
 from chenu_server.infra.db import hosts
-from chenu_server.infra.db.engine import connect_parameters, is_sqlite
+from chenu_server.infra.db.engine import connect_parameters
 from chenu_server.infra.db.pgask import ANSWER_WITHIN_S, ask
 from chenu_server.infra.db.pgpipeline import ServerLost, ServerRefused
+from chenu_server.infra.db.urls import is_sqlite
 
 _PID: Final = "SELECT pg_backend_pid()"
 # Others' calls may hide in one round what a pooler does; not in several.

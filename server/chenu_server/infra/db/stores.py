@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from chenu_server.infra.db.engine import BUSY_TIMEOUT_MS, is_sqlite
+from chenu_server.infra.db.engine import BUSY_TIMEOUT_MS
 from chenu_server.infra.db.postgres import PostgresStore
 from chenu_server.infra.db.session import Store
 from chenu_server.infra.db.sqlite import SqliteStore
+from chenu_server.infra.db.urls import is_sqlite
 
 
 def store_at(url: str, *, ledger_number: int = 0, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Store:

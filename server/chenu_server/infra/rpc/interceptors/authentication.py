@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from chenu_server.errors import TokenMissing
+import structlog
+
+from chenu_server.errors import TokenInvalid, TokenMissing, TokenRefused
 from chenu_server.governance.identity.ports import TokenVerifier
-from chenu_server.infra.rpc.context import CALL
+from chenu_server.infra.rpc.context import CALL, Call
 from chenu_server.infra.rpc.interceptors.chain import Context, Handler
 from chenu_server.infra.rpc.interceptors.request_context import AUTHORIZATION
 from chenu_server.infra.rpc.methods import Method
+
+log = structlog.get_logger(__name__)
 
 
 class Authentication:
@@ -25,10 +29,27 @@ class Authentication:
 
         async def authenticated(request: Any, context: Context) -> Any:
             call = CALL.get()
-            call.token = self._verifier.verify(bearer_of(call.headers.get(AUTHORIZATION, "")))
+            try:
+                call.token = self._verifier.verify(bearer_of(call.headers.get(AUTHORIZATION, "")))
+            except TokenRefused as refused:
+                _log_refused(call, refused)
+                raise
             return await proceed(request, context)
 
         return authenticated
+
+
+def _log_refused(call: Call, refused: TokenRefused) -> None:
+    """Tell the operator what the caller is not told. Never the token; the issuer as claimed."""
+    tell = log.warning if isinstance(refused, TokenInvalid) else log.info
+    tell(
+        "token_refused",
+        check=refused.check,
+        issuer=refused.issuer,
+        key_id=refused.key_id,
+        subject=refused.subject,
+        peer=call.peer,
+    )
 
 
 def bearer_of(header: str) -> str:
@@ -40,5 +61,5 @@ def bearer_of(header: str) -> str:
     scheme, _, token = header.partition(" ")
     token = token.strip(" ")
     if scheme.lower() != "bearer" or not token:
-        raise TokenMissing
+        raise TokenMissing(check="there is no bearer header" if not header else "it is no bearer")
     return token

@@ -1,4 +1,4 @@
-"""Run the fake upstream: `python -m loadtest.upstream --port 0 --port-file FILE`."""
+"""Run the fake upstream: `python -m chenu_server.upstream --port 0 --port-file FILE`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import uvloop
 
 from chenu_server.providers.catalog import load_catalogue
 from chenu_server.providers.prices import resolve_prices
-from loadtest.upstream.server import ARRIVALS_MAX, FakeUpstream
+from chenu_server.upstream.server import ARRIVALS_MAX, FakeUpstream
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="python -m loadtest.upstream", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m chenu_server.upstream", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--port-file", type=Path, help="the port is written here once it listens")
     parser.add_argument("--catalogue", type=Path, help="directory of records over the shipped ones")

@@ -12,11 +12,11 @@ from typing import Any, Self
 
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.prices import resolve_prices
-from loadtest.upstream.behaviour import FAULTS_MIDWAY, Behaviour, Playbook
-from loadtest.upstream.control import answer_control
-from loadtest.upstream.http import Connection, Request
-from loadtest.upstream.record import Arrival, Bill, Tokens, prices_of
-from loadtest.upstream.wires import Answer, AnthropicMessages, Ask, OpenAiChat, Wire
+from chenu_server.upstream.behaviour import FAULTS_MIDWAY, Behaviour, Playbook
+from chenu_server.upstream.control import answer_control
+from chenu_server.upstream.http import Connection, Request
+from chenu_server.upstream.record import Arrival, Bill, Tokens, prices_of
+from chenu_server.upstream.wires import Answer, AnthropicMessages, Ask, OpenAiChat, Wire
 
 ARRIVALS_MAX = 200_000
 BODIES_MAX = 1_000

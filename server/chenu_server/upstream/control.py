@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from loadtest.upstream.behaviour import behaviour_of
-from loadtest.upstream.http import Request
+from chenu_server.upstream.behaviour import behaviour_of
+from chenu_server.upstream.http import Request
 
 if TYPE_CHECKING:
-    from loadtest.upstream.server import FakeUpstream
+    from chenu_server.upstream.server import FakeUpstream
 
 PAGE_MAX = 10_000
 

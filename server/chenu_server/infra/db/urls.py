@@ -1,0 +1,54 @@
+"""What a database URL names. Every module that opens, locks or makes a file asks here.
+
+SQLAlchemy decodes the %-escapes of a URL's path. Nothing here decodes them again, and nobody else
+takes a path out of a URL: a lock on another file than the one that is written protects nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import sqlalchemy as sa
+
+
+class UnusableUrl(ValueError):
+    """A SQLite URL names no file. The message says what to write."""
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether the URL names the embedded store."""
+    return sa.make_url(url).get_backend_name() == "sqlite"
+
+
+def engine_url(url: str) -> sa.URL:
+    """The URL for SQLAlchemy: of the embedded store with the very path of `sqlite_file`.
+
+    Raises:
+        UnusableUrl: As `sqlite_file`.
+    """
+    made = sa.make_url(url)
+    return made.set(database=str(sqlite_file(url))) if is_sqlite(url) else made
+
+
+def sqlite_file(url: str) -> Path:
+    """The file of a `sqlite:///path` URL. In it `%20` is a space, `%3F` a `?` and `%25` a `%`.
+
+    Raises:
+        UnusableUrl: It names no file, or its escapes are no text, or it has a query.
+    """
+    if "?" in url:
+        raise UnusableUrl("database.url takes no options; write a ? in a file's name as %3F")
+    try:
+        unquote(url, errors="strict")  # SQLAlchemy would put a replacement character
+    except UnicodeDecodeError as error:
+        raise UnusableUrl("database.url has %-escapes that are not UTF-8; correct them") from error
+    path = sa.make_url(url).database or ""
+    if path in {"", ":memory:"} or path.startswith("file:") or "\0" in path:
+        raise UnusableUrl("database.url names no file; write sqlite:///path")
+    return Path(path)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL that names a file."""
+    return f"sqlite:///{quote(str(path))}"

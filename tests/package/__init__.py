@@ -1,0 +1,1 @@
+"""What is in the wheels, seen from where the tree is not."""

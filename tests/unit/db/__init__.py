@@ -1,0 +1,1 @@
+"""What of the database needs no database."""
