@@ -74,6 +74,7 @@ OFFLINE: Final = (
     "governance.identity.tokens",
     "infra.db.migrate",
     "infra.db.owners",
+    "infra.db.pooler",
     "providers.catalog_schema",
 )
 OUTERMOST: Final = ("__main__", "bootstrap", "cli", "config", "infra")
