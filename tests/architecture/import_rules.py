@@ -74,6 +74,7 @@ OFFLINE: Final = (
     "governance.identity.tokens",
     "infra.db.migrate",
     "infra.db.owners",
+    "infra.db.pooler",
     "infra.db.urls",
     "providers.catalog_schema",
 )
