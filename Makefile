@@ -27,7 +27,7 @@ CARGO_TEST := cargo test --locked --package chenu-engine
 
 say = @printf '\n==> %s\n' "$(1)"
 
-.PHONY: help setup proto build lint lint-python lint-rust lint-proto test coverage \
+.PHONY: help setup proto build lint lint-python lint-rust lint-proto test test-stubs coverage \
 	coverage-engine demo dev bench load clean
 
 help: ## List the targets.
@@ -89,6 +89,10 @@ test: $(CORE) ## The engine's tests, then the server's with its coverage.
 	$(call say,Server tests)
 	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=$(SERVER_COVERAGE_MIN)
 
+test-stubs: $(CORE) ## Stubs for Go, Java and TypeScript: generated, compiled, run against a server.
+	$(call say,Stubs of other languages (a few minutes the first time))
+	$(BIN)/python -m tests.stubs.run
+
 coverage: coverage-engine ## The engine's line coverage, then the server's.
 	$(call say,Server coverage)
 	$(BIN)/pytest --cov --cov-report=term-missing --cov-fail-under=$(SERVER_COVERAGE_MIN)
@@ -115,4 +119,6 @@ load: $(CORE) ## A 20 s load test of a server started for it.
 clean: ## Remove everything that was built or installed here; var/ stays.
 	rm -rf .venv target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	rm -f $(CORE)
+	rm -rf tests/stubs/go/bin tests/stubs/go/*/v1 tests/stubs/java/target
+	rm -rf tests/stubs/typescript/{node_modules,gen,out}
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
