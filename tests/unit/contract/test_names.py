@@ -106,10 +106,19 @@ def test_no_message_declares_a_getter_twice() -> None:
     [
         (FieldDescriptorProto(name="scope", type=FieldDescriptorProto.TYPE_ENUM), "scope_value"),
         (FieldDescriptorProto(name="text", type=FieldDescriptorProto.TYPE_STRING), "text_bytes"),
-        (FieldDescriptorProto(name="lane", type=3, label=REPEATED), "lane_count"),
-        (FieldDescriptorProto(name="lane", type=3, label=REPEATED), "lane_list"),
-        (FieldDescriptorProto(name="a_b", type=3), "aB"),
-        (FieldDescriptorProto(name="other", type=3), "serialized_size"),
+        (
+            FieldDescriptorProto(name="lane", type=FieldDescriptorProto.TYPE_INT64, label=REPEATED),
+            "lane_count",
+        ),
+        (
+            FieldDescriptorProto(name="lane", type=FieldDescriptorProto.TYPE_INT64, label=REPEATED),
+            "lane_list",
+        ),
+        (FieldDescriptorProto(name="a_b", type=FieldDescriptorProto.TYPE_INT64), "aB"),
+        (
+            FieldDescriptorProto(name="other", type=FieldDescriptorProto.TYPE_INT64),
+            "serialized_size",
+        ),
     ],
 )
 def test_a_collision_is_found(other: FieldDescriptorProto, name: str) -> None:
@@ -135,7 +144,8 @@ def test_the_values_of_an_enum_differ_without_its_name() -> None:
 
 def declared(file: FileDescriptorProto) -> Iterator[str]:
     """Every type that a file gives to its package, and what generators add for services."""
-    yield from (it.name for it in (*file.message_type, *file.enum_type))
+    yield from (message.name for message in file.message_type)
+    yield from (enum.name for enum in file.enum_type)
     for service in file.service:
         yield service.name
         yield from (f"{service.name}{it}" for it in ("Client", "Server", "Grpc", "Base", "Stub"))
