@@ -35,7 +35,7 @@ PYTEST := $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal --cov
 say = @printf '\n==> %s\n' "$(1)"
 
 .PHONY: help setup proto build lint lint-python lint-rust lint-proto test test-engine test-server \
-	torture coverage coverage-engine demo dev bench load clean
+	test-stubs torture coverage coverage-engine demo dev bench load clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,10 @@ test-server: $(CORE)
 torture: $(CORE) ## Random tests with fresh seeds for MINUTES=10.
 	@$(BIN)/python -m scripts.torture --minutes $(MINUTES)
 
+test-stubs: $(CORE) ## Stubs for Go, Java and TypeScript: generated, compiled, run against a server.
+	$(call say,Stubs of other languages (a few minutes the first time))
+	$(BIN)/python -m tests.stubs.run
+
 coverage: coverage-engine ## The engine's line coverage, then the server's.
 	$(call say,Server coverage)
 	$(PYTEST) --cov-report=term-missing --cov-fail-under=$(SERVER_COVERAGE_MIN)
@@ -131,4 +135,6 @@ load: $(CORE) ## A 20 s load test of a server started for it.
 clean: ## Remove everything that was built or installed here; var/ stays.
 	rm -rf .venv target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 	rm -f $(CORE)
+	rm -rf tests/stubs/go/bin tests/stubs/go/*/v1 tests/stubs/java/target
+	rm -rf tests/stubs/typescript/{node_modules,gen,out}
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

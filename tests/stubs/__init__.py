@@ -1,0 +1,1 @@
+"""Small clients in other languages, built on stubs generated from the contract."""

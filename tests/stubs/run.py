@@ -1,0 +1,138 @@
+"""Generate the stubs of other languages, compile them, and call a real server with each.
+
+`python -m tests.stubs.run`, or `make test-stubs`. A language whose toolchain is missing is skipped
+with a line that says so; anything else that fails is a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from chenu_server.infra.db import migrate
+from tests.architecture import contract
+from tests.harness import Stage, staged
+
+HERE: Final = Path(__file__).resolve().parent
+PYTHON: Final = sys.executable
+GRPCURL: Final = HERE / "go/bin/grpcurl"
+
+Command = Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class Language:
+    """How one language's client is built, and run."""
+
+    name: str
+    folder: str
+    tools: tuple[str, ...]
+    build: tuple[Command, ...]
+    run: Command
+
+
+LANGUAGES: Final = (
+    Language(
+        name="Go",
+        folder="go",
+        tools=("go",),
+        build=(
+            ("./generate.sh", PYTHON),
+            ("go", "vet", "./..."),
+            ("go", "build", "-o", "bin/", "./smoke"),
+        ),
+        run=("bin/smoke",),
+    ),
+    Language(
+        name="Java",
+        folder="java",
+        tools=("mvn", "javac"),
+        build=(("mvn", "--batch-mode", "--quiet", "compile"),),
+        run=("java", "-cp", "target/classes:target/dependency/*", "chenu.smoke.Smoke"),
+    ),
+    Language(
+        name="TypeScript",
+        folder="typescript",
+        tools=("node", "npm"),
+        build=(("./generate.sh", PYTHON), ("node_modules/.bin/tsc",)),
+        run=("node", "out/src/smoke.js"),
+    ),
+)
+
+
+class Failed(Exception):
+    """A step ended with an error; its output is the message."""
+
+
+async def step(command: Command, folder: Path, environment: Mapping[str, str]) -> str:
+    """Run one command and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise Failed(f"{' '.join(map(str, command))}\n{said.decode(errors='replace')}")
+    return said.decode(errors="replace")
+
+
+async def test(language: Language, stage: Stage) -> str:
+    """What became of one language, in a line."""
+    missing = [tool for tool in language.tools if shutil.which(tool) is None]
+    if missing:
+        return f"{language.name}: skipped, this machine has no {' and no '.join(missing)}"
+    folder = HERE / language.folder
+    for command in language.build:
+        await step(command, folder, {})
+    await step(language.run, folder, at(stage))
+    return f"{language.name}: compiled, and spoke to the server"
+
+
+async def describe(stage: Stage) -> str:
+    """What became of grpcurl, the tool that most people look at a server with."""
+    if shutil.which("go") is None:
+        return "grpcurl: skipped, this machine has no go to build it with"
+    services = contract.services()
+    symbols = [*services, *(rpc.strip("/").replace("/", ".") for rpc in contract.rpcs())]
+    for symbol in symbols:
+        command = (GRPCURL, "-plaintext", at(stage)["CHENU_ADDRESS"], "describe", symbol)
+        if symbol not in await step(command, HERE, {}):
+            raise Failed(f"grpcurl describe {symbol} does not show it")
+    return f"grpcurl: described {len(services)} services and {len(contract.rpcs())} rpcs"
+
+
+def at(stage: Stage) -> dict[str, str]:
+    """Where the server is and who calls, for the clients."""
+    token = dict(stage.client().metadata)["authorization"].removeprefix("Bearer ")
+    return {"CHENU_ADDRESS": f"127.0.0.1:{stage.application.port}", "CHENU_TOKEN": token}
+
+
+async def main() -> int:
+    """Everything, one after the other; the number of failures."""
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/chenu.db"
+        migrate.upgrade(url)
+        async with staged(url, Path(folder)) as stage:
+            await stage.budget()
+            for made in (*(test(language, stage) for language in LANGUAGES), describe(stage)):
+                try:
+                    print(await made, flush=True)
+                except Failed as error:
+                    failures += 1
+                    print(f"FAILED: {error}", flush=True)
+    return failures
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, asyncio.run(main())))
