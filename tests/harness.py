@@ -275,16 +275,23 @@ async def staged(
         settings = load_settings(
             None, {**settings_for(database_url, key_file, upstream), **(overrides or {})}
         )
-        try:
-            async with application(settings) as app:
-                # A server sets up its log once; a process of tests does so for each server.
-                structlog.configure(cache_logger_on_first_use=False)
-                options = [("grpc.use_local_subchannel_pool", 1)]
-                async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}", options) as channel:
-                    yield Stage(app, upstream, issuer, channel, settings)
-        finally:
-            failpoints.disarm()
-            structlog.reset_defaults()
+        async with running(settings) as app:
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}", options) as channel:
+                yield Stage(app, upstream, issuer, channel, settings)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Application]:
+    """A server until the block ends; nothing of it stays behind in this process."""
+    try:
+        async with application(settings) as app:
+            # A server sets up its log once; a process of tests does so for each server.
+            structlog.configure(cache_logger_on_first_use=False)
+            yield app
+    finally:
+        failpoints.disarm()
+        structlog.reset_defaults()
 
 
 def local_issuer(key_file: Path) -> Issuer:

@@ -16,6 +16,7 @@ VOCABULARY: Final = frozenset(
         "errors",
         "failpoints",
         "ids",
+        "refusal",
         "unit",
         "providers.model",
         "providers.ports",

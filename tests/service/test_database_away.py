@@ -125,6 +125,9 @@ async def test_a_server_that_has_lost_its_ownership_is_not_serving(
         await until_health(stage, NOT_SERVING)
         stage.sql("ALTER TABLE owners DROP CONSTRAINT nobody")
         await until_health(stage, SERVING)
+        health = await health_of(stage)
+
+    assert {SERVING} == health
 
 
 async def test_a_server_behind_a_session_pooler_serves(

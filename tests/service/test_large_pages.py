@@ -28,8 +28,8 @@ async def test_a_page_that_would_not_fit_is_shorter_and_goes_on(
 ) -> None:
     """A page of 200 that no client takes would hide all that is behind it."""
     person, client = stage.person(), stage.client()
-    for _ in range(MADE):
-        await blocked(client)
+    for number in range(MADE):
+        await blocked(client, f"Delete item {number}")
         request = pb.GetQueryRequest(request_id=str(uuid4()))
         await client.fail(client.pipeline.GetQuery, request)
     whole, _ = await page(person, listing, page_size=200)

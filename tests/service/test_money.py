@@ -256,7 +256,7 @@ async def test_what_is_billed_beyond_the_bound_is_overrun_and_counts(purse: Stag
     bill = purse.upstream.bill.total_nanousd
     assert bill == after.posted_nanousd + after.overrun_nanousd
     assert after.posted_nanousd + after.reserved_nanousd <= after.limit_nanousd
-    assert "BUDGET_EXHAUSTED" == failure.reason
+    assert "BUDGET_FROZEN" == failure.reason
 
 
 async def test_a_blocked_query_holds_its_bound_until_a_person_says_no(purse: Stage) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
@@ -148,7 +150,8 @@ async def test_nova_asked_for_another_has_no_route(
 ) -> None:
     """She is neither replaced nor answers instead; `Route` and a query say the same, and why."""
     client, before = shared.client(), shared.upstream.arrivals_total
-    routing = routing_pb2.RoutingRequest(strategy=strategy, **fields)  # type: ignore[arg-type] # as in `decide`
+    wishes: dict[str, Any] = {"strategy": strategy, **fields}
+    routing = routing_pb2.RoutingRequest(**wishes)
 
     decision = await decide(shared, agent_role=role, strategy=strategy, **fields)
     failure = await client.fail(

@@ -14,7 +14,6 @@ import pytest
 from chenu import errors
 from chenu.aio import Client, Log
 from chenu.api.pipeline.v1 import event_pb2
-from chenu_server.bootstrap import application
 from chenu_server.caller import PrincipalType, Role
 from chenu_server.config import load_settings
 from chenu_server.governance.identity.model import Issuer
@@ -26,6 +25,7 @@ from tests.harness import (
     Stage,
     eventually,
     local_issuer,
+    running,
     settings_for,
     staged,
     token_of,
@@ -49,9 +49,7 @@ class Place:
     async def serving(self) -> AsyncIterator[None]:
         """A server at the place's port, until the block ends and it has drained."""
         listen = f"127.0.0.1:{self.port}"
-        async with application(
-            load_settings(None, {**self.settings, "server.listen": listen})
-        ) as app:
+        async with running(load_settings(None, {**self.settings, "server.listen": listen})) as app:
             self.port = app.port
             yield
 

@@ -57,7 +57,7 @@ async def run(stage: Stage) -> Call:
 async def continued(stage: Stage) -> Call:
     """A query that a person has approved."""
     client, person = stage.client(), stage.person()
-    failure = await blocked(client)
+    failure = await blocked(client, f"Delete item {uuid4()}")  # one asked again is another's
     await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
     return client, pb.ContinueRequest(request_id=failure.metadata["request_id"])
 
@@ -192,6 +192,9 @@ async def test_it_does_not_keep_a_query_that_nobody_else_waits_for(
             return bool(message_pb2.QUERY_STATE_CANCELLED == shown.query.state)
 
         await eventually(cancelled)
+        running = stage.application.pipeline.running
+
+    assert 0 == running
 
 
 @pytest.mark.parametrize("method", CASES)

@@ -150,7 +150,8 @@ def test_an_interrupted_prompt_ends_with_130(gateway: Gateway, key: str) -> None
     rest = os.read(terminal, 4_096).decode()
     os.close(terminal)
 
-    assert (ExitCode.INTERRUPTED, 1) == (code, len(gateway.asked))
+    asked = [type(request).__name__ for request in gateway.asked]
+    assert (ExitCode.INTERRUPTED, False) == (code, "ResolveCheckpointRequest" in asked)
     assert "not approved; the checkpoint waits on" in rest
 
 

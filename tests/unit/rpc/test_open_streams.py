@@ -122,8 +122,11 @@ async def test_a_place_is_free_again_when_its_stream_ends() -> None:
     async with serving(open_streams=limits(all_=1)) as served:
         first = watch(served.channel)
         await first.read()
+        full = await _is_served(served.channel)
         first.cancel()
         await eventually(lambda: _is_served(served.channel))
+
+    assert not full
 
 
 async def _is_served(channel: grpc.aio.Channel) -> bool:

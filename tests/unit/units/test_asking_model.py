@@ -213,7 +213,7 @@ STEPS: st.SearchStrategy[Callable[[Walk], None]] = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(st.lists(STEPS, min_size=4, max_size=30))
 def test_one_open_checkpoint_for_each_action_and_one_query_for_each_id(
     steps: list[Callable[[Walk], None]],

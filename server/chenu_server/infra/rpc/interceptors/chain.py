@@ -162,6 +162,9 @@ class Chain(grpc.aio.ServerInterceptor):
         except TimeoutError:
             call = CALL.get(None)
             raise SlowConsumer(call.taken_sequence if call is not None else 0) from None
+        except grpc.aio.InternalError:
+            # The connection is gone and gRPC has not got round to cancelling this call yet.
+            raise asyncio.CancelledError from None
 
 
 def _served_as(handler: RpcHandler, proceed: Handler) -> RpcHandler:
