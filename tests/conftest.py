@@ -5,7 +5,12 @@ dice. `make torture` explores; each failure names the seed that finds it again.
 """
 
 import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
+import pytest
+import structlog
 from hypothesis import settings
 
 pytest_plugins = ("tests.stores", "tests.clusters", "tests.poolers")
@@ -14,3 +19,19 @@ pytest_plugins = ("tests.stores", "tests.clusters", "tests.poolers")
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("exploring", max_examples=1_000, deadline=None, print_blob=True)
 settings.load_profile("exploring" if os.environ.get("CHENU_TEST_SEED") else "repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loggers_are_not_kept() -> Iterator[None]:
+    """A server sets up its log once; a process of tests does so for each of its servers.
+
+    A logger that kept the first one's would show nothing to a test that looks at the log.
+    """
+    configure = structlog.configure
+    structlog.configure = partial(_configured, configure)
+    yield
+    structlog.configure = configure
+
+
+def _configured(configure: Callable[..., None], **options: Any) -> None:
+    configure(**options | {"cache_logger_on_first_use": False})

@@ -286,8 +286,6 @@ async def running(settings: Settings) -> AsyncIterator[Application]:
     """A server until the block ends; nothing of it stays behind in this process."""
     try:
         async with application(settings) as app:
-            # A server sets up its log once; a process of tests does so for each server.
-            structlog.configure(cache_logger_on_first_use=False)
             yield app
     finally:
         failpoints.disarm()

@@ -41,7 +41,8 @@ _log = structlog.get_logger(__name__)
 
 # A terminal that closes, or an operator who expects a reload, must not cut queries either.
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-SWEEP_EVERY_S = 1.0
+EXPIRE_EVERY_S = 1.0
+RECOVER_EVERY_S = 5.0
 RESUME_EVERY_S = 5.0
 SWITCH_INTERVAL_S = 0.001
 
@@ -190,7 +191,8 @@ def _repeat(
     async def resume() -> None:
         await resume_approved(stores.queries, pipeline)
 
-    spawn_repeated(stack, "sweep", sweeper.turn, lambda: SWEEP_EVERY_S)
+    spawn_repeated(stack, "expire", sweeper.expire, lambda: EXPIRE_EVERY_S)
+    spawn_repeated(stack, "recover", sweeper.recover, lambda: RECOVER_EVERY_S)
     spawn_repeated(stack, "price", price, until_midnight_s)
     waits = itertools.chain([0.0], itertools.repeat(RESUME_EVERY_S))  # a restart waits for nothing
     spawn_repeated(stack, "resume", resume, lambda: next(waits))

@@ -18,7 +18,7 @@ AGAIN_AFTER_FAILURE_S = 60.0
 def spawn_repeated(
     stack: AsyncExitStack,
     name: str,
-    work: Callable[[], Awaitable[None]],
+    work: Callable[[], Awaitable[object]],
     wait_s: Callable[[], float],
 ) -> None:
     """Run `work` after each wait until the stack closes."""
@@ -33,7 +33,7 @@ def spawn_repeated(
 
 
 async def repeated(
-    name: str, work: Callable[[], Awaitable[None]], wait_s: Callable[[], float]
+    name: str, work: Callable[[], Awaitable[object]], wait_s: Callable[[], float]
 ) -> None:
     """Run `work` after each wait, until cancelled.
 
@@ -47,7 +47,7 @@ async def repeated(
         failed = not await _done(name, work)
 
 
-async def _done(name: str, work: Callable[[], Awaitable[None]]) -> bool:
+async def _done(name: str, work: Callable[[], Awaitable[object]]) -> bool:
     try:
         await work()
     except ChenuError as error:  # nothing can be recorded now, for one: no bug of the work's

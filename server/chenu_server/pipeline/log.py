@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 from weakref import WeakValueDictionary
@@ -150,24 +150,32 @@ class QueryLog:
         Raises:
             ChenuError: It was refused before admission, or cannot be recorded now.
         """
-        reader = _Reader(asks=True)
-        self._readers.add(reader)
-        try:
+        return await self._rested(_Reader(asks=True))
+
+    async def _rested(self, reader: _Reader) -> Query:
+        with self._read_by(reader):
             while not self.rested.is_set():
                 if reader.error is not None:
                     raise reader.error
                 if self._first is not None:
-                    return await self._first.rest()
+                    return await self._first._rested(reader)
                 reader.woken.clear()
                 await reader.woken.wait()
-        finally:
-            self._readers.discard(reader)
         if self.refusal is not None:
             raise self.refusal
         assert self.query is not None
         return self.query
 
-    async def follow(
+    @contextmanager
+    def _read_by(self, reader: _Reader) -> Iterator[None]:
+        """One that was led on from another id reads in both logs, and is ended by either."""
+        self._readers.add(reader)
+        try:
+            yield
+        finally:
+            self._readers.discard(reader)
+
+    def follow(
         self, after: Cursor, coalesce_s: float, *, asks: bool = True
     ) -> AsyncGenerator[Event, None]:
         """
@@ -181,18 +189,21 @@ class QueryLog:
             ChenuError: The query was refused, or its end cannot be recorded now.
             InvalidField: The cursor stands in an attempt that never was, or inside a character.
         """
+        return self._said_to(_Reader(asks=asks), after, coalesce_s)
+
+    async def _said_to(
+        self, reader: _Reader, after: Cursor, coalesce_s: float
+    ) -> AsyncGenerator[Event, None]:
         self._must_hold(after)
-        reader = _Reader(asks=asks)
-        self._readers.add(reader)
         index, quiet_until = 0, 0.0
-        try:
+        with self._read_by(reader):
             while True:
                 if reader.error is not None:
                     raise reader.error
                 if self.refusal is not None:
                     raise self.refusal
                 if self._first is not None:
-                    following = self._first.follow(after, coalesce_s, asks=asks)
+                    following = self._first._said_to(reader, after, coalesce_s)
                     async with aclosing(following) as events:
                         async for said in events:
                             yield said
@@ -210,8 +221,6 @@ class QueryLog:
                 event, index = self._next(index, after)
                 if event is not None:
                     yield event
-        finally:
-            self._readers.discard(reader)
 
     def _must_hold(self, after: Cursor) -> None:
         """Whoever stood in a later attempt than the last would be given no output at all."""

@@ -49,6 +49,8 @@ class QueryRun:
         self.log.lead_to(first.log)
         self._first = first
         first._attach(self._attached)
+        if self.stop.reason is StopReason.CANCELLED:  # it overtook the id's own question
+            first.stop.set(StopReason.CANCELLED)
 
     def _attach(self, count: int) -> None:
         self._attached += count

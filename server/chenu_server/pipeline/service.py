@@ -233,7 +233,7 @@ class PipelineService:
         if step.query.status is QueryStatus.APPROVED:
             await self._walk_resumed(step.query, run)
         elif step.query.status is QueryStatus.RUNNING:
-            await self._tail(run.log)
+            await self._tail(run.log, run)
 
     async def _lead_to(self, known: Query, run: QueryRun) -> None:
         """The id is another name of this query: whoever is attached here goes on there."""
@@ -246,9 +246,7 @@ class PipelineService:
             run.lead_to(first)
             return
         run.log.lead_to(log)
-        if log.query is not None and log.query.status is QueryStatus.APPROVED:
-            run.stop.check()
-        await self._tail(log)
+        await self._tail(log, run)
 
     def _resumed_for(self, run: QueryRun, query: Query | None) -> QueryRun | None:
         """The run of an approved query, in the time of who asked again and still wants it."""
@@ -269,7 +267,7 @@ class PipelineService:
             await self._execute(state, run)
         elif isinstance(step, Attach):  # another process has used the approval
             await self._load(run.log)
-            await self._tail(run.log)
+            await self._tail(run.log, run)
 
     async def _execute(self, query: QueryState, run: QueryRun) -> None:
         await self._lanes.audit.run(query, run, await self._lanes.execution.run(query, run))
@@ -286,10 +284,11 @@ class PipelineService:
         if query is not None:
             log.set_query(query)
 
-    async def _tail(self, log: QueryLog) -> None:
-        """Follow a query that another process runs, until it rests."""
+    async def _tail(self, log: QueryLog, run: QueryRun) -> None:
+        """Follow a query that another process runs, until it rests or nobody here waits for it."""
         while not log.rested.is_set():
-            await asyncio.sleep(self._limits.tail_every_s)
+            with run.stop.interrupts():
+                await asyncio.sleep(self._limits.tail_every_s)
             await self._load(log)
 
     # --- reading ------------------------------------------------------------------------------

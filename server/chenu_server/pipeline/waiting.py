@@ -67,6 +67,7 @@ class ProviderQueue:
             DeadlineUnreachable: No slot is free before the waiter's deadline.
             Stopped: The run must end.
         """
+        waiter.stop.check()  # a run that has been told to stop must not use up an approval
         answer = await waiter.submit(not len(self._queue))
         if not isinstance(answer, Wait):
             return answer

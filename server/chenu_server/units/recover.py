@@ -82,8 +82,10 @@ class Recover:
         held = rows.get(Reservation, self.key)
         if held is None or held.state is not ReservationState.HELD:
             return
-        released = budgets.expire(rows, held, now.now_us)
-        budgets.late_post(rows, released, charge, estimated=True, now_us=now.now_us)
+        # From what is held, and not anew: under a limit lowered meanwhile it would not fit, and
+        # look like a bill beyond what was reserved.
+        posted = budgets.post_part(rows, held, charge, estimated=True, now_us=now.now_us)
+        budgets.expire(rows, posted, now.now_us)
 
 
 def _event(attempt: Attempt) -> EventDraft:

@@ -46,8 +46,7 @@ class Settle:
         assert stored is not None, "only an admitted query is settled"
         left_open = self._close_left_open(rows, stored, now)
         if stored.status.is_final:
-            self._post_late(rows, stored, now)
-            return stored
+            return self._post_late(rows, stored, now)
         ended = self._ended(stored)
         self._post(rows, ended, now)
         execution, audit = self._execution(stored), self._audit(now)
@@ -118,16 +117,24 @@ class Settle:
     def _failed(self) -> bool:
         return self._asked.status is not QueryStatus.COMPLETED
 
-    def _post_late(self, rows: Rows, stored: Query, now: Moment) -> None:
-        """A sweep took this query over and charged its bound; what was billed beyond is posted."""
-        held = rows.get(Reservation, stored.key)
-        ended = self._asked.ended
-        if held is None or ended is None:
-            return
-        beyond = ended.charge_nanousd - ended.attempt.bound_nanousd
-        if held.state is ReservationState.EXPIRED and beyond > 0:
-            estimated, now_us = ended.estimated, now.now_us
-            budgets.late_post(rows, held, beyond, estimated=estimated, now_us=now_us)
+    def _post_late(self, rows: Rows, stored: Query, now: Moment) -> Query:
+        """A sweep took this query over and charged its bound; what was billed beyond is posted.
+
+        The attempt remembers it: an answer that was lost brings the same settlement again.
+        """
+        held, ended = rows.get(Reservation, stored.key), self._asked.ended
+        attempt = rows.get(Attempt, ended.attempt.key) if ended else None
+        if held is None or ended is None or attempt is None:
+            return stored
+        beyond = ended.charge_nanousd - attempt.cost_nanousd
+        if held.state is not ReservationState.EXPIRED or beyond <= 0:
+            return stored
+        estimated = ended.estimated
+        budgets.late_post(rows, held, beyond, estimated=estimated, now_us=now.now_us)
+        rows.put(replace(attempt, cost_nanousd=ended.charge_nanousd))
+        billed = replace(stored, cost_nanousd=stored.cost_nanousd + beyond)
+        rows.put(billed)
+        return billed
 
     def _with_attempt(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
 
-from chenu_server.errors import InternalError
-from chenu_server.governance.checkpoints.model import Checkpoint
+from chenu_server.errors import ChenuError
 from chenu_server.unit import Writer
 from chenu_server.units.recover import Recover
 from chenu_server.units.resolve import Expire
@@ -16,15 +16,19 @@ from chenu_server.units.resolve import Expire
 _log = structlog.get_logger(__name__)
 
 BATCH = 256
-RECOVER_EVERY = 5
-"""Dead owners are looked for on every fifth sweep: theirs are rare, and nobody waits for them."""
+HANGS_S = 1.0
+"""A unit that fails at once is at fault itself; one that fails after this long, the database."""
 
 
 class Lapsed(Protocol):
     """Where the checkpoints stand whose time is over."""
 
-    async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[Checkpoint]:
-        """At most `count` of them, by id behind `after`; a unit decides again whether it is."""
+    async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[tuple[str, str, str]]:
+        """Identity, query and id of at most `count` of them, by id behind `after`.
+
+        A unit decides again whether it is. No more is read: one row that cannot be read as a
+        checkpoint would hide all the others.
+        """
         ...
 
 
@@ -57,14 +61,6 @@ class Sweeper:
         self._dead_owners = dead_owners
         self._forget_owner = forget_owner
         self._now_us = now_us
-        self._turns = 0
-
-    async def turn(self) -> None:
-        """What is due now; dead owners only on every fifth turn."""
-        self._turns += 1
-        await self.expire()
-        if self._turns % RECOVER_EVERY == 0:
-            await self.recover()
 
     async def expire(self) -> int:
         """End every wait whose time is over; how many.
@@ -75,19 +71,12 @@ class Sweeper:
         expired, after = 0, ""
         while True:
             found = await self._checkpoints.lapsed(self._now_us(), after, BATCH)
-            for checkpoint in found:
-                expired += await self._expired(checkpoint)
+            for identity_id, request_id, checkpoint_id in found:
+                unit = Expire(identity_id, request_id, checkpoint_id)
+                expired += bool(await self._decided(unit, checkpoint_id))
             if len(found) < BATCH:
                 return expired
-            after = found[-1].checkpoint_id
-
-    async def _expired(self, checkpoint: Checkpoint) -> bool:
-        unit = Expire(checkpoint.identity_id, checkpoint.request_id, checkpoint.checkpoint_id)
-        try:
-            return bool(await self._writer.submit(unit))
-        except InternalError:
-            _log.error("expiry_failed", checkpoint_id=checkpoint.checkpoint_id)
-            return False
+            after = found[-1][2]
 
     async def recover(self) -> int:
         """End every query that a dead owner left running; how many.
@@ -108,16 +97,23 @@ class Sweeper:
         ended, after, all_ended = 0, ("", ""), True
         while left := await self._queries.running_of(owner_id, after, BATCH):
             for key in left:
-                done = await self._recovered(Recover(*key, owner_id))
+                # One that another sweep has ended before is no longer this owner's either.
+                done = await self._decided(Recover(*key, owner_id), key[1]) is not None
                 ended, all_ended = ended + done, all_ended and done
             after = left[-1]
         return ended, all_ended
 
-    async def _recovered(self, unit: Recover) -> bool:
-        """Whether the query is ended: by this unit, or by another sweep before it."""
+    async def _decided(self, unit: Expire | Recover, name: str) -> bool | None:
+        """What the unit says, or None if it cannot be decided or written.
+
+        Raises:
+            GovernanceUnavailable: The database did not answer in time, and would not for the rest.
+        """
+        asked = time.monotonic()
         try:
-            await self._writer.submit(unit)
-        except InternalError:
-            _log.error("recovery_failed", request_id=unit.key[1])
-            return False
-        return True
+            return bool(await self._writer.submit(unit))
+        except ChenuError as error:
+            _log.error("sweep_failed", unit=unit.name, id=name, error=str(error))
+            if time.monotonic() - asked > HANGS_S:
+                raise
+            return None

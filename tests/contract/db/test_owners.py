@@ -7,12 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owners import Owner, SessionOwner, StoreInUse, acquire_owner
+from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
+from chenu_server.pipeline.model import QueryStatus
+from chenu_server.pipeline.tables import QUERIES
+from tests.contract.tables.samples import QUERY
 
 HOLD = """
 import sys, time
@@ -21,6 +28,10 @@ owner = acquire_owner(sys.argv[1])
 print(owner.owner_id, flush=True)
 time.sleep(60)
 """
+
+
+DEAD = "('dead', 1, 'a worker', 0, 0)"
+HEAD = "(0, 'origin', 0, decode(repeat('00', 32), 'hex'), 0)"
 
 
 class Holder:
@@ -60,6 +71,42 @@ def hold() -> Iterator[Callable[[str], Holder]]:
     for holder in holders:
         holder.kill()
         holder.close()
+
+
+def test_an_owner_whose_last_commit_is_under_way_is_not_forgotten(
+    postgres_url: str, acquire: Callable[..., Owner]
+) -> None:
+    """What it leaves would never be found again, and its money be held for ever."""
+    owner = acquire(postgres_url)
+    engine = writer_engine(postgres_url)
+    with ThreadPoolExecutor(1) as pool, engine.connect() as dying:
+        with dying.begin():
+            dying.execute(sa.text(f"INSERT INTO owners VALUES {DEAD}"))
+            dying.execute(sa.text(f"INSERT INTO ledger_heads VALUES {HEAD}"))
+        with dying.begin():
+            dying.execute(sa.text(f"SELECT pg_advisory_xact_lock({WRITER_LOCK_CLASS}, 0)"))
+            dying.execute(sa.insert(QUERIES).values(**left_running("dead")))
+            forgetting = pool.submit(owner.forget, "dead")
+            until_someone_waits(engine)
+        forgetting.result(10)
+        left = dying.scalar(sa.text("SELECT count(*) FROM owners WHERE owner_id = 'dead'"))
+
+    assert 1 == left
+
+
+def left_running(owner_id: str) -> dict[str, Any]:
+    """A query's row, by column."""
+    query = replace(QUERY, status=QueryStatus.RUNNING, owner_id=owner_id, ended_us=0)
+    return {column.name: getattr(query, column.name) for column in QUERIES.columns}
+
+
+def until_someone_waits(engine: sa.Engine) -> None:
+    """Return once a lock is asked for that another holds."""
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with engine.connect() as looking:
+        while not looking.scalar(waiting):
+            looking.rollback()
+            time.sleep(0.01)
 
 
 def test_a_second_process_on_a_sqlite_file_is_refused(

@@ -258,3 +258,18 @@ async def test_a_dropped_log_does_not_take_its_successor_along() -> None:
     hub.drop(first)
 
     assert second is hub.find(KEY)
+
+
+async def test_who_was_led_on_is_ended_by_either_log() -> None:
+    """What follows the first query for an id may fail: its readers must not wait on for ever."""
+    first, other = QueryLog(KEY, ASKED), QueryLog(("acme", "other"), ASKED)
+    resting = asyncio.create_task(other.rest())
+    following = asyncio.create_task(anext(other.follow(Cursor(), 0)))
+    await asyncio.sleep(0)
+    other.lead_to(first)
+    await asyncio.sleep(0)
+
+    other.fail_readers(GovernanceUnavailable())
+    ends = await asyncio.wait_for(asyncio.gather(resting, following, return_exceptions=True), 5)
+
+    assert [GovernanceUnavailable] * 2 == [type(each) for each in ends]

@@ -155,3 +155,13 @@ async def test_a_stopped_call_leaves_the_queue_to_the_others() -> None:
     with pytest.raises(Stopped):
         await first
     assert "b0" == await second
+
+
+async def test_a_call_that_was_told_to_stop_takes_nothing() -> None:
+    """Whatever it would take, an approval for one, nobody would use."""
+    provider, stop = Provider(soon(0)), Stop()
+    stop.set(StopReason.DEADLINE)
+
+    with pytest.raises(Stopped):
+        await call(queue_of(provider), provider, "a0", stop=stop)
+    assert [] == provider.served

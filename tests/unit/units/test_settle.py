@@ -182,6 +182,33 @@ def test_a_settle_after_a_takeover_posts_only_what_is_beyond_the_bound(
     assert 0 == reserved
 
 
+@pytest.mark.parametrize("billed", [BOUND_1 + 30, BOUND_2 + 30])
+def test_a_late_settle_is_the_same_twice(billed: int) -> None:
+    """Its answer may have been lost, and it is submitted again until one comes."""
+    world = World(BOUND_2)
+    admitted = world.admitted()
+    world.act(RECOVER)
+    unit = Settle(settlement(admitted, ended(admitted, billed), output="late"))
+    world.act(unit)
+    before = world.money
+
+    world.act(unit)
+
+    assert before == world.money
+    assert billed == before[0] + before[2]
+
+
+def test_a_takeover_under_a_lowered_limit_is_no_overrun() -> None:
+    """The provider billed nothing beyond what was reserved: nothing freezes."""
+    world = World()
+    world.admitted()
+    world.set_limit(1)
+
+    world.act(RECOVER)
+
+    assert (BOUND_1, 0, 0) == world.money
+
+
 def test_a_settle_is_the_same_twice() -> None:
     """A commit whose answer was lost is submitted again: nothing is posted twice."""
     world = World()

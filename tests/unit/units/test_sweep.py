@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from chenu_server.errors import InternalError
-from chenu_server.governance.checkpoints.model import Checkpoint
+import pytest
+
+from chenu_server.errors import ChenuError, GovernanceUnavailable, InternalError
 from chenu_server.unit import Moment, Unit
 from chenu_server.units.sweep import BATCH, Sweeper
-from tests.unit.units.samples import World
 
 
 @dataclass
@@ -19,7 +20,8 @@ class Left:
 
     running: list[tuple[str, str]]
     broken: set[str] = field(default_factory=set)
-    waiting: list[Checkpoint] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    raises: type[ChenuError] = InternalError
     forgotten: list[str] = field(default_factory=list)
 
     async def running_of(
@@ -28,10 +30,10 @@ class Left:
         """What still runs."""
         return sorted(key for key in self.running if key > after)[:count]
 
-    async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[Checkpoint]:
+    async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[tuple[str, str, str]]:
         """What waits, its time over."""
-        waiting = sorted(self.waiting, key=lambda each: each.checkpoint_id)
-        return [each for each in waiting if each.checkpoint_id > after][:count]
+        found = sorted(each for each in self.waiting if each > after)[:count]
+        return [("acme", "q", each) for each in found]
 
     async def dead_owners(self) -> Sequence[str]:
         """One, until it is forgotten."""
@@ -46,20 +48,13 @@ class Left:
         (key, *_) = unit.needs(Moment(now_us=0, mono_ns=0))
         ended = str(key.key[1])
         if ended in self.broken:
-            raise InternalError
+            raise self.raises
         self.running = [each for each in self.running if each[1] != ended]
-        self.waiting = [each for each in self.waiting if each.checkpoint_id != ended]
+        self.waiting = [each for each in self.waiting if each != ended]
         return True
 
     def note(self, unit: Unit[Any]) -> None:
         """Nobody notes anything."""
-
-
-def waiting(checkpoint_id: str) -> Checkpoint:
-    """A checkpoint that nobody has decided."""
-    world = World()
-    world.blocked()
-    return replace(world.checkpoint, checkpoint_id=checkpoint_id)
 
 
 def sweeper(left: Left) -> Sweeper:
@@ -99,22 +94,33 @@ async def test_many_queries_that_cannot_be_ended_hide_none_behind_them() -> None
     assert bad == left.running
 
 
-async def test_an_expiry_that_fails_blocks_none_behind_it() -> None:
-    """Not one, and not as many as one look-up finds: their money would be held for ever."""
-    bad = [waiting(f"a{number:03}") for number in range(BATCH + 1)]
-    left = Left([], {each.checkpoint_id for each in bad}, waiting=[*bad, waiting("b")])
+@pytest.mark.parametrize("raises", [InternalError, GovernanceUnavailable])
+async def test_an_expiry_that_fails_blocks_none_behind_it(raises: type[ChenuError]) -> None:
+    """Whether it cannot be decided or not be written, and not as many as one look-up finds."""
+    bad = [f"a{number:03}" for number in range(BATCH + 1)]
+    left = Left([], set(bad), waiting=[*bad, "b"], raises=raises)
 
     assert 1 == await sweeper(left).expire()
     assert bad == left.waiting
 
 
-async def test_a_turn_goes_on_where_the_last_one_failed() -> None:
-    """What was broken is tried again on every turn."""
-    left = Left([], {"a"}, waiting=[waiting("a")])
+async def test_what_could_not_be_ended_is_tried_on_the_next_turn() -> None:
+    """A sweep goes on where the last one failed."""
+    left = Left([], {"a"}, waiting=["a"])
     sweeping = sweeper(left)
-    await sweeping.turn()
+    await sweeping.expire()
     left.broken.clear()
 
-    await sweeping.turn()
+    assert 1 == await sweeping.expire()
 
-    assert [] == left.waiting
+
+async def test_a_database_that_does_not_answer_ends_the_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of thousands would wait as long; the next turn begins anew."""
+    clock = itertools.count(step=2)
+    monkeypatch.setattr("chenu_server.units.sweep.time.monotonic", lambda: next(clock))
+    left = Left([], {"a"}, waiting=["a", "b"], raises=GovernanceUnavailable)
+
+    with pytest.raises(GovernanceUnavailable):
+        await sweeper(left).expire()

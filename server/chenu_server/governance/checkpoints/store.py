@@ -51,8 +51,8 @@ class SqlCheckpoints:
         )
         return int((await self._reader.rows(counted))[0][0])
 
-    async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[Checkpoint]:
-        """Checkpoints whose time is over, by id behind `after`; a unit decides again."""
+    async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[tuple[str, str, str]]:
+        """Identity, query and id of checkpoints whose time is over, by id behind `after`."""
         columns = CHECKPOINTS.c
         undecided = sa.and_(columns.state == CheckpointState.PENDING, columns.expires_us <= now_us)
         unused = sa.and_(
@@ -60,8 +60,7 @@ class SqlCheckpoints:
             columns.consumed_us == 0,
             columns.use_before_us <= now_us,
         )
-        wanted = sa.select(CHECKPOINTS).where(
-            sa.or_(undecided, unused), columns.checkpoint_id > after
-        )
+        keys = (columns.identity_id, columns.request_id, columns.checkpoint_id)
+        wanted = sa.select(*keys).where(sa.or_(undecided, unused), columns.checkpoint_id > after)
         ordered = wanted.order_by(columns.checkpoint_id).limit(count)
-        return [Checkpoint(**row._mapping) for row in await self._reader.rows(ordered)]
+        return [tuple(row) for row in await self._reader.rows(ordered)]

@@ -22,6 +22,7 @@ from chenu_server import engine
 from chenu_server.ids import new_id
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.metadata import METADATA
+from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
 from chenu_server.infra.db.urls import is_sqlite, sqlite_file
 
 T = TypeVar("T")
@@ -63,6 +64,16 @@ _DEAD: Final = sa.text(
 )
 _PATIENCE: Final = sa.text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
 _FORGET: Final = sa.text("DELETE FROM owners WHERE owner_id = :owner_id")
+# A process may be dead while its last COMMIT is still under way: who looks for what it left must
+# wait for that, or would strike off the only name under which its queries are ever found.
+_AFTER_WRITERS: Final = sa.text(
+    f"SELECT pg_advisory_xact_lock({WRITER_LOCK_CLASS}, ledger_number)"
+    " FROM ledger_heads ORDER BY ledger_number"
+)
+_FORGET_UNLESS_NAMED: Final = sa.text(
+    "DELETE FROM owners WHERE owner_id = :owner_id AND NOT EXISTS"
+    " (SELECT 1 FROM queries WHERE status = 'running' AND owner_id = :owner_id)"
+)
 
 
 class StoreInUse(Exception):
@@ -220,8 +231,13 @@ class SessionOwner:
         return self._ask(lambda c: list(c.scalars(_DEAD, {"owner_id": self._owner_id})))
 
     def forget(self, owner_id: str) -> None:
-        """Strike a dead owner off."""
-        self._ask(lambda c: c.execute(_FORGET, {"owner_id": owner_id}))
+        """Strike a dead owner off, unless its last commit has left something meanwhile."""
+
+        def strike(connection: sa.Connection) -> None:
+            connection.execute(_AFTER_WRITERS)
+            connection.execute(_FORGET_UNLESS_NAMED, {"owner_id": owner_id})
+
+        self._ask(strike)
 
     def withdraw(self) -> None:
         """Strike this owner off; from here on its row is not renewed."""
