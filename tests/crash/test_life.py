@@ -70,6 +70,24 @@ async def test_a_stop_lets_what_runs_finish_and_takes_nothing_new(
     assert (1, 1) == (running.calls, late.calls)
 
 
+async def test_a_server_that_was_told_to_outlive_its_terminal_does(
+    site: Site, tmp_path: Path
+) -> None:
+    """`nohup` leaves the signal ignored; a server that heard it all the same would be gone."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a child inherits what is ignored
+    try:
+        with ServerProcess(tmp_path, _sections(site)) as server:
+            await asyncio.to_thread(server.wait_serving)
+            os.kill(server.pid, signal.SIGHUP)
+            async with site.calling(server.port) as at:
+                await at.fund()
+                answered = await Scene(site, QUESTION).ask(at)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert DONE == answered
+
+
 async def test_what_does_not_finish_in_its_grace_ends_as_interrupted(site: Site) -> None:
     """A stop takes no longer than configured, and leaves nothing for the next start to guess."""
     site.more["server.drain_grace_s"] = 1

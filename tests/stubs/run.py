@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -34,6 +35,8 @@ class Language:
     name: str
     folder: str
     tools: tuple[str, ...]
+    version: Command
+    least: int  # the release that is asked for, by the number that `version` shows first
     build: tuple[Command, ...]
     run: Command
 
@@ -43,6 +46,8 @@ LANGUAGES: Final = (
         name="Go",
         folder="go",
         tools=("go",),
+        version=("go", "version"),  # go version go1.26.8 linux/amd64: the second number
+        least=26,
         build=(
             ("./generate.sh", PYTHON),
             ("go", "vet", "./..."),
@@ -54,6 +59,8 @@ LANGUAGES: Final = (
         name="Java",
         folder="java",
         tools=("mvn", "javac"),
+        version=("javac", "-version"),
+        least=17,
         build=(("mvn", "--batch-mode", "--quiet", "compile"),),
         run=("java", "-cp", "target/classes:target/dependency/*", "chenu.smoke.Smoke"),
     ),
@@ -61,6 +68,8 @@ LANGUAGES: Final = (
         name="TypeScript",
         folder="typescript",
         tools=("node", "npm"),
+        version=("node", "--version"),
+        least=20,
         build=(("./generate.sh", PYTHON), ("node_modules/.bin/tsc",)),
         run=("node", "out/src/smoke.js"),
     ),
@@ -91,6 +100,9 @@ async def test(language: Language, stage: Stage) -> str:
     missing = [tool for tool in language.tools if shutil.which(tool) is None]
     if missing:
         return f"{language.name}: skipped, this machine has no {' and no '.join(missing)}"
+    if (found := release_of(await step(language.version, HERE, {}))) < language.least:
+        tool = language.version[0]
+        return f"{language.name}: skipped, {tool} {found} is older than {language.least}"
     folder = HERE / language.folder
     for command in language.build:
         await step(command, folder, {})
@@ -98,10 +110,16 @@ async def test(language: Language, stage: Stage) -> str:
     return f"{language.name}: compiled, and spoke to the server"
 
 
+def release_of(shown: str) -> int:
+    """The release in what a tool says of its version; Go's all begin with 1."""
+    numbers = [int(number) for number in re.findall(r"\d+", shown)]
+    return numbers[1] if "go1." in shown else numbers[0]
+
+
 async def describe(stage: Stage) -> str:
     """What became of grpcurl, the tool that most people look at a server with."""
-    if shutil.which("go") is None:
-        return "grpcurl: skipped, this machine has no go to build it with"
+    if not GRPCURL.exists():
+        return "grpcurl: skipped, this machine has no go that builds it"
     services = contract.services()
     symbols = [*services, *(rpc.strip("/").replace("/", ".") for rpc in contract.rpcs())]
     for symbol in symbols:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chenu_server.infra.db.engine import connect_parameters
+from chenu_server.infra.db.engine import connect_parameters, reader_engine, writer_engine
 from chenu_server.infra.db.migrate import check_url
 
 
@@ -27,6 +27,16 @@ def test_hosts_are_read_as_libpq_and_as_sqlalchemy_write_them(
     names = ("host", "port", "user", "password", "dbname")
 
     assert expected == tuple(read.get(name) for name in names)
+
+
+def test_several_hosts_pass_every_door() -> None:
+    """The check, the writer and the readers ask the same URL which store it is."""
+    url = "postgresql+psycopg://me:pw@one:5432,two:5432/db"
+    check_url(url)
+
+    assert ["postgresql"] * 2 == [
+        engine.dialect.name for engine in (writer_engine(url), reader_engine(url, connections=1))
+    ]
 
 
 def test_a_port_that_is_no_number_is_told() -> None:

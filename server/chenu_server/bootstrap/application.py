@@ -69,7 +69,8 @@ def told_to_stop() -> asyncio.Event:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in STOPPING:
-        loop.add_signal_handler(number, stopping.set)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` asks that it be left alone
+            loop.add_signal_handler(number, stopping.set)
     return stopping
 
 

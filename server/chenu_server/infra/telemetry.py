@@ -38,6 +38,9 @@ _SHAPES: Final = (
 Event = MutableMapping[str, Any]
 
 
+_OF_MANY_LINES: Final = frozenset({"exception", "stack"})
+
+
 class Redaction:
     """Takes secrets out of everything that is logged: known values, secret keys, known shapes."""
 
@@ -90,6 +93,7 @@ def configure(
     before: list[Any] = [
         structlog.processors.format_exc_info,
         Redaction(secrets),
+        _controls_shown,
         # What follows is ours, word for word: no secret can be in it.
         _bind_call,
         structlog.processors.add_log_level,
@@ -106,6 +110,16 @@ def configure(
         cache_logger_on_first_use=True,
     )
     _route_standard_logging(number, stream, before, last)
+
+
+def _controls_shown(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """Strangers write what an operator reads on a terminal: no control of theirs is obeyed."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable() and name not in _OF_MANY_LINES:
+            event[name] = "".join(
+                one if one.isprintable() else one.encode("unicode_escape").decode() for one in value
+            )
+    return event
 
 
 class _LossyStream:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ import sqlalchemy as sa
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owners import Owner, SessionOwner, StoreInUse, acquire_owner
 from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
+from chenu_server.infra.db.urls import sqlite_file
+from chenu_server.infra.db.urls import sqlite_url as sqlite_url_of
 from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.tables import QUERIES
 from tests.contract.tables.samples import QUERY
@@ -116,6 +119,18 @@ def test_a_second_process_on_a_sqlite_file_is_refused(
     hold(sqlite_url)
     with pytest.raises(StoreInUse, match=r"pid \d+\).*PostgreSQL"):
         acquire_owner(sqlite_url)
+
+
+def test_a_file_has_one_lock_by_whatever_links_it_is_reached(
+    sqlite_url: str, tmp_path: Path, hold: Callable[[str], Holder]
+) -> None:
+    """A data directory behind a link is the same file, and would be recovered while it lives."""
+    hold(sqlite_url)
+    link = tmp_path / "link.db"
+    link.symlink_to(sqlite_file(sqlite_url))
+
+    with pytest.raises(StoreInUse):
+        acquire_owner(sqlite_url_of(link))
 
 
 def test_a_killed_process_frees_its_file(

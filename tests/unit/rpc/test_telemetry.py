@@ -31,6 +31,14 @@ log.info("odd", text=chr(0xD800), data=bytes([255]), error=KeyError("x"))
 """
 
 
+ON_A_TERMINAL = """
+import structlog
+from chenu_server.infra import telemetry
+telemetry.configure(as_json=False)
+structlog.get_logger().info("token_refused", issuer=chr(27) + "[2J" + chr(0x202E) + "evil")
+"""
+
+
 def redacted(**event: Any) -> dict[str, Any]:
     """What is left of an event."""
     return dict(Redaction(["hunter2hunter2"])(None, "info", dict(event)))
@@ -109,3 +117,12 @@ def test_a_log_that_nobody_reads_ends_no_call() -> None:
     os.close(writing)
 
     assert "served\n" == done.stdout
+
+
+def test_no_control_of_a_strangers_is_obeyed_on_a_terminal() -> None:
+    """A token needs no signature to say who made it, and an operator reads what it says."""
+    ran = subprocess.run([sys.executable, "-c", ON_A_TERMINAL], capture_output=True, check=True)
+    line = ran.stderr.decode()
+
+    assert r"\x1b[2J\u202eevil" in line
+    assert "\u202e" not in line and "\x1b[2J" not in line

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
@@ -82,6 +83,23 @@ async def test_a_stranger_that_sends_no_message_is_told_of_the_token(served: Ser
     refusal = Refusal(await refused(rpc(nothing(), timeout=TIMEOUT_S)))
 
     assert "TOKEN_MISSING" == refusal.reason
+
+
+async def test_a_call_that_never_sends_its_message_is_ended(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer without a token could hold as many as it likes, for ever."""
+    monkeypatch.setattr("chenu_server.infra.rpc.interceptors.chain.REQUEST_WITHIN_S", 0.05)
+    rpc: Any = served.channel.stream_unary(WHO)
+    silence = asyncio.Event()
+
+    async def never() -> AsyncIterator[bytes]:
+        await silence.wait()
+        yield b""
+
+    refusal = Refusal(await refused(rpc(never(), metadata=bearer(), timeout=TIMEOUT_S)))
+
+    assert "INVALID_FIELD" == refusal.reason
 
 
 def nothing() -> Iterator[bytes]:

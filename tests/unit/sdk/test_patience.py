@@ -57,6 +57,13 @@ def waited_s(patience: Patience, clock: Clock, lost: errors.ChenuError = LOST) -
     return round(sum(clock.waits_s), 6)
 
 
+def test_a_refusal_is_an_answer(clock: Clock) -> None:
+    """A server that cannot decide now is the right one: a failover outlasts two seconds."""
+    away = errors.Unavailable(grpc.StatusCode.UNAVAILABLE, "away", "GOVERNANCE_UNAVAILABLE")
+
+    assert 10 == waited_s(Patience(10, clock.now_s + 100), clock, away)
+
+
 def test_who_never_answered_is_soon_given_up(clock: Clock) -> None:
     """A wrong address is found in seconds."""
     assert UNHEARD_GIVE_UP_S == waited_s(Patience(30, clock.now_s + 300), clock)

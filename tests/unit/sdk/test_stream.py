@@ -15,6 +15,7 @@ from tests.unit.sdk.gateway import (
     Gateway,
     Hang,
     Refuse,
+    Step,
     approved,
     blocked,
     busy,
@@ -267,9 +268,24 @@ async def test_a_quiet_watch_outlives_its_calls(
 ) -> None:
     """A query can wait for a person for a day; each call that watches it is shorter."""
     monkeypatch.setattr("chenu.aio.pipeline.WATCH_CALL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("chenu.aio.stream.HELD_S", 0.05)
     gateway.watches = [[Hang()], [Hang()], [Hang()], [started(), completed(2, 0)]]
 
     assert 2 == len(await read(client.pipeline.watch("q-1", give_up_s=0.05)))
+
+
+@pytest.mark.parametrize(
+    "script", [[started(7)], [Cut(grpc.StatusCode.DEADLINE_EXCEEDED)]], ids=["gap", "deadline"]
+)
+async def test_answers_that_bring_nothing_new_are_no_progress(
+    client: Client, gateway: Gateway, script: list[Step]
+) -> None:
+    """A log with a hole, or something in front that has no time, is not asked without an end."""
+    gateway.watches = [script] * 1_000
+
+    with pytest.raises(errors.ConnectionLost):
+        await read(client.pipeline.watch("q-1", give_up_s=0.5))
+    assert len(gateway.asked) < 20
 
 
 async def test_a_final_event_is_the_end_whatever_becomes_of_the_call(

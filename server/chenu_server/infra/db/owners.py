@@ -126,7 +126,7 @@ class FileOwner:
     """The only process on a SQLite file, by an exclusive lock on `<file>.lock`."""
 
     def __init__(self, url: str) -> None:
-        served = sqlite_file(url)
+        served = sqlite_file(url).resolve()  # one lock, by whatever links the file is reached
         path = served.with_name(f"{served.name}.lock")
         self._file = path.open("a+", encoding="utf-8")
         try:

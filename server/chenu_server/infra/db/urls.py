@@ -17,18 +17,20 @@ class UnusableUrl(ValueError):
 
 
 def is_sqlite(url: str) -> bool:
-    """Whether the URL names the embedded store."""
-    return sa.make_url(url).get_backend_name() == "sqlite"
+    """Whether the URL names the embedded store.
+
+    By its scheme alone: a PostgreSQL URL with several hosts is none that SQLAlchemy reads.
+    """
+    return url.partition(":")[0].partition("+")[0] == "sqlite"
 
 
 def engine_url(url: str) -> sa.URL:
-    """The URL for SQLAlchemy: of the embedded store with the very path of `sqlite_file`.
+    """The URL of the embedded store for SQLAlchemy, with the very path of `sqlite_file`.
 
     Raises:
         UnusableUrl: As `sqlite_file`.
     """
-    made = sa.make_url(url)
-    return made.set(database=str(sqlite_file(url))) if is_sqlite(url) else made
+    return sa.make_url(url).set(database=str(sqlite_file(url)))
 
 
 def sqlite_file(url: str) -> Path:

@@ -23,6 +23,10 @@ MESSAGE_BYTES_MAX: Final = 1_048_576
 # gRPC's core resets calls at random when more than this many wait for Python, 1,000 by default,
 # and their clients see CANCELLED. How much is taken on is this server's own decision.
 PENDING_MAX: Final = 20_000
+# How long a drain waits for answers that are written and not yet taken.
+FLUSH_S: Final = 1.0
+# Calls of one connection: a peer opens as many connections as it may, and no more calls on each.
+STREAMS_MAX: Final = 4_096
 # Where only the soft limit is passed, the core refuses a share of calls at random.
 METADATA_BYTES_MAX: Final = 16_384
 # A connection past its age is told to go (GOAWAY) and takes no more calls; those that it has go on
@@ -115,7 +119,8 @@ class RpcServer:
             async with asyncio.timeout(grace_s):
                 await self._chain.close()
         # One stop and never two at once: gRPC's core would end calls of a server that is gone.
-        await self._server.stop(None)
+        # What handlers have answered may still be on its way to a slow link.
+        await self._server.stop(min(FLUSH_S, grace_s))
         log.info("stopped", port=self._port)
 
 
@@ -125,6 +130,7 @@ def options(max_connection_age_s: int | None) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests", PENDING_MAX),
         ("grpc.server.max_pending_requests_hard_limit", PENDING_MAX),
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_concurrent_streams", STREAMS_MAX),
         ("grpc.max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.so_reuseport", 0),  # else a second server would take half of the first one's calls

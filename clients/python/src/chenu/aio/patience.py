@@ -56,6 +56,8 @@ class Patience:
         Raises:
             ChenuError: `lost`, when there were tries enough, or the next would come too late.
         """
+        if not isinstance(lost, errors.ConnectionLost):
+            self.has_heard = True  # a refusal with a reason is an answer of this very server
         now_s = time.monotonic()
         self._since_s = min(self._since_s, now_s)
         give_up_s = self._longest_s if self.has_heard else min(self._longest_s, UNHEARD_GIVE_UP_S)

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import grpc
 
@@ -15,6 +15,9 @@ from chenu.aio.connection import typed
 from chenu.aio.patience import Patience, is_cut
 from chenu.api.pipeline.v1 import event_pb2
 from chenu.log import LogGap, LogReader
+
+HELD_S: Final = 2.0
+"""A call that lasted so long was held by a server, whatever ended it."""
 
 Attached = grpc.aio.UnaryStreamCall[Any, Any]  # its answers have an `event`
 Attach = Callable[[event_pb2.Cursor, float], Attached]
@@ -60,6 +63,7 @@ class Log:
         self._call: Attached | None = None
         self._watched = False
         self._queued = False
+        self._attached_at_s = 0.0
         self._brings = raises_outcome
 
     @property
@@ -118,14 +122,15 @@ class Log:
         recorded = self._reader.cursor.sequence > self._start
         attach = self._again if recorded else self._first
         self._brings = self._raises_outcome and attach is self._first
-        left_s = self._end_s - time.monotonic()
+        self._attached_at_s = time.monotonic()
+        left_s = self._end_s - self._attached_at_s
         with typed():
             self._call = call = attach(self.cursor, max(0.001, left_s))
             try:
                 async for answer in call:
-                    self._patience.renew()
                     event = self._read(answer.event)
-                    if event is not None:
+                    if event is not None:  # only what is new is progress
+                        self._patience.renew()
                         yield event
                     if not self._brings and self._over():
                         return
@@ -160,8 +165,10 @@ class Log:
 
     def _may_attach_again(self, error: errors.ChenuError) -> bool:
         if isinstance(error, errors.ConnectionLost):
-            if error.code == grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() < self._end_s:
-                self._patience.renew()  # it was this call's time, and the connection held
+            now_s = time.monotonic()
+            if error.code == grpc.StatusCode.DEADLINE_EXCEEDED and now_s < self._end_s:
+                if now_s - self._attached_at_s >= HELD_S:
+                    self._patience.renew()  # it was this call's time, and the connection held
                 return True
             return self._over() or is_cut(error)
         if isinstance(error, errors.RateRefused):  # unless it had its place, that is the answer

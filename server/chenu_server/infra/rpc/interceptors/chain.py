@@ -24,6 +24,7 @@ from chenu_server.infra.rpc.context import CALL
 from chenu_server.infra.rpc.methods import Method
 
 WRITE_TIMEOUT_S: Final = 10.0
+REQUEST_WITHIN_S: Final = 10.0
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Awaitable[Any]]
@@ -180,7 +181,13 @@ def _served_as(handler: RpcHandler, proceed: Handler) -> RpcHandler:
 
 def _reading_one(proceed: Handler) -> Handler:
     async def read(_requests: Any, context: Context) -> Any:
-        request = await context.read()
+        try:
+            async with asyncio.timeout(REQUEST_WITHIN_S):
+                request = await context.read()
+        except TimeoutError:  # nothing bounds how many such calls a peer without a token opens
+            request = grpc.aio.EOF
+        if request is grpc.aio.EOF and context.done():  # it has left, and asked nothing
+            raise asyncio.CancelledError
         return await proceed(None if request is grpc.aio.EOF else request, context)
 
     return read
