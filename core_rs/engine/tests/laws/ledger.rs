@@ -162,7 +162,7 @@ fn export(payloads: &[&str]) -> Vec<u8> {
 
 /// Lines as a file holds them.
 fn file(lines: &[String]) -> Vec<u8> {
-    lines.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes()
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>().into_bytes()
 }
 
 fn verify_export(bytes: &[u8]) -> Result<u64, Broken> {
