@@ -15,6 +15,8 @@ from tests.crash.scene import QUESTION, Scene
 from tests.crash.site import DONE, Running, Site
 from tests.stores import Postgres
 
+pytestmark = pytest.mark.crash
+
 AWAY = "GOVERNANCE_UNAVAILABLE"
 PATIENCE_S = 20.0
 

@@ -9,6 +9,8 @@ from tests.crash.edges import EDGES, ON_POSTGRES, Edge
 from tests.crash.scene import Scene
 from tests.crash.site import DONE, Running, Site
 
+pytestmark = pytest.mark.crash
+
 FINAL = ("rejected", "expired", "completed", "failed", "cancelled")
 
 

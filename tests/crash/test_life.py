@@ -19,6 +19,8 @@ from tests.crash.edges import interrupted
 from tests.crash.scene import DELETION, QUESTION, Scene
 from tests.crash.site import DONE, Site
 
+pytestmark = pytest.mark.crash
+
 PATIENCE_S = 20.0
 
 

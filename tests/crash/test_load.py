@@ -20,7 +20,7 @@ KILLED_WITHIN_S = (0.0, 0.5)
 PATIENCE_S = 20.0
 LOST = "UNAVAILABLE"
 
-pytestmark = pytest.mark.dice
+pytestmark = [pytest.mark.crash, pytest.mark.dice]
 
 
 class Caller:
