@@ -153,10 +153,6 @@ async def test_an_rpc_that_nobody_serves_is_unimplemented() -> None:
 class LostContext:
     """The context of a call whose client leaves after its request: every write is cancelled."""
 
-    async def read(self) -> bytes:
-        """The request."""
-        return b"x"
-
     async def send_initial_metadata(self, metadata: tuple[tuple[str, str], ...]) -> None:
         """Nothing is sent."""
 
@@ -181,7 +177,7 @@ async def test_a_streaming_handler_is_closed_before_its_call_ends() -> None:
     wrapped: Any = await chain.intercept_service(lambda _: _given(handler), details)
 
     with pytest.raises(asyncio.CancelledError):
-        await wrapped.stream_stream(None, LostContext())
+        await wrapped.unary_stream("x", LostContext())
     ended.append("call")
 
     assert ["handler", "call"] == ended

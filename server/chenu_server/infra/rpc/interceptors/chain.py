@@ -3,9 +3,10 @@
 A handler of any kind becomes one coroutine function of (request, context): a stream of responses
 is written through the context, so a layer never stands between two messages, and every stream is
 ended alike whose reader does not take them. Requests arrive as bytes, because grpc.aio would decode
-them before any layer runs and answer a bad one with UNKNOWN; `payload_validation` decodes them. The
-one request of a unary call is read here, because grpc.aio never answers a call that ends without
-it; the layers then see None.
+them before any layer runs and answer a bad one with UNKNOWN; `payload_validation` decodes them.
+
+A unary call stays one, though grpc.aio never answers it when it ends without its message: to read
+that message here is one more turn through gRPC's core for each call that does send it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from chenu_server.infra.rpc.context import CALL
 from chenu_server.infra.rpc.methods import Method
 
 WRITE_TIMEOUT_S: Final = 10.0
-REQUEST_WITHIN_S: Final = 10.0
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Awaitable[Any]]
@@ -92,7 +92,7 @@ class Chain(grpc.aio.ServerInterceptor):
             proceed = layer.around(method, proceed)
         if method.access is not None:
             proceed = self._counted(proceed)
-        return _served_as(handler, proceed)
+        return _of_same_kind(handler, proceed)
 
     def _admitting(self, proceed: Handler) -> Handler:
         async def admitted(request: Any, context: Context) -> Any:
@@ -168,26 +168,12 @@ class Chain(grpc.aio.ServerInterceptor):
             raise asyncio.CancelledError from None
 
 
-def _served_as(handler: RpcHandler, proceed: Handler) -> RpcHandler:
-    make: Any = (
-        grpc.stream_stream_rpc_method_handler
-        if handler.response_streaming
-        else grpc.stream_unary_rpc_method_handler
-    )
-    takes = proceed if handler.request_streaming else _reading_one(proceed)
-    wrapped: RpcHandler = make(takes, None, handler.response_serializer)
+def _of_same_kind(handler: RpcHandler, proceed: Handler) -> RpcHandler:
+    make: Any = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, False): grpc.stream_unary_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }[handler.request_streaming, handler.response_streaming]
+    wrapped: RpcHandler = make(proceed, None, handler.response_serializer)
     return wrapped
-
-
-def _reading_one(proceed: Handler) -> Handler:
-    async def read(_requests: Any, context: Context) -> Any:
-        try:
-            async with asyncio.timeout(REQUEST_WITHIN_S):
-                request = await context.read()
-        except TimeoutError:  # nothing bounds how many such calls a peer without a token opens
-            request = grpc.aio.EOF
-        if request is grpc.aio.EOF and context.done():  # it has left, and asked nothing
-            raise asyncio.CancelledError
-        return await proceed(None if request is grpc.aio.EOF else request, context)
-
-    return read

@@ -17,7 +17,7 @@ from chenu_server.infra.rpc.methods import Decode, Method
 
 REQUEST_BYTES_MAX: Final = 262_144
 
-Read = Callable[[bytes | None], Message]
+Read = Callable[[bytes], Message]
 
 
 class PayloadValidation:
@@ -44,9 +44,7 @@ class PayloadValidation:
 
 
 def _reader(decode: Decode, name: str, *, strict: bool) -> Read:
-    def read(request: bytes | None) -> Message:
-        if request is None:
-            raise InvalidField("request", f"the call ended without its {name}")
+    def read(request: bytes) -> Message:
         if len(request) > REQUEST_BYTES_MAX:
             raise RequestTooLarge(REQUEST_BYTES_MAX)
         try:
