@@ -182,8 +182,8 @@ class Walk:
         """Some of what waits may lapse."""
         self.world.now_us += LIFETIME_US // 2
 
-    def check(self) -> None:
-        """The laws of asking twice."""
+    def broken(self) -> list[str]:
+        """The laws of asking twice that do not hold now."""
         rows, now = self.world.rows, Moment(now_us=self.world.now_us, mono_ns=0)
         checkpoints = rows.all(Checkpoint)
         waiting = [each for each in checkpoints if each.is_open and not has_lapsed(each, now)]
@@ -192,11 +192,15 @@ class Walk:
         own = {each.request_id: each.request_id for each in rows.all(Query)}
         others = {each.request_id: each.first_request_id for each in rows.all(QueryAlias)}
 
-        assert {1} >= set(actions.values())
-        assert CAP >= len(pending)
-        assert not own.keys() & others.keys()
-        assert set(others.values()) <= own.keys()
-        assert {name: first for name, (first, *_) in self.names.items()} == own | others
+        named = {name: first for name, (first, *_) in self.names.items()}
+        laws = {
+            "one open checkpoint for each action": {1} >= set(actions.values()),
+            "no more pending than the cap": CAP >= len(pending),
+            "an id names a query or is an alias": not own.keys() & others.keys(),
+            "an alias leads to a query": set(others.values()) <= own.keys(),
+            "no id changes its query": named == own | others,
+        }
+        return [law for law, holds in laws.items() if not holds]
 
 
 ids = st.sampled_from(IDS)
@@ -222,4 +226,4 @@ def test_one_open_checkpoint_for_each_action_and_one_query_for_each_id(
     walk = Walk()
     for step in steps:
         step(walk)
-        walk.check()
+        assert [] == walk.broken()
