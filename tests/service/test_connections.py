@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from tests.harness import Client, Stage, eventually, staged
 from tests.http2 import Connection, connected
 from tests.service.cases import PIPELINE
+from tests.service.relay import relayed
 
 WINDOW_BYTES = 1_000_000
 
@@ -71,52 +71,6 @@ async def test_a_call_after_that_goes_over_a_new_connection(
     assert message_pb2.QUERY_STATE_COMPLETED == response.query.state
 
 
-class Wire:
-    """A way to a server that can be cut."""
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._writers: list[asyncio.StreamWriter] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.connections = 0
-
-    def cut(self) -> None:
-        """Reset every connection; the next one is let through."""
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Let a connection through."""
-        there, back = await asyncio.open_connection("127.0.0.1", self._to)
-        self._writers += [writer, back]
-        self.connections += 1
-        for source, sink in ((reader, back), (there, writer)):
-            task = asyncio.create_task(_carry(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-
-async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await source.read(65_536):
-            sink.write(data)
-            await sink.drain()
-    sink.close()
-
-
-@asynccontextmanager
-async def wired(port: int) -> AsyncIterator[tuple[Wire, int]]:
-    """A way to a server, and the port where it begins."""
-    wire = Wire(port)
-    server = await asyncio.start_server(wire.connect, "127.0.0.1", 0)
-    try:
-        yield wire, server.sockets[0].getsockname()[1]
-    finally:
-        wire.cut()
-        server.close()
-
-
 async def abandoned(client: Client) -> None:
     """Start a query, leave it, and wait until it is cancelled for that."""
     request_id = str(uuid4())
@@ -138,18 +92,18 @@ async def test_a_reader_that_comes_back_over_a_new_connection_keeps_its_query(st
     token = dict(stage.client().metadata)["authorization"].removeprefix("Bearer ")
     stage.upstream.hold()
     async with (
-        wired(stage.application.port) as (wire, port),
-        Sdk(f"127.0.0.1:{port}", token=token) as sdk,
+        relayed(stage.application.port) as relay,
+        Sdk(f"127.0.0.1:{relay.port}", token=token) as sdk,
     ):
         log = sdk.pipeline.run("Hello")
         events = aiter(log)
         first = await anext(events)
         reading = asyncio.create_task(_rest(events))
         await stage.upstream.until_open(1)
-        wire.cut()
+        relay.cut()
 
         async def back() -> bool:
-            return wire.connections == 2
+            return relay.opened == 2
 
         await eventually(back)
         await abandoned(stage.client())  # so the first one would be by now
