@@ -32,6 +32,9 @@ TYPED := $(wildcard server/chenu_server clients/python/src loadtest tests script
 CARGO_TEST := PROPTEST_RNG_SEED=1 cargo test --locked --package chenu-engine
 PYTEST := $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
+# Every test that starts a process would compile all that it imports, if nothing may be kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 say = @printf '\n==> %s\n' "$(1)"
 
 .PHONY: help setup proto build lint lint-python lint-rust lint-proto test test-engine test-server \
@@ -49,7 +52,7 @@ $(SYNCED): uv.lock pyproject.toml clients/python/pyproject.toml
 	$(call say,Python packages into .venv (about a minute the first time))
 	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv sync --frozen --no-install-project --inexact
+	$(BIN)/uv sync --frozen --no-install-project --inexact --compile-bytecode
 	@touch $@
 
 $(CORE): $(SYNCED) $(CORE_SOURCES)
