@@ -35,6 +35,7 @@ def test_the_page_is_enough_to_make_the_published_hashes() -> None:
     [
         ("canonical.json", '"6263"', '"6264"'),
         ("request.json", '"nova.query"', '"nova.other"'),
+        ("prompts.json", '"tag": "', '"tag": "0'),
         ("ledger.json", '"ledger_number": 7', '"ledger_number": 8'),
     ],
 )

@@ -96,7 +96,9 @@ def recomputed(whole: list[tuple[Any, str, bytes]]) -> bytes:
     context = digest(
         "chenu.context.v1", [facts["identity"].encode(), facts["sphere"].encode(), listed]
     )
-    user = "\n\n".join([*(block(facts["context_tag"], *each) for each in items), text_of(whole)])
+    tag = digest("chenu.block.v1", [listed, number(0)]).hex()[:16]
+    assert tag == facts["context_tag"]
+    user = "\n\n".join([*(block(tag, *each) for each in items), text_of(whole)])
     sent = [by_kind[cb.CONTENT_KIND_SYSTEM], user.encode(), number(facts["output_cap"])]
     kind, _, name = facts["principal"].partition(":")
     target, routing = facts["target"], facts["routing"]

@@ -90,6 +90,32 @@ function actionDigest({ caller, request, lane_c: laneC, max_cost_nanousd: maxCos
   ]);
 }
 
+// --- lane C's user text -------------------------------------------------------------------------
+
+const ESCAPES = { "&": "&amp;", '"': "&quot;", "<": "&lt;", ">": "&gt;", "\n": "&#10;", "\r": "&#13;" };
+const escaped = (value) => value.replace(/[&"<>\n\r]/g, (character) => ESCAPES[character]);
+
+function delimiter({ context_items: given, text }) {
+  const everything = [text, ...given.flatMap((it) => [it.kind, it.id, it.content])];
+  for (let number = 0; ; number += 1) {
+    const made = [list(given.map(item)), i64(number), ...(number ? [text] : [])];
+    const tag = digest("chenu.block.v1", made).toString("hex").slice(0, 16);
+    if (!everything.some((each) => each.includes(tag))) return tag;
+  }
+}
+
+function userText(request) {
+  if (!request.context_items.length) {
+    return { tag: "", user: /^\n*<context-/.test(request.text) ? `\n${request.text}` : request.text };
+  }
+  const tag = delimiter(request);
+  const blocks = request.context_items.map(
+    (it) =>
+      `<context-${tag} kind="${escaped(it.kind)}" id="${escaped(it.id)}">\n${it.content}\n</context-${tag}>`,
+  );
+  return { tag, user: [...blocks, request.text].join("\n\n") };
+}
+
 // --- the ledger ---------------------------------------------------------------------------------
 
 function sealed(ledger, batch, draft, sequence, previous) {
@@ -175,6 +201,12 @@ const { caller, request: asked } = request.input;
 same("content_digest", request.content_digest, requestDigest(asked).toString("hex"));
 same("context_hash", request.context_hash, contextHash(caller, asked).toString("hex"));
 same("action_digest", request.action_digest, actionDigest(request.input).toString("hex"));
+
+for (const prompt of read("prompts.json")) {
+  const { tag, user } = userText(prompt);
+  same(`tag ${prompt.name}`, prompt.tag, tag);
+  same(`user text ${prompt.name}`, prompt.user, user);
+}
 
 const ledger = read("ledger.json");
 const lines = [];

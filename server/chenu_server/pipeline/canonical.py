@@ -40,9 +40,12 @@ def context_hash(identity_id: str, request: QueryRequest) -> bytes:
     return digest("chenu.context.v1", [identity_id.encode(), request.sphere.encode(), items])
 
 
-def block_digest(items: Sequence[ContextItem], number: int) -> bytes:
+def block_digest(items: Sequence[ContextItem], text: str, number: int) -> bytes:
     """What the delimiter of lane C's context blocks is made of; `number` is its try."""
-    return digest("chenu.block.v1", [_items(items), _int(number)])
+    fields = [_items(items), _int(number)]
+    # Whoever has put the digits of the first try in cannot know those of the second: they would
+    # have to stand in the very text that they are made of.
+    return digest("chenu.block.v1", [*fields, text.encode()] if number else fields)
 
 
 def action_digest(

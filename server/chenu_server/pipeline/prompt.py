@@ -57,12 +57,12 @@ def _tag(items: Sequence[ContextItem], text: str) -> str:
     """What no content can close its block with: hex digits that stand nowhere in the request.
 
     It is made of the items, so that a conversation over the same items keeps its beginning, which
-    providers cache; the number goes on only where somebody has put the digits in.
+    providers cache; of the text too only where somebody has put the digits in.
     """
     given = [text, *(part for item in items for part in (item.kind, item.id, item.content))]
     number = 0
     while True:
-        tag = block_digest(items, number).hex()[:TAG_CHARACTERS]
+        tag = block_digest(items, text, number).hex()[:TAG_CHARACTERS]
         if not any(tag in each for each in given):
             return tag
         number += 1
