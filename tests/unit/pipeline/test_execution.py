@@ -10,7 +10,13 @@ from typing import Any, cast
 
 import pytest
 
-from chenu_server.errors import ChenuError, GovernanceUnavailable
+from chenu_server.errors import (
+    ChenuError,
+    DeadlineUnreachable,
+    GovernanceUnavailable,
+    QueueFull,
+    ServerOverloaded,
+)
 from chenu_server.pipeline.lanes.execution import ExecutionLane
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
 from chenu_server.pipeline.log import QueryLog
@@ -100,6 +106,14 @@ class AwayGovernance(FakeGovernance):
         raise GovernanceUnavailable
 
 
+class FullGovernance(FakeGovernance):
+    """Has no room for a further attempt before the deadline either."""
+
+    async def retry(self, following: NextAttempt) -> Wait:
+        """The refusal."""
+        raise QueueFull(3_000_000, "anthropic")
+
+
 async def no_times(provider: str, count: int) -> tuple[int, ...]:
     """No slot was ever taken."""
     return ()
@@ -186,16 +200,31 @@ async def test_a_stream_without_its_terminator_is_never_a_success() -> None:
     assert (BOUND_1, True, "internal") == cost(state)
 
 
-async def test_a_call_that_is_not_admitted_anew_ends_by_that_refusal() -> None:
-    """It did not go out in time, and costs nothing."""
-    scene = Scene(FakeProvider(), FakeGovernance([GovernanceUnavailable()]), admitted_ago_s=5)
+@pytest.mark.parametrize("refusal", [GovernanceUnavailable(), ServerOverloaded(1, "units")])
+async def test_a_call_that_cannot_be_admitted_anew_ends_for_good(refusal: ChenuError) -> None:
+    """It cost nothing. What ends a query never asks for the same call again: it has its answer."""
+    scene = Scene(FakeProvider(), FakeGovernance([refusal]), admitted_ago_s=5)
 
     step, state = await outcome(scene)
 
     assert isinstance(step, Fail)
-    assert "GovernanceUnavailable" == step.outcome.reason
+    assert "ProviderUnavailable" == step.outcome.reason
+    assert "not_admitted" in step.outcome.error[0][1]
     assert (0, False, "not_dispatched") == cost(state)
     assert 0 == scene.provider.calls
+
+
+async def test_a_call_that_nobody_has_room_for_anew_ends_for_good() -> None:
+    """And tells when there is room: under a new id, for the old one has ended."""
+    refusals: list[ChenuError] = [DeadlineUnreachable(5_000_000, "openai")]
+    scene = Scene(FakeProvider(), FullGovernance(refusals), admitted_ago_s=5)
+
+    step, state = await outcome(scene)
+
+    assert isinstance(step, Fail)
+    assert "ProviderUnavailable" == step.outcome.reason
+    assert "retry_at_us" in dict(step.outcome.error)
+    assert (0, False, "not_dispatched") == cost(state)
 
 
 @pytest.mark.parametrize(

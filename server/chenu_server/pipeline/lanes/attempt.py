@@ -41,7 +41,6 @@ class Tried:
 
     def __init__(self) -> None:
         self._failures: list[str] = []
-        self._refusals: list[NoRoom] = []
         self._room_at_us: list[int] = []
         self._throttled = True
 
@@ -57,17 +56,19 @@ class Tried:
         """A provider was not called: its queue here is full, or too long for the deadline."""
         kind = "queue_full" if isinstance(refusal, QueueFull) else "deadline_unreachable"
         self._failures.append(f"{provider}:{kind}")
-        self._refusals.append(refusal)
         self._room_at_us.append(_now_us() + refusal.retry_after_us)
 
-    def error(self) -> ChenuError:
+    def was_not_admitted(self, provider: str) -> None:
+        """A provider was not called: that it may be could not be recorded."""
+        self._failures.append(f"{provider}:not_admitted")
+        self._throttled = False
+
+    def error(self) -> ProviderUnavailable:
         """
-        Why nobody answered.
+        Why nobody answered. It is the query's end: no reason that asks for the same call again.
 
         A time is told only if every candidate was throttled: one that is down may stay down.
         """
-        if self._refusals and len(self._refusals) == len(self._failures):
-            return min(self._refusals, key=lambda refusal: refusal.retry_after_us)
         known = self._throttled and self._room_at_us
         return ProviderUnavailable(tuple(self._failures), min(self._room_at_us) if known else 0)
 

@@ -101,9 +101,14 @@ class ExecutionLane:
             tried.had_no_room(call.candidate.provider, refusal)
             query.ended = given_up(call, "not_dispatched", "it found no room anew")
             return None
+        except InternalError as error:  # the unit's bug, which the writer has logged
+            query.ended = given_up(call, "internal", "it was not admitted anew")
+            return _fail(error)
         except ChenuError as refusal:
+            _log.warning("not_admitted_anew", request_id=request_id, error=str(refusal))
+            tried.was_not_admitted(call.candidate.provider)
             query.ended = given_up(call, "not_dispatched", "it was not admitted anew")
-            return _fail(refusal)
+            return _fail(tried.error())
         except Exception:  # noqa: BLE001 - a bug must not lose what the call may have cost
             _log.exception("execution_failed", request_id=request_id)
             query.ended = given_up(call, "internal", "the call was given up")

@@ -160,9 +160,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 25
     """ERROR_REASON_PROVIDER_UNAVAILABLE: every candidate of the chain was tried and failed before its
-    first token. The query has ended: the same request_id gets this answer again. Where every
-    candidate was throttled, `retry_at` and a google.rpc.RetryInfo tell when the same call may
-    succeed under a new request_id.
+    first token, or had no room left for the call. The query has ended: the same request_id gets
+    this answer again. Where every candidate was throttled, `retry_at` and a google.rpc.RetryInfo
+    tell when the same call may succeed under a new request_id.
     Status: UNAVAILABLE. Metadata: attempts, retry_at. Retry: no.
     Do: ask again later with a new request_id.
     """
@@ -399,9 +399,9 @@ Do: loosen the constraints; `Route` explains every exclusion.
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 25
 """ERROR_REASON_PROVIDER_UNAVAILABLE: every candidate of the chain was tried and failed before its
-first token. The query has ended: the same request_id gets this answer again. Where every
-candidate was throttled, `retry_at` and a google.rpc.RetryInfo tell when the same call may
-succeed under a new request_id.
+first token, or had no room left for the call. The query has ended: the same request_id gets
+this answer again. Where every candidate was throttled, `retry_at` and a google.rpc.RetryInfo
+tell when the same call may succeed under a new request_id.
 Status: UNAVAILABLE. Metadata: attempts, retry_at. Retry: no.
 Do: ask again later with a new request_id.
 """
