@@ -363,6 +363,36 @@ async def test_two_workers_ask_a_person_once(postgres_url: str, tmp_path: Path) 
     assert 1 == one.upstream.arrivals_total + two.upstream.arrivals_total
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_what_another_worker_has_approved_runs_where_somebody_watches(
+    streamed: bool, postgres_url: str, tmp_path: Path
+) -> None:
+    """What the watcher has last been told is not what the next ask is answered with."""
+    async with (
+        staged(postgres_url, tmp_path) as one,
+        staged(postgres_url, tmp_path) as two,
+    ):
+        await one.budget()
+        client = one.client()
+        first, alias = await twice(client)
+        watching = client.pipeline.Watch(
+            pb.WatchRequest(request_id=alias), metadata=client.metadata, timeout=30
+        )
+        async for response in watching:
+            if response.event.type == event_pb2.EVENT_TYPE_PIPELINE_BLOCKED:
+                break
+        await approve(two, first)
+        request = asked(first_of(first))
+        if streamed:
+            _, error = await client.events(client.pipeline.Run, pb.RunRequest(query=request))
+        else:
+            error = await client.outcome(client.pipeline.Query, request)
+        rest = [response.event.type async for response in watching]
+
+    assert error is None
+    assert event_pb2.EVENT_TYPE_PIPELINE_COMPLETE == rest[-1]
+
+
 def first_of(failure: Failure) -> str:
     """The id of the query that waits."""
     return failure.metadata["request_id"]

@@ -96,7 +96,7 @@ def recomputed(whole: list[tuple[Any, str, bytes]]) -> bytes:
     context = digest(
         "chenu.context.v1", [facts["identity"].encode(), facts["sphere"].encode(), listed]
     )
-    tag = digest("chenu.block.v1", [listed, number(0)]).hex()[:16]
+    tag = digest("chenu.block.v1", [listed, number(0)]).hex()[:16] if items else ""
     assert tag == facts["context_tag"]
     user = "\n\n".join([*(block(tag, *each) for each in items), text_of(whole)])
     sent = [by_kind[cb.CONTENT_KIND_SYSTEM], user.encode(), number(facts["output_cap"])]

@@ -34,12 +34,14 @@ class _Reader:
     """One follower's place to be woken, and the error that ends it early.
 
     One that `asks` wants the query to run, and is answered if it may not; a watcher only looks.
+    One that `stops` wants it to end, and is answered if it goes on.
     """
 
-    __slots__ = ("asks", "error", "woken")
+    __slots__ = ("asks", "error", "stops", "woken")
 
-    def __init__(self, *, asks: bool) -> None:
+    def __init__(self, *, asks: bool = True, stops: bool = False) -> None:
         self.asks = asks
+        self.stops = stops
         self.woken = asyncio.Event()
         self.error: ChenuError | None = None
 
@@ -82,8 +84,24 @@ class QueryLog:
             self.query = query
             if query.status.is_final or query.status is QueryStatus.BLOCKED:
                 self.rested.set()
+                self._wake()
             else:
                 self.rested.clear()
+
+    def reopen(self) -> None:
+        """A run begins: who asks waits for what it finds, not for what was last known here.
+
+        Another process may have taken the query further. What has ended stays as it ended.
+        """
+        self._first = None
+        if self.query is None or not self.query.status.is_final:
+            self.rested.clear()
+
+    def settle(self) -> None:
+        """No run looks into it any more: what is known here is all there is to tell."""
+        if self.query is not None and self.query.status is QueryStatus.BLOCKED:
+            self.rested.set()
+            self._wake()
 
     def delta(self, attempt: int, text: str) -> None:
         """Append output, live only until it is settled."""
@@ -121,9 +139,17 @@ class QueryLog:
                 reader.error = error
         self._wake()
 
+    def fail_stops(self, error: ChenuError) -> None:
+        """Tell those that want the query to end that it goes on; nobody else is told anything."""
+        for reader in self._readers:
+            if reader.stops:
+                reader.error = error
+        self._wake()
+
     def lead_to(self, first: QueryLog) -> None:
         """The id proved another name of a query: who reads here reads its log from now on."""
         self._first = first
+        first._readers |= self._readers  # at once: what fails them may come before they wake
         self._wake()
 
     # --- what is read -------------------------------------------------------------------------
@@ -143,20 +169,22 @@ class QueryLog:
         """Whether the final event is in."""
         return self._ended
 
-    async def rest(self) -> Query:
+    async def rest(self, *, stops: bool = False) -> Query:
         """
-        The query once it is blocked or final.
+        The query once it is blocked or final, for one that wants it to run, or to end.
 
         Raises:
-            ChenuError: It was refused before admission, or cannot be recorded now.
+            ChenuError: It was refused before admission, or cannot be recorded or ended now.
         """
-        return await self._rested(_Reader(asks=True))
+        return await self._rested(_Reader(stops=stops))
 
     async def _rested(self, reader: _Reader) -> Query:
         with self._read_by(reader):
-            while not self.rested.is_set():
+            while True:
                 if reader.error is not None:
                     raise reader.error
+                if self.rested.is_set():
+                    break
                 if self._first is not None:
                     return await self._first._rested(reader)
                 reader.woken.clear()
@@ -174,6 +202,8 @@ class QueryLog:
             yield
         finally:
             self._readers.discard(reader)
+            if self._first is not None:  # it may have been failed before it went on there
+                self._first._readers.discard(reader)
 
     def follow(
         self, after: Cursor, coalesce_s: float, *, asks: bool = True
@@ -215,12 +245,28 @@ class QueryLog:
                     await reader.woken.wait()
                     continue
                 item = self._items[index]
+                if self._may_be_over(index):
+                    reader.woken.clear()
+                    await reader.woken.wait()
+                    continue
                 if isinstance(item, Piece):
                     await self._gather(reader, item.offset + DELTA_BYTES_MAX, quiet_until)
                     quiet_until = time.monotonic() + coalesce_s
                 event, index = self._next(index, after)
                 if event is not None:
                     yield event
+
+    def _may_be_over(self, index: int) -> bool:
+        """Whether this is the block that a run looks into anew; nobody is told of it till then."""
+        item = self._items[index]
+        return (
+            isinstance(item, Event)
+            and item.kind is EventKind.PIPELINE_BLOCKED
+            and index == len(self._items) - 1
+            and not self.rested.is_set()
+            and self.query is not None
+            and self.query.status is QueryStatus.BLOCKED
+        )
 
     def _must_hold(self, after: Cursor) -> None:
         """Whoever stood in a later attempt than the last would be given no output at all."""

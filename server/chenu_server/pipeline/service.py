@@ -163,6 +163,7 @@ class PipelineService:
         if self._draining or len(self._runs) >= self._limits.running_max:
             raise ServerOverloaded(OVERLOAD_RETRY_US, "queries")
         log = self._hub.find(key) or self._hub.create(key, asked)
+        log.reopen()
         return QueryRun(
             log,
             deadline_s=deadline_s or self._limits.deadline_s,
@@ -195,6 +196,7 @@ class PipelineService:
         """Take a run off the books, unless another has its place already."""
         if self._runs.get(run.log.key) is run:
             del self._runs[run.log.key]
+            run.log.settle()
 
     def _refuse(self, log: QueryLog, error: ChenuError) -> None:
         if log.current.query is None:
@@ -241,18 +243,28 @@ class PipelineService:
         log = self._hub.find(known.key) or self._hub.create(known.key, known.asked)
         if known.key not in self._runs:
             await self._load(log)  # anew: another process may have taken the query further
-        first = self._runs.get(known.key) or self._resumed_for(run, log.query)
-        if first is not None:
-            run.lead_to(first)
-            return
-        run.log.lead_to(log)
-        await self._tail(log, run)
+        if log.rested.is_set():
+            run.log.lead_to(log)
+        else:
+            run.lead_to(self._runs.get(known.key) or self._taken_up(log.query or known, log, run))
 
-    def _resumed_for(self, run: QueryRun, query: Query | None) -> QueryRun | None:
-        """The run of an approved query, in the time of who asked again and still wants it."""
-        if query is None or query.status is not QueryStatus.APPROVED or run.stop.reason is not None:
-            return None
-        return self.resume_approved(query, run.deadline - time.monotonic())
+    def _taken_up(self, query: Query, log: QueryLog, run: QueryRun) -> QueryRun:
+        """The run of a query that is approved, or runs elsewhere, in the time of who asked again.
+
+        It stands under the query's own key: repeats share it, and it counts as any other.
+
+        Raises:
+            Stopped: Nobody wants it any more; a cancel is for the query to hear.
+        """
+        cancelled = run.stop.reason is StopReason.CANCELLED
+        if not cancelled:
+            run.stop.check()
+        left_s = run.deadline - time.monotonic()
+        if query.status is QueryStatus.APPROVED and not cancelled:
+            return self.resume_approved(query, left_s)
+        first = self._open_run(query.key, query.asked, left_s, detached=False)
+        self._spawn(query.key, first, self._tail(log, first))
+        return first
 
     async def _walk_resumed(self, query: Query, run: QueryRun) -> None:
         """F and G on the stored results of B and C."""
@@ -287,8 +299,14 @@ class PipelineService:
     async def _tail(self, log: QueryLog, run: QueryRun) -> None:
         """Follow a query that another process runs, until it rests or nobody here waits for it."""
         while not log.rested.is_set():
-            with run.stop.interrupts():
-                await asyncio.sleep(self._limits.tail_every_s)
+            try:
+                with run.stop.interrupts():
+                    await asyncio.sleep(self._limits.tail_every_s)
+            except Stopped as stopped:
+                if stopped.reason is not StopReason.CANCELLED:
+                    raise
+                run.stop.withdraw()  # who waits for the answer must not be told that it ended
+                log.fail_stops(QueryStateError(str(log.key[1]), QueryStatus.RUNNING.value))
             await self._load(log)
 
     # --- reading ------------------------------------------------------------------------------
@@ -296,7 +314,8 @@ class PipelineService:
     async def _open_log(self, query: Query) -> QueryLog:
         """The log of a stored query, live if it still runs."""
         log = self._hub.find(query.key) or self._hub.create(query.key, query.asked)
-        if not log.loaded:  # also one that another reader has only begun to load
+        # Loaded, it may yet be behind: of what another process commits, this one is told nothing.
+        if not log.loaded or log.query is None or log.query.event_count < query.event_count:
             await self._load(log)
         return log
 
@@ -358,7 +377,7 @@ class PipelineService:
         """The query as its run leaves it: ended, blocked, or approved and waiting for a slot."""
         run.stop.set(StopReason.CANCELLED)
         try:
-            return await run.log.rest()
+            return await run.log.rest(stops=True)
         except ChenuError:
             query = run.log.current.query
             if query is None or query.status is QueryStatus.RUNNING:

@@ -42,6 +42,10 @@ class Stop:
             if self._task is not None:
                 self._task.cancel()
 
+    def withdraw(self) -> None:
+        """Take back a wish that the run could not meet; it goes on."""
+        self.reason = None
+
     def check(self) -> None:
         """
         Go on only if nobody has asked the run to end.

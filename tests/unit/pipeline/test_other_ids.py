@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 from chenu_server.caller import Caller, Principal, PrincipalType, Role
-from chenu_server.errors import ServerOverloaded
+from chenu_server.errors import ChenuError, ServerOverloaded
+from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
 from chenu_server.pipeline.log import LogHub, QueryLog
@@ -44,6 +45,7 @@ class World:
     decide: asyncio.Event = field(default_factory=asyncio.Event)
     resumed: int = 0
     cancelled: int = 0
+    refusal: ChenuError | None = None
     given_back: int = 0
 
     def __post_init__(self) -> None:
@@ -87,6 +89,8 @@ class World:
     async def _known(self, query: object, run: object) -> Attach:
         self.asked.set()
         await self.decide.wait()
+        if self.refusal is not None:
+            raise self.refusal
         return Attach(self.query, is_new=self.is_new)
 
     def _prepared(self, query: Query, content: object) -> Any:
@@ -135,6 +139,12 @@ class World:
     def give_back(self, identity_id: str, token: int) -> None:
         """Uncounted."""
         self.given_back += 1
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    """The loop runs until this holds; the test's own time limit ends it."""
+    while not holds():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("status", [QueryStatus.BLOCKED, QueryStatus.COMPLETED])
@@ -190,13 +200,96 @@ async def test_a_query_that_runs_elsewhere_is_followed_to_its_end() -> None:
     world = World(QueryStatus.RUNNING)
     world.decide.set()
     resting = asyncio.create_task(world.ask().log.rest())
-    log = world.hub.find(("acme", "first"))
-    while log is None or log.query is None:
-        await asyncio.sleep(0)
-        log = world.hub.find(("acme", "first"))
+    await _until(lambda: world.hub.find(FIRST.key) is not None)
     world.status = QueryStatus.COMPLETED
 
     assert QueryStatus.COMPLETED is (await resting).status
+
+
+@pytest.mark.parametrize("overtakes", [True, False])
+async def test_who_cannot_cancel_ends_no_wait(overtakes: bool) -> None:
+    """A query that runs elsewhere goes on: only who wanted it to end is told that it does not."""
+    world = World(QueryStatus.RUNNING)
+    resting = asyncio.create_task(world.ask().log.rest())
+    await world.asked.wait()
+    if not overtakes:
+        world.decide.set()
+        await _until(lambda: world.hub.find(FIRST.key) is not None)
+    cancelling = asyncio.create_task(world.pipeline.cancel(CALLER, "again", "no"))
+    await asyncio.sleep(0)
+    world.decide.set()
+
+    with pytest.raises(QueryStateError):
+        await asyncio.wait_for(cancelling, 10)
+    waits = not resting.done()
+    world.status = QueryStatus.COMPLETED
+
+    assert waits
+    assert QueryStatus.COMPLETED is (await resting).status
+    assert 0 == world.cancelled
+
+
+async def test_all_ids_of_a_query_that_runs_elsewhere_follow_it_together() -> None:
+    """It is one run of this server, however many ask: counted, shared, and ended by a shutdown."""
+    world = World(QueryStatus.RUNNING)
+    world.decide.set()
+    resting = [asyncio.create_task(world.ask(name).log.rest()) for name in ("again", "third")]
+    await _until(lambda: [FIRST.key] == list(world.pipeline._runs))
+    running, first = world.pipeline.running, world.pipeline._runs[FIRST.key]
+
+    await world.pipeline.drain(0.01)
+
+    refused = await asyncio.gather(*resting, return_exceptions=True)
+    assert (1, StopReason.SHUTDOWN) == (running, first.stop.reason)
+    assert [ServerOverloaded] * 2 == [type(each) for each in refused]
+    assert 0 == world.pipeline.running
+
+
+@pytest.mark.parametrize("request_id", ["first", "again"])
+async def test_who_asks_is_told_what_is_now_and_not_what_somebody_has_read(request_id: str) -> None:
+    """Another process took the query further while a reader here still holds its log."""
+    world = World(QueryStatus.BLOCKED)
+    world.decide.set()
+    blocked = world.ask(request_id)
+    before = await blocked.log.rest()
+    await _until(lambda: not world.pipeline.running)
+    world.status = QueryStatus.COMPLETED
+
+    after = await world.ask(request_id).log.rest()
+
+    assert [QueryStatus.BLOCKED, QueryStatus.COMPLETED] == [before.status, after.status]
+
+
+async def test_a_stream_is_told_of_a_block_once_it_is_known_to_hold() -> None:
+    """An approval given elsewhere is used here: what was blocked is not told of as if it were."""
+    block = replace(START, sequence=1, kind=EventKind.PIPELINE_BLOCKED)
+    log = QueryLog(FIRST.key, ASKED)
+    log.commit((block,))
+    log.set_query(replace(FIRST, status=QueryStatus.BLOCKED))
+    log.reopen()
+    reading = asyncio.create_task(anext(log.follow(Cursor(), 0)))
+    await _turns()
+    silent = not reading.done()
+    log.settle()
+
+    assert silent
+    assert block == await asyncio.wait_for(reading, 10)
+
+
+async def test_a_refused_ask_leaves_the_block_to_whoever_reads_next() -> None:
+    """The query waits as before, though this time nobody could look."""
+    world = World(QueryStatus.BLOCKED)
+    world.decide.set()
+    run = world.ask("first")
+    await run.log.rest()
+    await _until(lambda: not world.pipeline.running)
+    world.refusal = ServerOverloaded(1, "units")
+
+    with pytest.raises(ServerOverloaded):
+        await world.ask("first").log.rest()
+    query = await asyncio.wait_for(run.log.rest(), 10)
+
+    assert QueryStatus.BLOCKED is query.status
 
 
 @pytest.mark.parametrize("status", [QueryStatus.BLOCKED, QueryStatus.APPROVED])
