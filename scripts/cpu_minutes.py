@@ -9,15 +9,16 @@ clock says little on a shared machine, and a suite that grows is paid for in CPU
 from __future__ import annotations
 
 import argparse
-import contextlib
 import ctypes
 import os
 import resource
 import subprocess
 import sys
+import time
 from typing import Final
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_ORPHANS_END_WITHIN_S: Final = 10
 
 
 def main() -> int:
@@ -28,7 +29,8 @@ def main() -> int:
     asked = parser.parse_args()
     _adopt_orphans()
     status = subprocess.run(asked.command, check=False).returncode
-    _reap()
+    if not _reap():
+        print("==> some of what was started still runs, and is not counted", file=sys.stderr)
     minutes = _minutes()
     print(f"==> {minutes:.1f} CPU-minutes", flush=True)
     if status == 0 and minutes > asked.at_most:
@@ -42,10 +44,16 @@ def _adopt_orphans() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _reap() -> None:
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass
+def _reap() -> bool:
+    """Wait for what outlived its parent, so that it is counted; whether all of it has ended."""
+    until = time.monotonic() + _ORPHANS_END_WITHIN_S
+    while time.monotonic() < until:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.05)
+        except ChildProcessError:
+            return True
+    return False
 
 
 def _minutes() -> float:

@@ -23,6 +23,7 @@ install() {
 want git git
 want make make
 want cc build-essential
+want node nodejs # an encoder of the ledger in another language, and the stubs of TypeScript
 PATH="$PATH:/usr/sbin" want pgbouncer pgbouncer # the pooler that tests put before PostgreSQL
 python=$(command -v python3.11 || command -v python3 || true)
 [ -n "$python" ] && "$python" -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3.11-venv)

@@ -4,7 +4,6 @@
 dice. `make torture` explores; each failure names the seed that finds it again.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -13,12 +12,16 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from tests.dice import EXPLORES, EXPLORING_EXAMPLES
+
 pytest_plugins = ("tests.stores", "tests.clusters", "tests.poolers")
 
 # No example has a time limit: on a busy machine that fails what is right.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
-settings.register_profile("exploring", max_examples=1_000, deadline=None, print_blob=True)
-settings.load_profile("exploring" if os.environ.get("CHENU_TEST_SEED") else "repeatable")
+settings.register_profile(
+    "exploring", max_examples=EXPLORING_EXAMPLES, deadline=None, print_blob=True
+)
+settings.load_profile("exploring" if EXPLORES else "repeatable")
 
 
 @pytest.fixture(scope="session", autouse=True)

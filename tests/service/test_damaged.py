@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu.api.governance.v1 import audit_service_pb2 as ab
+from tests.dice import examples
 from tests.harness import Stage, staged
 from tests.service.test_audit import exported, failure_in, found
 
@@ -161,13 +162,13 @@ async def test_any_change_of_a_real_export_is_found(ledger: Stage) -> None:
     good = await exported(ledger.operator())
     places = st.integers(0, len(good))
 
-    @settings(max_examples=400, deadline=None)
+    @examples(400)
     @given(start=places, length=st.integers(0, 300), put=st.binary(max_size=40))
     def change(start: int, length: int, put: bytes) -> None:
         changed = good[:start] + put + good[start + length :]
         assert (failure_in(changed) is None) == (changed == good)
 
-    @settings(max_examples=400, deadline=None)
+    @examples(400)
     @given(at=st.integers(0, len(good) - 1), flip=st.integers(1, 255))
     def flipped(at: int, flip: int) -> None:
         changed = bytearray(good)

@@ -118,7 +118,7 @@ fn a_text_of_one_endless_thing_is_read() {
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(256)
+        ..ProptestConfig::default()
     })]
 
     #[test]

@@ -158,10 +158,16 @@ fn with(mut rules: Vec<Rule>, effect: Effect, condition: Condition) -> Vec<Rule>
     rules
 }
 
+/// Few, for each loads sets of policies; more in an exploring run, which asks for some thousands.
+fn cases() -> u32 {
+    std::env::var_os("PROPTEST_CASES").map_or(48, |_| ProptestConfig::default().cases / 8)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(48)
+        cases: cases(),
+        ..ProptestConfig::default()
     })]
 
     #[test]

@@ -27,6 +27,7 @@ from chenu_server.governance.budgets.model import (
 )
 from chenu_server.governance.budgets.periods import period_start_us
 from chenu_server.unit import Moment
+from tests.dice import examples
 from tests.fakes.rows import FakeRows, run
 from tests.unit.budgets.samples import ALICE, NOON, budget, legs_of, try_reserve
 
@@ -235,4 +236,4 @@ class Spending(RuleBasedStateMachine):
 
 
 TestSpending = Spending.TestCase
-TestSpending.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSpending.settings = settings(examples(60), stateful_step_count=40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu_server.errors import ExecutionInterrupted
@@ -19,6 +19,7 @@ from chenu_server.units.recover import Recover
 from chenu_server.units.resolve import Cancel, Expire
 from chenu_server.units.retry import Retry
 from chenu_server.units.settle import Settle
+from tests.dice import examples
 from tests.unit.units.samples import (
     ACME,
     BACKEND,
@@ -138,7 +139,7 @@ STEPS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(st.sampled_from(STEPS), max_size=14))
 def test_the_laws_hold_after_every_unit(steps: list[Callable[[Walk], None]]) -> None:
     """`World.act` checks them; here, that limits hold and that a final query stays as it is."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu_server.caller import Principal, PrincipalType
@@ -31,6 +31,7 @@ from chenu_server.pipeline.records import Query, QueryAlias
 from chenu_server.unit import Moment
 from chenu_server.units.consume import Consume
 from chenu_server.units.resolve import Cancel, Expire, Resolve
+from tests.dice import examples
 from tests.unit.units.samples import (
     ACME,
     ANN,
@@ -217,7 +218,7 @@ STEPS: st.SearchStrategy[Callable[[Walk], None]] = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(STEPS, min_size=4, max_size=30))
 def test_one_open_checkpoint_for_each_action_and_one_query_for_each_id(
     steps: list[Callable[[Walk], None]],
