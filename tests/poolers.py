@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,20 +19,23 @@ from chenu_server.infra.db.engine import connect_parameters
 
 BINARY = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 Pooled = Callable[..., str]
+_NUMBER = "6432"
+"""Names the socket; every folder has its own."""
 
 
 class Bouncer:
-    """One pooler on a free port; `url` leads through it to the database."""
+    """One pooler on a socket in its own folder; `url` leads through it to the database.
+
+    Not on a port: a free one may be another's by the time that it is taken.
+    """
 
     def __init__(self, url: str, *, mode: str, size: int, more: str) -> None:
         assert BINARY is not None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         self._folder = Path(tempfile.mkdtemp(prefix="chenu-pgb-"))
         config = self._folder / "pgbouncer.ini"
-        config.write_text(_config(url, port, mode, size, more), encoding="utf-8")
-        place = sa.make_url(url).set(host="127.0.0.1", port=port, query={})
+        config.write_text(_config(url, self._folder, mode, size, more), encoding="utf-8")
+        query = {"host": str(self._folder), "port": _NUMBER}
+        place = sa.make_url(url).set(host=None, port=None, query=query)
         self.url = place.render_as_string(hide_password=False)
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen([BINARY, "-q", str(config)], stderr=log, stdout=log)
@@ -54,19 +56,21 @@ class Bouncer:
         shutil.rmtree(self._folder)
 
 
-def _config(url: str, port: int, mode: str, size: int, more: str) -> str:
+def _config(url: str, folder: Path, mode: str, size: int, more: str) -> str:
     to = connect_parameters(url)
     names = ("host", "port", "user", "password", "dbname")
     target = " ".join(f"{name}={to[name]}" for name in names if to.get(name))
     lines = [
         f"[databases]\n{to['dbname']} = {target}",
-        "[pgbouncer]\nlisten_addr = 127.0.0.1\nunix_socket_dir =\nauth_type = any",
-        f"listen_port = {port}\npool_mode = {mode}\ndefault_pool_size = {size}\n{more}",
+        f"[pgbouncer]\nlisten_addr =\nunix_socket_dir = {folder}\nauth_type = any",
+        f"listen_port = {_NUMBER}\npool_mode = {mode}\ndefault_pool_size = {size}\n{more}",
     ]
     if os.geteuid() == 0:
         # It refuses to run as root, and must be let into the directory of the server's socket.
-        folder = Path(str(to.get("host", "")))
-        lines.append(f"user = {folder.owner() if folder.is_absolute() else 'nobody'}")
+        theirs = Path(str(to.get("host", "")))
+        user = theirs.owner() if theirs.is_absolute() else "nobody"
+        shutil.chown(folder, user)
+        lines.append(f"user = {user}")
     return "\n".join(lines)
 
 

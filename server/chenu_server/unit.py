@@ -140,6 +140,14 @@ class Unit(Protocol[T_co]):
 class Writer(Protocol):
     """The only way to a governed write."""
 
+    @property
+    def healthy(self) -> bool:
+        """Whether decisions can be recorded now, as far as is known.
+
+        While it is, a unit that could not be recorded is itself at fault.
+        """
+        ...
+
     async def submit(self, unit: Unit[Any]) -> Any:
         """The unit's outcome, after its commit.
 

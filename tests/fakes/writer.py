@@ -11,6 +11,8 @@ from tests.fakes.rows import FakeRows, run
 class FakeWriter:
     """Runs each unit at once; `now_us` is the time of the next batch."""
 
+    healthy = True
+
     def __init__(self, *rows: Row, now_us: int = 0) -> None:
         self.rows = FakeRows(*rows)
         self.now_us = now_us

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
 
+from chenu.api.governance.v1 import audit_service_pb2 as ab
 from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.infra.db.engine import writer_engine
@@ -141,6 +143,25 @@ async def test_a_server_behind_a_session_pooler_serves(
 
     assert {message_pb2.QUERY_STATE_COMPLETED} == set(states)
     assert (20, {SERVING}) == (len(listed.queries), health)
+
+
+async def test_two_servers_behind_one_session_pooler_both_take_writes(
+    postgres_url: str, tmp_path: Path, pooled: Pooled
+) -> None:
+    """They take turns at one ledger, and neither takes the other for dead."""
+    url = pooled(postgres_url, mode="session")
+    async with _serving(url, tmp_path) as (one, client), staged(url, tmp_path, PROBING) as two:
+        clients = [client, two.client()] * 10
+        answers = await asyncio.gather(*(each.query("Hello") for each in clients))
+        recovered = [await each.application.sweeper.recover() for each in (one, two)]
+        auditor = two.operator()
+        verified = await auditor.call(auditor.audit.VerifyLedger, ab.VerifyLedgerRequest())
+        owners = _owners(postgres_url)
+
+    assert {message_pb2.QUERY_STATE_COMPLETED} == {answer.query.state for answer in answers}
+    assert [0, 0] == recovered
+    assert 2 == len(owners)
+    assert ab.LEDGER_VERDICT_HOLDS == verified.verdict
 
 
 @pytest.mark.parametrize("store", ["sqlite_url", "postgres_url"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,14 +44,13 @@ class Place:
 
     settings: dict[str, Any]
     issuer: Issuer
-    port: int = 0
+    port: int
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """A server at the place's port, until the block ends and it has drained."""
         listen = f"127.0.0.1:{self.port}"
-        async with running(load_settings(None, {**self.settings, "server.listen": listen})) as app:
-            self.port = app.port
+        async with running(load_settings(None, {**self.settings, "server.listen": listen})):
             yield
 
     def backend(self, port: int = 0) -> Client:
@@ -69,14 +69,27 @@ class Place:
 async def place(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Place]:
     """A place whose provider takes one call in three seconds, and whose servers need no budget."""
     create_key(tmp_path / "key")
-    async with FakeUpstream() as upstream:
-        settings = settings_for(sqlite_url, tmp_path / "key", upstream)
-        settings |= {
-            "providers.settings.groq.limit": 1,
-            "limits.provider_window_s": 3,
-            "budgets.required": False,
-        }
-        yield Place(settings, local_issuer(tmp_path / "key"))
+    with _port_kept() as port:
+        async with FakeUpstream() as upstream:
+            settings = settings_for(sqlite_url, tmp_path / "key", upstream)
+            settings |= {
+                "providers.settings.groq.limit": 1,
+                "limits.provider_window_s": 3,
+                "budgets.required": False,
+            }
+            yield Place(settings, local_issuer(tmp_path / "key"), port)
+
+
+@contextmanager
+def _port_kept() -> Iterator[int]:
+    """A port that servers may take in turn, and that nobody else is given between them.
+
+    A socket that is bound and does not listen keeps it.
+    """
+    with socket.socket() as keeping:
+        keeping.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeping.bind(("127.0.0.1", 0))
+        yield keeping.getsockname()[1]
 
 
 async def types(log: Log, seen: list[int]) -> list[int]:

@@ -72,8 +72,10 @@ class Settle:
     def _may_be_open(self, stored: Query) -> Key | None:
         """The attempt of a retry whose commit came too late for its caller; None ordinarily.
 
-        Its admission was refused to the run, so nothing of it went out. It is the last one here
-        if the run settles first, and the one to settle if the query has ended meanwhile.
+        Its admission was refused to the run, so nothing of it went out. Two settle then, the run
+        and whoever ends the late attempt, and the first ends the query. Before that, an attempt
+        behind the run's own is the late one. After it, each closes only the attempt that it came
+        for: the query's row no longer says which of them somebody ran.
         """
         ended = self._asked.ended
         if ended is None or stored.status.is_final:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
 
-from chenu_server.errors import ChenuError
+from chenu_server.errors import ChenuError, GovernanceUnavailable
 from chenu_server.unit import Writer
 from chenu_server.units.recover import Recover
 from chenu_server.units.resolve import Expire
@@ -16,8 +15,6 @@ from chenu_server.units.resolve import Expire
 _log = structlog.get_logger(__name__)
 
 BATCH = 256
-HANGS_S = 1.0
-"""A unit that fails at once is at fault itself; one that fails after this long, the database."""
 
 
 class Lapsed(Protocol):
@@ -107,13 +104,12 @@ class Sweeper:
         """What the unit says, or None if it cannot be decided or written.
 
         Raises:
-            GovernanceUnavailable: The database did not answer in time, and would not for the rest.
+            GovernanceUnavailable: Nothing can be recorded now, so the rest would fail alike.
         """
-        asked = time.monotonic()
         try:
             return bool(await self._writer.submit(unit))
         except ChenuError as error:
-            _log.error("sweep_failed", unit=unit.name, id=name, error=str(error))
-            if time.monotonic() - asked > HANGS_S:
+            if isinstance(error, GovernanceUnavailable) and not self._writer.healthy:
                 raise
+            _log.error("sweep_failed", unit=unit.name, id=name, error=str(error))
             return None

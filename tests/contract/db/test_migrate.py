@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 import chenu_server
 from chenu_server.infra.db import migrate
-from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.engine import connect_parameters, writer_engine
 from chenu_server.infra.db.metadata import METADATA
 from tests.stores import STORES, Postgres
 
@@ -149,6 +149,19 @@ def test_a_server_that_is_away_is_told(step: Callable[[str], None]) -> None:
 
     assert 1 == len(str(caught.value).splitlines())
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_host_that_takes_no_writes_is_told_though_the_next_one_is_away(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    """Whoever reads that nobody answers looks for the fault at the wrong host."""
+    given = sa.make_url(postgres_url)
+    postgres.execute(f'ALTER DATABASE "{given.database}" SET default_transaction_read_only = on')
+    read = connect_parameters(postgres_url)
+    here = f"{read['host']}:{read['port']}" if read.get("port") else read["host"]
+    both = given.set(host=None, port=None, query={"host": (here, "127.0.0.1:1")})
+    with pytest.raises(migrate.DatabaseUnavailable, match=r"takes no writes: .* is read-only"):
+        migrate.check(both.render_as_string(hide_password=False))
 
 
 def test_a_url_that_cannot_be_read_is_not_repeated() -> None:

@@ -16,6 +16,7 @@ from chenu_server.infra.db.reader import Reader
 from tests.contract.db.conftest import OpenWriter
 from tests.contract.db.sample import ACCOUNTS, Add
 from tests.poolers import Pooled
+from tests.stores import Postgres
 
 _SET_BY_CLIENTS = (
     "SELECT name FROM pg_settings WHERE source = 'session'"
@@ -51,12 +52,14 @@ def test_a_pool_with_one_session_is_told_in_bounded_time(postgres_url: str, pool
         pooler.check(pooled(postgres_url, mode="session", size=1))
 
 
-def test_a_migration_runs_through_a_transaction_pooler(postgres_url: str, pooled: Pooled) -> None:
+def test_a_migration_runs_through_a_transaction_pooler(postgres: Postgres, pooled: Pooled) -> None:
     """It is one transaction, and the server that needs more refuses by itself."""
-    url = pooled(postgres_url, mode="transaction")
-    migrate.upgrade(url)
-
-    assert [None] == list(map(migrate.check, [url]))
+    url = postgres.blank()
+    with pytest.raises(migrate.SchemaMismatch):
+        migrate.check(url)
+    migrate.upgrade(pooled(url, mode="transaction"))
+    migrate.check(url)
+    postgres.drop(url)
 
 
 def test_a_migration_through_a_statement_pooler_is_refused(

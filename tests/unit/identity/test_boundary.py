@@ -41,11 +41,11 @@ class FakeWriter:
 
     def __init__(self, *, away: bool = False) -> None:
         self.rows = FakeRows()
-        self._away = away
+        self.healthy = not away
 
     async def submit(self, unit: Unit[Any]) -> Any:
         """The unit's outcome."""
-        if self._away:
+        if not self.healthy:
             raise GovernanceUnavailable
         return run(unit, self.rows, NOW)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from chenu_server.errors import ChenuError, GovernanceUnavailable, InternalError
 from chenu_server.unit import Moment, Unit
@@ -22,6 +22,8 @@ class Left:
     broken: set[str] = field(default_factory=set)
     waiting: list[str] = field(default_factory=list)
     raises: type[ChenuError] = InternalError
+    healthy: bool = True
+    tried: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
 
     async def running_of(
@@ -47,6 +49,7 @@ class Left:
         """End one query, or fail as a bug would."""
         (key, *_) = unit.needs(Moment(now_us=0, mono_ns=0))
         ended = str(key.key[1])
+        self.tried.append(ended)
         if ended in self.broken:
             raise self.raises
         self.running = [each for each in self.running if each[1] != ended]
@@ -114,13 +117,15 @@ async def test_what_could_not_be_ended_is_tried_on_the_next_turn() -> None:
     assert 1 == await sweeping.expire()
 
 
-async def test_a_database_that_does_not_answer_ends_the_sweep(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("sweep", [Sweeper.expire, Sweeper.recover])
+async def test_a_database_that_is_away_ends_the_sweep(
+    sweep: Callable[[Sweeper], Awaitable[int]],
 ) -> None:
-    """Each of thousands would wait as long; the next turn begins anew."""
-    clock = itertools.count(step=2)
-    monkeypatch.setattr("chenu_server.units.sweep.time.monotonic", lambda: next(clock))
-    left = Left([], {"a"}, waiting=["a", "b"], raises=GovernanceUnavailable)
+    """Each of thousands would fail alike, and tell so; the next turn begins anew."""
+    left = Left([("acme", "a"), ("acme", "b")], {"a"}, waiting=["a", "b"])
+    left.raises, left.healthy = GovernanceUnavailable, False
 
-    with pytest.raises(GovernanceUnavailable):
-        await sweeper(left).expire()
+    with capture_logs() as logs, pytest.raises(GovernanceUnavailable):
+        await sweep(sweeper(left))
+
+    assert (["a"], []) == (left.tried, logs)

@@ -56,8 +56,12 @@ def frozen_among(
 def book(rows: Rows, request_id: str, booked: Sequence[Booked], now_us: int) -> None:
     """Put every period with its bill; freeze and record where that is an overrun."""
     grown = [each for each in booked if _growth(each) > 0]
+    if not grown:  # as ordinarily: the bill is within what was held
+        for standing, account in booked:
+            rows.put(standing.after(account))
+        return
     too_far = [each for each in grown if _is_too_far(each)]
-    frozen = to_freeze(booked, now_us)
+    frozen = _narrowest(too_far, now_us)
     for each in booked:
         standing, account = each
         period = standing.after(account)
@@ -71,17 +75,21 @@ def book(rows: Rows, request_id: str, booked: Sequence[Booked], now_us: int) -> 
 
 
 def to_freeze(booked: Sequence[Booked], now_us: int) -> Standing | None:
-    """The budget that this bill freezes: the narrowest of those that it takes too far.
+    """The budget that this bill would freeze."""
+    return _narrowest([each for each in booked if _growth(each) > 0 and _is_too_far(each)], now_us)
+
+
+def _narrowest(too_far: Sequence[Booked], now_us: int) -> Standing | None:
+    """The narrowest of those that a bill takes too far.
 
     None if that one is frozen already. Neither a deleted budget nor an ended period can be.
     """
     open_ones = [
-        each[0]
-        for each in booked
-        if _is_too_far(each)
-        and each[0].budget.scope in _NARROWEST_FIRST
-        and not each[0].budget.deleted
-        and each[0].is_current(now_us)
+        standing
+        for standing, _ in too_far
+        if standing.budget.scope in _NARROWEST_FIRST
+        and not standing.budget.deleted
+        and standing.is_current(now_us)
     ]
     narrowest = min(open_ones, key=_width, default=None)
     return narrowest if narrowest and not narrowest.period.frozen_us else None
@@ -97,9 +105,9 @@ def _growth(booked: Booked) -> int:
     return account.overrun - standing.period.overrun_nanousd
 
 
-def _is_too_far(booked: Booked) -> bool:
-    standing, account = booked
-    return _growth(booked) > 0 and engine.overran(account, standing.period.overrun_seen_nanousd)
+def _is_too_far(grown: Booked) -> bool:
+    standing, account = grown
+    return engine.overran(account, standing.period.overrun_seen_nanousd)
 
 
 def _entry(booked: Booked, request_id: str, reason: str) -> EntryDraft:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sqlite3
 from typing import Any, Final
-from urllib.parse import quote
 
 import psycopg
 import sqlalchemy as sa
 
 from chenu_server.infra.db import hosts
-from chenu_server.infra.db.urls import engine_url, is_sqlite
+from chenu_server.infra.db.urls import engine_url, is_sqlite, postgres_url
 
 BUSY_TIMEOUT_MS = 5_000
 # A writer that waits for the lock, and a reader's query, give up after this long.
@@ -41,33 +39,6 @@ _READ_ONLY: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
     f" SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}"
 )
-_HOSTS: Final = re.compile(
-    r"(?P<scheme>postgresql(?:\+psycopg)?://)(?P<user>[^/?]*@)?(?P<hosts>[^/?@]*,[^/?@]*)"
-    r"(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
-)
-
-_PLACE: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>\d*))?")
-
-
-def parsed(url: str) -> sa.URL:
-    """The URL, in which several hosts may stand as libpq writes them: `//one:5432,two:5432/db`.
-
-    Raises:
-        sqlalchemy.exc.ArgumentError, ValueError: It cannot be read.
-    """
-    found = _HOSTS.fullmatch(url)
-    if found is None:
-        return sa.make_url(url)
-    places = [_PLACE.fullmatch(place) for place in found["hosts"].split(",")]
-    if not all(places):
-        raise sa.exc.ArgumentError("a host is not written as host:port")
-    names = ",".join(place["name"].strip("[]") for place in places if place)
-    ports = ",".join(place["port"] or "" for place in places if place)
-    query = f"host={quote(names)}&port={quote(ports)}"
-    more = f"&{found['query']}" if found["query"] else ""
-    return sa.make_url(
-        f"{found['scheme']}{found['user'] or ''}{found['path'] or '/'}?{query}{more}"
-    )
 
 
 def writer_engine(
@@ -94,7 +65,7 @@ def reader_engine(url: str, *, connections: int) -> sa.Engine:
 
 def connect_parameters(url: str) -> dict[str, Any]:
     """What a PostgreSQL connection is opened with."""
-    engine = sa.create_engine(parsed(url), poolclass=sa.NullPool)
+    engine = sa.create_engine(postgres_url(url), poolclass=sa.NullPool)
     _, parameters = engine.dialect.create_connect_args(engine.url)
     return {**parameters, **_POSTGRES_CONNECT}
 
@@ -102,7 +73,7 @@ def connect_parameters(url: str) -> dict[str, Any]:
 def _postgres(url: str, *, reading: bool, **options: Any) -> sa.Engine:
     """An engine whose connections go where writes are taken."""
     engine = sa.create_engine(
-        parsed(url), connect_args=_POSTGRES_CONNECT, use_native_hstore=False, **options
+        postgres_url(url), connect_args=_POSTGRES_CONNECT, use_native_hstore=False, **options
     )
 
     @sa.event.listens_for(engine, "do_connect")

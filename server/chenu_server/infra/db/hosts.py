@@ -35,6 +35,7 @@ def connect(params: Mapping[str, Any], *, reading: bool) -> Connection:
         TakesNoWrites, psycopg.OperationalError: As named; no host answers.
     """
     lost: psycopg.OperationalError | None = None
+    refused: TakesNoWrites | None = None
     primary: Connection | None = None
     for place in _places(params):
         try:
@@ -42,18 +43,19 @@ def connect(params: Mapping[str, Any], *, reading: bool) -> Connection:
         except psycopg.OperationalError as error:
             lost = error
             continue
-        if state == _WRITABLE or (reading and state == _PRIMARY and primary is None):
-            if state == _WRITABLE:
-                _close(primary)
-                return connection
+        if state == _WRITABLE:
+            _close(primary)
+            return connection
+        # Kept whatever another host says: somebody answers, and that is what to mend.
+        refused = TakesNoWrites(f"{_named(place)} is read-only")
+        if reading and state == _PRIMARY and primary is None:
             primary = connection
-            continue
-        connection.close()
-        lost = TakesNoWrites(f"{_named(place)} is read-only")
+        else:
+            connection.close()
     if primary is not None:
         return primary
-    if isinstance(lost, TakesNoWrites):
-        return _by_address(params, lost)
+    if refused is not None:
+        return _by_address(params, refused)
     raise lost or psycopg.OperationalError("the URL names no host")
 
 
@@ -61,16 +63,16 @@ _WRITABLE: Final = ("off", "f")
 _PRIMARY: Final = ("on", "f")
 
 
-def _by_address(params: Mapping[str, Any], lost: TakesNoWrites) -> Connection:
+def _by_address(params: Mapping[str, Any], refused: TakesNoWrites) -> Connection:
     """One name may stand for several addresses, which only libpq tries one after the other."""
     try:
         connection, state = _connected({**params, "target_session_attrs": "read-write"})
     except psycopg.OperationalError:
-        raise lost from None
+        raise refused from None
     if state == _WRITABLE:
         return connection
     connection.close()
-    raise lost
+    raise refused
 
 
 def _connected(params: Mapping[str, Any]) -> tuple[Connection, tuple[str, ...]]:

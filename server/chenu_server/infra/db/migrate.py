@@ -15,11 +15,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from chenu_server.infra.db.engine import parsed, writer_engine
+from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.hosts import TakesNoWrites
 from chenu_server.infra.db.pooler import UnfitPooler, is_statement_pooler
 from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
-from chenu_server.infra.db.urls import UnusableUrl, engine_url, is_sqlite, sqlite_file
+from chenu_server.infra.db.urls import UnusableUrl, engine_url, is_sqlite, postgres_url, sqlite_file
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 # Beside the writers' locks, whose second half is a ledger number and never negative.
@@ -42,7 +42,7 @@ def check_url(url: str) -> None:
         ValueError: It cannot; the message does not repeat it, for it may hold a password.
     """
     try:
-        readable = engine_url(url) if is_sqlite(url) else parsed(url)
+        readable = engine_url(url) if is_sqlite(url) else postgres_url(url)
         sa.create_engine(readable, poolclass=sa.NullPool)
     except UnusableUrl:
         raise

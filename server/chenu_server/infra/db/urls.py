@@ -6,10 +6,18 @@ takes a path out of a URL: a lock on another file than the one that is written p
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
+
+_HOSTS: Final = re.compile(
+    r"(?P<scheme>postgresql(?:\+psycopg)?://)(?P<user>[^/?]*@)?(?P<hosts>[^/?@]*,[^/?@]*)"
+    r"(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
+)
+_PLACE: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>\d*))?")
 
 
 class UnusableUrl(ValueError):
@@ -54,3 +62,26 @@ def sqlite_file(url: str) -> Path:
 def sqlite_url(path: Path) -> str:
     """The URL that names a file."""
     return f"sqlite:///{quote(str(path))}"
+
+
+def postgres_url(url: str) -> sa.URL:
+    """The URL of a server for SQLAlchemy, which reads no `//one:5432,two:5432/db` by itself.
+
+    Several hosts may stand in it as libpq writes them, or as SQLAlchemy does.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError, ValueError: It cannot be read.
+    """
+    found = _HOSTS.fullmatch(url)
+    if found is None:
+        return sa.make_url(url)
+    places = [_PLACE.fullmatch(place) for place in found["hosts"].split(",")]
+    if not all(places):
+        raise sa.exc.ArgumentError("a host is not written as host:port")
+    names = ",".join(place["name"].strip("[]") for place in places if place)
+    ports = ",".join(place["port"] or "" for place in places if place)
+    query = f"host={quote(names)}&port={quote(ports)}"
+    more = f"&{found['query']}" if found["query"] else ""
+    return sa.make_url(
+        f"{found['scheme']}{found['user'] or ''}{found['path'] or '/'}?{query}{more}"
+    )

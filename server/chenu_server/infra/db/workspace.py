@@ -148,13 +148,18 @@ class Workspace:
                 continue
             old = None if before is None else lookup.key_of(before)
             new = lookup.key_of(row)
-            for under_key, change in ((old, -1), (new, 1)):
-                if under_key is not None and (kind, name, under_key) in self._counts:
-                    self._counts[kind, name, under_key] += change
+            if self._counts and old != new:  # most batches count nothing, and every put comes here
+                self._recount(kind, name, old, new)
             if old is not None and old != new and (kind, name, old) in self._found:
                 self._found[kind, name, old].pop(key, None)
             if new is not None and (kind, name, new) in self._found:
                 self._found[kind, name, new][key] = row
+
+    def _recount(self, kind: type[Any], name: str, old: Key | None, new: Key | None) -> None:
+        """Keep what was counted as it is once a row has gone from one key to another."""
+        for key, change in ((old, -1), (new, 1)):
+            if key is not None and (kind, name, key) in self._counts:
+                self._counts[kind, name, key] += change
 
 
 class UnitRows:

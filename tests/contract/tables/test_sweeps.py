@@ -1,0 +1,69 @@
+"""What a sweep looks for is found page by page, on every database: all of it, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from itertools import cycle, product
+from typing import TypeVar
+
+import pytest
+
+from chenu_server.governance.checkpoints.model import CheckpointState
+from chenu_server.governance.checkpoints.store import SqlCheckpoints
+from chenu_server.pipeline.model import QueryStatus
+from chenu_server.pipeline.store import SqlQueries
+from tests.contract.tables import samples
+from tests.contract.tables.stores import Put, written
+
+P = TypeVar("P")
+
+# Ids that no order of letters may put twice or nowhere: capitals, accents, signs, a prefix.
+IDS = ("a", "B", "a b", "a-b", "aa", "é", "_", "Z", "\\", "'")
+
+
+async def all_pages(page: Callable[[P], Awaitable[Sequence[P]]], first: P) -> list[P]:
+    """What page after page finds, each behind the last one of the page before."""
+    found: list[P] = []
+    while more := await page(found[-1] if found else first):
+        found += more
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 3, len(IDS), 100])
+async def test_lapsed_checkpoints_are_found_page_by_page(database_url: str, count: int) -> None:
+    """Each once, of every identity: one that is left out holds its money for ever."""
+    pending = replace(samples.CHECKPOINT, state=CheckpointState.PENDING, expires_us=50)
+    approved = replace(samples.CHECKPOINT, consumed_us=0, use_before_us=50)
+    lapsed = [
+        replace(kind, identity_id=f"of {each}", checkpoint_id=each)
+        for kind, each in zip(cycle((pending, approved)), IDS, strict=False)
+    ]
+    others = [
+        replace(pending, checkpoint_id="later", expires_us=51),
+        replace(approved, checkpoint_id="later too", use_before_us=51),
+        replace(approved, checkpoint_id="used", consumed_us=1),
+        replace(pending, checkpoint_id="no", state=CheckpointState.REJECTED),
+    ]
+    async with written(database_url, Put(rows=(*lapsed, *others))) as reader:
+        store = SqlCheckpoints(reader)
+        found = await all_pages(lambda last: store.lapsed(50, last[2], count), first=("", "", ""))
+
+    assert sorted((f"of {each}", "r", each) for each in IDS) == sorted(found)
+
+
+@pytest.mark.parametrize("count", [1, 3, len(IDS) ** 2, 1_000])
+async def test_what_an_owner_left_is_found_page_by_page(database_url: str, count: int) -> None:
+    """Each once, by identity and id: an owner is forgotten when no page has any more."""
+    running = replace(samples.QUERY, status=QueryStatus.RUNNING, owner_id="dead")
+    keys = list(product(IDS, IDS))
+    left = [replace(running, identity_id=identity, request_id=each) for identity, each in keys]
+    others = [
+        replace(running, request_id="another's", owner_id="alive"),
+        replace(running, request_id="ended", status=QueryStatus.FAILED),
+    ]
+    async with written(database_url, Put(rows=(*left, *others))) as reader:
+        store = SqlQueries(reader)
+        found = await all_pages(lambda last: store.running_of("dead", last, count), first=("", ""))
+
+    assert sorted(keys) == sorted(found)
