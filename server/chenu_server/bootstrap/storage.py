@@ -18,7 +18,7 @@ from chenu_server.governance.identity import tables as identity_tables
 from chenu_server.governance.limits import tables as limit_tables
 from chenu_server.governance.limits.store import SqlSlots
 from chenu_server.ids import new_id
-from chenu_server.infra.db import migrate, pooler
+from chenu_server.infra.db import migrate, one_ledger, pooler
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.reader import Reader
@@ -67,14 +67,12 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
 
     Raises:
         SchemaMismatch: The database is not at this server's revision.
-        StoreInUse: Another process serves this SQLite file.
+        StoreInUse: Another process serves this SQLite file, or the database's ledger is another.
         UnfitPooler: A pooler that breaks sessions stands before the database.
         DatabaseUnavailable, GovernanceUnavailable: The database does not answer.
     """
     url, loop = settings.database.url, asyncio.get_running_loop()
-    with migrate.answering():
-        await loop.run_in_executor(None, pooler.check, url)
-    await loop.run_in_executor(None, migrate.check, url)
+    await loop.run_in_executor(None, _check, url, settings.ledger.number)
     lease_ms, renew_ms = settings.owners.lease_s * 1_000, settings.owners.renew_s * 1_000
     with migrate.answering():
         owner = await loop.run_in_executor(None, acquire_owner, url, lease_ms, renew_ms)
@@ -111,6 +109,15 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     await writer.start()
     stack.push_async_callback(writer.close)
     return Storage(writer=writer, reader=reader, owner=owner, hub=hub, served=served)
+
+
+def _check(url: str, ledger_number: int) -> None:
+    """Whether this database can be served at all; what it is asked first is what else rests on."""
+    with migrate.answering():
+        pooler.check(url)
+    migrate.check(url)
+    with migrate.answering():
+        one_ledger.check(url, ledger_number)
 
 
 async def _leave(owner: Owner, served: asyncio.Event) -> None:

@@ -290,7 +290,7 @@ class LedgerSettings(Section):
     origin: Annotated[str, Field(max_length=256)] = ""
     """The origin of a new ledger; empty makes one up. An existing ledger keeps its own."""
     number: NotNegative = 0
-    """Which ledger of the database this server writes."""
+    """The number of this database's ledger; the same for all its servers."""
 
 
 class OwnerSettings(Section):

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owners import Owner, SessionOwner, StoreInUse, acquire_owner
-from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
+from chenu_server.infra.db.postgres import WRITER_LOCK
 from chenu_server.infra.db.urls import sqlite_file
 from chenu_server.infra.db.urls import sqlite_url as sqlite_url_of
 from chenu_server.pipeline.model import QueryStatus
@@ -87,7 +87,7 @@ def test_an_owner_whose_last_commit_is_under_way_is_not_forgotten(
             dying.execute(sa.text(f"INSERT INTO owners VALUES {DEAD}"))
             dying.execute(sa.text(f"INSERT INTO ledger_heads VALUES {HEAD}"))
         with dying.begin():
-            dying.execute(sa.text(f"SELECT pg_advisory_xact_lock({WRITER_LOCK_CLASS}, 0)"))
+            dying.execute(sa.select(sa.func.pg_advisory_xact_lock(*WRITER_LOCK)))
             dying.execute(sa.insert(QUERIES).values(**left_running("dead")))
             forgetting = pool.submit(owner.forget, "dead")
             until_someone_waits(engine)

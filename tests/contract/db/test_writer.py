@@ -15,7 +15,7 @@ from chenu_server.errors import GovernanceUnavailable, InternalError, ServerOver
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.ledger_tables import BATCHES, LEDGER_ENTRIES
-from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
+from chenu_server.infra.db.postgres import WRITER_LOCK
 from chenu_server.infra.db.sqlite import SqliteStore
 from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.unit import ById, Moment, Row, Rows
@@ -243,7 +243,7 @@ async def test_the_wait_for_the_lock_does_not_count_as_elapsed(
 ) -> None:
     """Another worker's batch must not make this one's clock run ahead of the database's."""
     writer = await open_writer(only_postgres_url)
-    lock = sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK_CLASS, 0))
+    lock = sa.select(sa.func.pg_advisory_xact_lock(*WRITER_LOCK))
     with writer_engine(only_postgres_url).begin() as connection:
         connection.execute(lock)
         (waiting,) = await queued(writer, Do(lambda rows, now: now.mono_ns))

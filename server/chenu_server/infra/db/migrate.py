@@ -22,7 +22,7 @@ from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
 from chenu_server.infra.db.urls import UnusableUrl, engine_url, is_sqlite, postgres_url, sqlite_file
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
-# Beside the writers' locks, whose second half is a ledger number and never negative.
+# Beside the writers' lock, whose second half is 0.
 _MIGRATION_LOCK: Final = -1
 _NO_DATABASE: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 

@@ -22,7 +22,7 @@ from chenu_server import engine
 from chenu_server.ids import new_id
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.metadata import METADATA
-from chenu_server.infra.db.postgres import WRITER_LOCK_CLASS
+from chenu_server.infra.db.postgres import WRITER_LOCK
 from chenu_server.infra.db.urls import is_sqlite, sqlite_file
 
 T = TypeVar("T")
@@ -66,10 +66,7 @@ _PATIENCE: Final = sa.text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS
 _FORGET: Final = sa.text("DELETE FROM owners WHERE owner_id = :owner_id")
 # A process may be dead while its last COMMIT is still under way: who looks for what it left must
 # wait for that, or would strike off the only name under which its queries are ever found.
-_AFTER_WRITERS: Final = sa.text(
-    f"SELECT pg_advisory_xact_lock({WRITER_LOCK_CLASS}, ledger_number)"
-    " FROM ledger_heads ORDER BY ledger_number"
-)
+_AFTER_WRITERS: Final = sa.select(sa.func.pg_advisory_xact_lock(*WRITER_LOCK))
 _FORGET_UNLESS_NAMED: Final = sa.text(
     "DELETE FROM owners WHERE owner_id = :owner_id AND NOT EXISTS"
     " (SELECT 1 FROM queries WHERE status = 'running' AND owner_id = :owner_id)"
@@ -77,7 +74,7 @@ _FORGET_UNLESS_NAMED: Final = sa.text(
 
 
 class StoreInUse(Exception):
-    """Another process serves this SQLite file."""
+    """The database has no room for this process beside those that it is served by."""
 
 
 class Owner(Protocol):

@@ -32,7 +32,9 @@ from chenu_server.infra.db.tablemap import LookupSql, TableMap, Values, upsert_s
 # The advisory locks' first half: "chenu" on a phone's keys, so that other users of the same
 # database are unlikely to meet it.
 WRITER_LOCK_CLASS: Final = 24_368
-_WRITER_LOCK: Final = str(WRITER_LOCK_CLASS)
+# One for the database, whichever ledger is written: budgets know of no ledger.
+WRITER_LOCK: Final = (WRITER_LOCK_CLASS, 0)
+_WRITER_LOCK: Final = tuple(map(str, WRITER_LOCK))
 # A clock that took longer than this to arrive is read again: the time in between would count
 # as elapsed, and most of it is the wait for the lock.
 _CLOCK_AGE_MAX_NS: Final = 2_000_000
@@ -118,7 +120,7 @@ class PostgresSession:
         mono_ns = time.monotonic_ns()
         self._pipeline.send("BEGIN ISOLATION LEVEL READ COMMITTED")
         self._pipeline.send(_SETTINGS_SQL)
-        self._pipeline.send(_LOCK_SQL, (_WRITER_LOCK, self._ledger))
+        self._pipeline.send(_LOCK_SQL, _WRITER_LOCK)
         clock_us, *head = self._last_row(_HEAD_SQL, (self._ledger,))
         if time.monotonic_ns() - mono_ns > _CLOCK_AGE_MAX_NS:
             mono_ns = time.monotonic_ns()
