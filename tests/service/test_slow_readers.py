@@ -154,6 +154,31 @@ async def test_its_place_is_free_for_another_reader(sqlite_url: str, tmp_path: P
     assert "SERVER_OVERLOADED" == full.reason
 
 
+@pytest.mark.parametrize("reads", [True, False])
+async def test_what_an_identity_leaves_unread_is_bounded(
+    sqlite_url: str, tmp_path: Path, reads: bool
+) -> None:
+    """It stays in memory until the reader reads or leaves, so it must not add up."""
+    async with on_stage(sqlite_url, tmp_path, pipeline__unread_max=1) as (stage, connection):
+        client, request = await watched(stage)
+        with structlog.testing.capture_logs() as lines:
+            number = await begun(connection, WATCH, (client, request))
+            await until_slow(lines)
+        full = await client.fail(client.pipeline.Watch, request)
+        other = stage.client("other")
+        elsewhere = await other.fail(other.pipeline.Watch, request)
+        connection.open_window(number) if reads else connection.close()
+
+        async def served() -> bool:
+            return await client.outcome(client.pipeline.Watch, request) is None
+
+        await eventually(served)
+
+    assert "SERVER_OVERLOADED" == full.reason
+    assert "unread streams of this identity" == full.metadata["resource"]
+    assert "IDENTITY_BOUNDARY_VIOLATION" == elsewhere.reason
+
+
 async def test_it_holds_no_log(sqlite_url: str, tmp_path: Path) -> None:
     """What a reader does not read is not kept in memory for it."""
     async with on_stage(sqlite_url, tmp_path) as (stage, connection):

@@ -22,6 +22,7 @@ import grpc
 
 from chenu_server.errors import GovernanceUnavailable, SlowConsumer
 from chenu_server.infra.rpc.context import CALL
+from chenu_server.infra.rpc.interceptors.unread import UNREAD_MAX, Unread
 from chenu_server.infra.rpc.methods import Method
 
 WRITE_TIMEOUT_S: Final = 10.0
@@ -48,10 +49,12 @@ class Chain(grpc.aio.ServerInterceptor):
         layers: Sequence[Layer],
         *,
         write_timeout_s: float = WRITE_TIMEOUT_S,
+        unread_max: int = UNREAD_MAX,
     ) -> None:
         self._methods = methods
         self._layers = layers
         self._write_timeout_s = write_timeout_s
+        self._unread = Unread(unread_max)
         self._wrapped: dict[str, tuple[RpcHandler, RpcHandler]] = {}
         self._in_hand: set[Context] = set()
         self._closing = False
@@ -110,6 +113,7 @@ class Chain(grpc.aio.ServerInterceptor):
                 return await proceed(request, context)
             finally:
                 self._let_go(context)
+                self._unread.release(context)
 
         return counted
 
@@ -131,12 +135,18 @@ class Chain(grpc.aio.ServerInterceptor):
             return coroutine
 
         async def written(request: Any, context: Context) -> None:
+            call = CALL.get(None)
+            caller = call.caller if call is not None else None
+            if caller is not None:
+                self._unread.admit(caller.identity_id)
             try:
                 # Closed here and now, however it ends: whoever streams must learn of it.
                 async with aclosing(function(request, context)) as responses:
                     await self._write_all(responses, context)
             except SlowConsumer:
                 self._let_go(context)  # its status waits behind what it does not take
+                if caller is not None:
+                    self._unread.hold(context, caller.identity_id)
                 raise
 
         return written
