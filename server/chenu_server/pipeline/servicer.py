@@ -56,7 +56,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             query = await run.log.rest()
         await self._raise_unless_completed(query)
         response = pb.QueryResponse(query=encode.query_of(query))
-        encode.add_answer(response, query, run.log.output)
+        encode.add_answer(response, query, run.log.output if encode.may_fit(query) else "")
         return response
 
     async def Run(  # noqa: N802 - the wire name
@@ -113,7 +113,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
 
     async def _text_of(self, query: records.Query) -> str:
         """The stored output; empty if it would not fit in an answer anyway."""
-        if query.output_length > encode.MESSAGE_BYTES_MAX:
+        if not encode.may_fit(query):
             return ""
         chunks = await self._store.chunks(query.identity_id, query.request_id)
         return "".join(chunk.text for chunk in chunks)
