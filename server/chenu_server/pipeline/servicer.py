@@ -168,9 +168,10 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             following = log.follow(after, self._coalesce_s, asks=with_outcome)
             async with aclosing(following) as events:
                 async for event in events:
-                    yield encode.event_of(event, str(log.current.key[1]), log.current.query)
+                    current = log.current
+                    yield encode.event_of(event, str(current.key[1]), current.query)
                     call.taken_sequence = event.sequence or call.taken_sequence
-                    query = log.current.query
+                    query = current.query
                     if until_blocked and query is not None and _blocks(event, query):
                         raise await self._store.pending(query)
         if with_outcome and log.current.query is not None:
