@@ -14,6 +14,7 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
 from chenu_server.errors import InvalidField
 from chenu_server.infra.rpc.context import current_call, current_caller
 from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of, shown_of
+from chenu_server.infra.rpc.reasons import reason_from
 from chenu_server.pipeline import convert, encode, records
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.decide import error_of
@@ -142,7 +143,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> pb.CancelQueryResponse:
         """Cancel a query at once, wherever it is."""
         request_id = convert.needed_id(request.request_id, "request_id")
-        reason = convert.reason_from(request.reason)
+        reason = reason_from(request.reason)
         query = await self._pipeline.cancel(current_caller(), request_id, reason)
         return pb.CancelQueryResponse(query=encode.query_of(query))
 

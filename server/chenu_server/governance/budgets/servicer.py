@@ -11,6 +11,7 @@ from chenu_server.governance.budgets.service import BudgetService, etag_of
 from chenu_server.governance.budgets.standing import Standing
 from chenu_server.infra.rpc.context import current_caller
 from chenu_server.infra.rpc.paging import page_of, page_token_of, shown_of
+from chenu_server.infra.rpc.reasons import reason_from
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -72,7 +73,7 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
     ) -> pb.UnfreezeBudgetResponse:
         """Let a frozen budget admit queries again."""
         budget_id = convert.id_from(request.budget_id)
-        reason = convert.reason_from(request.reason)
+        reason = reason_from(request.reason)
         thawed = await self._budgets.unfreeze(current_caller(), budget_id, reason)
         return pb.UnfreezeBudgetResponse(budget=_shown(thawed))
 
