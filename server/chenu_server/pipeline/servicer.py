@@ -13,7 +13,7 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
 from chenu_server.errors import InvalidField
 from chenu_server.infra.rpc.context import current_call, current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of, shown_of
+from chenu_server.infra.rpc.paging import page_of, place_of, shown_of
 from chenu_server.infra.rpc.reasons import reason_from
 from chenu_server.pipeline import convert, encode, records
 from chenu_server.pipeline.attachments import Attachments
@@ -132,10 +132,9 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         before = place_of(page)
         wanted = QueryFilter(statuses=statuses, before=before, count=page.size + 1)
         found = await self._pipeline.page(caller, wanted)
-        shown, token = shown_of(page, found, encode.query_of), ""
-        if len(found) > len(shown):
-            last = found[len(shown) - 1]
-            token = page_token_of((str(last.created_us), last.request_id), about)
+        shown, token = shown_of(
+            page, found, encode.query_of, lambda last: (last.created_us, last.request_id)
+        )
         return pb.ListQueriesResponse(queries=shown, next_page_token=token)
 
     async def CancelQuery(  # noqa: N802 - the wire name

@@ -63,11 +63,12 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         before = place_of(page)
         wanted = CheckpointFilter(states=states, before=before, count=page.size + 1)
         found = await self._checkpoints.page(caller, wanted)
-        shown = shown_of(page, found, lambda each: convert.checkpoint_of(each, caller))
-        token = ""
-        if len(found) > len(shown):
-            last = found[len(shown) - 1]
-            token = page_token_of((str(last.created_us), last.checkpoint_id), about)
+        shown, token = shown_of(
+            page,
+            found,
+            lambda each: convert.checkpoint_of(each, caller),
+            lambda last: (last.created_us, last.checkpoint_id),
+        )
         return pb.ListCheckpointsResponse(checkpoints=shown, next_page_token=token)
 
     async def CountPendingCheckpoints(  # noqa: N802 - the wire name
