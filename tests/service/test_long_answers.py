@@ -11,6 +11,7 @@ import pytest
 from chenu.aio import Client as Sdk
 from chenu.api.pipeline.v1 import event_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server.pipeline.log import QueryLog
 from tests.harness import Client, Stage, only, staged
 from tests.service.test_streams import cursor_behind, output_of
 
@@ -100,6 +101,20 @@ async def test_the_sdk_gives_the_whole_text_as_if_it_had_fitted(stage: Stage) ->
     assert whole == shown.answer.text
     assert [False, False] == [each.answer.output_omitted for each in (answered, shown)]
     assert 1 == stage.upstream.arrivals_total
+
+
+async def test_a_text_that_does_not_fit_is_not_put_together(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take its whole length in memory once more, to be thrown away."""
+    joined: list[QueryLog] = []
+    monkeypatch.setattr(QueryLog, "output", property(joined.append))
+
+    client = stage.client()
+    answered = await client.call(client.pipeline.Query, asked())
+
+    assert answered.answer.output_omitted
+    assert [] == joined
 
 
 async def test_a_text_that_fits_is_in_the_answer(stage: Stage) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Sequence
+from asyncio import TimerHandle
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,8 @@ import structlog
 from chenu.api.governance.v1 import audit_service_pb2 as audit
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server.infra.rpc.interceptors import chain
+from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
 from chenu_server.pipeline.log import QueryLog
 from tests.harness import Client, Stage, eventually, staged
 from tests.http2 import Connection, connected
@@ -28,6 +31,47 @@ RUN, WATCH, CONTINUE = f"{PIPELINE}Run", f"{PIPELINE}Watch", f"{PIPELINE}Continu
 EXPORT = f"{AUDIT}ExportEntries"
 
 Call = tuple[Client, Any]  # who calls, and with which request
+
+
+class Patience:
+    """The server's patience with its readers, which ends when a test says."""
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+        self._timers: list[Callable[[], None]] = []
+
+    def limit(self, _loop: object, limit_s: float) -> WriteLimit:
+        """A limit on the writes of the current task, by this clock."""
+        return WriteLimit(cast("Any", self), limit_s)
+
+    def time(self) -> float:
+        """It stands still."""
+        return self._now_s
+
+    def call_at(self, _due_s: float, act: Callable[[], None]) -> TimerHandle:
+        """Nothing is called before the end."""
+        self._timers.append(act)
+        return TimerHandle(0, act, (), asyncio.get_running_loop())
+
+    async def end(self) -> None:
+        """Once a message is being written: all the time that it had is over."""
+
+        async def begun() -> bool:
+            return bool(self._timers)
+
+        await eventually(begun)
+        self._now_s += 1e6
+        timers, self._timers = self._timers, []
+        for act in timers:
+            act()
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
+    """What a test does before this ends, it does in time."""
+    made = Patience()
+    monkeypatch.setattr(chain, "WriteLimit", made.limit)
+    return made
 
 
 @asynccontextmanager
@@ -122,14 +166,15 @@ async def test_a_reader_that_takes_nothing_is_ended_and_told_when_it_reads(
 
 
 async def test_what_was_held_up_comes_whole_and_the_status_names_what_came_before(
-    sqlite_url: str, tmp_path: Path
+    sqlite_url: str, tmp_path: Path, patience: Patience
 ) -> None:
     """A reader that takes the sequence for its cursor misses nothing."""
     async with on_stage(sqlite_url, tmp_path) as (stage, connection):
         client, request = await watched(stage)
         request.MergeFrom(pb.WatchRequest(after=event_pb2.Cursor(sequence=3)))
-        number = await begun(connection, WATCH, (client, request))
         with structlog.testing.capture_logs() as lines:
+            number = await begun(connection, WATCH, (client, request))
+            await patience.end()
             await until_slow(lines)
         connection.open_window(number)
         stream = await connection.until_ended(number)
@@ -139,12 +184,15 @@ async def test_what_was_held_up_comes_whole_and_the_status_names_what_came_befor
     assert b"\n\x08sequence\x12\x013" in stream.trailers
 
 
-async def test_its_place_is_free_for_another_reader(sqlite_url: str, tmp_path: Path) -> None:
+async def test_its_place_is_free_for_another_reader(
+    sqlite_url: str, tmp_path: Path, patience: Patience
+) -> None:
     """Readers that hang use up an identity's streams for a while, never for ever."""
     async with on_stage(sqlite_url, tmp_path, pipeline__watchers_max=1) as (stage, connection):
         client, request = await watched(stage)
         await begun(connection, WATCH, (client, request))
         full = await client.fail(client.pipeline.Watch, request)
+        await patience.end()
 
         async def served() -> bool:
             return await client.outcome(client.pipeline.Watch, request) is None
@@ -154,12 +202,39 @@ async def test_its_place_is_free_for_another_reader(sqlite_url: str, tmp_path: P
     assert "SERVER_OVERLOADED" == full.reason
 
 
-async def test_it_holds_no_log(sqlite_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reads", [True, False])
+async def test_what_an_identity_leaves_unread_is_bounded(
+    sqlite_url: str, tmp_path: Path, patience: Patience, reads: bool
+) -> None:
+    """It stays in memory until the reader reads or leaves, so it must not add up."""
+    async with on_stage(sqlite_url, tmp_path, pipeline__unread_max=1) as (stage, connection):
+        client, request = await watched(stage)
+        with structlog.testing.capture_logs() as lines:
+            number = await begun(connection, WATCH, (client, request))
+            await patience.end()
+            await until_slow(lines)
+        full = await client.fail(client.pipeline.Watch, request)
+        other = stage.client("other")
+        elsewhere = await other.fail(other.pipeline.Watch, request)
+        connection.open_window(number) if reads else connection.close()
+
+        async def served() -> bool:
+            return await client.outcome(client.pipeline.Watch, request) is None
+
+        await eventually(served)
+
+    assert "SERVER_OVERLOADED" == full.reason
+    assert "unread streams of this identity" == full.metadata["resource"]
+    assert "IDENTITY_BOUNDARY_VIOLATION" == elsewhere.reason
+
+
+async def test_it_holds_no_log(sqlite_url: str, tmp_path: Path, patience: Patience) -> None:
     """What a reader does not read is not kept in memory for it."""
     async with on_stage(sqlite_url, tmp_path) as (stage, connection):
         client, request = await watched(stage)
         await begun(connection, WATCH, (client, request))
         held = logs_of(request.request_id)
+        await patience.end()
 
         async def gone() -> bool:
             return not logs_of(request.request_id)
@@ -177,7 +252,7 @@ def logs_of(request_id: str) -> int:
 
 
 async def test_it_does_not_keep_a_query_that_nobody_else_waits_for(
-    sqlite_url: str, tmp_path: Path
+    sqlite_url: str, tmp_path: Path, patience: Patience
 ) -> None:
     """Whoever takes nothing is not attached: the query is abandoned like any other."""
     async with on_stage(sqlite_url, tmp_path, pipeline__abandon_after_ms=10) as (stage, connection):
@@ -185,6 +260,7 @@ async def test_it_does_not_keep_a_query_that_nobody_else_waits_for(
         client, request_id = stage.client(), str(uuid4())
         query = pb.QueryRequest(text="Hello", request_id=request_id)
         await begun(connection, RUN, (client, pb.RunRequest(query=query)))
+        await patience.end()
 
         async def cancelled() -> bool:
             request = pb.GetQueryRequest(request_id=request_id)
@@ -221,12 +297,13 @@ async def test_a_drain_waits_for_no_reader_that_was_ended(
 
 
 async def test_one_that_leaves_without_its_status_is_no_error(
-    sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sqlite_url: str, tmp_path: Path, patience: Patience, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nobody needs to look into it, so nothing is written that says so."""
     async with on_stage(sqlite_url, tmp_path, log__level="debug") as (stage, connection):
         with structlog.testing.capture_logs() as lines:
             await begun(connection, WATCH, await watched(stage))
+            await patience.end()
             await until_slow(lines)
             connection.close()
 
@@ -238,15 +315,19 @@ async def test_one_that_leaves_without_its_status_is_no_error(
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.usefixtures("patience")
 async def test_a_reader_that_is_merely_late_is_served(sqlite_url: str, tmp_path: Path) -> None:
     """Within its time a reader may do as it likes."""
-    async with on_stage(sqlite_url, tmp_path, pipeline__write_timeout_s=60) as (stage, connection):
+    async with on_stage(sqlite_url, tmp_path) as (stage, connection):
         number = await begun(connection, WATCH, await watched(stage))
         connection.open_window(number)
         stream = await connection.until_ended(number)
 
     assert b"grpc-status\x010" in stream.trailers
-    assert 17 == len([each for each in stream.messages if event_of(each).sequence])
+    events = [event_of(each) for each in stream.messages]
+    sequences = [event.sequence for event in events if event.sequence]
+    assert list(range(1, len(sequences) + 1)) == sequences
+    assert event_pb2.EVENT_TYPE_PIPELINE_COMPLETE == events[-1].type
 
 
 def event_of(message: bytes) -> event_pb2.Event:

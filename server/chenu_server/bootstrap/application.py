@@ -149,6 +149,7 @@ async def _start(
         mounts,
         layers_of(settings, inputs.issuers, boundary),
         write_timeout_s=settings.pipeline.write_timeout_s,
+        unread_max=settings.pipeline.unread_max,
         max_connection_age_s=settings.server.max_connection_age_s,
         ready=lambda: storage.ready,
     )

@@ -235,6 +235,8 @@ class PipelineSettings(Section):
     """Open streams of one identity."""
     write_timeout_s: Positive = 10
     """How long a stream's reader may hold an event up."""
+    unread_max: Positive = 64
+    """Streams of one identity that were ended for that, and whose reader is still connected."""
     delta_coalesce_ms: NotNegative = 20
     """How long text is gathered into one event."""
 

@@ -7,7 +7,6 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
-from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, Final, TextIO, cast
 
@@ -130,13 +129,17 @@ class _LossyStream:
 
     def write(self, text: str) -> None:
         """Write what can be written."""
-        with suppress(OSError):
+        try:  # not `suppress`, which costs more than most writes
             self._stream.write(text)
+        except OSError:
+            return
 
     def flush(self) -> None:
         """Flush what can be written."""
-        with suppress(OSError):
+        try:
             self._stream.flush()
+        except OSError:
+            return
 
 
 def _route_standard_logging(level: int, stream: _LossyStream, before: list[Any], last: Any) -> None:

@@ -33,7 +33,6 @@ MODEL_MAX: Final = 128
 INTENTS_MAX: Final = 8
 PROVIDERS_MAX: Final = 32
 WISHES_MAX: Final = 16
-REASON_MAX: Final = 500
 COST_MAX: Final = 10**18
 OUTPUT_TOKENS_MAX: Final = 1_000_000
 
@@ -132,13 +131,6 @@ def name(text: str, field: str, most: int = NAME_MAX) -> str:
 def role_from(text: str) -> str:
     """An agent's role, in one spelling: `Nova ` asks for Nova, and is locked as she is."""
     return name(text, "agent_role").strip().lower()
-
-
-def reason_from(text: str) -> str:
-    """Why a person or service did something."""
-    if len(text) > REASON_MAX:
-        raise InvalidField("reason", f"{len(text)} characters; it takes at most {REASON_MAX}")
-    return text
 
 
 def routing_from(routing: routing_pb2.RoutingRequest) -> Routing:

@@ -130,13 +130,13 @@ def entry(
     query: Query, decision: str, action: str, reason: str, payload: str, *, by: str = ""
 ) -> EntryDraft:
     """A ledger entry about a query, by its principal unless someone else decided."""
-    who = Principal.spelt(by) if by else query.principal
+    who = Principal.spelt(by) if by else None
     return EntryDraft(
         decision=decision,
         action=action,
         identity_id=query.identity_id,
-        principal_type=who.type.value,
-        principal_id=who.id,
+        principal_type=(who.type if who else query.principal_type).value,
+        principal_id=who.id if who else query.principal_id,
         acting_for=() if by else query.acting_for,
         resource_kind="query",
         resource_id=query.request_id,

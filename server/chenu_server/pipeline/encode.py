@@ -33,6 +33,9 @@ Body = Mapping[str, Any]
 
 # What gRPC's clients take as one message unless they are told otherwise.
 MESSAGE_BYTES_MAX: Final = 4_194_304
+# More than all of a response but its text: a shorter text fits without weighing the message, for
+# which protobuf writes it out.
+_REST_BYTES_MAX: Final = 262_144
 
 
 def _by_value(wire: Any, prefix: str, kind: type[enum.StrEnum]) -> dict[str, Any]:
@@ -114,12 +117,22 @@ def answer_of(query: Query, text: str) -> message_pb2.Answer:
     )
 
 
+def may_fit(query: Query) -> bool:
+    """Whether a message may have room for the answer's text; of a longer one none is needed."""
+    return query.output_length <= MESSAGE_BYTES_MAX
+
+
 def add_answer(response: pb.QueryResponse | pb.GetQueryResponse, query: Query, text: str) -> None:
     """Put the answer in a response; a text that does not fit is left out, never cut."""
-    response.answer.CopyFrom(answer_of(query, text))
-    if query.output_length > MESSAGE_BYTES_MAX or response.ByteSize() > MESSAGE_BYTES_MAX:
-        response.answer.text = ""
-        response.answer.output_omitted = True
+    answer = response.answer
+    answer.CopyFrom(answer_of(query, ""))
+    if may_fit(query):
+        answer.text = text  # here and not in the copied one, so that it is copied once
+        near = query.output_length > MESSAGE_BYTES_MAX - _REST_BYTES_MAX
+        if not near or response.ByteSize() <= MESSAGE_BYTES_MAX:
+            return
+    answer.text = ""
+    answer.output_omitted = True
 
 
 def all_lanes(reports: Sequence[LaneReport], status: QueryStatus) -> Sequence[LaneReport]:

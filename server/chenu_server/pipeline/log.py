@@ -105,11 +105,18 @@ class QueryLog:
 
     def delta(self, attempt: int, text: str) -> None:
         """Append output, live only until it is settled."""
-        for part, size in _parts_of(text):
-            start = self._output_bytes
-            self._output_bytes += size
-            self._items.append(Piece(attempt, start, part, self._output_bytes))
+        size = len(text) if text.isascii() else len(text.encode())
+        if size > DELTA_BYTES_MAX:
+            for part in _parts_of(text):
+                self._keep(attempt, part, len(part.encode()))
+        elif size:
+            self._keep(attempt, text, size)
         self._wake()
+
+    def _keep(self, attempt: int, text: str, size: int) -> None:
+        start = self._output_bytes
+        self._output_bytes = end = start + size
+        self._items.append(Piece(attempt, start, text, end))
 
     def notice(self, event: Event) -> None:
         """Show a live-only event to whoever reads now or later."""
@@ -311,18 +318,16 @@ class QueryLog:
             reader.woken.set()
 
 
-def _parts_of(text: str) -> Iterator[tuple[str, int]]:
-    """The text in parts that fit in a delta, with their bytes; cut between characters."""
+def _parts_of(text: str) -> Iterator[str]:
+    """A text that is too long in parts that fit in a delta, cut between characters."""
     encoded = text.encode()
     start = 0
-    while len(encoded) - start > DELTA_BYTES_MAX:
+    while start < len(encoded):
         end = start + DELTA_BYTES_MAX
-        while _is_inside(encoded[end]):
+        while end < len(encoded) and _is_inside(encoded[end]):
             end -= 1
-        yield encoded[start:end].decode(), end - start
+        yield encoded[start:end].decode()
         start = end
-    if start < len(encoded):
-        yield encoded[start:].decode() if start else text, len(encoded) - start
 
 
 def _is_inside(byte: int) -> bool:

@@ -13,7 +13,8 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
 from chenu_server.errors import InvalidField
 from chenu_server.infra.rpc.context import current_call, current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of, shown_of
+from chenu_server.infra.rpc.paging import page_of, place_of, shown_of
+from chenu_server.infra.rpc.reasons import reason_from
 from chenu_server.pipeline import convert, encode, records
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.decide import error_of
@@ -56,7 +57,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             query = await run.log.rest()
         await self._raise_unless_completed(query)
         response = pb.QueryResponse(query=encode.query_of(query))
-        encode.add_answer(response, query, run.log.output)
+        encode.add_answer(response, query, run.log.output if encode.may_fit(query) else "")
         return response
 
     async def Run(  # noqa: N802 - the wire name
@@ -113,7 +114,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
 
     async def _text_of(self, query: records.Query) -> str:
         """The stored output; empty if it would not fit in an answer anyway."""
-        if query.output_length > encode.MESSAGE_BYTES_MAX:
+        if not encode.may_fit(query):
             return ""
         chunks = await self._store.chunks(query.identity_id, query.request_id)
         return "".join(chunk.text for chunk in chunks)
@@ -131,10 +132,9 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         before = place_of(page)
         wanted = QueryFilter(statuses=statuses, before=before, count=page.size + 1)
         found = await self._pipeline.page(caller, wanted)
-        shown, token = shown_of(page, found, encode.query_of), ""
-        if len(found) > len(shown):
-            last = found[len(shown) - 1]
-            token = page_token_of((str(last.created_us), last.request_id), about)
+        shown, token = shown_of(
+            page, found, encode.query_of, lambda last: (last.created_us, last.request_id)
+        )
         return pb.ListQueriesResponse(queries=shown, next_page_token=token)
 
     async def CancelQuery(  # noqa: N802 - the wire name
@@ -142,7 +142,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> pb.CancelQueryResponse:
         """Cancel a query at once, wherever it is."""
         request_id = convert.needed_id(request.request_id, "request_id")
-        reason = convert.reason_from(request.reason)
+        reason = reason_from(request.reason)
         query = await self._pipeline.cancel(current_caller(), request_id, reason)
         return pb.CancelQueryResponse(query=encode.query_of(query))
 
@@ -168,9 +168,10 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             following = log.follow(after, self._coalesce_s, asks=with_outcome)
             async with aclosing(following) as events:
                 async for event in events:
-                    yield encode.event_of(event, str(log.current.key[1]), log.current.query)
+                    current = log.current
+                    yield encode.event_of(event, str(current.key[1]), current.query)
                     call.taken_sequence = event.sequence or call.taken_sequence
-                    query = log.current.query
+                    query = current.query
                     if until_blocked and query is not None and _blocks(event, query):
                         raise await self._store.pending(query)
         if with_outcome and log.current.query is not None:

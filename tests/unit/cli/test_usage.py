@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import grpc
@@ -28,8 +28,12 @@ from tests.unit.cli.conftest import Gateway, Shell
 from tests.unit.sdk.gateway import completed, started, status
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
-PERSON_S = 0.3  # between reading the prompt and the key: the prompt is shown before it is read
+PERSON_S = 1  # after which a person whose key had no effect presses it again
 WAIT_S = 20
+# A process gives itself a terminal, for code of ours between fork and exec can abort under gRPC.
+ON_TERMINAL = (
+    "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
 PENDING = checkpoint_service_pb2.GetCheckpointResponse(
     checkpoint=checkpoint_pb2.Checkpoint(checkpoint_id="c-1")
 )
@@ -129,30 +133,40 @@ def test_an_interrupted_prompt_ends_with_130(gateway: Gateway, key: str) -> None
     gateway.answers["GetCheckpoint"] = PENDING
     terminal, inside = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "chenu_server", "checkpoints", "approve", "c-1"],
+        [sys.executable, "-c", ON_TERMINAL, "-m", "chenu_server", "checkpoints", "approve", "c-1"],
         env={**os.environ, "CHENUCLI_TARGET": gateway.target},
         stdin=inside,
         stdout=inside,
         stderr=inside,
-        preexec_fn=lambda: os.login_tty(inside),  # so that its keys are signals
     )
     os.close(inside)
-    shown = b""
-    while b"[y/N]: " not in shown:
-        shown += os.read(terminal, 4_096)
-    time.sleep(PERSON_S)
-    os.write(terminal, key.encode())
     try:
+        read_until(terminal, "[y/N]: ")
+        read_until(terminal, "not approved; the checkpoint waits on", key)
         code = process.wait(WAIT_S)
     finally:
         process.kill()
         process.wait()
-    rest = os.read(terminal, 4_096).decode()
-    os.close(terminal)
+        os.close(terminal)
 
     asked = [type(request).__name__ for request in gateway.asked]
     assert (ExitCode.INTERRUPTED, False) == (code, "ResolveCheckpointRequest" in asked)
-    assert "not approved; the checkpoint waits on" in rest
+
+
+def read_until(terminal: int, text: str, key: str = "") -> None:
+    """Press a key, if any, and read a terminal until it shows a text.
+
+    A key that shows nothing is pressed again: the prompt is shown before it is read, and `input`
+    heeds no signal that comes between the two.
+    """
+    shown = b""
+    for _ in range(WAIT_S // PERSON_S):
+        os.write(terminal, key.encode())
+        while select.select([terminal], [], [], PERSON_S)[0]:
+            shown += os.read(terminal, 4_096)
+            if text.encode() in shown:
+                return
+    raise AssertionError(f"{shown!r} and nothing more")
 
 
 @pytest.mark.parametrize(

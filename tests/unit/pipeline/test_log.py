@@ -126,6 +126,9 @@ async def test_neighbouring_pieces_come_as_one_delta() -> None:
 
 WORST = {
     "nothing": [],
+    "nothing, said": ["", ""],
+    "characters of every width": ["aé", "€🎈", "", "b"],
+    "a text that fits by its characters alone": ["é" * 40_000, "€"],
     "one byte at a time": ["a"] * 70_000,
     "exactly one delta": ["a" * KIB_64],
     "exactly one delta in pieces": ["a" * 16_384] * 4,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +12,11 @@ import grpc
 import pytest
 
 from chenu_server.errors import InvalidField
+from chenu_server.infra.rpc.interceptors import chain
 from chenu_server.infra.rpc.interceptors.chain import Chain, Context, Handler, Layer
 from chenu_server.infra.rpc.interceptors.error_mapping import ErrorMapping
 from chenu_server.infra.rpc.interceptors.payload_validation import PayloadValidation
+from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
 from chenu_server.infra.rpc.methods import Method
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
@@ -171,16 +174,68 @@ async def test_a_streaming_handler_is_closed_before_its_call_ends() -> None:
         finally:
             ended.append("handler")
 
-    handler: Any = grpc.unary_stream_rpc_method_handler(held, None, None)
-    chain = Chain({"/m": Method(name="/m", request_name="text", access=None)}, [])
-    details: Any = SimpleNamespace(method="/m")
-    wrapped: Any = await chain.intercept_service(lambda _: _given(handler), details)
+    wrapped = await folded(held)
 
     with pytest.raises(asyncio.CancelledError):
-        await wrapped.unary_stream("x", LostContext())
+        await wrapped("x", LostContext())
     ended.append("call")
 
     assert ["handler", "call"] == ended
+
+
+class TakingContext(LostContext):
+    """The context of a call whose client takes every message at once."""
+
+    async def write(self, message: bytes) -> None:
+        """Taken."""
+
+
+async def test_a_stream_may_say_nothing_for_longer_than_a_write_may_take() -> None:
+    """A model that thinks has no slow reader."""
+    said: list[bytes] = []
+
+    async def pondering(request: str, context: Context) -> AsyncIterator[bytes]:
+        yield b"a"
+        thought = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.01, thought.set)  # behind the limit's own timer
+        await thought.wait()
+        said.append(b"b")
+        yield b"b"
+
+    wrapped = await folded(pondering, write_timeout_s=0.001)
+    await wrapped("x", TakingContext())
+
+    assert [b"b"] == said
+
+
+@pytest.mark.parametrize("context", [TakingContext(), LostContext()])
+async def test_a_stream_leaves_no_timer_behind(
+    monkeypatch: pytest.MonkeyPatch, context: LostContext
+) -> None:
+    """However it ends: a timer holds the stream's task, and would cancel what that does next."""
+    closed: list[WriteLimit] = []
+
+    class Noted(WriteLimit):
+        def close(self) -> None:
+            super().close()
+            closed.append(self)
+
+    monkeypatch.setattr(chain, "WriteLimit", Noted)
+    wrapped = await folded(streamed)
+    with suppress(asyncio.CancelledError):
+        await wrapped("ab", context)
+
+    assert 1 == len(closed)
+
+
+async def folded(function: Any, **settings: Any) -> Any:
+    """The coroutine function that a streaming handler becomes, with no layer around it."""
+    handler: Any = grpc.unary_stream_rpc_method_handler(function, None, None)
+    methods = {"/m": Method(name="/m", request_name="text", access=None)}
+    details: Any = SimpleNamespace(method="/m")
+    made = Chain(methods, [], **settings)
+    wrapped: Any = await made.intercept_service(lambda _: _given(handler), details)
+    return wrapped.unary_stream
 
 
 async def _given(handler: Any) -> Any:

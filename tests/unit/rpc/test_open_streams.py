@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
 from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stubs
@@ -17,13 +18,17 @@ from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stub
 )
 
 from chenu_server.infra.rpc.health import HEALTH
+from chenu_server.infra.rpc.interceptors import chain
+from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
 from chenu_server.infra.rpc.open_streams import OpenStreamLimits, address_of
 from chenu_server.infra.rpc.reflection import REFLECTION
 from tests.harness import eventually
+from tests.http2 import connected
 from tests.unit.rpc.samples import TIMEOUT_S, Refusal, Served, serving
 
 OF_ALL, OF_PEER = "streams without a token", "streams without a token from this address"
 LISTED = reflection_pb2.ServerReflectionRequest(list_services="")
+WATCH = f"/{HEALTH.full_name}/Watch"
 WATCHED = health_pb2.HealthCheckRequest()
 STREAMING = [
     f"/{service.full_name}/{method.name}"
@@ -115,6 +120,41 @@ async def test_one_address_leaves_places_for_others() -> None:
 
     assert OF_PEER == refusal.info.metadata["resource"]
     assert [health_pb2.HealthCheckResponse.SERVING] * 3 == states
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_reader_that_takes_nothing_keeps_its_place_until_it_reads_or_leaves(
+    monkeypatch: pytest.MonkeyPatch, reads: bool
+) -> None:
+    """Its stream is ended and stays in memory; else anyone could pile them up without a token."""
+    monkeypatch.setattr(chain, "WriteLimit", lambda loop, _: WriteLimit(loop, 0.001))
+    async with (
+        serving(open_streams=limits(peer=1, watch_s=60)) as served,
+        connected(served.server.port) as connection,
+    ):
+        with structlog.testing.capture_logs() as lines:
+            number = connection.call(WATCH, b"", ())
+
+            async def ended() -> bool:
+                return "SLOW_CONSUMER" in [line.get("outcome") for line in lines]
+
+            await eventually(ended)
+        refusal = await refusal_of(watch(served.channel))
+        connection.open_window(number) if reads else connection.close()
+
+        async def free() -> bool:
+            call = watch(served.channel)
+            try:
+                return await call.read() is not grpc.aio.EOF
+            except grpc.aio.AioRpcError:
+                return False
+            finally:
+                call.cancel()
+
+        await eventually(free)
+
+    assert ("SERVER_OVERLOADED", OF_PEER) == (refusal.reason, refusal.info.metadata["resource"])
+    assert 1 == refusal.detail(error_details_pb2.RetryInfo).retry_delay.seconds
 
 
 async def test_a_place_is_free_again_when_its_stream_ends() -> None:

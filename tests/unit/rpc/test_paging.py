@@ -17,7 +17,7 @@ texts = st.lists(st.text(max_size=40), min_size=1, max_size=3).map(tuple)
 @pytest.mark.parametrize(("asked", "size"), [(0, 50), (1, 1), (200, 200), (201, 200)])
 def test_a_page_has_the_size_asked_for_within_bounds(asked: int, size: int) -> None:
     """AIP-158: none is the default, too much is the most."""
-    assert Page(size, ()) == page_of(asked, "", ABOUT)
+    assert Page(size, (), ABOUT) == page_of(asked, "", ABOUT)
 
 
 def test_a_negative_size_is_refused() -> None:
@@ -59,8 +59,8 @@ def test_malformed_tokens_are_refused(token: str) -> None:
 
 def test_a_place_is_a_number_and_an_id() -> None:
     """The sort key of most listings."""
-    assert (12, "q-1") == place_of(Page(50, ("12", "q-1")))
-    assert None is place_of(Page(50, ()))
+    assert (12, "q-1") == place_of(Page(50, ("12", "q-1"), ABOUT))
+    assert None is place_of(Page(50, (), ABOUT))
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,15 @@ def event(number: int, size: int = 0) -> event_pb2.Event:
         ([5_000_000], 2, [1]),
     ],
 )
-def test_a_page_holds_what_fits_in_a_message(
+def test_a_page_holds_what_fits_in_a_message_and_leads_to_the_rest(
     sizes: list[int], page_size: int, expected: list[int]
 ) -> None:
-    """One row at least, else a listing would never end."""
+    """One row at least, else a listing would never end; and no token behind the last row."""
     rows = list(enumerate(sizes, 1))
+    page = Page(page_size, (), ABOUT)
 
-    shown = shown_of(Page(page_size, ()), rows, lambda row: event(row[0], row[1]))
+    shown, token = shown_of(page, rows, lambda row: event(*row), lambda row: (row[0], "a"))
 
+    following = (str(expected[-1]), "a") if len(expected) < len(rows) else ()
     assert expected == [message.sequence for message in shown]
+    assert following == page_of(0, token, ABOUT).after

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import audit_service_pb2 as pb
-from chenu.api.governance.v1 import principal_pb2
 from chenu_server.errors import InvalidField
 from chenu_server.governance.audit.model import Filters, Recorded, Verdict
+from chenu_server.infra.rpc.principals import noted_principal
 from chenu_server.infra.rpc.times import time_us_from, timestamp_of
 
 ID_MAX: Final = 256
@@ -16,17 +15,12 @@ _SECONDS_MAX: Final = 253_402_300_799  # the end of year 9999, as protobuf count
 _NANOS: Final = 1_000_000_000
 _ACTION: Final = "LEDGER_ACTION_"
 _DECISION: Final = "LEDGER_DECISION_"
-_PRINCIPAL: Final = "PRINCIPAL_TYPE_"
 # By the name in the ledger. A damaged entry may hold any other, which is told as unspecified.
 _ACTIONS: Final = {
     name.removeprefix(_ACTION).lower(): number for name, number in pb.LedgerAction.items()
 }
 _DECISIONS: Final = {
     name.removeprefix(_DECISION).lower(): number for name, number in pb.LedgerDecision.items()
-}
-_PRINCIPALS: Final = {
-    name.removeprefix(_PRINCIPAL).lower(): number
-    for name, number in access_pb2.PrincipalType.items()
 }
 
 
@@ -87,10 +81,7 @@ def entry_of(recorded: Recorded) -> pb.LedgerEntry:
         decision=_DECISIONS.get(entry.decision, pb.LEDGER_DECISION_UNSPECIFIED),
         action=_ACTIONS.get(entry.action, pb.LEDGER_ACTION_UNSPECIFIED),
         identity_id=entry.identity_id,
-        principal=principal_pb2.Principal(
-            type=_PRINCIPALS.get(entry.principal_type, access_pb2.PRINCIPAL_TYPE_UNSPECIFIED),
-            id=entry.principal_id,
-        ),
+        principal=noted_principal(entry.principal_type, entry.principal_id),
         acting_for=entry.acting_for,
         resource_kind=entry.resource_kind,
         resource_id=entry.resource_id,

@@ -12,7 +12,7 @@ from chenu.api.governance.v1 import audit_service_pb2_grpc as pb_grpc
 from chenu_server.governance.audit import convert
 from chenu_server.governance.audit.service import AuditService
 from chenu_server.infra.rpc.context import current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of, shown_of
+from chenu_server.infra.rpc.paging import page_of, shown_of
 
 CHUNK_BYTES: Final = 65_536
 
@@ -35,9 +35,7 @@ class AuditServicer(pb_grpc.AuditServiceServicer):
         page = page_of(request.page_size, request.page_token, about)
         after = convert.sequence_from(page.after)
         found = await self._audit.page(caller, filters, after, page.size + 1)
-        shown, token = shown_of(page, found, convert.entry_of), ""
-        if len(found) > len(shown):
-            token = page_token_of((str(found[len(shown) - 1].entry.sequence),), about)
+        shown, token = shown_of(page, found, convert.entry_of, lambda last: (last.entry.sequence,))
         return pb.ListEntriesResponse(entries=shown, next_page_token=token)
 
     async def GetEntry(  # noqa: N802 - the wire name

@@ -11,7 +11,6 @@ from chenu_server.governance.budgets.ports import Place
 from chenu_server.infra.rpc.times import timestamp_of
 
 ID_MAX: Final = 256
-REASON_MAX: Final = 500
 
 _SCOPES: Final[dict[int, Scope]] = {
     pb.BudgetScope.Value(f"BUDGET_SCOPE_{scope.name}"): scope for scope in Scope
@@ -29,13 +28,6 @@ def id_from(text: str, field: str = "budget_id") -> str:
     if not 1 <= len(text) <= ID_MAX or not text.isprintable():
         raise InvalidField(field, f"1 to {ID_MAX} printable characters are needed")
     return text.lower()
-
-
-def reason_from(text: str) -> str:
-    """Why somebody decided so."""
-    if len(text) > REASON_MAX:
-        raise InvalidField("reason", f"{len(text)} characters; it takes at most {REASON_MAX}")
-    return text
 
 
 def place_from(after: tuple[str, ...]) -> Place | None:

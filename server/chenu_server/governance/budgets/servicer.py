@@ -10,7 +10,8 @@ from chenu_server.governance.budgets import convert
 from chenu_server.governance.budgets.service import BudgetService, etag_of
 from chenu_server.governance.budgets.standing import Standing
 from chenu_server.infra.rpc.context import current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of, shown_of
+from chenu_server.infra.rpc.paging import page_of, shown_of
+from chenu_server.infra.rpc.reasons import reason_from
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -51,10 +52,9 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
         page = page_of(request.page_size, request.page_token, about)
         after = convert.place_from(page.after)
         found = await self._budgets.page(caller, after, page.size + 1)
-        shown, token = shown_of(page, found, _shown), ""
-        if len(found) > len(shown):
-            last = found[len(shown) - 1].budget
-            token = page_token_of((str(last.created_us), last.budget_id), about)
+        shown, token = shown_of(
+            page, found, _shown, lambda last: (last.budget.created_us, last.budget.budget_id)
+        )
         return pb.ListBudgetsResponse(budgets=shown, next_page_token=token)
 
     async def UpdateBudget(  # noqa: N802 - the wire name
@@ -72,7 +72,7 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
     ) -> pb.UnfreezeBudgetResponse:
         """Let a frozen budget admit queries again."""
         budget_id = convert.id_from(request.budget_id)
-        reason = convert.reason_from(request.reason)
+        reason = reason_from(request.reason)
         thawed = await self._budgets.unfreeze(current_caller(), budget_id, reason)
         return pb.UnfreezeBudgetResponse(budget=_shown(thawed))
 

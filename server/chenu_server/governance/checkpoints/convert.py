@@ -21,12 +21,12 @@ from chenu_server.governance.checkpoints.model import (
     Resolution,
 )
 from chenu_server.infra.rpc.principals import principal_of, spelt_principal
+from chenu_server.infra.rpc.reasons import reason_from
 from chenu_server.infra.rpc.times import timestamp_of
 
 ID_MAX: Final = 256
 PAGE_BYTES_DEFAULT: Final = 262_144
 PAGE_BYTES_MAX: Final = 1_048_576
-REASON_MAX: Final = 500
 
 _STATES: Final[dict[int, CheckpointState]] = {
     checkpoint_pb2.CheckpointState.Value(f"CHECKPOINT_STATE_{state.name}"): state
@@ -48,13 +48,6 @@ def id_from(text: str) -> str:
     if not 1 <= len(text) <= ID_MAX or not text.isprintable():
         raise InvalidField("checkpoint_id", f"1 to {ID_MAX} printable characters are needed")
     return text.lower()
-
-
-def reason_from(text: str) -> str:
-    """Why somebody decided so."""
-    if len(text) > REASON_MAX:
-        raise InvalidField("reason", f"{len(text)} characters; it takes at most {REASON_MAX}")
-    return text
 
 
 def state_from(number: int) -> CheckpointState:

@@ -12,6 +12,7 @@ from chenu_server.governance.checkpoints.ports import CheckpointFilter
 from chenu_server.governance.checkpoints.service import CheckpointService
 from chenu_server.infra.rpc.context import current_caller
 from chenu_server.infra.rpc.paging import after_of, page_of, page_token_of, place_of, shown_of
+from chenu_server.infra.rpc.reasons import reason_from
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -62,11 +63,12 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         before = place_of(page)
         wanted = CheckpointFilter(states=states, before=before, count=page.size + 1)
         found = await self._checkpoints.page(caller, wanted)
-        shown = shown_of(page, found, lambda each: convert.checkpoint_of(each, caller))
-        token = ""
-        if len(found) > len(shown):
-            last = found[len(shown) - 1]
-            token = page_token_of((str(last.created_us), last.checkpoint_id), about)
+        shown, token = shown_of(
+            page,
+            found,
+            lambda each: convert.checkpoint_of(each, caller),
+            lambda last: (last.created_us, last.checkpoint_id),
+        )
         return pb.ListCheckpointsResponse(checkpoints=shown, next_page_token=token)
 
     async def CountPendingCheckpoints(  # noqa: N802 - the wire name
@@ -91,7 +93,7 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
     ) -> pb.CancelCheckpointResponse:
         """Withdraw a checkpoint together with its query."""
         checkpoint_id = convert.id_from(request.checkpoint_id)
-        reason = convert.reason_from(request.reason)
+        reason = reason_from(request.reason)
         caller = current_caller()
         cancelled = await self._checkpoints.cancel(caller, checkpoint_id, reason)
         return pb.CancelCheckpointResponse(checkpoint=convert.checkpoint_of(cancelled, caller))

@@ -9,7 +9,7 @@ from chenu.api.governance.v1 import identity_service_pb2_grpc as pb_grpc
 from chenu_server.governance.identity import convert
 from chenu_server.governance.identity.service import ViolationService
 from chenu_server.infra.rpc.context import current_call, current_caller
-from chenu_server.infra.rpc.paging import page_of, page_token_of, place_of, shown_of
+from chenu_server.infra.rpc.paging import page_of, place_of, shown_of
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -37,8 +37,7 @@ class IdentityServicer(pb_grpc.IdentityServiceServicer):
         about = ("violations", caller.identity_id)
         page = page_of(request.page_size, request.page_token, about)
         found = await self._violations.page(caller, before=place_of(page), count=page.size + 1)
-        shown, token = shown_of(page, found, convert.violation_of), ""
-        if len(found) > len(shown):
-            last = found[len(shown) - 1]
-            token = page_token_of((str(last.time_us), last.violation_id), about)
+        shown, token = shown_of(
+            page, found, convert.violation_of, lambda last: (last.time_us, last.violation_id)
+        )
         return pb.ListViolationsResponse(violations=shown, next_page_token=token)

@@ -14,7 +14,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
-from chenu_server.errors import ServerOverloaded
+from chenu_server.errors import ServerOverloaded, SlowConsumer
 from chenu_server.infra.rpc.context import CALL
 from chenu_server.infra.rpc.interceptors.chain import Context, Handler
 from chenu_server.infra.rpc.methods import Method
@@ -70,7 +70,7 @@ class OpenStreams:
             timeout = asyncio.timeout(idle_s or None)
             place = _Place(address_of(CALL.get().peer), timeout, idle_s)
             try:
-                with self._taken(place):
+                with self._taken(place, context):
                     async with timeout:
                         said = _heard(request, place) if asks else request
                         return await proceed(said, cast("Context", _Told(context, place)))
@@ -82,9 +82,9 @@ class OpenStreams:
         return bounded
 
     @contextmanager
-    def _taken(self, place: _Place) -> Iterator[None]:
+    def _taken(self, place: _Place, context: Context) -> Iterator[None]:
         """
-        One place is taken while this is.
+        One place is taken while this is, and until the call is gone if its reader took nothing.
 
         Raises:
             ServerOverloaded: There is none, or none for this peer.
@@ -95,6 +95,12 @@ class OpenStreams:
         self._open.add(place)
         try:
             yield
+        except SlowConsumer:
+            # What it did not take stays in memory, and for how long is not known.
+            unread = _Place(place.peer, asyncio.timeout(None), 0)
+            self._open.add(unread)
+            cast("Any", context).add_done_callback(lambda _: self._open.discard(unread))
+            raise
         finally:
             self._open.discard(place)
 

@@ -34,10 +34,11 @@ Shown = TypeVar("Shown", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """How many are shown at most, and after what; an empty `after` is the first page."""
+    """How many of what is listed are shown, and after what; an empty `after` is the first page."""
 
     size: int
     after: Texts
+    about: Texts
 
 
 def page_of(page_size: int, page_token: str, about: Texts) -> Page:
@@ -48,7 +49,7 @@ def page_of(page_size: int, page_token: str, about: Texts) -> Page:
     """
     if page_size < 0:
         raise InvalidField("page_size", "is negative; 0 means 50, at most 200 are shown")
-    return Page(min(page_size or SIZE_DEFAULT, SIZE_MAX), after_of(page_token, about))
+    return Page(min(page_size or SIZE_DEFAULT, SIZE_MAX), after_of(page_token, about), about)
 
 
 def after_of(page_token: str, about: Texts) -> Texts:
@@ -66,9 +67,15 @@ def page_token_of(after: Texts, about: Texts) -> str:
     return base64.urlsafe_b64encode(_digest(about) + content).decode("ascii").rstrip("=")
 
 
-def shown_of(page: Page, found: Sequence[Row], encode: Callable[[Row], Shown]) -> list[Shown]:
+def shown_of(
+    page: Page,
+    found: Sequence[Row],
+    encode: Callable[[Row], Shown],
+    place: Callable[[Row], tuple[object, ...]],
+) -> tuple[list[Shown], str]:
     """The first rows of what was found, as many as the page holds and a message has room for.
 
+    And the token of the next page, behind the `place` of the last one; empty if there is none.
     A page may come short of its size, though never empty: what does not fit is on the next one.
     """
     shown: list[Shown] = []
@@ -79,7 +86,10 @@ def shown_of(page: Page, found: Sequence[Row], encode: Callable[[Row], Shown]) -
         if shown and room < 0:
             break
         shown.append(message)
-    return shown
+    if len(found) == len(shown):
+        return shown, ""
+    after = tuple(map(str, place(found[len(shown) - 1])))
+    return shown, page_token_of(after, page.about)
 
 
 def place_of(page: Page) -> tuple[int, str] | None:

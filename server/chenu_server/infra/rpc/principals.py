@@ -19,6 +19,12 @@ def principal_of(principal: Principal) -> principal_pb2.Principal:
     return principal_pb2.Principal(type=_TYPES[principal.type], id=principal.id)
 
 
+def noted_principal(kind: str, name: str) -> principal_pb2.Principal:
+    """Who stands in the ledger; a damaged entry may hold any type, which is told as unspecified."""
+    unknown = access_pb2.PRINCIPAL_TYPE_UNSPECIFIED
+    return principal_pb2.Principal(type=_TYPES.get(kind, unknown), id=name)
+
+
 def spelt_principal(text: str) -> principal_pb2.Principal | None:
     """Who a `type:id` is; nobody if it is empty."""
     return principal_of(Principal.spelt(text)) if text else None

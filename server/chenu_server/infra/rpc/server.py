@@ -14,6 +14,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from chenu_server.infra.rpc.health import HEALTH, Health
 from chenu_server.infra.rpc.interceptors.chain import WRITE_TIMEOUT_S, Chain, Layer
+from chenu_server.infra.rpc.interceptors.unread import UNREAD_MAX
 from chenu_server.infra.rpc.methods import governed, open_to_anyone
 from chenu_server.infra.rpc.reflection import REFLECTION, Reflection
 
@@ -53,6 +54,7 @@ class RpcServer:
         layers: Sequence[Layer],
         *,
         write_timeout_s: float = WRITE_TIMEOUT_S,
+        unread_max: int = UNREAD_MAX,
         max_connection_age_s: int | None = None,
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -70,7 +72,7 @@ class RpcServer:
         self._port = 0
         self._ready = ready
         self._following: asyncio.Task[None] | None = None
-        self._chain = Chain(methods, layers, write_timeout_s=write_timeout_s)
+        self._chain = Chain(methods, layers, write_timeout_s=write_timeout_s, unread_max=unread_max)
         self._server = grpc.aio.server(
             interceptors=[self._chain], options=options(max_connection_age_s)
         )

@@ -22,6 +22,8 @@ import grpc
 
 from chenu_server.errors import GovernanceUnavailable, SlowConsumer
 from chenu_server.infra.rpc.context import CALL
+from chenu_server.infra.rpc.interceptors.unread import UNREAD_MAX, Unread
+from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
 from chenu_server.infra.rpc.methods import Method
 
 WRITE_TIMEOUT_S: Final = 10.0
@@ -48,10 +50,12 @@ class Chain(grpc.aio.ServerInterceptor):
         layers: Sequence[Layer],
         *,
         write_timeout_s: float = WRITE_TIMEOUT_S,
+        unread_max: int = UNREAD_MAX,
     ) -> None:
         self._methods = methods
         self._layers = layers
         self._write_timeout_s = write_timeout_s
+        self._unread = Unread(unread_max)
         self._wrapped: dict[str, tuple[RpcHandler, RpcHandler]] = {}
         self._in_hand: set[Context] = set()
         self._closing = False
@@ -110,6 +114,7 @@ class Chain(grpc.aio.ServerInterceptor):
                 return await proceed(request, context)
             finally:
                 self._let_go(context)
+                self._unread.release(context)
 
         return counted
 
@@ -131,41 +136,55 @@ class Chain(grpc.aio.ServerInterceptor):
             return coroutine
 
         async def written(request: Any, context: Context) -> None:
+            call = CALL.get(None)
+            caller = call.caller if call is not None else None
+            if caller is not None:
+                self._unread.admit(caller.identity_id)
             try:
                 # Closed here and now, however it ends: whoever streams must learn of it.
                 async with aclosing(function(request, context)) as responses:
                     await self._write_all(responses, context)
             except SlowConsumer:
                 self._let_go(context)  # its status waits behind what it does not take
+                if caller is not None:
+                    self._unread.hold(context, caller.identity_id)
                 raise
 
         return written
 
     async def _write_all(self, responses: AsyncIterator[Any], context: Context) -> None:
+        limit = WriteLimit(asyncio.get_running_loop(), self._write_timeout_s)
         begun = False
-        async for response in responses:
-            if not begun:
-                # Apart from the first message: gRPC's core refuses to send them again with a
-                # status, and while that message is held up cannot know that they are sent.
-                await context.send_initial_metadata(())
-                begun = True
-            await self._write(response, context)
-
-    async def _write(self, response: Any, context: Context) -> None:
-        """Hand one message to the transport, which takes it when the reader has room.
-
-        Raises:
-            SlowConsumer: It had none in time. The message stays with the transport.
-        """
         try:
-            async with asyncio.timeout(self._write_timeout_s):
-                await context.write(response)
-        except TimeoutError:
-            call = CALL.get(None)
-            raise SlowConsumer(call.taken_sequence if call is not None else 0) from None
-        except grpc.aio.InternalError:
-            # The connection is gone and gRPC has not got round to cancelling this call yet.
-            raise asyncio.CancelledError from None
+            async for response in responses:
+                if not begun:
+                    # Apart from the first message: gRPC's core refuses to send them again with a
+                    # status, and while that message is held up cannot know that they are sent.
+                    await context.send_initial_metadata(())
+                    begun = True
+                await _write(response, context, limit)
+        finally:
+            limit.close()
+
+
+async def _write(response: Any, context: Context, limit: WriteLimit) -> None:
+    """Hand one message to the transport, which takes it when the reader has room.
+
+    Raises:
+        SlowConsumer: It had none in time. The message stays with the transport.
+    """
+    limit.begin()
+    try:
+        await context.write(response)
+    except asyncio.CancelledError:
+        if not limit.is_cause():
+            raise
+        call = CALL.get(None)
+        raise SlowConsumer(call.taken_sequence if call is not None else 0) from None
+    except grpc.aio.InternalError:
+        # The connection is gone and gRPC has not got round to cancelling this call yet.
+        raise asyncio.CancelledError from None
+    limit.done()
 
 
 def _of_same_kind(handler: RpcHandler, proceed: Handler) -> RpcHandler:
