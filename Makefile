@@ -38,7 +38,7 @@ unexport PYTHONDONTWRITEBYTECODE
 say = @printf '\n==> %s\n' "$(1)"
 
 .PHONY: help setup proto build lint lint-python lint-rust lint-proto test test-engine test-server \
-	test-stubs torture coverage coverage-engine coverage-server demo dev bench load clean
+	test-stubs torture coverage coverage-engine coverage-server demo dev bench bench-pairs load clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -136,6 +136,9 @@ dev: $(CORE) ## A server on SQLite with a fake provider and a token, until Ctrl-
 bench: $(CORE) ## Benchmarks: the engine alone, then the whole server.
 	cargo bench --locked --package chenu-engine
 	$(BIN)/python -m loadtest.bench
+
+bench-pairs: $(CORE) ## A governed call here against one of another checkout, set up: BEFORE=path.
+	$(BIN)/python -m loadtest.bench.pairs --before $(BEFORE)
 
 load: $(CORE) ## A 20 s load test of a server started for it.
 	@$(BIN)/python -m loadtest.run

@@ -50,14 +50,15 @@ class Process:
         directory: Path,
         environment: Mapping[str, str] | None = None,
         core: int | None = None,
+        python: str = sys.executable,
     ) -> None:
-        """Start Python with `command` in `directory`; with `core`, on that core alone."""
+        """Start `python` with `command` in `directory`; with `core`, on that core alone."""
         self.name = name
         self.log = directory / f"{name}.log"
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*_pinned(core), sys.executable, *command],
+                [*_pinned(core), python, *command],
                 cwd=directory,
                 env=_environment(environment or {}),
                 stdin=subprocess.DEVNULL,
@@ -151,10 +152,18 @@ class ServerProcess(Process):
         *,
         core: int | None = None,
         command: Sequence[str] = SERVE,
+        python: str = sys.executable,
     ) -> None:
         """Start it; `settings` are sections as in `chenu.toml`. Nothing else configures it."""
         environment = {f"CHENU_{name.upper()}": _text(value) for name, value in settings.items()}
-        super().__init__("server", command, directory=directory, environment=environment, core=core)
+        super().__init__(
+            "server",
+            command,
+            directory=directory,
+            environment=environment,
+            core=core,
+            python=python,
+        )
         self._port = 0
 
     @property

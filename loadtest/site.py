@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ def running_site(
     server_core: int | None = None,
     upstream_core: int | None = None,
     command: Sequence[str] = SERVE,
+    python: str = sys.executable,
 ) -> Iterator[Site]:
     """Start it all; stop it all.
 
@@ -55,6 +57,7 @@ def running_site(
         server_core: The only processor core that the server may use.
         upstream_core: Likewise for the fake upstream.
         command: What starts the server.
+        python: The interpreter that runs it, of this tree or of another.
     """
     with ExitStack() as stack:
         url = stack.enter_context(fresh_database(database, directory))
@@ -69,7 +72,9 @@ def running_site(
             "log": {"level": "info", "json": True},
             **(settings or {}),
         }
-        server = ServerProcess(directory, sections, core=server_core, command=command)
+        server = ServerProcess(
+            directory, sections, core=server_core, command=command, python=python
+        )
         stack.enter_context(server).wait_serving()
         yield Site(server=server, upstream=upstream, mint=mint, directory=directory)
 

@@ -23,24 +23,20 @@ from chenu_server.caller import PrincipalType, Role
 from loadtest.bench.callers import PROVIDER, Direct, EchoProcess, Gateway
 from loadtest.bench.load import Call, Measured, interleaved, measure
 from loadtest.bench.profile import Profile
+from loadtest.bench.scene import (
+    BUDGET_NANOUSD,
+    CONCURRENCY,
+    LIMITS,
+    LOAD_CORE,
+    SERVER_CORE,
+    STREAM_DELTAS,
+)
 from loadtest.figures import percentile, table
 from loadtest.processes import end_like_ctrl_c
 from loadtest.site import Site, fund, running_site
 
-SERVER_CORE: Final = 0
-LOAD_CORE: Final = 1
-CONCURRENCY: Final = 32
 PAIRS: Final = 300
 PARTS: Final = ("unary", "latency", "stream")
-STREAM_DELTAS: Final = 50
-BUDGET_NANOUSD: Final = 10**15
-LIMITS: Final = {
-    "provider_limit": 10_000_000,
-    "identity_limit": 1_000_000,
-    "identity_burst": 100_000,
-    "calls_per_s": 100_000,
-    "calls_burst": 100_000,
-}
 Result = dict[str, Any]
 
 

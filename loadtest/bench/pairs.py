@@ -1,0 +1,134 @@
+"""Whether a call has become dearer: `python -m loadtest.bench.pairs --before CHECKOUT`.
+
+A server of this tree and one of another checkout, which is set up, run side by side on core 0 and
+are loaded in turns: whatever the machine does meanwhile meets both. What is compared is the
+server's processor time for a call; the interval is that of the ratios' median.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import uvloop
+
+from chenu_server.caller import PrincipalType, Role
+from loadtest.bench.callers import PROVIDER, Gateway
+from loadtest.bench.load import measure
+from loadtest.bench.scene import (
+    BUDGET_NANOUSD,
+    CONCURRENCY,
+    LIMITS,
+    LOAD_CORE,
+    SERVER_CORE,
+    STREAM_DELTAS,
+)
+from loadtest.processes import end_like_ctrl_c
+from loadtest.site import Site, fund, running_site
+
+PARTS: Final = ("unary", "stream")
+CONFIDENCE: Final = 0.9
+
+
+def main() -> int:
+    """0, or 1 where the whole interval lies above what a call may cost."""
+    parser = argparse.ArgumentParser(prog="python -m loadtest.bench.pairs")
+    parser.add_argument("--before", type=Path, required=True, help="the checkout to compare with")
+    parser.add_argument("--part", choices=PARTS, default="unary")
+    parser.add_argument("--starts", type=int, default=4, help="times that both are started anew")
+    parser.add_argument("--pairs", type=int, default=6, help="of each start")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each half of a pair")
+    parser.add_argument("--at-most", type=float, default=1.03, help="what the ratio may be")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    end_like_ctrl_c()
+    os.sched_setaffinity(0, {LOAD_CORE})
+    pythons = [str(options.before.resolve() / ".venv/bin/python"), sys.executable]
+    pairs: list[tuple[float, float]] = []
+    for _ in range(options.starts):
+        with _sites(pythons) as sites:
+            pairs += uvloop.run(_pairs(sites, options.part, options.pairs, options.seconds))
+    ratios = [after / before for before, after in pairs]
+    low, high = interval(ratios)
+    for before, after in pairs:
+        print(f"before {before:7.0f} us  after {after:7.0f} us  ratio {after / before:.3f}")
+    print(f"{len(ratios)} pairs: median {median(ratios):.3f}, 90 % in {low:.3f} to {high:.3f}")
+    if options.json:
+        options.json.write_text(json.dumps({"pairs_us": pairs, "interval": [low, high]}) + "\n")
+    return int(low > options.at_most)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Where the median lies with nine in ten, whatever the values are spread like.
+
+    Ranks, from the binomial distribution: of n values, how many fall below it by chance.
+    """
+    ordered, count = sorted(values), len(values)
+    below, rank = 0.0, 0
+    while rank < (count - 1) // 2:
+        below += math.comb(count, rank) / 2**count
+        if 2 * below > 1 - CONFIDENCE:
+            break
+        rank += 1
+    place = max(rank - 1, 0)
+    return ordered[place], ordered[count - 1 - place]
+
+
+@contextmanager
+def _sites(pythons: Sequence[str]) -> Iterator[list[Site]]:
+    """A server of each tree, each with a database and an upstream of its own."""
+    with ExitStack() as stack:
+        sites = []
+        for python in pythons:
+            name = stack.enter_context(tempfile.TemporaryDirectory(prefix="chenu-pairs-"))
+            site = running_site(
+                Path(name),
+                "sqlite",
+                [PROVIDER],
+                {"limits": LIMITS},
+                server_core=SERVER_CORE,
+                upstream_core=LOAD_CORE,
+                python=python,
+            )
+            sites.append(stack.enter_context(site))
+        yield sites
+
+
+async def _pairs(
+    sites: Sequence[Site], part: str, count: int, seconds: float
+) -> list[tuple[float, float]]:
+    """Microseconds of both servers for a call; the first pair warms up and is thrown away."""
+    pairs = []
+    for number in range(count + 1):
+        used = {}
+        for place in (0, 1) if number % 2 else (1, 0):
+            used[place] = await _measured(sites[place], part, seconds, is_first=number == 0)
+        pairs.append((used[0], used[1]))
+    return pairs[1:]
+
+
+async def _measured(site: Site, part: str, seconds: float, *, is_first: bool) -> float:
+    if is_first:
+        roles = [Role.BUDGET_ADMIN]
+        async with site.client(PrincipalType.SERVICE, "bench", "bench", roles) as controller:
+            await fund(controller, BUDGET_NANOUSD)
+        if part == "stream":
+            long = {"deltas": STREAM_DELTAS, "answer_chars": 20 * STREAM_DELTAS}
+            site.upstream.behave("*", **long)
+    token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
+    async with Gateway(site.server.target, token) as gateway:
+        call = gateway.stream() if part == "stream" else gateway.unary()
+        return (await measure(call, CONCURRENCY, seconds, site.server.pid)).cpu_us
+
+
+if __name__ == "__main__":
+    sys.exit(main())
