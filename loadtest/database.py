@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -12,22 +14,37 @@ from typing import Final
 import sqlalchemy as sa
 
 from chenu_server.infra.db import migrate
+from loadtest.processes import START_TIMEOUT_S, Process
 
 DATABASES: Final = ("sqlite", "postgres")
 
 
 @contextmanager
-def fresh_database(kind: str, directory: Path) -> Iterator[str]:
-    """The URL of a new database with the current schema; `kind` is one of `DATABASES`."""
+def fresh_database(kind: str, directory: Path, python: str = sys.executable) -> Iterator[str]:
+    """The URL of a new database; `kind` is one of `DATABASES`, `python` has the schema's tree."""
     if kind == "sqlite":
         url = f"sqlite:///{directory / 'chenu.db'}"
-        migrate.upgrade(url)
+        _migrate(url, directory, python)
         yield url
         return
     with postgres_server() as server:
         url = server.render_as_string(hide_password=False)
-        migrate.upgrade(url)
+        _migrate(url, directory, python)
         yield url
+
+
+def _migrate(url: str, directory: Path, python: str) -> None:
+    if python == sys.executable:  # this very tree needs no process for it
+        migrate.upgrade(url)
+        return
+    settings = {"CHENU_DATABASE": json.dumps({"url": url})}
+    command = ("-m", "chenu_server", "migrate")
+    with Process(
+        "migrate", command, directory=directory, environment=settings, python=python
+    ) as migration:
+        status = migration.wait(START_TIMEOUT_S)
+        if status:
+            raise migration.failure(f"ended with {status}")
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def running_site(
         python: The interpreter that runs it, of this tree or of another.
     """
     with ExitStack() as stack:
-        url = stack.enter_context(fresh_database(database, directory))
+        url = stack.enter_context(fresh_database(database, directory, python))
         mint = Mint(directory)
         upstream = stack.enter_context(UpstreamProcess(directory, core=upstream_core))
         upstream.wait_listening()
