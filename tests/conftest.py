@@ -4,6 +4,7 @@
 dice. `make torture` explores; each failure names the seed that finds it again.
 """
 
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -22,6 +23,12 @@ settings.register_profile(
     "exploring", max_examples=EXPLORING_EXAMPLES, deadline=None, print_blob=True
 )
 settings.load_profile("exploring" if EXPLORES else "repeatable")
+
+
+# Whoever runs the tests in the background has these ignored, and so has every process that a test
+# starts and stops with one.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -39,6 +41,8 @@ from chenu_server.caller import Principal, PrincipalType, Role
 from chenu_server.config import Settings, load_settings
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import create_key, issue, read_key
+from chenu_server.providers.catalog import Catalogue, load_catalogue
+from chenu_server.providers.prices import resolve_prices
 from chenu_server.upstream import FakeUpstream
 
 PROVIDERS = ("anthropic", "google", "groq", "mistral", "ollama", "openai")
@@ -263,6 +267,11 @@ class Stage:
         return budget
 
 
+@cache  # of all that a start does, this takes longest
+def _priced_on(day: date) -> Catalogue:
+    return resolve_prices(load_catalogue(), day)
+
+
 @asynccontextmanager
 async def staged(
     database_url: str, folder: Path, overrides: Mapping[str, Any] | None = None
@@ -271,7 +280,7 @@ async def staged(
     key_file = folder / f"{uuid4()}.key"
     create_key(key_file)
     issuer = local_issuer(key_file)
-    async with FakeUpstream() as upstream:
+    async with FakeUpstream(_priced_on(datetime.now(UTC).date())) as upstream:
         settings = load_settings(
             None, {**settings_for(database_url, key_file, upstream), **(overrides or {})}
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -71,11 +72,21 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
     Raises:
         CatalogueError: A file does not say what a record must; the message names the place.
     """
-    shipped = resources.files(__package__).joinpath("catalog")
-    tables = {_stem(file): _read(file) for file in shipped.iterdir() if _is_toml(file)}
-    if overrides is not None:
-        _lay_over(tables, overrides)
+    if overrides is None:
+        return _shipped()
+    tables = _shipped_tables()
+    _lay_over(tables, overrides)
     return _catalogue_of(tables, overrides)
+
+
+@cache  # the package's own files, and a value that nobody can change
+def _shipped() -> Catalogue:
+    return _catalogue_of(_shipped_tables(), None)
+
+
+def _shipped_tables() -> _Tables:
+    shipped = resources.files(__package__).joinpath("catalog")
+    return {_stem(file): _read(file) for file in shipped.iterdir() if _is_toml(file)}
 
 
 def _lay_over(tables: _Tables, overrides: Path) -> None:
