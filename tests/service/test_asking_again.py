@@ -122,6 +122,28 @@ async def test_every_id_reads_continues_and_repeats_the_first_query(anywhere: St
     assert 1 == anywhere.upstream.arrivals_total
 
 
+async def test_what_has_ended_is_read_under_every_id(stage: Stage) -> None:
+    """Watched, continued or cancelled: it stays as it ended, and nothing runs again."""
+    client = stage.client()
+    first, alias = await twice(client)
+    await approve(stage, first)
+    answer = await client.call(client.pipeline.Query, asked(alias))
+
+    watched, _ = await client.events(client.pipeline.Watch, pb.WatchRequest(request_id=alias))
+    continued, error = await client.events(
+        client.pipeline.Continue, pb.ContinueRequest(request_id=alias)
+    )
+    cancelled = await client.call(
+        client.pipeline.CancelQuery, pb.CancelQueryRequest(request_id=alias)
+    )
+
+    assert error is None
+    assert watched == continued
+    assert event_pb2.EVENT_TYPE_PIPELINE_COMPLETE == watched[-1].type
+    assert answer.query == cancelled.query == await shown(client, alias)
+    assert 1 == stage.upstream.arrivals_total
+
+
 async def test_a_cancel_under_another_id_cancels_the_first_query(stage: Stage) -> None:
     """And with it the checkpoint and the money; no id of it is ever asked anew."""
     client = stage.client()

@@ -17,6 +17,7 @@ from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.governance.v1 import identity_service_pb2 as identity
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.caller import PrincipalType
+from chenu_server.governance.identity.tokens import create_key, read_key
 from tests.harness import Client, Stage, staged
 from tests.service.asking import blocked
 
@@ -100,6 +101,40 @@ async def test_an_operators_policy_stops_whom_it_names(
 
     assert ("POLICY_DENIED", policy) == (failure.reason, failure.metadata["policies"])
     assert 0 == governed.upstream.arrivals_total
+
+
+async def test_an_issuers_own_names_of_claims_are_read(sqlite_url: str, tmp_path: Path) -> None:
+    """As an operator writes them, at every depth; its own `sub` and `act` then say nothing."""
+    key_file = tmp_path / "issuer.key"
+    create_key(key_file)
+    names = {"subject": "uid", "actor": "by", "identities": "tenants", "principal_type": "kind"}
+    overrides = {
+        "identity.issuers": [
+            {
+                "name": "theirs",
+                "key_file": str(key_file),
+                "principal_types": ["user", "service", "agent"],
+                "claims": names,
+            }
+        ]
+    }
+    claims = {
+        "iss": "theirs",
+        "aud": "chenu",
+        "exp": int(time.time()) + 600,
+        "sub": "nobody",
+        "act": {"sub": "nobody"},
+        "uid": "alice",
+        "by": {"uid": "bot", "by": {"uid": "helper"}},
+        "tenants": {"acme": ["member"]},
+        "kind": "agent",
+    }
+    token = jwt.encode(claims, read_key(key_file), algorithm="HS256")
+    async with staged(sqlite_url, tmp_path, overrides) as stage:
+        client = stage.with_token(token)
+        who = await client.call(client.identity.WhoAmI, identity.WhoAmIRequest())
+
+    assert ("bot", ["service:helper", "user:alice"]) == (who.principal.id, list(who.acting_for))
 
 
 @pytest.mark.parametrize(

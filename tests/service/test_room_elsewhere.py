@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -155,6 +156,24 @@ async def test_when_all_were_throttled_the_earliest_time_is_told(stage: Stage) -
     assert (again.retry_after_us or 0) <= (failure.retry_after_us or 0)
     told = datetime.fromisoformat(failure.metadata["retry_at"])
     assert timedelta(seconds=20) < told - datetime.now(UTC) <= timedelta(seconds=30)
+
+
+async def test_at_the_time_that_was_told_a_new_id_is_answered(stage: Stage) -> None:
+    """And the old one never: what has ended stays ended."""
+    for each in await chain_of(stage):
+        stage.upstream.behave(each.provider, status=429, retry_after="1")
+    client = stage.client()
+    request = pb.QueryRequest(text="x", routing=THREE, request_id=str(uuid4()))
+    failure = await client.fail(client.pipeline.Query, request)
+    for each in await chain_of(stage):
+        stage.upstream.behave(each.provider)
+    await asyncio.sleep((failure.retry_after_us or 0) / 1e6)
+
+    again = await client.fail(client.pipeline.Query, request)
+    answered = await client.query("x", routing=THREE)
+
+    assert "PROVIDER_UNAVAILABLE" == again.reason
+    assert answered.answer.text
 
 
 @pytest.mark.parametrize("status", [500, 429])

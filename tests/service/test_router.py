@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2 as rb
 from chenu.api.pipeline.v1 import routing_pb2
-from tests.harness import PROVIDERS, Stage
+from tests.harness import PROVIDERS, Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -234,6 +237,18 @@ async def test_a_route_to_nowhere_is_an_answer(shared: Stage) -> None:
     }
 
 
+MODEL = """
+context_tokens = 8192
+output_tokens_max = 1024
+capabilities = ["text"]
+quality = 50
+speed = 20
+tier = "fast"
+regions = ["us"]
+price = { input = 1, output = 2 }
+"""
+
+
 async def test_the_refusal_of_a_query_lists_eight_exclusions_and_counts_all(shared: Stage) -> None:
     """As the contract writes them: provider/model=reason."""
     client = shared.client()
@@ -247,6 +262,27 @@ async def test_the_refusal_of_a_query_lists_eight_exclusions_and_counts_all(shar
     assert 8 == len(told)
     assert {"capability_missing"} == {each.partition("=")[2] for each in told}
     assert int(failure.metadata["count"]) > 8
+
+
+async def test_a_models_name_may_hold_what_parts_a_list(sqlite_url: str, tmp_path: Path) -> None:
+    """It is the provider's own: whoever reads the list finds it whole."""
+    name = "50%,cheap=yes"
+    (tmp_path / "catalogue").mkdir()
+    (tmp_path / "catalogue/groq.toml").write_text(f"[models.{json.dumps(name)}]\n{MODEL}")
+    overrides = {"providers.catalog_dir": str(tmp_path / "catalogue")}
+    routing = routing_pb2.RoutingRequest(
+        required_capabilities=["telepathy"], allowed_providers=["groq"]
+    )
+    async with staged(sqlite_url, tmp_path, overrides) as stage:
+        await stage.budget()
+        client = stage.client()
+
+        failure = await client.fail(
+            client.pipeline.Query, pb.QueryRequest(text="Hello", routing=routing)
+        )
+
+    read = [each.rpartition("=")[0] for each in failure.metadata["exclusions"].split(",")]
+    assert f"groq/{name}" in [unquote(each) for each in read]
 
 
 async def test_a_cost_ceiling_excludes_what_could_cost_more(shared: Stage) -> None:

@@ -27,6 +27,7 @@ from chenu_server.pipeline.model import (
     Analysis,
     Candidate,
     Encoded,
+    Exclusion,
     QueryRequest,
     Route,
     Snapshot,
@@ -35,6 +36,7 @@ from chenu_server.unit import Moment, Need, Rows
 from chenu_server.units.rules import Rules
 
 EXCLUSIONS_TOLD = 8
+_IN_LISTS = str.maketrans({"%": "%25", ",": "%2C", "=": "%3D"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +151,14 @@ def route_refusal(route: Route) -> NoRoute | PriceUnknown | None:
     told = route.exclusions[:EXCLUSIONS_TOLD]
     if route.price_unknown:
         unknown = [each for each in route.exclusions if each.reason == "price_unknown"]
-        names = tuple(f"{each.provider}/{each.model}" for each in unknown[:EXCLUSIONS_TOLD])
-        return PriceUnknown(names)
-    lines = tuple(f"{each.provider}/{each.model}={each.reason}" for each in told)
+        return PriceUnknown(tuple(map(_listed, unknown[:EXCLUSIONS_TOLD])))
+    lines = tuple(f"{_listed(each)}={each.reason}" for each in told)
     return NoRoute(exclusions=lines, count=len(route.exclusions))
+
+
+def _listed(excluded: Exclusion) -> str:
+    """A model as it stands in a list; its name is its provider's, and may hold what parts those."""
+    return f"{excluded.provider}/{excluded.model.translate(_IN_LISTS)}"
 
 
 def _exhausted(

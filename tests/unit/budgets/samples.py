@@ -20,7 +20,12 @@ from chenu_server.governance.budgets.model import Budget, Period, Reservation, S
 from tests.fakes.rows import FakeRows
 
 ALICE = "alice"
-SPHERE: Facts = {Scope.SPHERE: "business", Scope.PROVIDER: "anthropic"}
+SPHERE: Facts = {
+    Scope.AGENT: "nova",
+    Scope.THREAD: "42",
+    Scope.SPHERE: "business",
+    Scope.PROVIDER: "anthropic",
+}
 
 
 def at(text: str) -> int:

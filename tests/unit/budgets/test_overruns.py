@@ -78,6 +78,8 @@ def test_a_grant_does_not_widen_the_hundredth() -> None:
 def scoped(*names: str) -> FakeRows:
     """A budget of each scope, all of the same limit; those of identity are older first."""
     made = {
+        "agent": budget("agent", LIMIT, scope=Scope.AGENT, scope_value="nova"),
+        "thread": budget("thread", LIMIT, scope=Scope.THREAD, scope_value="42"),
         "sphere": budget("sphere", LIMIT, scope=Scope.SPHERE, scope_value="business"),
         "provider": budget("provider", LIMIT, scope=Scope.PROVIDER, scope_value="anthropic"),
         "old": budget("old", LIMIT, period=Period.TOTAL, created_us=NOON - 2),
@@ -90,6 +92,8 @@ def scoped(*names: str) -> FakeRows:
 @pytest.mark.parametrize(
     ("applying", "narrowest"),
     [
+        (("all", "sphere", "thread", "agent"), {"agent"}),
+        (("all", "provider", "young", "sphere", "thread"), {"thread"}),
         (("all", "provider", "young", "sphere"), {"sphere"}),
         (("all", "provider", "young", "old"), {"old"}),
         (("all", "provider"), {"provider"}),
@@ -99,7 +103,7 @@ def scoped(*names: str) -> FakeRows:
 def test_the_narrowest_budget_is_frozen_and_never_a_global_one(
     applying: tuple[str, ...], narrowest: set[str]
 ) -> None:
-    """Sphere before identity before provider; the older of two alike; everybody's goes on."""
+    """Agent, thread, sphere, identity, provider; the older of two alike; everybody's goes on."""
     rows = scoped(*applying)
     overrun(rows, ONE_PERCENT + 1)
 

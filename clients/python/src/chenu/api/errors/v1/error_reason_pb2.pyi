@@ -106,7 +106,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_PRICE_UNKNOWN: _ErrorReason.ValueType  # 15
     """ERROR_REASON_PRICE_UNKNOWN: no price is known for any model that fits, so the cost has no
-    bound.
+    bound. `models` holds at most 8 of `provider/model`, written as those of NO_ROUTE.
     Status: FAILED_PRECONDITION. Metadata: models. Retry: no.
     Do: ask an operator to set the models' prices, or route elsewhere.
     """
@@ -154,7 +154,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_NO_ROUTE: _ErrorReason.ValueType  # 24
     """ERROR_REASON_NO_ROUTE: no model satisfies the hard constraints. `exclusions` holds at most 8 of
-    `provider/model=reason`; `count` is how many there are.
+    `provider/model=reason`, parted by commas; in a model's name `%`, `,` and `=` stand as %25, %2C
+    and %3D. `count` is how many there are.
     Status: FAILED_PRECONDITION. Metadata: exclusions, count. Retry: no.
     Do: loosen the constraints; `Route` explains every exclusion.
     """
@@ -345,7 +346,7 @@ Do: ask a budget_admin to create a budget for the identity.
 """
 ERROR_REASON_PRICE_UNKNOWN: ErrorReason.ValueType  # 15
 """ERROR_REASON_PRICE_UNKNOWN: no price is known for any model that fits, so the cost has no
-bound.
+bound. `models` holds at most 8 of `provider/model`, written as those of NO_ROUTE.
 Status: FAILED_PRECONDITION. Metadata: models. Retry: no.
 Do: ask an operator to set the models' prices, or route elsewhere.
 """
@@ -393,7 +394,8 @@ Do: wait.
 """
 ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 24
 """ERROR_REASON_NO_ROUTE: no model satisfies the hard constraints. `exclusions` holds at most 8 of
-`provider/model=reason`; `count` is how many there are.
+`provider/model=reason`, parted by commas; in a model's name `%`, `,` and `=` stand as %25, %2C
+and %3D. `count` is how many there are.
 Status: FAILED_PRECONDITION. Metadata: exclusions, count. Retry: no.
 Do: loosen the constraints; `Route` explains every exclusion.
 """
