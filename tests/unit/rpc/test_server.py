@@ -17,6 +17,7 @@ from chenu_server.infra.rpc.server import RpcServer
 from tests.unit.rpc.samples import FakeBoundary, Script, Served, all_layers, bearer, mounts
 
 WHO = "/chenu.api.governance.v1.IdentityService/WhoAmI"
+RUN = "/chenu.api.pipeline.v1.PipelineService/Run"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -108,6 +109,23 @@ async def test_a_drain_lets_calls_in_hand_end_and_takes_no_more() -> None:
     await channel.close()
     assert [SERVING, NOT_SERVING] == states
     assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
+
+
+@pytest.mark.parametrize("name", [WHO, RUN])
+async def test_a_call_without_its_message_holds_up_no_drain(name: str) -> None:
+    """It waits for nothing of this server, and needs no token: anybody could stop deployments."""
+    server, channel, _ = await running()
+    rpc: Any = channel.stream_unary(name)
+    waiting = rpc(iter(()), metadata=bearer(), timeout=60)
+    ordinary: Any = channel.unary_unary(WHO)
+    await ordinary(b"", metadata=bearer(), timeout=20)
+
+    await asyncio.wait_for(server.drain(60), 10)
+
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await waiting
+    await channel.close()
+    assert grpc.StatusCode.UNAVAILABLE == ended.value.code()
 
 
 async def test_a_drain_cuts_what_outlasts_its_grace() -> None:
