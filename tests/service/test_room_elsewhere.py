@@ -12,9 +12,12 @@ from uuid import uuid4
 import grpc
 import pytest
 
+from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu.api.pipeline.v1 import event_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2 as rb
+from chenu_server.units.consume import Consume
+from chenu_server.units.retry import Retry
 from tests.harness import Client, Stage, eventually, only, staged
 from tests.service.asking import approval, blocked
 from tests.service.proofs.rates import someone_waits
@@ -129,6 +132,52 @@ async def test_where_no_provider_has_room_the_soonest_is_told(
     assert "DEADLINE_UNREACHABLE" == refused.reason
     assert {"provider": chain[0][0]} == refused.metadata
     assert 0 < (refused.retry_after_us or 0) <= 61_250_000
+
+
+def buggy(*_: object) -> None:
+    """What no unit should be."""
+    raise KeyError("bug")
+
+
+async def reserved(stage: Stage) -> int:
+    """How much the identity's budget holds."""
+    person = stage.person()
+    (budget,) = (await person.call(person.budgets.ListBudgets, bb.ListBudgetsRequest())).budgets
+    return int(budget.reserved_nanousd)
+
+
+async def test_a_bug_in_the_next_admission_ends_the_query_and_frees_its_money(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would ever come back for it."""
+    monkeypatch.setattr(Retry, "decide", buggy)
+    stage.upstream.behave((await chain_of(stage))[0].provider, status=503)
+    client = stage.client()
+
+    failure = await client.fail(client.pipeline.Query, pb.QueryRequest(text="x", routing=THREE))
+
+    assert "INTERNAL" == failure.reason
+    assert 0 == await reserved(stage)
+
+
+async def test_a_bug_in_an_approvals_use_leaves_the_query_to_be_cancelled(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has not run, and its money goes back with it."""
+    monkeypatch.setattr(Consume, "decide", buggy)
+    client, person = stage.client(), stage.person()
+    waits = await blocked(client)
+    await person.call(person.checkpoints.ResolveCheckpoint, approval(waits))
+    request_id = waits.metadata["request_id"]
+
+    _, error = await client.events(
+        client.pipeline.Continue, pb.ContinueRequest(request_id=request_id)
+    )
+    await client.call(client.pipeline.CancelQuery, pb.CancelQueryRequest(request_id=request_id))
+
+    assert error is not None
+    assert "INTERNAL" == error.reason
+    assert 0 == await reserved(stage)
 
 
 # --- throttled by the providers ---------------------------------------------------------------
