@@ -119,7 +119,7 @@ class ExecutionLane:
 
         Whatever goes wrong here, the query ends in lane G: money is held for it.
         """
-        ended, request_id = query.ended, query.request.request_id
+        request_id = query.request.request_id
         try:
             if await self._next(call, query, run, tried):
                 return None
@@ -131,7 +131,6 @@ class ExecutionLane:
             _log.warning("next_attempt_refused", request_id=request_id, error=str(refusal))
         except Exception:  # noqa: BLE001 - see above
             _log.exception("next_attempt_failed", request_id=request_id)
-            query.ended = ended
             return _fail(InternalError())
         return _fail(tried.error())
 
