@@ -11,6 +11,7 @@ from tests.architecture.source import Source
 
 EVERYTHING: Final = frozenset({"Exception", "BaseException"})
 _SLEEPS: Final = frozenset({"asyncio.sleep", "time.sleep"})
+_BETWEEN_LOOKS_S: Final = 0.1
 _SILENCED: Final = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma:\s*no cover)")
 _WITH_A_REASON: Final = re.compile(
     r"#\s*(?:noqa:\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|type:\s*ignore\[[\w-]+(?:,\s*[\w-]+)*\]"
@@ -45,7 +46,10 @@ def silenced(file: Source) -> Iterator[str]:
 
 
 def fixed_sleeps(file: Source) -> Iterator[str]:
-    """Waits for a set time outside a loop: what is waited for has no name, and may take longer."""
+    """Waits for a set time: what is waited for has no name, and may take longer.
+
+    In a loop a short one is the time between two looks.
+    """
     looped = {
         id(inner)
         for node in ast.walk(file.tree)
@@ -53,14 +57,16 @@ def fixed_sleeps(file: Source) -> Iterator[str]:
         for inner in ast.walk(node)
     }
     for node in ast.walk(file.tree):
-        if not isinstance(node, ast.Call) or id(node) in looped or not node.args:
+        if not isinstance(node, ast.Call) or not node.args:
             continue
-        if ast.unparse(node.func) in _SLEEPS and _is_set_time(node.args[0]):
+        short_s = _BETWEEN_LOOKS_S if id(node) in looped else 0
+        if ast.unparse(node.func) in _SLEEPS and _is_set_time(node.args[0], short_s):
             yield f"{file.path}:{node.lineno}: waits for a set time, and not for what happens"
 
 
-def _is_set_time(argument: ast.expr) -> bool:
-    return isinstance(argument, ast.Constant) and argument.value != 0
+def _is_set_time(argument: ast.expr, short_s: float) -> bool:
+    value = argument.value if isinstance(argument, ast.Constant) else 0
+    return isinstance(value, int | float) and value > short_s
 
 
 def _is_broad(caught: ast.expr | None) -> bool:

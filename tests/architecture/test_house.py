@@ -158,6 +158,7 @@ def test_an_exception_without_a_reason_is_found(path: str, text: str, found: int
         ("await asyncio.sleep(0)", 0),
         ("await asyncio.sleep(told_s(refusal))", 0),
         ("while not done():\n    time.sleep(0.01)", 0),
+        ("for event in events:\n    time.sleep(2.5)", 1),
     ],
 )
 def test_a_fixed_sleep_is_found(text: str, found: int) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from uuid import uuid4
 
 import grpc
 
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server import failpoints
-from tests.harness import Failure, Stage, failure_of, only
+from tests.harness import Failure, Stage, eventually, failure_of, only
 from tests.service.proofs.rates import hello
 from tests.service.proofs.registry import proves
 
@@ -51,9 +50,16 @@ async def too_large(stage: Stage) -> Failure:
     return await client.fail(client.pipeline.Query, request)
 
 
-@proves("SLOW_CONSUMER", settings={"pipeline.write_timeout_s": 1})
+@proves("SLOW_CONSUMER", settings={"pipeline.write_timeout_s": 1, "pipeline.watchers_max": 1})
 async def unread(stage: Stage) -> Failure:
-    """A reader takes one event, then nothing for longer than it may."""
+    """A reader takes one event, then nothing until it has lost its place."""
+    other, ended = stage.client(), str(uuid4())
+    await other.query("Hello", request_id=ended)
+
+    async def place_is_free() -> bool:
+        _, error = await other.events(other.pipeline.Watch, pb.WatchRequest(request_id=ended))
+        return error is None
+
     stage.upstream.behave(deltas=200, answer_chars=240_000, pace_ms=1)
     query = pb.QueryRequest(
         text="Tell me everything",
@@ -66,7 +72,7 @@ async def unread(stage: Stage) -> Failure:
         try:
             async for response in call:
                 if response.event.sequence == 1:
-                    await asyncio.sleep(2.5)
+                    await eventually(place_is_free)
         except grpc.aio.AioRpcError as error:
             return failure_of(error)
     raise AssertionError("a reader that does not read was served")
