@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -385,11 +385,28 @@ async def test_two_workers_ask_a_person_once(postgres_url: str, tmp_path: Path) 
     assert 1 == one.upstream.arrivals_total + two.upstream.arrivals_total
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+async def by_query(client: Client, request_id: str) -> Failure | None:
+    """Ask for a whole answer."""
+    return await client.outcome(client.pipeline.Query, asked(request_id))
+
+
+async def by_run(client: Client, request_id: str) -> Failure | None:
+    """Ask for a stream."""
+    request = pb.RunRequest(query=asked(request_id))
+    return (await client.events(client.pipeline.Run, request))[1]
+
+
+async def by_continue(client: Client, request_id: str) -> Failure | None:
+    """Take up what was approved."""
+    request = pb.ContinueRequest(request_id=request_id)
+    return (await client.events(client.pipeline.Continue, request))[1]
+
+
+@pytest.mark.parametrize("ask", [by_query, by_run, by_continue])
 async def test_what_another_worker_has_approved_runs_where_somebody_watches(
-    streamed: bool, postgres_url: str, tmp_path: Path
+    ask: Callable[[Client, str], Awaitable[Failure | None]], postgres_url: str, tmp_path: Path
 ) -> None:
-    """What the watcher has last been told is not what the next ask is answered with."""
+    """What the watcher was last told is not the answer, and it is told the rest in order."""
     async with (
         staged(postgres_url, tmp_path) as one,
         staged(postgres_url, tmp_path) as two,
@@ -404,15 +421,14 @@ async def test_what_another_worker_has_approved_runs_where_somebody_watches(
             if response.event.type == event_pb2.EVENT_TYPE_PIPELINE_BLOCKED:
                 break
         await approve(two, first)
-        request = asked(first_of(first))
-        if streamed:
-            _, error = await client.events(client.pipeline.Run, pb.RunRequest(query=request))
-        else:
-            error = await client.outcome(client.pipeline.Query, request)
+        error = await ask(client, first_of(first))
         rest = [response.event.type async for response in watching]
 
     assert error is None
     assert event_pb2.EVENT_TYPE_PIPELINE_COMPLETE == rest[-1]
+    assert rest.index(event_pb2.EVENT_TYPE_LLM_CALL_START) < rest.index(
+        event_pb2.EVENT_TYPE_LLM_CALL_DELTA
+    )
 
 
 def first_of(failure: Failure) -> str:

@@ -93,7 +93,6 @@ class QueryLog:
 
         Another process may have taken the query further. What has ended stays as it ended.
         """
-        self._first = None
         if self.query is None or not self.query.status.is_final:
             self.rested.clear()
 

@@ -154,6 +154,7 @@ class PipelineService:
             return known
         deadline_s = deadline_s or query.deadline_ms / 1e3
         run = self._open_run(query.key, query.asked, deadline_s, detached=True)
+        run.log.set_query(query)  # a reader here may hold it as it was before the approval
         self._spawn(query.key, run, self._walk_resumed(query, run))
         return run
 
@@ -162,7 +163,11 @@ class PipelineService:
     ) -> QueryRun:
         if self._draining or len(self._runs) >= self._limits.running_max:
             raise ServerOverloaded(OVERLOAD_RETRY_US, "queries")
-        log = self._hub.find(key) or self._hub.create(key, asked)
+        log = self._hub.find(key)
+        # One that leads to another query's log has its readers there; whose name the id is, lane D
+        # says anew.
+        if log is None or log.current is not log:
+            log = self._hub.create(key, asked)
         log.reopen()
         return QueryRun(
             log,
@@ -231,10 +236,11 @@ class PipelineService:
         if step.query.key != run.log.key:
             await self._lead_to(step.query, run)
             return
-        await self._load(run.log)
         if step.query.status is QueryStatus.APPROVED:
             await self._walk_resumed(step.query, run)
-        elif step.query.status is QueryStatus.RUNNING:
+            return
+        await self._load(run.log)
+        if step.query.status is QueryStatus.RUNNING:
             await self._tail(run.log, run)
 
     async def _lead_to(self, known: Query, run: QueryRun) -> None:
@@ -243,10 +249,18 @@ class PipelineService:
         log = self._hub.find(known.key) or self._hub.create(known.key, known.asked)
         if known.key not in self._runs:
             await self._load(log)  # anew: another process may have taken the query further
+        query = log.query or known
         if log.rested.is_set():
             run.log.lead_to(log)
+        elif known.key in self._runs:
+            run.lead_to(self._runs[known.key])
+        elif query.status is QueryStatus.APPROVED and run.stop.reason is StopReason.CANCELLED:
+            # Nothing runs that could hear it: who cancels ends the query itself, and who asked
+            # learns what came of that when it asks again.
+            run.log.fail_readers(ServerOverloaded(OVERLOAD_RETRY_US, "queries"))
+            run.log.lead_to(log)
         else:
-            run.lead_to(self._runs.get(known.key) or self._taken_up(log.query or known, log, run))
+            run.lead_to(self._taken_up(query, log, run))
 
     def _taken_up(self, query: Query, log: QueryLog, run: QueryRun) -> QueryRun:
         """The run of a query that is approved, or runs elsewhere, in the time of who asked again.
@@ -256,11 +270,10 @@ class PipelineService:
         Raises:
             Stopped: Nobody wants it any more; a cancel is for the query to hear.
         """
-        cancelled = run.stop.reason is StopReason.CANCELLED
-        if not cancelled:
+        if run.stop.reason is not StopReason.CANCELLED:
             run.stop.check()
         left_s = run.deadline - time.monotonic()
-        if query.status is QueryStatus.APPROVED and not cancelled:
+        if query.status is QueryStatus.APPROVED:
             return self.resume_approved(query, left_s)
         first = self._open_run(query.key, query.asked, left_s, detached=False)
         self._spawn(query.key, first, self._tail(log, first))
@@ -268,8 +281,7 @@ class PipelineService:
 
     async def _walk_resumed(self, query: Query, run: QueryRun) -> None:
         """F and G on the stored results of B and C."""
-        if not run.log.loaded:
-            await self._load(run.log)
+        await self._load(run.log)  # also a loaded one: the approval may be another process's
         content = await self._store.content(query.identity_id, query.request_id)
         assert content is not None, "an admitted query has its content"
         state = self._lanes.resume.prepare(query, content)

@@ -33,6 +33,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: StopReason | None = None
+        self._later: StopReason | None = None
         self._task: asyncio.Task[object] | None = None
 
     def set(self, reason: StopReason) -> None:
@@ -41,10 +42,12 @@ class Stop:
             self.reason = reason
             if self._task is not None:
                 self._task.cancel()
+        elif self._later is None and reason is not self.reason:
+            self._later = reason
 
     def withdraw(self) -> None:
-        """Take back a wish that the run could not meet; it goes on."""
-        self.reason = None
+        """Take back a wish that the run could not meet; it goes on, unless it must end anyway."""
+        self.reason, self._later = self._later, None
 
     def check(self) -> None:
         """

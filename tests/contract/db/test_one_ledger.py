@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.infra.db import one_ledger
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owners import StoreInUse
@@ -40,6 +41,24 @@ async def test_a_new_database_may_hold_any_ledger(database_url: str, tmp_path: P
     one_ledger.check(database_url, 3)
     with pytest.raises(StoreInUse):
         one_ledger.check(database_url, 0)
+
+
+async def test_of_two_servers_that_began_together_the_first_to_write_stays(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Neither found a ledger at its start; the other decides nothing from then on."""
+    async with (
+        staged(postgres_url, tmp_path) as one,
+        staged(postgres_url, tmp_path, {"ledger.number": 1}) as two,
+    ):
+        await one.budget()
+        client = two.client()
+        refused = await client.fail(client.pipeline.Query, pb.QueryRequest(text="Hello"))
+
+        answered = await one.client().query("Hello")
+
+    assert "GOVERNANCE_UNAVAILABLE" == refused.reason
+    assert answered.answer.text
 
 
 async def test_writers_take_turns_whichever_ledger_they_write(

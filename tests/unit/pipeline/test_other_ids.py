@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from chenu_server.caller import Caller, Principal, PrincipalType, Role
-from chenu_server.errors import ChenuError, ServerOverloaded
+from chenu_server.errors import ChenuError, GovernanceUnavailable, ServerOverloaded
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
@@ -46,6 +46,7 @@ class World:
     resumed: int = 0
     cancelled: int = 0
     refusal: ChenuError | None = None
+    uncancellable: ChenuError | None = None
     given_back: int = 0
 
     def __post_init__(self) -> None:
@@ -128,6 +129,8 @@ class World:
     async def cancel(self, query: Query, by: Principal, reason: str) -> Query:
         """Cancelled, if it is the first."""
         assert "first" == query.request_id
+        if self.uncancellable is not None:
+            raise self.uncancellable
         self.cancelled += 1
         self.status = QueryStatus.CANCELLED
         return self.query
@@ -258,6 +261,57 @@ async def test_who_asks_is_told_what_is_now_and_not_what_somebody_has_read(reque
     after = await world.ask(request_id).log.rest()
 
     assert [QueryStatus.BLOCKED, QueryStatus.COMPLETED] == [before.status, after.status]
+
+
+async def test_a_repeat_of_another_id_takes_nothing_from_who_reads_under_it() -> None:
+    """Whose name the id is was known to the first: it reads on to the end, whatever lane D says."""
+    world = World(QueryStatus.RUNNING)
+    world.decide.set()
+    one = world.ask()
+    reading = asyncio.create_task(_read(one))
+    await _until(lambda: FIRST.key in world.pipeline._runs)
+    log = world.pipeline._runs[FIRST.key].log
+    world.decide.clear()
+    two = world.ask()
+    world.status = QueryStatus.COMPLETED
+    log.delta(1, "the answer")
+    log.commit((END,))
+    log.set_query(world.query)
+    read = await asyncio.wait_for(reading, 10)
+    world.refusal = ServerOverloaded(1, "units")
+    world.decide.set()
+
+    with pytest.raises(ServerOverloaded):
+        await two.log.rest()
+    assert (QueryStatus.COMPLETED, "the answer", FIRST.key) == read
+    assert (FIRST.key, "the answer") == (one.log.current.key, one.log.output)
+
+
+async def _read(run: QueryRun) -> tuple[QueryStatus, str, object]:
+    """What somebody is answered who asks once."""
+    with run.attached():
+        query = await run.log.rest()
+        return query.status, run.log.output, run.log.current.key
+
+
+async def test_an_approved_query_that_could_not_be_cancelled_can_still_be_run() -> None:
+    """Who cancelled is refused; nothing that only follows stands in the query's place."""
+    world = World(QueryStatus.APPROVED)
+    world.uncancellable = GovernanceUnavailable()
+    asking = asyncio.create_task(world.ask().log.rest())
+    await world.asked.wait()
+    cancelling = asyncio.create_task(world.pipeline.cancel(CALLER, "again", "no"))
+    await asyncio.sleep(0)
+    world.decide.set()
+    with pytest.raises(GovernanceUnavailable):
+        await asyncio.wait_for(cancelling, 10)
+    with pytest.raises(ServerOverloaded):
+        await asyncio.wait_for(asking, 10)
+
+    continued = await world.pipeline.resume(CALLER, "first", 30)
+
+    assert isinstance(continued, QueryRun)
+    assert QueryStatus.COMPLETED is (await asyncio.wait_for(continued.log.rest(), 10)).status
 
 
 async def test_a_stream_is_told_of_a_block_once_it_is_known_to_hold() -> None:

@@ -38,6 +38,20 @@ async def test_the_first_reason_holds() -> None:
     assert StopReason.CANCELLED is stop.reason
 
 
+async def test_a_withdrawn_stop_leaves_the_one_that_came_after_it() -> None:
+    """A deadline rings once: a run that goes on without it would never end."""
+    stop = Stop()
+    stop.set(StopReason.CANCELLED)
+    stop.set(StopReason.DEADLINE)
+    stop.set(StopReason.SHUTDOWN)
+
+    stop.withdraw()
+    left = stop.reason
+    stop.withdraw()
+
+    assert (StopReason.DEADLINE, None) == (left, stop.reason)
+
+
 async def test_a_real_cancellation_is_not_mistaken_for_a_stop() -> None:
     """Shutting the loop down still cancels tasks."""
     stop = Stop()

@@ -114,3 +114,11 @@ HEADS_MAP: Final = TableMap(HeadRow, LEDGER_HEADS)
 ENTRIES_MAP: Final = TableMap(EntryRow, LEDGER_ENTRIES, append_only=True)
 PAYLOADS_MAP: Final = TableMap(PayloadRow, LEDGER_PAYLOADS, append_only=True)
 BATCHES_MAP: Final = TableMap(BatchRow, BATCHES)
+
+
+def other_ledger(found: int, number: int) -> str:
+    """Why nothing may be decided here: what counts for a database counts for one ledger."""
+    return (
+        f"the database holds ledger {found}, and ledger.number is {number} here; all servers of a"
+        " database write one ledger"
+    )

@@ -9,12 +9,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from chenu_server.infra.db.engine import reader_engine
-from chenu_server.infra.db.ledger_tables import LEDGER_HEADS
+from chenu_server.infra.db.ledger_tables import LEDGER_HEADS, other_ledger
 from chenu_server.infra.db.owners import StoreInUse
 
 
 def check(url: str, number: int) -> None:
     """Make sure that the database at `url` holds no other ledger than this one. Blocks.
+
+    A database has none before its first entry; after it every transaction looks again.
 
     Raises:
         StoreInUse: It does.
@@ -28,7 +30,4 @@ def check(url: str, number: int) -> None:
     finally:
         engine.dispose()
     if other is not None:
-        raise StoreInUse(
-            f"the database holds ledger {other}, and ledger.number is {number} here; all servers"
-            " of a database write one ledger"
-        )
+        raise StoreInUse(other_ledger(other, number))

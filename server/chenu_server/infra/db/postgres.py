@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from psycopg.rows import TupleRow
 
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
-from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow
+from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow, other_ledger
 from chenu_server.infra.db.pgpipeline import Pipeline, ServerLost, ServerRefused
 from chenu_server.infra.db.pgtypes import PgType, number_array, pg_type
 from chenu_server.infra.db.session import (
@@ -58,7 +58,9 @@ _LOCK_SQL: Final = "SELECT pg_advisory_xact_lock($1::int, $2::int)"
 _CLOCK_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _HEAD_SQL: Final = (
     f"{_CLOCK_SQL}, h.ledger_number, h.origin, h.size, h.last_hash, h.last_time_us"
-    " FROM (VALUES (1)) AS one LEFT JOIN ledger_heads AS h ON h.ledger_number = $1::int"
+    " FROM (VALUES (1)) AS one LEFT JOIN ledger_heads AS h ON true"
+    # Another ledger's first, if there were one: there must be none.
+    " ORDER BY h.ledger_number = $1::int LIMIT 1"
 )
 _BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = $1::text"
 
@@ -125,7 +127,13 @@ class PostgresSession:
         if time.monotonic_ns() - mono_ns > _CLOCK_AGE_MAX_NS:
             mono_ns = time.monotonic_ns()
             (clock_us,) = self._last_row(_CLOCK_SQL)
-        return Begun(clock_us, mono_ns, None if head[0] is None else HeadRow(*head))
+        if head[0] is None:
+            return Begun(clock_us, mono_ns, None)
+        row = HeadRow(*head)
+        if row.ledger_number != int(self._ledger):
+            self.rollback()
+            raise CannotBegin(other_ledger(row.ledger_number, int(self._ledger)))
+        return Begun(clock_us, mono_ns, row)
 
     def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
         """One statement per table, all in one round trip."""

@@ -20,7 +20,7 @@ class SessionError(Exception):
 
 
 class CannotBegin(SessionError):
-    """The lock or the clock could not be had; no unit is to blame."""
+    """The lock or the clock could not be had, or the ledger is another; no unit is to blame."""
 
 
 class CannotWrite(SessionError):

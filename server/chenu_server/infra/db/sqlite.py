@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 import sqlalchemy as sa
 
 from chenu_server.infra.db.engine import BUSY_TIMEOUT_MS, LOG_BYTES, writer_engine
-from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow
+from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow, other_ledger
 from chenu_server.infra.db.session import (
     Begun,
     CannotBegin,
@@ -27,7 +27,8 @@ from chenu_server.unit import Key
 
 _HEAD_SQL: Final = (
     "SELECT ledger_number, origin, size, last_hash, last_time_us"
-    " FROM ledger_heads WHERE ledger_number = ?"
+    # Another ledger's first, if there were one: there must be none.
+    " FROM ledger_heads ORDER BY ledger_number = ? LIMIT 1"
 )
 _BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = ?"
 # Key counts are rounded up to a power of two, so that few texts are ever prepared.
@@ -101,6 +102,9 @@ class SqliteSession:
         except sqlite3.Error as error:
             self.rollback()
             raise CannotBegin(str(error)) from error
+        if row and row[0] != self._ledger_number:
+            self.rollback()
+            raise CannotBegin(other_ledger(row[0], self._ledger_number))
         return Begun(clock_us, mono_ns, HeadRow(*row) if row else None)
 
     def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
