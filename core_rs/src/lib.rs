@@ -14,6 +14,7 @@ mod ledger;
 mod limit;
 mod policy;
 mod route;
+mod wire;
 
 #[pymodule(gil_used = false)]
 mod _core {
@@ -40,4 +41,6 @@ mod _core {
     use super::policy::{PolicyQuery, PolicySet, PolicyVerdict};
     #[pymodule_export]
     use super::route::{Catalogue, Decision, ModelRecord, RouteQuery, Scored};
+    #[pymodule_export]
+    use super::wire::{AnswerDecoder, AnswerFault, AnswerPiece, AnswerUsage, Refusal, refusal_of};
 }

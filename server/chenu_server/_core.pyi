@@ -11,6 +11,10 @@ from typing import Literal, final
 __all__ = [
     "Account",
     "Analysis",
+    "AnswerDecoder",
+    "AnswerFault",
+    "AnswerPiece",
+    "AnswerUsage",
     "Arrival",
     "BoundaryVerdict",
     "CallBuckets",
@@ -26,6 +30,7 @@ __all__ = [
     "PolicyQuery",
     "PolicySet",
     "PolicyVerdict",
+    "Refusal",
     "RouteQuery",
     "Scored",
     "SealedEntry",
@@ -47,6 +52,7 @@ __all__ = [
     "overran",
     "owns",
     "post",
+    "refusal_of",
     "reserve",
     "role_allowed",
     "seal",
@@ -723,3 +729,101 @@ class Analysis:
 
 def analyze(text: str) -> Analysis:
     """Find what a text asks for, in English and French; linear in its length."""
+
+# --- answers of providers ------------------------------------------------------------------------
+
+@final
+class AnswerUsage:
+    """Tokens that an answer has told of so far, in classes that do not overlap.
+
+    Where they are not `exact` something that is billed was not told, or what was told cannot be:
+    the cost of these is then the least that it may have cost.
+    """
+
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def cache_read_tokens(self) -> int: ...
+    @property
+    def cache_write_tokens(self) -> int: ...
+    @property
+    def exact(self) -> bool: ...
+
+@final
+class AnswerFault:
+    """Why an answer is none; neither text quotes the provider, but for a tool's name."""
+
+    @property
+    def kind(self) -> str:
+        """A word such as `truncated`."""
+    @property
+    def detail(self) -> str: ...
+    @property
+    def blame(self) -> Literal["caller", "operator", "rate", "provider"]:
+        """Whose trouble it is."""
+    @property
+    def nothing_generated(self) -> bool:
+        """Whether it is certain that nothing can be billed."""
+
+@final
+class AnswerPiece:
+    """What a piece of an answer brought, all of it before the fault."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def reasoning(self) -> str: ...
+    @property
+    def calls(self) -> list[tuple[str, str, str]]:
+        """Id, name and arguments of whole calls of declared tools; only with the answer's end."""
+    @property
+    def fault(self) -> AnswerFault | None: ...
+
+@final
+class AnswerDecoder:
+    """Reads the body of a 200 answer; any split of the same bytes gives the same. Thread-safe."""
+
+    def __new__(
+        cls,
+        wire: str,
+        *,
+        declared: Sequence[str],
+        is_stream: bool,
+        ends_without_terminator: bool,
+    ) -> AnswerDecoder:
+        """`is_stream`: it calls itself an event stream. `declared`: tools that may be called.
+
+        Raises:
+            ValueError: The wire is neither `openai_chat` nor `anthropic_messages`.
+        """
+    def feed(self, body: bytes) -> AnswerPiece:
+        """The next piece of the body; what follows the terminator or a fault is not read."""
+    def end(self) -> AnswerPiece:
+        """The body has ended cleanly, as far as the transport can tell."""
+    @property
+    def done(self) -> bool:
+        """Whether the answer is whole."""
+    @property
+    def usage(self) -> AnswerUsage: ...
+    @property
+    def stop_reason(
+        self,
+    ) -> Literal["stop", "length", "refusal", "tool_calls", "pause", "other"]: ...
+    @property
+    def model(self) -> str:
+        """As the provider names it; empty if it did not."""
+
+@final
+class Refusal:
+    """What an answer other than 200 means."""
+
+    @property
+    def kind(self) -> str:
+        """A word such as `rate_limit` or `credit`."""
+    @property
+    def blame(self) -> Literal["caller", "operator", "rate", "provider"]: ...
+
+def refusal_of(status: int, body: bytes) -> Refusal:
+    """Classify by the status and, where it says more, the JSON body."""

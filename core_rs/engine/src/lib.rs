@@ -1,4 +1,5 @@
-//! Decisions without side effects: limits, budgets, routes, boundaries, policies, the ledger.
+//! Decisions without side effects: limits, budgets, routes, boundaries, policies, the ledger,
+//! and what providers answer.
 //!
 //! Nothing here reads a clock, starts a thread or touches a file. Time comes in as an argument, so
 //! every decision can be replayed, tested against a plain model and measured alone.
@@ -11,3 +12,4 @@ pub mod ledger;
 pub mod limit;
 pub mod policy;
 pub mod route;
+pub mod wire;

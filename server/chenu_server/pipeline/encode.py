@@ -53,6 +53,7 @@ _STOPS: Final = {
     "stop": message_pb2.STOP_REASON_END,
     "length": message_pb2.STOP_REASON_LENGTH,
     "refusal": message_pb2.STOP_REASON_REFUSAL,
+    "pause": message_pb2.STOP_REASON_PAUSE,
 }
 
 

@@ -8,35 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from chenu_server.providers import failures
+from chenu_server.providers.answer import answered
 from chenu_server.providers.body import body_bytes_max, body_of
 from chenu_server.providers.call import Call
 from chenu_server.providers.model import (
     ChatRequest,
-    Finished,
     ProviderEvent,
     ProviderFailure,
     ProviderRecord,
-    TextDelta,
-    Usage,
 )
-from chenu_server.providers.sse import TextJoiner, json_object, token_count
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
-
-_STOP_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "refusal",
-}
 
 # The SDK has no room for a word of ours beside a request, so its transport finds it here.
 _current_call: ContextVar[Call] = ContextVar("current_call")
@@ -71,15 +60,11 @@ class AnthropicProvider:
     ) -> AsyncGenerator[ProviderEvent, None]:
         """Run one request; see `ports.Provider.stream`."""
         call = Call(timeout_s=timeout_s, on_dispatch=on_dispatch)
-        answer = MessagesAnswer(request.model)
         try:
             await self._send(request, call)
-            while not answer.done:
-                for data in await call.receive():
-                    if text := answer.read(data):
-                        yield TextDelta(text)
-            yield answer.finished()
-            await call.drain()
+            async with aclosing(answered(call, self._record, request.model)) as events:
+                async for event in events:
+                    yield event
         finally:
             call.close()
 
@@ -138,81 +123,3 @@ def _body(request: ChatRequest) -> bytes:
     if request.system:
         body["system"] = request.system
     return body_of(body)
-
-
-class MessagesAnswer:
-    """What the events of one answer add up to."""
-
-    __slots__ = ("_joiner", "_model", "_stop_reason", "_usage", "done")
-
-    def __init__(self, model: str) -> None:
-        self.done = False
-        self._joiner = TextJoiner()
-        self._model = model
-        self._stop_reason: str | None = None
-        self._usage: dict[str, Any] = {}
-
-    def read(self, data: bytes) -> str:
-        """The text in one event, often none."""
-        if self.done:
-            return ""
-        event = json_object(data)
-        match event.get("type"):
-            case "content_block_delta":
-                return self._text(event.get("delta"))
-            case "message_start":
-                self._start(event.get("message"))
-            case "message_delta":
-                self._count(event.get("usage", {}))
-                self._stop_reason = str(_object(event.get("delta")).get("stop_reason"))
-            case "message_stop":
-                self._end()
-            case "error":
-                named = _object(event.get("error")).get("type")
-                raise failures.reported(rate_limited=named == "rate_limit_error")
-        return ""
-
-    def finished(self) -> Finished:
-        """The end of an answer that is `done`."""
-        return Finished(
-            usage=self._counted(),
-            stop_reason=_STOP_REASONS.get(str(self._stop_reason), "other"),
-            model=self._model,
-        )
-
-    def _counted(self) -> Usage | None:
-        if "input_tokens" not in self._usage or "output_tokens" not in self._usage:
-            return None
-        return Usage(
-            input_tokens=token_count(self._usage, "input_tokens"),
-            output_tokens=token_count(self._usage, "output_tokens"),
-            cache_read_tokens=token_count(self._usage, "cache_read_input_tokens"),
-            cache_write_tokens=token_count(self._usage, "cache_creation_input_tokens"),
-        )
-
-    def _text(self, delta: object) -> str:
-        text = _object(delta).get("text", "")  # thinking and citations have none
-        if not isinstance(text, str):
-            raise failures.malformed("a delta's text is not text")
-        return self._joiner.join(text) if text else ""
-
-    def _start(self, message: object) -> None:
-        message = _object(message)
-        self._count(message.get("usage", {}))
-        if isinstance(model := message.get("model"), str) and model:
-            self._model = model[:128]
-
-    def _count(self, usage: object) -> None:
-        """Later counts replace earlier ones: they are cumulative. Null says nothing."""
-        self._usage.update({k: v for k, v in _object(usage).items() if v is not None})
-
-    def _end(self) -> None:
-        if self._stop_reason is None:
-            raise failures.malformed("the provider gave no reason to stop")
-        self.done = True
-
-
-def _object(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise failures.malformed("an event lacks an object that it must have")
-    return value

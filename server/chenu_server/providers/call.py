@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from chenu_server.providers import failures
-from chenu_server.providers.sse import EventBuffer
 
 CONNECTIONS_MAX = 1_024
 CONNECT_TIMEOUT_S = 10.0
@@ -25,7 +25,6 @@ class Call:
     """One POST and its stream of events. Never repeated, never redirected."""
 
     __slots__ = (
-        "_buffer",
         "_dispatched",
         "_on_dispatch",
         "_received_bytes",
@@ -41,7 +40,6 @@ class Call:
         self._on_dispatch = on_dispatch
         self._dispatched = False
         self._response: aiohttp.ClientResponse | None = None
-        self._buffer = EventBuffer()
         self._received_bytes = 0
 
     async def open(
@@ -70,29 +68,37 @@ class Call:
             raise failures.disconnected(dispatched=self._dispatched) from None
         self._response = response
         if response.status != 200:
-            complete = await self._read_out(response)
-            raise failures.refused(response.status, response.headers, complete=complete)
+            body, complete = await self._read_out(response)
+            raise failures.refused(response.status, response.headers, body, complete=complete)
         return response
 
-    async def receive(self) -> list[bytes]:
-        """The events that arrived, as their data; perhaps none yet.
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer calls itself an event stream."""
+        return self._response is not None and self._response.content_type == "text/event-stream"
+
+    async def receive(self) -> bytes:
+        """The next bytes of the body; none: it has ended cleanly.
 
         Raises:
-            ProviderFailure: The stream ended or broke: its terminator has not been seen.
+            ProviderFailure: It broke.
         """
         assert self._response is not None, "receive() before open()"
         try:
             chunk = await self._response.content.readany()
         except TimeoutError:
             raise failures.timed_out(dispatched=True) from None
+        except aiohttp.ClientPayloadError as error:
+            unreadable = isinstance(error.__cause__, ContentEncodingError)
+            if unreadable and not self._received_bytes:
+                raise failures.no_answer() from None
+            raise failures.truncated() from None
         except (aiohttp.ClientError, OSError):
             raise failures.truncated() from None
         self._received_bytes += len(chunk)
         if self._received_bytes > STREAM_BYTES_MAX:
             raise failures.malformed(f"the stream is larger than {STREAM_BYTES_MAX} bytes")
-        if not chunk:
-            raise failures.truncated()
-        return self._buffer.feed(chunk)
+        return chunk
 
     async def drain(self) -> None:
         """Read past the terminator, so that the connection can serve the next call."""
@@ -115,15 +121,15 @@ class Call:
             self._dispatched = True
             self._on_dispatch()
 
-    async def _read_out(self, response: aiohttp.ClientResponse) -> bool:
-        """Whether the whole refusal came; its text is dropped, it may quote the key."""
-        left_bytes = REFUSAL_BYTES_MAX
+    async def _read_out(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+        """A refusal and whether it is whole. It is classified and dropped: it may quote the key."""
+        body = bytearray()
         try:
-            while left_bytes > 0 and (chunk := await response.content.readany()):
-                left_bytes -= len(chunk)
+            while len(body) < REFUSAL_BYTES_MAX and (chunk := await response.content.readany()):
+                body += chunk
         except (TimeoutError, aiohttp.ClientError, OSError):
-            return False
-        return response.content.at_eof()
+            return bytes(body), False
+        return bytes(body), response.content.at_eof()
 
 
 def open_session() -> aiohttp.ClientSession:

@@ -177,7 +177,11 @@ _PROVIDER = {
     "tier": _one_of(TIERS),
     "models": _filled(_TABLE),
 }
-_PROVIDER_OPTIONAL = {"output_cap_field": _one_of(OUTPUT_CAP_FIELDS), "stream_options": _FLAG}
+_PROVIDER_OPTIONAL = {
+    "output_cap_field": _one_of(OUTPUT_CAP_FIELDS),
+    "stream_options": _FLAG,
+    "terminator": _FLAG,
+}
 _MODEL = {
     "context_tokens": _integer(1, _TOKENS_MAX),
     "output_tokens_max": _integer(1, _TOKENS_MAX),

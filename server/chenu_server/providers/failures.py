@@ -6,13 +6,21 @@ import email.utils
 import math
 import time
 from collections.abc import Mapping
+from typing import Final
 
+from chenu_server.engine import AnswerFault, refusal_of
 from chenu_server.providers.model import Billing, ProviderFailure, Retry
 
 RETRY_AFTER_MAX_MS = 3_600_000
 
-_REQUEST_TIMEOUT = 408
-_TOO_MANY_REQUESTS = 429
+_RETRIES: Final = {
+    "caller": Retry.NEVER,
+    "operator": Retry.ELSEWHERE,
+    "rate": Retry.LATER,
+    "provider": Retry.ELSEWHERE,
+}
+# Kinds that say more than the status that they came with.
+_FINER: Final = frozenset({"credit", "moderation", "redirect"})
 
 
 def timed_out(*, dispatched: bool) -> ProviderFailure:
@@ -52,56 +60,73 @@ def malformed(detail: str) -> ProviderFailure:
     )
 
 
-def reported(*, rate_limited: bool) -> ProviderFailure:
-    """The provider reported an error inside a stream that it had begun."""
+def no_answer() -> ProviderFailure:
+    """What came is encoded as nobody asked for, and cannot be read: no model wrote it."""
     return ProviderFailure(
-        retry=Retry.LATER if rate_limited else Retry.ELSEWHERE,
-        billing=Billing.UNKNOWN,
-        kind="stream_error",
-        detail="the provider reported an error inside its stream",
+        retry=Retry.ELSEWHERE,
+        billing=Billing.FREE,
+        kind="not_an_answer",
+        detail="the answer cannot be decoded; check the provider's base_url",
+        needs_operator=True,
     )
 
 
-def refused(status: int, headers: Mapping[str, str], *, complete: bool) -> ProviderFailure:
-    """An answer other than 200. Only a complete 4xx or 5xx is known to cost nothing."""
-    free = complete and 400 <= status < 600
+def of_fault(fault: AnswerFault) -> ProviderFailure:
+    """A 200 answer that is none."""
     return ProviderFailure(
-        retry=_retry_of(status),
+        retry=_RETRIES[fault.blame],
+        billing=Billing.FREE if fault.nothing_generated else Billing.UNKNOWN,
+        kind=fault.kind,
+        detail=fault.detail,
+        needs_operator=fault.blame == "operator",
+    )
+
+
+def refused(
+    status: int, headers: Mapping[str, str], body: bytes, *, complete: bool
+) -> ProviderFailure:
+    """An answer other than 200.
+
+    Only a complete 4xx or 5xx is known to cost nothing, and a redirect, which is not followed.
+    """
+    refusal = refusal_of(status, body if complete else b"")
+    free = 300 <= status < 400 or (complete and 400 <= status < 600)
+    return ProviderFailure(
+        retry=_RETRIES[refusal.blame],
         billing=Billing.FREE if free else Billing.UNKNOWN,
-        kind=f"http_{status}",
+        kind=refusal.kind if refusal.kind in _FINER else f"http_{status}",
         detail=f"the provider answered {status}",
         retry_after_ms=retry_after_ms(headers, now_s=time.time()),
+        needs_operator=refusal.blame == "operator",
     )
 
 
 def retry_after_ms(headers: Mapping[str, str], *, now_s: float) -> int | None:
-    """`Retry-After` (RFC 9110 §10.2.3: seconds or a date) as milliseconds, at most an hour."""
-    value = headers.get("Retry-After", "").strip()
-    if not value:
-        return None
-    wait_s = _seconds_of(value, now_s)
+    """When to come back, as milliseconds, at most an hour.
+
+    `Retry-After` holds seconds or a date (RFC 9110 §10.2.3); some providers send
+    `retry-after-ms` too, which is finer.
+    """
+    wait_s = _seconds_of(headers.get("retry-after-ms", ""), now_s, per_s=1_000)
+    if wait_s is None:
+        wait_s = _seconds_of(headers.get("Retry-After", ""), now_s)
     if wait_s is None or not math.isfinite(wait_s):
         return None
     return min(max(math.ceil(wait_s * 1_000), 0), RETRY_AFTER_MAX_MS)
 
 
-def _seconds_of(value: str, now_s: float) -> float | None:
+def _seconds_of(text: str, now_s: float, *, per_s: int = 1) -> float | None:
+    value = text.strip()
+    if not value:
+        return None
     try:
-        return float(value)  # some providers send fractions
+        return float(value) / per_s  # some providers send fractions
     except ValueError:
         pass
     try:
         return email.utils.parsedate_to_datetime(value).timestamp() - now_s
     except (ValueError, OverflowError):
         return None
-
-
-def _retry_of(status: int) -> Retry:
-    if status == _TOO_MANY_REQUESTS:
-        return Retry.LATER
-    if 400 <= status < 500 and status != _REQUEST_TIMEOUT:
-        return Retry.NEVER
-    return Retry.ELSEWHERE
 
 
 def _after(dispatched: bool) -> Billing:

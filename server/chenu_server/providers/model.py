@@ -26,12 +26,17 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the provider counted them; the four classes do not overlap."""
+    """Tokens as the provider counted them; the four classes do not overlap.
+
+    Not `exact`: something that is billed was not told, or what was told cannot be. The cost of
+    these is then the least that the call may have cost.
+    """
 
     input_tokens: int
     output_tokens: int
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +46,14 @@ class TextDelta:
     text: str
 
 
-STOP_REASONS = ("stop", "length", "refusal", "other")
+STOP_REASONS = ("stop", "length", "refusal", "tool_calls", "pause", "other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The provider's own terminator was seen. Exactly one, last."""
 
-    usage: Usage | None  # None: the provider did not say what it counted
+    usage: Usage
     stop_reason: str  # one of STOP_REASONS, whatever the wire calls it
     model: str
 
@@ -59,9 +64,9 @@ ProviderEvent = TextDelta | Finished
 class Retry(enum.Enum):
     """What the caller may do after a failure."""
 
-    ELSEWHERE = "elsewhere"  # the next candidate may work: 5xx, 529, timeout, connection, cut
+    ELSEWHERE = "elsewhere"  # the next candidate may work: 5xx, 401, timeout, connection, cut
     LATER = "later"  # the same provider may work later: 429 (also tried elsewhere)
-    NEVER = "never"  # the request itself was refused: 400, 401, 403, 404, 413, 422
+    NEVER = "never"  # the request itself was refused: 400, 413, 422, moderation
 
 
 class Billing(enum.Enum):
@@ -77,9 +82,11 @@ class ProviderFailure(Exception):
 
     retry: Retry
     billing: Billing
-    kind: str  # http_500, http_429, timeout, connection, truncated, malformed, refused ...
+    kind: str  # http_500, credit, timeout, connection, truncated, malformed, not_an_answer ...
     detail: str
     retry_after_ms: int | None = None
+    needs_operator: bool = False  # the key, the account, the URL or the model's name is wrong
+    usage: Usage | None = None  # what the answer had told of its tokens before it broke
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
@@ -131,3 +138,4 @@ class ProviderRecord:
     models: tuple[ModelRecord, ...]
     output_cap_field: str = "max_tokens"  # newer OpenAI models want `max_completion_tokens`
     stream_options: bool = True  # False: usage comes unasked, and the field is refused
+    terminator: bool = True  # False: its streams just end; a cut one cannot be told from a whole

@@ -34,7 +34,11 @@ class Behaviour:
     token_chars: int = 4  # of the answer: one token may stand for many
     status: int = 200
     retry_after: str = ""  # the header's value: seconds or a date
+    retry_after_ms: str = ""  # likewise in milliseconds, as some providers add
     location: str = ""  # likewise, for a redirect
+    raw: str = ""  # the body as it is, in the place of an answer
+    raw_type: str = "text/event-stream"  # its content type
+    raw_encoding: str = ""  # its content encoding, true or not
     fault: str = ""  # one of FAULTS
     fault_after: int = 0
     cached_tokens: int = 0  # of the input, read from a cache
@@ -55,8 +59,13 @@ class Behaviour:
 
     @property
     def headers(self) -> str:
-        """The header lines of a refusal."""
-        named = (("Retry-After", self.retry_after), ("Location", self.location))
+        """The header lines of a refusal, or of a raw answer."""
+        named = (
+            ("Retry-After", self.retry_after),
+            ("retry-after-ms", self.retry_after_ms),
+            ("Location", self.location),
+            ("Content-Encoding", self.raw_encoding),
+        )
         return "".join(f"{name}: {value}\r\n" for name, value in named if value)
 
 

@@ -59,10 +59,12 @@ class Connection(asyncio.Protocol):
         if self._task is None:
             self._next()
 
-    def respond(self, status: int, body: bytes, headers: str = "") -> None:
-        """A whole answer. `headers` are lines that end in CRLF."""
+    def respond(
+        self, status: int, body: bytes, headers: str = "", *, kind: str = "application/json"
+    ) -> None:
+        """A whole answer. `headers` are lines that end in CRLF, `kind` is its content type."""
         self._transport.write(
-            _head(status, f"Content-Type: application/json\r\n{headers}")
+            _head(status, f"Content-Type: {kind}\r\n{headers}")
             + b"Content-Length: %d\r\n\r\n" % len(body)
             + body
         )

@@ -169,6 +169,10 @@ class FakeUpstream:
         cost = self.bill.charge(provider, ask.model, tokens) if billed else 0
         self._arrive(request, provider, ask, status, cost)
         await self._wait(behaviour)
+        if behaviour.raw:
+            body = behaviour.raw.encode()
+            connection.respond(status, body, behaviour.headers, kind=behaviour.raw_type)
+            return
         if status != 200:
             # Real providers quote the key in their refusals; so does this one, for those who log.
             key = wire.key_of(request.headers)

@@ -76,26 +76,25 @@ class Tried:
 def succeeded(call: Call) -> AttemptEnd:
     """The end of a call that has its terminator."""
     assert call.finished is not None, "a stream ends with its terminator or raises"
-    rates, usage = call.candidate.rates, call.finished.usage
-    stop_reason = call.finished.stop_reason
-    if usage is None:  # the answer is whole, and what it cost is not known
-        charge = call.candidate.bound_nanousd
-        return _end(call, charge=charge, estimated=True, stop_reason=stop_reason)
-    charge = cost(
-        [
-            (usage.input_tokens, rates.input),
-            (usage.output_tokens, rates.output),
-            (usage.cache_read_tokens, rates.cache_read),
-            (usage.cache_write_tokens, rates.cache_write),
-        ]
+    usage, stop_reason = call.finished.usage, call.finished.stop_reason
+    charge = _cost_of(call, usage)
+    if not usage.exact:  # the answer is whole, and what it cost is not known
+        charge = max(charge, call.candidate.bound_nanousd)
+    return _end(
+        call,
+        charge=charge,
+        usage=_usage(usage),
+        estimated=not usage.exact,
+        stop_reason=stop_reason,
     )
-    return _end(call, charge=charge, usage=_usage(usage), stop_reason=stop_reason)
 
 
 def failed(call: Call, failure: ProviderFailure) -> AttemptEnd:
     """The end of a call that its provider failed."""
     unknown = failure.billing is Billing.UNKNOWN
     charge = call.candidate.bound_nanousd if unknown else 0
+    if unknown and failure.usage is not None:  # counts above the bound are believed
+        charge = max(charge, _cost_of(call, failure.usage))
     return _end(call, charge=charge, estimated=unknown, failure=failure.kind, detail=failure.detail)
 
 
@@ -134,6 +133,18 @@ def _end(
         duration_us=(time.monotonic_ns() - call.started_ns) // 1_000,
         stop_reason=stop_reason,
         detail=detail,
+    )
+
+
+def _cost_of(call: Call, usage: Usage) -> int:
+    rates = call.candidate.rates
+    return cost(
+        [
+            (usage.input_tokens, rates.input),
+            (usage.output_tokens, rates.output),
+            (usage.cache_read_tokens, rates.cache_read),
+            (usage.cache_write_tokens, rates.cache_write),
+        ]
     )
 
 

@@ -66,6 +66,7 @@ class ExecutionLane:
         self._providers = providers
         self._queues = queues
         self._dispatch_within_ns = dispatch_within_us * 1_000
+        self._needs_operator: set[tuple[str, str]] = set()
 
     async def run(self, query: QueryState, run: Run) -> Proceed | Fail:
         """Fill `query.ended` and `query.output`; every failure is an outcome, a bug's too."""
@@ -88,9 +89,12 @@ class ExecutionLane:
         try:
             await self._call(call, query, run)
             query.ended = succeeded(call)
+            self._works(call.candidate.provider)
             return Proceed()
         except ProviderFailure as failure:
             tried.failed(call.candidate.provider, failure)
+            if failure.needs_operator:
+                self._tell_operator(call.candidate, failure)
             query.ended = failed(call, failure)
             error = final_error(failure, call, query.output)
             return None if error is None else _fail(error)
@@ -113,6 +117,23 @@ class ExecutionLane:
             _log.exception("execution_failed", request_id=request_id)
             query.ended = given_up(call, "internal", "the call was given up")
             return _fail(InternalError())
+
+    def _tell_operator(self, candidate: Candidate, failure: ProviderFailure) -> None:
+        """Once until the provider answers again: every call would say the same."""
+        told = (candidate.provider, failure.kind)
+        if told not in self._needs_operator:
+            self._needs_operator.add(told)
+            _log.error(
+                "provider_needs_operator",
+                provider=candidate.provider,
+                model=candidate.model,
+                kind=failure.kind,
+                detail=failure.detail,
+            )
+
+    def _works(self, provider: str) -> None:
+        if self._needs_operator:
+            self._needs_operator = {each for each in self._needs_operator if each[0] != provider}
 
     async def _follow(self, call: Call, query: QueryState, run: Run, tried: Tried) -> Fail | None:
         """Admit the next candidate that has room: None, and `query.admitted` is its attempt.

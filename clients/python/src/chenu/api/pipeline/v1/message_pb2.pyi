@@ -205,6 +205,10 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     """STOP_REASON_REFUSAL, wire name `refusal`: the provider's own filter stopped it."""
     STOP_REASON_OTHER: _StopReason.ValueType  # 4
     """STOP_REASON_OTHER, wire name `other`: any other reason of the provider."""
+    STOP_REASON_PAUSE: _StopReason.ValueType  # 5
+    """STOP_REASON_PAUSE, wire name `pause`: the model paused a long turn; what it said so far is the
+    answer.
+    """
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """StopReason says why a model stopped."""
@@ -219,6 +223,10 @@ STOP_REASON_REFUSAL: StopReason.ValueType  # 3
 """STOP_REASON_REFUSAL, wire name `refusal`: the provider's own filter stopped it."""
 STOP_REASON_OTHER: StopReason.ValueType  # 4
 """STOP_REASON_OTHER, wire name `other`: any other reason of the provider."""
+STOP_REASON_PAUSE: StopReason.ValueType  # 5
+"""STOP_REASON_PAUSE, wire name `pause`: the model paused a long turn; what it said so far is the
+answer.
+"""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final

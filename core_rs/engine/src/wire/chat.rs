@@ -1,0 +1,287 @@
+//! Chat Completions: what the chunks of one answer add up to.
+
+use serde::Deserialize;
+
+use super::error::{fault_of, told_by};
+use super::json::{Raw, Wtf8, read, says_something, string, word};
+use super::sse::SseEvent;
+use super::text::Joiner;
+use super::tools::{Drafts, Fragment};
+use super::usage::{ChatUsage, Usage};
+use super::{Event, Fault, Stop};
+
+const DONE: &str = "[DONE]";
+
+/// One answer on its way.
+#[derive(Debug, Default)]
+pub(super) struct ChatAnswer {
+    pub(super) model: String,
+    pub(super) done: bool,
+    produced: bool,
+    stop: Option<String>,
+    text: Joiner,
+    reasoning: Joiner,
+    tools: Drafts,
+    usage: ChatUsage,
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    error: Option<Raw<'a>>,
+    #[serde(borrow)]
+    model: Option<Raw<'a>>,
+    #[serde(borrow)]
+    usage: Option<Raw<'a>>,
+    #[serde(borrow)]
+    x_groq: Option<Raw<'a>>,
+    #[serde(borrow)]
+    choices: Option<Raw<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    index: Option<Raw<'a>>,
+    #[serde(borrow)]
+    delta: Option<Raw<'a>>,
+    #[serde(borrow)]
+    message: Option<Raw<'a>>,
+    #[serde(borrow)]
+    finish_reason: Option<Raw<'a>>,
+    #[serde(borrow)]
+    usage: Option<Raw<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow)]
+    content: Option<Raw<'a>>,
+    #[serde(borrow)]
+    refusal: Option<Raw<'a>>,
+    #[serde(borrow)]
+    reasoning_content: Option<Raw<'a>>,
+    #[serde(borrow)]
+    reasoning: Option<Raw<'a>>,
+    #[serde(borrow)]
+    tool_calls: Option<Raw<'a>>,
+    #[serde(borrow)]
+    function_call: Option<Raw<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Part<'a> {
+    #[serde(borrow)]
+    text: Option<Raw<'a>>,
+    #[serde(borrow)]
+    thinking: Option<Raw<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ToolCall<'a> {
+    #[serde(borrow)]
+    id: Option<Raw<'a>>,
+    #[serde(borrow)]
+    index: Option<Raw<'a>>,
+    #[serde(borrow)]
+    function: Option<Raw<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Option<Raw<'a>>,
+    #[serde(borrow)]
+    arguments: Option<Raw<'a>>,
+}
+
+impl ChatAnswer {
+    /// What one event brings.
+    pub(super) fn read(
+        &mut self,
+        event: &SseEvent,
+        declared: &[String],
+        out: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        let data = event.data.trim();
+        if data == DONE {
+            return self.end(declared, out);
+        }
+        if data.is_empty() || data == "null" {
+            return Ok(());
+        }
+        let chunk: Raw<'_> =
+            serde_json::from_str(data).map_err(|_| Fault::malformed("an event is not JSON"))?;
+        if event.name == "error" {
+            let told = told_by(chunk).ok_or_else(|| Fault::malformed("an error that is none"))?;
+            return Err(fault_of(&told, false));
+        }
+        self.chunk(chunk, out)
+    }
+
+    /// A whole answer that came in JSON and not as a stream.
+    pub(super) fn read_whole(
+        &mut self,
+        body: Raw<'_>,
+        declared: &[String],
+        out: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        self.chunk(body, out)?;
+        self.end(declared, out)
+    }
+
+    /// What is told of its tokens so far.
+    pub(super) fn usage(&self) -> Usage {
+        self.usage.judged(self.produced)
+    }
+
+    pub(super) fn stop(&self) -> Stop {
+        match self.stop.as_deref() {
+            Some("stop" | "eos" | "end_turn") => Stop::End,
+            Some("length" | "max_tokens" | "model_length") => Stop::Length,
+            Some("content_filter" | "refusal" | "safety") => Stop::Refusal,
+            Some("tool_calls" | "function_call") => Stop::ToolCalls,
+            _ => Stop::Other,
+        }
+    }
+
+    fn chunk(&mut self, raw: Raw<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        let chunk: Chunk<'_> =
+            read(Some(raw)).ok_or_else(|| Fault::malformed("an event is not a JSON object"))?;
+        // Usage first: it counts also where the same event brings the end.
+        self.usage.tell(chunk.usage);
+        self.usage.tell(read::<Chunk<'_>>(chunk.x_groq).and_then(|groq| groq.usage));
+        if says_something(chunk.error) {
+            let told = told_by(raw).ok_or_else(|| Fault::malformed("an error that is none"))?;
+            return Err(fault_of(&told, !self.produced && chunk.choices.is_none()));
+        }
+        if let Some(model) = word(chunk.model).filter(|model| !model.is_empty()) {
+            self.model = model.chars().take(128).collect();
+        }
+        for choice in read::<Vec<Option<Raw<'_>>>>(chunk.choices).unwrap_or_default() {
+            self.choice(choice, out)?;
+        }
+        Ok(())
+    }
+
+    fn choice(&mut self, raw: Option<Raw<'_>>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        let Some(choice) = read::<Choice<'_>>(raw) else {
+            return Err(Fault::malformed("a choice is not an object"));
+        };
+        if read::<u64>(choice.index).unwrap_or(0) != 0 {
+            return Ok(()); // one answer was asked for; another one's words must not be mixed in
+        }
+        self.usage.tell(choice.usage);
+        if let Some(delta) = read::<Delta<'_>>(choice.delta.or(choice.message)) {
+            self.delta(&delta, out)?;
+        }
+        let reason = word(choice.finish_reason).filter(|reason| !reason.is_empty());
+        if let Some(reason) = reason {
+            if matches!(reason.as_str(), "error" | "failed") {
+                let detail = "the provider ended its answer with an error";
+                return Err(Fault::of_provider("finish_error", detail));
+            }
+            self.stop = Some(reason);
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        for thought in [delta.reasoning_content, delta.reasoning] {
+            self.think(string(thought), out);
+        }
+        self.content(delta.content, out)?;
+        if let Some(refusal) = string(delta.refusal).filter(|refusal| !refusal.0.is_empty()) {
+            self.stop.get_or_insert_with(|| "refusal".to_owned());
+            self.say(Some(refusal), out);
+        }
+        for call in read::<Vec<Option<Raw<'_>>>>(delta.tool_calls).unwrap_or_default() {
+            let Some(call) = read::<ToolCall<'_>>(call) else {
+                return Err(Fault::malformed("a tool call is not an object"));
+            };
+            self.call(word(call.id), read(call.index), call.function)?;
+        }
+        if says_something(delta.function_call) {
+            self.call(None, None, delta.function_call)?; // the form of before 2024
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, content: Option<Raw<'_>>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        let Some(raw) = content else { return Ok(()) };
+        match raw.get().as_bytes().first() {
+            Some(b'"') => self.say(string(content), out),
+            Some(b'[') => {
+                for part in read::<Vec<Option<Raw<'_>>>>(content).unwrap_or_default() {
+                    let Some(part) = read::<Part<'_>>(part) else { continue };
+                    self.thinking(part.thinking, out);
+                    self.say(string(part.text), out);
+                }
+            }
+            Some(b'n') => {}
+            _ => return Err(Fault::malformed("a delta's content is not text")),
+        }
+        Ok(())
+    }
+
+    /// A text, or a list of parts that have one.
+    fn thinking(&mut self, raw: Option<Raw<'_>>, out: &mut Vec<Event>) {
+        self.think(string(raw), out);
+        for part in read::<Vec<Option<Raw<'_>>>>(raw).unwrap_or_default() {
+            self.think(read::<Part<'_>>(part).and_then(|part| string(part.text)), out);
+        }
+    }
+
+    fn say(&mut self, text: Option<Wtf8>, out: &mut Vec<Event>) {
+        let Some(Wtf8(bytes)) = text else { return };
+        self.produced |= !bytes.is_empty();
+        let text = self.text.join(&bytes);
+        if !text.is_empty() {
+            out.push(Event::Text(text));
+        }
+    }
+
+    fn think(&mut self, text: Option<Wtf8>, out: &mut Vec<Event>) {
+        let Some(Wtf8(bytes)) = text else { return };
+        self.produced |= !bytes.is_empty();
+        let text = self.reasoning.join(&bytes);
+        if !text.is_empty() {
+            out.push(Event::Reasoning(text));
+        }
+    }
+
+    fn call(
+        &mut self,
+        id: Option<String>,
+        index: Option<u64>,
+        function: Option<Raw<'_>>,
+    ) -> Result<(), Fault> {
+        self.produced = true;
+        let function = read::<Function<'_>>(function);
+        let (name, arguments) =
+            function.map_or((None, None), |it| (word(it.name), string(it.arguments)));
+        self.tools.add(Fragment {
+            id: id.unwrap_or_default(),
+            index,
+            name: name.unwrap_or_default(),
+            arguments: arguments.map(|bytes| bytes.0).unwrap_or_default(),
+        })
+    }
+
+    /// The terminator has come. An answer whose model never said why it stopped was cut before it.
+    fn end(&mut self, declared: &[String], out: &mut Vec<Event>) -> Result<(), Fault> {
+        if self.stop.is_none() {
+            return Err(Fault::truncated());
+        }
+        let left = self.text.end();
+        if !left.is_empty() {
+            out.push(Event::Text(left.to_owned()));
+        }
+        if !self.tools.is_empty() {
+            let cut = !matches!(self.stop(), Stop::ToolCalls | Stop::End);
+            out.extend(self.tools.calls(declared, cut)?);
+        }
+        self.done = true;
+        Ok(())
+    }
+}

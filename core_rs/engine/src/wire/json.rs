@@ -1,0 +1,57 @@
+//! JSON as providers write it: read field by field, each as leniently as it allows.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+use serde_json::value::RawValue;
+
+/// Any value, unread.
+pub(super) type Raw<'a> = &'a RawValue;
+
+/// The value of a field, if it is of this shape; anything else is as if it were not there.
+pub(super) fn read<'a, T: Deserialize<'a>>(raw: Option<Raw<'a>>) -> Option<T> {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+}
+
+/// The bytes of a JSON string, in which a lone surrogate stands as WTF-8.
+#[derive(Debug)]
+pub(super) struct Wtf8(pub(super) Vec<u8>);
+
+impl<'de> Deserialize<'de> for Wtf8 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(BytesOf)
+    }
+}
+
+struct BytesOf;
+
+impl Visitor<'_> for BytesOf {
+    type Value = Wtf8;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Wtf8, E> {
+        Ok(Wtf8(bytes.to_vec()))
+    }
+}
+
+/// A string, if it is one.
+pub(super) fn string(raw: Option<Raw<'_>>) -> Option<Wtf8> {
+    raw.filter(|raw| raw.get().starts_with('"')).and_then(|raw| read(Some(raw)))
+}
+
+/// A string as plain text, if it is one.
+pub(super) fn word(raw: Option<Raw<'_>>) -> Option<String> {
+    string(raw).map(|bytes| String::from_utf8_lossy(&bytes.0).into_owned())
+}
+
+/// Whether a field says something: it is there, and neither null, empty, `false` nor zero.
+pub(super) fn says_something(raw: Option<Raw<'_>>) -> bool {
+    raw.is_some_and(|raw| {
+        let text: String = raw.get().split_whitespace().collect();
+        !matches!(text.as_str(), "null" | "{}" | "[]" | "\"\"" | "false" | "0")
+    })
+}

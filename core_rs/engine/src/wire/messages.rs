@@ -1,0 +1,217 @@
+//! Messages: what the events of one answer add up to.
+
+use serde::Deserialize;
+
+use super::error::{fault_of, told_by};
+use super::json::{Raw, Wtf8, read, says_something, string, word};
+use super::sse::SseEvent;
+use super::text::Joiner;
+use super::tools::{Drafts, Fragment};
+use super::usage::{MessagesUsage, Usage};
+use super::{Event, Fault, Stop};
+
+/// One answer on its way.
+#[derive(Debug, Default)]
+pub(super) struct MessagesAnswer {
+    pub(super) model: String,
+    pub(super) done: bool,
+    begun: bool,
+    produced: bool,
+    stop: Option<String>,
+    text: Joiner,
+    reasoning: Joiner,
+    tools: Drafts,
+    usage: MessagesUsage,
+}
+
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(borrow)]
+    r#type: Option<Raw<'a>>,
+    #[serde(borrow)]
+    index: Option<Raw<'a>>,
+    #[serde(borrow)]
+    message: Option<Raw<'a>>,
+    #[serde(borrow)]
+    content_block: Option<Raw<'a>>,
+    #[serde(borrow)]
+    delta: Option<Raw<'a>>,
+    #[serde(borrow)]
+    usage: Option<Raw<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    r#type: Option<Raw<'a>>,
+    #[serde(borrow)]
+    model: Option<Raw<'a>>,
+    #[serde(borrow)]
+    content: Option<Raw<'a>>,
+    #[serde(borrow)]
+    stop_reason: Option<Raw<'a>>,
+    #[serde(borrow)]
+    usage: Option<Raw<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Block<'a> {
+    #[serde(borrow)]
+    r#type: Option<Raw<'a>>,
+    #[serde(borrow)]
+    id: Option<Raw<'a>>,
+    #[serde(borrow)]
+    name: Option<Raw<'a>>,
+    #[serde(borrow)]
+    text: Option<Raw<'a>>,
+    #[serde(borrow)]
+    thinking: Option<Raw<'a>>,
+    #[serde(borrow)]
+    partial_json: Option<Raw<'a>>,
+    #[serde(borrow)]
+    input: Option<Raw<'a>>,
+    #[serde(borrow)]
+    stop_reason: Option<Raw<'a>>,
+}
+
+impl MessagesAnswer {
+    /// What one event brings. Unknown types are passed over, as the API asks its clients to.
+    pub(super) fn read(
+        &mut self,
+        event: &SseEvent,
+        declared: &[String],
+        out: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        let data = event.data.trim();
+        if data.is_empty() || data == "null" {
+            return Ok(());
+        }
+        let raw: Raw<'_> =
+            serde_json::from_str(data).map_err(|_| Fault::malformed("an event is not JSON"))?;
+        let said: Said<'_> =
+            read(Some(raw)).ok_or_else(|| Fault::malformed("an event is not a JSON object"))?;
+        match word(said.r#type).as_deref().unwrap_or(&event.name) {
+            "message_start" => self.start(said.message),
+            "content_block_start" => self.block(said.content_block, read(said.index), out)?,
+            "content_block_delta" => self.block(said.delta, read(said.index), out)?,
+            "message_delta" => {
+                self.usage.tell(said.usage, true);
+                let stop = read::<Block<'_>>(said.delta).and_then(|delta| word(delta.stop_reason));
+                self.stop = stop.filter(|reason| !reason.is_empty()).or(self.stop.take());
+            }
+            "message_stop" => self.end(declared, out)?,
+            "error" => {
+                let told = told_by(raw).ok_or_else(|| Fault::malformed("an error that is none"))?;
+                return Err(fault_of(&told, !self.begun));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A whole answer that came in JSON and not as a stream.
+    pub(super) fn read_whole(
+        &mut self,
+        body: Raw<'_>,
+        declared: &[String],
+        out: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        let message: Message<'_> =
+            read(Some(body)).ok_or_else(|| Fault::malformed("an answer is not a JSON object"))?;
+        if word(message.r#type).as_deref() == Some("error") {
+            let told = told_by(body).ok_or_else(|| Fault::malformed("an error that is none"))?;
+            return Err(fault_of(&told, true));
+        }
+        self.start(Some(body));
+        self.usage.tell(message.usage, true);
+        let blocks = read::<Vec<Option<Raw<'_>>>>(message.content).unwrap_or_default();
+        for (index, block) in (0..).zip(blocks) {
+            self.block(block, Some(index), out)?;
+        }
+        self.stop = word(message.stop_reason).filter(|reason| !reason.is_empty());
+        self.end(declared, out)
+    }
+
+    /// What is told of its tokens so far.
+    pub(super) fn usage(&self) -> Usage {
+        self.usage.judged(self.produced)
+    }
+
+    pub(super) fn stop(&self) -> Stop {
+        match self.stop.as_deref() {
+            Some("end_turn" | "stop_sequence") => Stop::End,
+            Some("max_tokens" | "model_context_window_exceeded") => Stop::Length,
+            Some("refusal") => Stop::Refusal,
+            Some("tool_use") => Stop::ToolCalls,
+            Some("pause_turn") => Stop::Pause,
+            _ => Stop::Other,
+        }
+    }
+
+    fn start(&mut self, message: Option<Raw<'_>>) {
+        self.begun = true;
+        let Some(message) = read::<Message<'_>>(message) else { return };
+        self.usage.tell(message.usage, false);
+        if let Some(model) = word(message.model).filter(|model| !model.is_empty()) {
+            self.model = model.chars().take(128).collect();
+        }
+    }
+
+    /// The start of a content block, or a piece of one: they name their parts alike.
+    fn block(
+        &mut self,
+        raw: Option<Raw<'_>>,
+        index: Option<u64>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        self.begun = true;
+        let Some(block) = read::<Block<'_>>(raw) else { return Ok(()) };
+        let text = string(block.text);
+        if let Some(text) = self.joined(text, false) {
+            out.push(Event::Text(text));
+        }
+        let thought = string(block.thinking);
+        if let Some(thought) = self.joined(thought, true) {
+            out.push(Event::Reasoning(thought));
+        }
+        let kind = word(block.r#type).unwrap_or_default();
+        let begins = kind.ends_with("tool_use");
+        if begins || kind == "input_json_delta" {
+            self.produced = true;
+            let whole = block.input.filter(|input| says_something(Some(input)));
+            let piece = string(block.partial_json).map(|bytes| bytes.0);
+            self.tools.add(Fragment {
+                id: word(block.id).unwrap_or_default(),
+                index,
+                name: word(block.name).unwrap_or_default(),
+                arguments: piece
+                    .or_else(|| whole.map(|raw| raw.get().as_bytes().to_vec()))
+                    .unwrap_or_default(),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn joined(&mut self, text: Option<Wtf8>, thought: bool) -> Option<String> {
+        let Wtf8(bytes) = text?;
+        self.produced |= !bytes.is_empty();
+        let joiner = if thought { &mut self.reasoning } else { &mut self.text };
+        Some(joiner.join(&bytes)).filter(|text| !text.is_empty())
+    }
+
+    fn end(&mut self, declared: &[String], out: &mut Vec<Event>) -> Result<(), Fault> {
+        if self.stop.is_none() {
+            return Err(Fault::truncated());
+        }
+        let left = self.text.end();
+        if !left.is_empty() {
+            out.push(Event::Text(left.to_owned()));
+        }
+        if !self.tools.is_empty() {
+            let cut = !matches!(self.stop(), Stop::ToolCalls | Stop::End);
+            out.extend(self.tools.calls(declared, cut)?);
+        }
+        self.done = true;
+        Ok(())
+    }
+}

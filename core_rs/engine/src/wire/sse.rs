@@ -1,0 +1,106 @@
+//! The event stream format (WHATWG HTML, §9.2.6 "Interpreting an event stream").
+
+use super::Fault;
+
+/// The most bytes of one event, and of one line: beyond it somebody wants our memory.
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
+
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// One event: its name, empty if it has none, and its data.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SseEvent {
+    pub(super) name: String,
+    pub(super) data: String,
+}
+
+/// Cuts bytes into events. Holds at most one line and one event.
+#[derive(Debug, Default)]
+pub(super) struct EventStream {
+    line: Vec<u8>,
+    name: String,
+    data: Vec<u8>,
+    has_data: bool,
+    begun: bool,
+    after_return: bool,
+}
+
+impl EventStream {
+    /// The events that `bytes` complete, and why there can be no more.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> (Vec<SseEvent>, Option<Fault>) {
+        let mut events = Vec::new();
+        let mut rest = bytes;
+        while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            let (head, tail) = rest.split_at(at);
+            let ending = tail.first().copied();
+            rest = tail.get(1..).unwrap_or_default();
+            // CR LF is one line end also where a chunk ends between the two.
+            let second_half = head.is_empty() && self.after_return && ending == Some(b'\n');
+            self.after_return = ending == Some(b'\r');
+            if second_half {
+                continue;
+            }
+            self.line.extend_from_slice(head);
+            if self.is_too_large() {
+                return (events, Some(too_large()));
+            }
+            events.extend(self.end_line());
+        }
+        if !rest.is_empty() {
+            self.after_return = false;
+            self.line.extend_from_slice(rest);
+        }
+        let fault = self.is_too_large().then(too_large);
+        (events, fault)
+    }
+
+    /// The last event, if the body ended cleanly without the blank line that closes it.
+    ///
+    /// The standard drops it; providers leave the line out behind their terminator.
+    pub(super) fn end(&mut self) -> Option<SseEvent> {
+        if !self.line.is_empty() {
+            self.end_line();
+        }
+        self.dispatch()
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.line.len() + self.data.len() > EVENT_BYTES_MAX
+    }
+
+    fn end_line(&mut self) -> Option<SseEvent> {
+        let mut line = std::mem::take(&mut self.line);
+        if !std::mem::replace(&mut self.begun, true) && line.starts_with(BOM) {
+            line.drain(..BOM.len());
+        }
+        if line.is_empty() {
+            return self.dispatch();
+        }
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let (field, value) = line.split_at(colon);
+        let value = value.get(1..).unwrap_or_default();
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match field {
+            b"data" => {
+                if std::mem::replace(&mut self.has_data, true) {
+                    self.data.push(b'\n');
+                }
+                self.data.extend_from_slice(value);
+            }
+            b"event" => self.name = String::from_utf8_lossy(value).into_owned(),
+            _ => {} // a comment (no field), `id`, `retry`, or a field of the future
+        }
+        None
+    }
+
+    fn dispatch(&mut self) -> Option<SseEvent> {
+        let name = std::mem::take(&mut self.name);
+        let data = std::mem::take(&mut self.data);
+        std::mem::take(&mut self.has_data)
+            .then(|| SseEvent { name, data: String::from_utf8_lossy(&data).into_owned() })
+    }
+}
+
+fn too_large() -> Fault {
+    Fault::malformed(format!("one event is larger than {EVENT_BYTES_MAX} bytes"))
+}

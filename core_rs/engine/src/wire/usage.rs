@@ -1,0 +1,216 @@
+//! Usage, judged before it is booked: the one place for both wires.
+//!
+//! Providers tell it once, often, late, never, as null, zero, halves or floats. A count is *told*
+//! if it is a whole number that is possible; the highest told one stands, for none shrinks. What
+//! is not told makes the cost an estimate. It never makes a good answer a failure.
+
+use serde::Deserialize;
+use serde_json::Number;
+
+use super::json::{Raw, read};
+
+/// Beyond it a count is no count: a million times the longest context.
+const COUNT_MAX: f64 = 1_099_511_627_776.0;
+
+/// Tokens in classes that do not overlap, and whether all that is billed was told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Read at the full rate.
+    pub input_tokens: u64,
+    /// Written, reasoning included.
+    pub output_tokens: u64,
+    /// Read from the provider's cache.
+    pub cache_read_tokens: u64,
+    /// Written to the provider's cache.
+    pub cache_write_tokens: u64,
+    /// Whether the cost of these is the whole cost. Else they are what is known of it, at least.
+    pub exact: bool,
+}
+
+/// One count over all that was told of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    told: Option<u64>,
+    impossible: bool,
+}
+
+impl Count {
+    fn tell(&mut self, raw: Option<Raw<'_>>) {
+        match raw.map(|raw| read::<Number>(Some(raw)).and_then(|number| whole(&number))) {
+            None => {}
+            Some(None) if raw.is_some_and(|raw| raw.get() == "null") => {}
+            Some(None) => self.impossible = true,
+            Some(count) => self.told = self.told.max(count),
+        }
+    }
+
+    fn value(self) -> u64 {
+        self.told.unwrap_or(0)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a whole number between 0 and COUNT_MAX"
+)]
+fn whole(number: &Number) -> Option<u64> {
+    let value = number.as_f64()?;
+    let possible = value.fract() == 0.0 && (0.0..=COUNT_MAX).contains(&value);
+    possible.then_some(value as u64)
+}
+
+/// What Chat Completions tells. What was cached is a part of the prompt.
+#[derive(Debug, Default)]
+pub(super) struct ChatUsage {
+    prompt: Count,
+    completion: Count,
+    total: Count,
+    reasoning: Count,
+    cached: Count,
+    cache_write: Count,
+}
+
+#[derive(Deserialize)]
+struct ChatFields<'a> {
+    #[serde(borrow)]
+    prompt_tokens: Option<Raw<'a>>,
+    #[serde(borrow)]
+    completion_tokens: Option<Raw<'a>>,
+    #[serde(borrow)]
+    total_tokens: Option<Raw<'a>>,
+    #[serde(borrow)]
+    prompt_tokens_details: Option<Raw<'a>>,
+    #[serde(borrow)]
+    completion_tokens_details: Option<Raw<'a>>,
+    #[serde(borrow)]
+    prompt_cache_hit_tokens: Option<Raw<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ChatDetails<'a> {
+    #[serde(borrow, rename = "cached_tokens")]
+    cached: Option<Raw<'a>>,
+    #[serde(borrow, rename = "cache_write_tokens")]
+    cache_write: Option<Raw<'a>>,
+    #[serde(borrow, rename = "reasoning_tokens")]
+    reasoning: Option<Raw<'a>>,
+}
+
+impl ChatUsage {
+    /// Take in one usage object; whatever else it is, is passed over.
+    pub(super) fn tell(&mut self, raw: Option<Raw<'_>>) {
+        let Some(fields) = read::<ChatFields<'_>>(raw) else { return };
+        self.prompt.tell(fields.prompt_tokens);
+        self.completion.tell(fields.completion_tokens);
+        self.total.tell(fields.total_tokens);
+        self.cached.tell(fields.prompt_cache_hit_tokens);
+        if let Some(details) = read::<ChatDetails<'_>>(fields.prompt_tokens_details) {
+            self.cached.tell(details.cached);
+            self.cache_write.tell(details.cache_write);
+        }
+        if let Some(details) = read::<ChatDetails<'_>>(fields.completion_tokens_details) {
+            self.reasoning.tell(details.reasoning);
+        }
+    }
+
+    /// What all of it comes to; `produced`: something came that was not free to write.
+    pub(super) fn judged(&self, produced: bool) -> Usage {
+        let (prompt, output) = (self.prompt_tokens(), self.output_tokens());
+        let cached = self.cached.value() + self.cache_write.value();
+        let possible = prompt > 0 && (output > 0 || !produced) && cached <= prompt;
+        Usage {
+            input_tokens: prompt.saturating_sub(cached),
+            output_tokens: output,
+            cache_read_tokens: self.cached.value(),
+            cache_write_tokens: self.cache_write.value(),
+            exact: possible && self.is_told(produced),
+        }
+    }
+
+    fn is_told(&self, produced: bool) -> bool {
+        let told = [self.prompt, self.completion, self.total]
+            .iter()
+            .filter(|count| count.told.is_some())
+            .count();
+        let nothing_written = !produced && self.prompt.told.is_some();
+        (told >= 2 || nothing_written && told >= 1) && !self.cached_impossible()
+    }
+
+    fn cached_impossible(&self) -> bool {
+        self.cached.impossible || self.cache_write.impossible
+    }
+
+    /// Of prompt, completion and total any two tell the third.
+    fn prompt_tokens(&self) -> u64 {
+        let left = self.total.value().saturating_sub(self.completion.value());
+        if self.prompt.value() > 0 || self.completion.told.is_none() {
+            self.prompt.value()
+        } else {
+            left
+        }
+    }
+
+    /// Some providers leave reasoning out of the completion and bill it: then the total tells.
+    fn output_tokens(&self) -> u64 {
+        let (completion, reasoning) = (self.completion.value(), self.reasoning.value());
+        let outside = if reasoning > completion { completion + reasoning } else { completion };
+        let by_total = match self.prompt.told {
+            Some(prompt) if prompt > 0 => self.total.value().saturating_sub(prompt),
+            _ => 0,
+        };
+        // Where both tell, the total includes the reasoning once.
+        if self.total.told.is_some() && by_total > 0 { completion.max(by_total) } else { outside }
+    }
+}
+
+/// What Messages tells. The classes do not overlap; the output is final in `message_delta` only.
+#[derive(Debug, Default)]
+pub(super) struct MessagesUsage {
+    input: Count,
+    output: Count,
+    cache_read: Count,
+    cache_write: Count,
+    output_is_final: bool,
+}
+
+#[derive(Deserialize)]
+struct MessagesFields<'a> {
+    #[serde(borrow, rename = "input_tokens")]
+    input: Option<Raw<'a>>,
+    #[serde(borrow, rename = "output_tokens")]
+    output: Option<Raw<'a>>,
+    #[serde(borrow, rename = "cache_read_input_tokens")]
+    cache_read: Option<Raw<'a>>,
+    #[serde(borrow, rename = "cache_creation_input_tokens")]
+    cache_write: Option<Raw<'a>>,
+}
+
+impl MessagesUsage {
+    /// Take in one usage object; `at_end`: it came with the end of the message.
+    pub(super) fn tell(&mut self, raw: Option<Raw<'_>>, at_end: bool) {
+        let Some(fields) = read::<MessagesFields<'_>>(raw) else { return };
+        self.input.tell(fields.input);
+        self.cache_read.tell(fields.cache_read);
+        self.cache_write.tell(fields.cache_write);
+        let mut output = Count::default();
+        output.tell(fields.output);
+        self.output_is_final |= at_end && output.told.is_some();
+        self.output.told = self.output.told.max(output.told);
+    }
+
+    /// As [`ChatUsage::judged`].
+    pub(super) fn judged(&self, produced: bool) -> Usage {
+        let output = self.output.value();
+        let (read, write) = (self.cache_read.value(), self.cache_write.value());
+        let told = self.input.told.is_some() && self.output_is_final;
+        let possible = self.input.value() + read + write > 0 && (output > 0 || !produced);
+        Usage {
+            input_tokens: self.input.value(),
+            output_tokens: output,
+            cache_read_tokens: read,
+            cache_write_tokens: write,
+            exact: told && possible && !self.cache_read.impossible && !self.cache_write.impossible,
+        }
+    }
+}

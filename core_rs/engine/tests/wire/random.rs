@@ -1,0 +1,83 @@
+//! Any bytes in any split, and usage in any order.
+
+use chenu_engine::wire::Wire;
+use proptest::prelude::*;
+
+use crate::{END, HELLO, START, STOP, TEXT, USAGE, chat, said_in};
+
+/// Lines such as streams are made of, whole and broken.
+fn lines() -> impl Strategy<Value = Vec<u8>> {
+    let events = prop::sample::select(vec![
+        HELLO,
+        STOP,
+        USAGE,
+        START,
+        TEXT,
+        END,
+        "[DONE]",
+        "null",
+        "{",
+        "",
+        r#"{"choices":[{"index":0,"delta":{"content":"\ud83d"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"content":"\ude00é"}}]}"#,
+        r#"{"type":"content_block_delta","delta":{"text":"\ud83d"}}"#,
+        concat!(
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"#,
+            r#""output_tokens":3}}"#,
+        ),
+        concat!(
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"id":"a","function":{"#,
+            r#""name":"get_weather","arguments":"{\"a\":"}}]}}]}"#,
+        ),
+        r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"arguments":"1}"}}]}}]}"#,
+    ]);
+    let line = prop_oneof![
+        events.prop_map(|event| format!("data: {event}").into_bytes()),
+        Just(b"event: error".to_vec()),
+        Just("\u{FEFF}".as_bytes().to_vec()),
+        prop::collection::vec(any::<u8>(), 0..20),
+    ];
+    let ending = prop::sample::select(vec!["\n", "\r\n", "\r", "\n\n", "\r\n\r\n", ""]);
+    prop::collection::vec((line, ending), 0..24).prop_map(|lines| {
+        lines.into_iter().flat_map(|(line, end)| [line, end.as_bytes().to_vec()].concat()).collect()
+    })
+}
+
+fn wires() -> impl Strategy<Value = Wire> {
+    prop_oneof![Just(Wire::Chat), Just(Wire::Messages)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_split_of_the_same_bytes_says_the_same(
+        wire in wires(),
+        body in prop_oneof![lines(), prop::collection::vec(any::<u8>(), 0..200)],
+        sizes in prop::collection::vec(1_usize..40, 1..20),
+    ) {
+        let whole = said_in(wire, &body, &[body.len()]);
+
+        prop_assert_eq!(&whole, &said_in(wire, &body, &sizes));
+        prop_assert_eq!(&whole, &said_in(wire, &body, &[1]));
+    }
+
+    #[test]
+    fn usage_grows_and_an_exact_one_is_no_less_than_anything_told(
+        told in prop::collection::vec((0_u64..40, 0_u64..40), 1..6),
+    ) {
+        let blocks: Vec<String> = told
+            .iter()
+            .map(|(prompt, completion)| format!(
+                r#"{{"usage":{{"prompt_tokens":{prompt},"completion_tokens":{completion}}}}}"#
+            ))
+            .collect();
+
+        let usage = chat(&blocks.iter().map(String::as_str).collect::<Vec<_>>()).usage;
+
+        let most = |of: fn(&(u64, u64)) -> u64| told.iter().map(of).max().unwrap_or(0);
+        prop_assert_eq!(most(|it| it.0), usage.input_tokens);
+        prop_assert_eq!(most(|it| it.1), usage.output_tokens);
+        prop_assert_eq!(usage.exact, usage.input_tokens > 0 && usage.output_tokens > 0);
+    }
+}
