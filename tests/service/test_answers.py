@@ -86,8 +86,9 @@ ANSWERS = {
     ),
     "in JSON": Told(WHOLE, raw_type="application/json"),
     "parts": Told(stream(said(""), {**HELLO}, STOP, counted(11, 7), DONE)),
-    "empty": Told(stream(stopped("length"), counted(11, 0), DONE), (11, 0),
-                  stop=message_pb2.STOP_REASON_LENGTH, text=""),
+    "empty": Told(stream(STOP, counted(11, 0), DONE), (11, 0), text=""),
+    "thought to its cap": Told(stream(stopped("length"), counted(11, 0), DONE), (11, 0),
+                  exact=False, stop=message_pb2.STOP_REASON_LENGTH, text=""),
     "messages": Told(stream(START, TEXT, *ended("end_turn", output_tokens=7)), model=MESSAGES),
     "zero input": Told(
         stream(START, TEXT, *ended("end_turn", input_tokens=0, output_tokens=7)), model=MESSAGES
@@ -142,6 +143,8 @@ FAILURES = {
         False,
     ),
     "error in JSON": ('{"error":{"type":"rate_limit_error"}}', "groq:rate_limit", False),
+    "another JSON": ('{"detail":"Not Found"}', "groq:not_an_answer", False),
+    "error after a role": (stream(said(""), {"error": {"code": 502}}), "groq:server_error", True),
     "a page": ("<html></html>", "groq:not_an_answer", False),
     "a tool nobody declared": (
         stream(

@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use super::error::{fault_of, told_by};
+use super::error::{fault_of, reason_of, told_by};
 use super::json::{Raw, Wtf8, read, says_something, string, word};
 use super::sse::SseEvent;
 use super::text::Joiner;
 use super::tools::{Drafts, Fragment};
-use super::usage::{ChatUsage, Usage};
+use super::usage::{ChatUsage, Usage, Written};
 use super::{Event, Fault, Stop};
 
 const DONE: &str = "[DONE]";
@@ -17,7 +17,9 @@ const DONE: &str = "[DONE]";
 pub(super) struct ChatAnswer {
     pub(super) model: String,
     pub(super) done: bool,
-    produced: bool,
+    begun: bool,
+    written_bytes: u64,
+    refused: bool,
     stop: Option<String>,
     text: Joiner,
     reasoning: Joiner,
@@ -114,7 +116,7 @@ impl ChatAnswer {
             serde_json::from_str(data).map_err(|_| Fault::malformed("an event is not JSON"))?;
         if event.name == "error" {
             let told = told_by(chunk).ok_or_else(|| Fault::malformed("an error that is none"))?;
-            return Err(fault_of(&told, false));
+            return Err(fault_of(&told, !self.has_begun()));
         }
         self.chunk(chunk, out)
     }
@@ -127,16 +129,26 @@ impl ChatAnswer {
         out: &mut Vec<Event>,
     ) -> Result<(), Fault> {
         self.chunk(body, out)?;
+        if !self.begun {
+            return Err(Fault::not_an_answer("the answer is JSON of another kind"));
+        }
         self.end(declared, out)
     }
 
     /// What is told of its tokens so far.
     pub(super) fn usage(&self) -> Usage {
-        self.usage.judged(self.produced)
+        let is_capped = self.stop() == Stop::Length;
+        self.usage.judged(Written { bytes: self.written_bytes, is_capped })
+    }
+
+    /// Whether a model may have begun to write, so that somebody may bill it.
+    fn has_begun(&self) -> bool {
+        self.begun || self.usage.is_begun()
     }
 
     pub(super) fn stop(&self) -> Stop {
         match self.stop.as_deref() {
+            Some(_) if self.refused => Stop::Refusal,
             Some("stop" | "eos" | "end_turn") => Stop::End,
             Some("length" | "max_tokens" | "model_length") => Stop::Length,
             Some("content_filter" | "refusal" | "safety") => Stop::Refusal,
@@ -151,17 +163,19 @@ impl ChatAnswer {
         // Usage first: it counts also where the same event brings the end.
         self.usage.tell(chunk.usage);
         self.usage.tell(read::<Chunk<'_>>(chunk.x_groq).and_then(|groq| groq.usage));
-        if says_something(chunk.error) {
-            let told = told_by(raw).ok_or_else(|| Fault::malformed("an error that is none"))?;
-            return Err(fault_of(&told, !self.produced && chunk.choices.is_none()));
-        }
         if let Some(model) = word(chunk.model).filter(|model| !model.is_empty()) {
             self.model = model.chars().take(128).collect();
         }
-        for choice in read::<Vec<Option<Raw<'_>>>>(chunk.choices).unwrap_or_default() {
+        let choices = read::<Vec<Option<Raw<'_>>>>(chunk.choices);
+        self.begun |= choices.is_some();
+        for choice in choices.unwrap_or_default() {
             self.choice(choice, out)?;
         }
-        Ok(())
+        // Behind the text of the same event: what was written was written.
+        match told_by(raw) {
+            Some(told) if says_something(chunk.error) => Err(fault_of(&told, !self.has_begun())),
+            _ => Ok(()),
+        }
     }
 
     fn choice(&mut self, raw: Option<Raw<'_>>, out: &mut Vec<Event>) -> Result<(), Fault> {
@@ -172,15 +186,13 @@ impl ChatAnswer {
             return Ok(()); // one answer was asked for; another one's words must not be mixed in
         }
         self.usage.tell(choice.usage);
-        if let Some(delta) = read::<Delta<'_>>(choice.delta.or(choice.message)) {
+        let delta = choice.delta.or(choice.message);
+        if let Some(delta) = read::<Delta<'_>>(delta) {
             self.delta(&delta, out)?;
+        } else if says_something(delta) {
+            return Err(Fault::malformed("a delta is not an object"));
         }
-        let reason = word(choice.finish_reason).filter(|reason| !reason.is_empty());
-        if let Some(reason) = reason {
-            if matches!(reason.as_str(), "error" | "failed") {
-                let detail = "the provider ended its answer with an error";
-                return Err(Fault::of_provider("finish_error", detail));
-            }
+        if let Some(reason) = reason_of(choice.finish_reason)? {
             self.stop = Some(reason);
         }
         Ok(())
@@ -192,7 +204,7 @@ impl ChatAnswer {
         }
         self.content(delta.content, out)?;
         if let Some(refusal) = string(delta.refusal).filter(|refusal| !refusal.0.is_empty()) {
-            self.stop.get_or_insert_with(|| "refusal".to_owned());
+            self.refused = true;
             self.say(Some(refusal), out);
         }
         for call in read::<Vec<Option<Raw<'_>>>>(delta.tool_calls).unwrap_or_default() {
@@ -234,7 +246,7 @@ impl ChatAnswer {
 
     fn say(&mut self, text: Option<Wtf8>, out: &mut Vec<Event>) {
         let Some(Wtf8(bytes)) = text else { return };
-        self.produced |= !bytes.is_empty();
+        self.written_bytes += bytes.len() as u64;
         let text = self.text.join(&bytes);
         if !text.is_empty() {
             out.push(Event::Text(text));
@@ -243,7 +255,7 @@ impl ChatAnswer {
 
     fn think(&mut self, text: Option<Wtf8>, out: &mut Vec<Event>) {
         let Some(Wtf8(bytes)) = text else { return };
-        self.produced |= !bytes.is_empty();
+        self.written_bytes += bytes.len() as u64;
         let text = self.reasoning.join(&bytes);
         if !text.is_empty() {
             out.push(Event::Reasoning(text));
@@ -256,10 +268,10 @@ impl ChatAnswer {
         index: Option<u64>,
         function: Option<Raw<'_>>,
     ) -> Result<(), Fault> {
-        self.produced = true;
         let function = read::<Function<'_>>(function);
         let (name, arguments) =
             function.map_or((None, None), |it| (word(it.name), string(it.arguments)));
+        self.written_bytes += 1 + arguments.as_ref().map_or(0, |bytes| bytes.0.len() as u64);
         self.tools.add(Fragment {
             id: id.unwrap_or_default(),
             index,

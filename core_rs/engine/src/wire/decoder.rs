@@ -9,7 +9,7 @@ use super::{Event, Fault, Stop, Usage, Wire};
 /// The most bytes of an answer that is one JSON document.
 const WHOLE_BYTES_MAX: usize = 16 << 20;
 /// So much of a body's beginning may be white space before it is no answer.
-const BLANK_BYTES_MAX: usize = 64 << 10;
+const BLANK_BYTES_MAX: usize = 4 << 10;
 
 /// What one piece of a body brought.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -181,7 +181,14 @@ impl Decoder {
         match std::mem::replace(&mut self.body, Body::Foreign) {
             Body::Stream(mut stream) => {
                 let last: Vec<SseEvent> = stream.end().into_iter().collect();
-                self.read_all(&last, out)?;
+                if !stream.is_stream {
+                    return Err(Fault::not_an_answer("the answer is no event stream"));
+                }
+                // An event that was cut off is not one that its provider spoilt.
+                self.read_all(&last, out).map_err(|fault| match fault.kind.as_str() {
+                    "malformed" => Fault::truncated(),
+                    _ => fault,
+                })?;
                 if !self.is_done() && self.ends_without_terminator {
                     self.read_all(&[terminator(&self.answer)], out)?;
                 }

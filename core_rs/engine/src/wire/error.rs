@@ -44,42 +44,75 @@ const fn refusal(kind: &'static str, blame: Blame) -> Refusal {
     Refusal { kind, blame }
 }
 
-/// Words in an error's type, code or message, the first that is found says what it is.
+type Words = &'static [(&'static [&'static str], Refusal)];
+
+/// Words in an error's type, code or status: the first that is found says what it is.
 ///
 /// Money comes before rate: an account without credit is often answered as a rate limit, and no
 /// wait helps. Names as the public API references of 2026 have them.
-const WORDS: &[(&[&str], Refusal)] = &[
+const CODES: Words = &[
     (
         &[
             "insufficient_quota",
-            "credit balance",
             "insufficient_credits",
-            "insufficient credits",
-            "insufficient balance",
-            "billing",
+            "insufficient_balance",
+            "billing_error",
+            "billing_hard_limit",
+            "billing_not_active",
             "payment_required",
-            "exceeded your current quota",
         ],
         refusal("credit", Blame::Operator),
     ),
+    (&["moderation", "content_policy", "content_filter"], refusal("moderation", Blame::Caller)),
     (
-        &["moderation", "content_policy", "content_filter", "flagged"],
-        refusal("moderation", Blame::Caller),
-    ),
-    (
-        &["invalid_api_key", "authentication_error", "incorrect api key", "unauthorized"],
+        &["invalid_api_key", "authentication_error", "unauthorized", "unauthenticated"],
         refusal("key", Blame::Operator),
     ),
     (&["permission_error", "permission_denied"], refusal("permission", Blame::Operator)),
-    (&["rate_limit", "too_many_requests"], refusal("rate_limit", Blame::Rate)),
-    (&["overloaded"], refusal("overloaded", Blame::Provider)),
-    (&["not_found", "model_not_found", "does not exist"], refusal("not_found", Blame::Operator)),
     (
-        &["context_length_exceeded", "invalid_request", "request_too_large"],
+        &["rate_limit", "too_many_requests", "resource_exhausted"],
+        refusal("rate_limit", Blame::Rate),
+    ),
+    (&["overloaded"], refusal("overloaded", Blame::Provider)),
+    (&["not_found", "model_decommissioned"], refusal("not_found", Blame::Operator)),
+    (
+        &["context_length_exceeded", "invalid_request", "invalid_argument", "request_too_large"],
         refusal("request", Blame::Caller),
     ),
     (&["timeout"], refusal("provider_timeout", Blame::Provider)),
     (&["server_error", "api_error", "internal"], refusal("server_error", Blame::Provider)),
+];
+
+/// What a provider says in its message alone, where its code says no more than "a bad request".
+///
+/// Whole phrases: a message may quote the request.
+const PHRASES: Words = &[
+    (
+        &["credit balance is too low", "insufficient credits", "insufficient balance"],
+        refusal("credit", Blame::Operator),
+    ),
+    (&["api key not valid", "incorrect api key"], refusal("key", Blame::Operator)),
+    (&["flagged"], refusal("moderation", Blame::Caller)),
+];
+
+/// What a message says where nothing else says anything; spaces are read as underscores.
+const LAST_WORDS: Words = &[
+    (&["rate_limit", "too_many_requests"], refusal("rate_limit", Blame::Rate)),
+    (&["overloaded"], refusal("overloaded", Blame::Provider)),
+    (&["timeout", "timed_out"], refusal("provider_timeout", Blame::Provider)),
+];
+
+/// Reasons to stop that mean that the model did not: whatever follows, this is no answer.
+const FAILED: &[&str] = &[
+    "error",
+    "failed",
+    "abort",
+    "aborted",
+    "cancelled",
+    "canceled",
+    "timeout",
+    "insufficient_system_resource",
+    "malformed_function_call",
 ];
 
 /// What a status says by itself.
@@ -133,13 +166,25 @@ fn is_finer(status: u16, told: &Refusal) -> bool {
         400 | 422 => told.blame != Blame::Provider,
         403 => matches!(told.kind, "moderation" | "credit" | "rate_limit"),
         401 | 429 => told.kind == "credit",
-        500..=599 => told.blame == Blame::Rate,
+        413 | 500..=599 => told.blame == Blame::Rate,
         _ => false,
     }
 }
 
-/// What an error object inside a 200 answer says, if it says anything.
+/// Why the model stopped, in lower case, if it says so.
+pub(super) fn reason_of(raw: Option<Raw<'_>>) -> Result<Option<String>, Fault> {
+    let reason = word(raw).filter(|reason| !reason.is_empty()).map(|reason| reason.to_lowercase());
+    if reason.as_deref().is_some_and(|reason| FAILED.contains(&reason)) {
+        let detail = "the provider ended its answer with an error";
+        return Err(Fault::of_provider("finish_error", detail));
+    }
+    Ok(reason)
+}
+
+/// What an error object says, if it says anything; some stand alone in a list.
 pub(super) fn told_by(raw: Raw<'_>) -> Option<Refusal> {
+    let listed = read::<Vec<Raw<'_>>>(Some(raw));
+    let raw = listed.as_ref().and_then(|list| list.first().copied()).unwrap_or(raw);
     let envelope = read::<Envelope<'_>>(Some(raw))?;
     let inner = envelope.error.filter(|raw| says_something(Some(raw)));
     let (subject, whole) = match inner {
@@ -147,26 +192,44 @@ pub(super) fn told_by(raw: Raw<'_>) -> Option<Refusal> {
         None => (Some(envelope), raw),
     };
     let Some(error) = subject else {
-        return Some(by_words(&whole.get().to_lowercase(), None)); // an error that is a mere text
+        return Some(judged("", None, whole.get())); // an error that is a mere text
     };
-    let told = [error.r#type, error.code, error.status, error.message].map(word);
-    let text = told.into_iter().flatten().collect::<Vec<_>>().join(" ").to_lowercase();
-    let status = [error.code, error.status].into_iter().find_map(read::<u16>);
+    let codes = [error.r#type, error.code, error.status].map(word);
+    let codes = codes.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let message = word(error.message).unwrap_or_default();
+    let status = [error.code, error.status].into_iter().find_map(number);
+    if codes.trim().is_empty() && message.is_empty() && status.is_none() && inner.is_some() {
+        return None;
+    }
     let has_reasons = whole.get().contains("\"reasons\"");
     Some(if has_reasons && status == Some(403) {
         refusal("moderation", Blame::Caller)
     } else {
-        by_words(&text, status)
+        judged(&codes, status, &message)
     })
 }
 
-fn by_words(text: &str, status: Option<u16>) -> Refusal {
-    WORDS
-        .iter()
-        .find(|(words, _)| words.iter().any(|word| text.contains(word)))
-        .map(|(_, refusal)| refusal.clone())
-        .or_else(|| status.and_then(of_status))
+/// A status as a number or as a text.
+fn number(raw: Option<Raw<'_>>) -> Option<u16> {
+    read::<u16>(raw).or_else(|| word(raw)?.trim().parse().ok())
+}
+
+/// Code before status before message: what a machine wrote for machines is meant.
+fn judged(codes: &str, status: Option<u16>, message: &str) -> Refusal {
+    let message = message.to_lowercase();
+    let by_code = found(CODES, &codes.to_lowercase()).or_else(|| status.and_then(of_status));
+    let says_little =
+        by_code.as_ref().is_none_or(|told| matches!(told.kind, "request" | "permission"));
+    let by_phrase = if says_little { found(PHRASES, &message) } else { None };
+    by_phrase
+        .or(by_code)
+        .or_else(|| found(LAST_WORDS, &message.replace(' ', "_")))
         .unwrap_or(refusal("stream_error", Blame::Provider))
+}
+
+fn found(words: Words, text: &str) -> Option<Refusal> {
+    let known = words.iter().find(|(words, _)| words.iter().any(|word| text.contains(word)));
+    known.map(|(_, refusal)| refusal.clone())
 }
 
 /// The fault of an error that came inside a 200 answer.

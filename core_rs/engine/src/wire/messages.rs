@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use super::error::{fault_of, told_by};
+use super::error::{fault_of, reason_of, told_by};
 use super::json::{Raw, Wtf8, read, says_something, string, word};
 use super::sse::SseEvent;
 use super::text::Joiner;
 use super::tools::{Drafts, Fragment};
-use super::usage::{MessagesUsage, Usage};
+use super::usage::{MessagesUsage, Usage, Written};
 use super::{Event, Fault, Stop};
 
 /// One answer on its way.
@@ -16,7 +16,7 @@ pub(super) struct MessagesAnswer {
     pub(super) model: String,
     pub(super) done: bool,
     begun: bool,
-    produced: bool,
+    written_bytes: u64,
     stop: Option<String>,
     text: Joiner,
     reasoning: Joiner,
@@ -38,6 +38,8 @@ struct Said<'a> {
     delta: Option<Raw<'a>>,
     #[serde(borrow)]
     usage: Option<Raw<'a>>,
+    #[serde(borrow)]
+    error: Option<Raw<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,8 @@ struct Message<'a> {
     stop_reason: Option<Raw<'a>>,
     #[serde(borrow)]
     usage: Option<Raw<'a>>,
+    #[serde(borrow)]
+    error: Option<Raw<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -96,11 +100,15 @@ impl MessagesAnswer {
             "content_block_delta" => self.block(said.delta, read(said.index), out)?,
             "message_delta" => {
                 self.usage.tell(said.usage, true);
-                let stop = read::<Block<'_>>(said.delta).and_then(|delta| word(delta.stop_reason));
-                self.stop = stop.filter(|reason| !reason.is_empty()).or(self.stop.take());
+                let stop = read::<Block<'_>>(said.delta).and_then(|delta| delta.stop_reason);
+                self.stop = reason_of(stop)?.or(self.stop.take());
             }
             "message_stop" => self.end(declared, out)?,
             "error" => {
+                let told = told_by(raw).ok_or_else(|| Fault::malformed("an error that is none"))?;
+                return Err(fault_of(&told, !self.begun));
+            }
+            _ if says_something(said.error) => {
                 let told = told_by(raw).ok_or_else(|| Fault::malformed("an error that is none"))?;
                 return Err(fault_of(&told, !self.begun));
             }
@@ -118,9 +126,12 @@ impl MessagesAnswer {
     ) -> Result<(), Fault> {
         let message: Message<'_> =
             read(Some(body)).ok_or_else(|| Fault::malformed("an answer is not a JSON object"))?;
-        if word(message.r#type).as_deref() == Some("error") {
+        if word(message.r#type).as_deref() == Some("error") || says_something(message.error) {
             let told = told_by(body).ok_or_else(|| Fault::malformed("an error that is none"))?;
             return Err(fault_of(&told, true));
+        }
+        if message.content.is_none() {
+            return Err(Fault::not_an_answer("the answer is JSON of another kind"));
         }
         self.start(Some(body));
         self.usage.tell(message.usage, true);
@@ -128,13 +139,14 @@ impl MessagesAnswer {
         for (index, block) in (0..).zip(blocks) {
             self.block(block, Some(index), out)?;
         }
-        self.stop = word(message.stop_reason).filter(|reason| !reason.is_empty());
+        self.stop = reason_of(message.stop_reason)?;
         self.end(declared, out)
     }
 
     /// What is told of its tokens so far.
     pub(super) fn usage(&self) -> Usage {
-        self.usage.judged(self.produced)
+        let is_capped = self.stop() == Stop::Length;
+        self.usage.judged(Written { bytes: self.written_bytes, is_capped })
     }
 
     pub(super) fn stop(&self) -> Stop {
@@ -177,9 +189,9 @@ impl MessagesAnswer {
         let kind = word(block.r#type).unwrap_or_default();
         let begins = kind.ends_with("tool_use");
         if begins || kind == "input_json_delta" {
-            self.produced = true;
             let whole = block.input.filter(|input| says_something(Some(input)));
             let piece = string(block.partial_json).map(|bytes| bytes.0);
+            self.written_bytes += 1 + piece.as_ref().map_or(0, |bytes| bytes.len() as u64);
             self.tools.add(Fragment {
                 id: word(block.id).unwrap_or_default(),
                 index,
@@ -194,7 +206,7 @@ impl MessagesAnswer {
 
     fn joined(&mut self, text: Option<Wtf8>, thought: bool) -> Option<String> {
         let Wtf8(bytes) = text?;
-        self.produced |= !bytes.is_empty();
+        self.written_bytes += bytes.len() as u64;
         let joiner = if thought { &mut self.reasoning } else { &mut self.text };
         Some(joiner.join(&bytes)).filter(|text| !text.is_empty())
     }

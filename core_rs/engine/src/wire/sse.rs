@@ -19,10 +19,11 @@ pub(super) struct SseEvent {
 pub(super) struct EventStream {
     line: Vec<u8>,
     name: String,
-    data: Vec<u8>,
-    has_data: bool,
+    data: Option<Vec<u8>>,
     begun: bool,
     after_return: bool,
+    /// Whether any line was one of an event stream.
+    pub(super) is_stream: bool,
 }
 
 impl EventStream {
@@ -59,13 +60,14 @@ impl EventStream {
     /// The standard drops it; providers leave the line out behind their terminator.
     pub(super) fn end(&mut self) -> Option<SseEvent> {
         if !self.line.is_empty() {
+            self.is_stream |= b"data:".starts_with(&self.line) || b"event:".starts_with(&self.line);
             self.end_line();
         }
         self.dispatch()
     }
 
     fn is_too_large(&self) -> bool {
-        self.line.len() + self.data.len() > EVENT_BYTES_MAX
+        self.line.len() + self.data.as_ref().map_or(0, Vec::len) > EVENT_BYTES_MAX
     }
 
     fn end_line(&mut self) -> Option<SseEvent> {
@@ -80,13 +82,15 @@ impl EventStream {
         let (field, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default();
         let value = value.strip_prefix(b" ").unwrap_or(value);
+        self.is_stream |= matches!(field, b"data" | b"event" | b"id" | b"retry" | b"");
         match field {
-            b"data" => {
-                if std::mem::replace(&mut self.has_data, true) {
-                    self.data.push(b'\n');
+            b"data" => match &mut self.data {
+                Some(data) => {
+                    data.push(b'\n');
+                    data.extend_from_slice(value);
                 }
-                self.data.extend_from_slice(value);
-            }
+                None => self.data = Some(value.to_vec()),
+            },
             b"event" => self.name = String::from_utf8_lossy(value).into_owned(),
             _ => {} // a comment (no field), `id`, `retry`, or a field of the future
         }
@@ -95,9 +99,8 @@ impl EventStream {
 
     fn dispatch(&mut self) -> Option<SseEvent> {
         let name = std::mem::take(&mut self.name);
-        let data = std::mem::take(&mut self.data);
-        std::mem::take(&mut self.has_data)
-            .then(|| SseEvent { name, data: String::from_utf8_lossy(&data).into_owned() })
+        let data = self.data.take()?;
+        Some(SseEvent { name, data: String::from_utf8_lossy(&data).into_owned() })
     }
 }
 

@@ -27,6 +27,25 @@ pub struct Usage {
     pub exact: bool,
 }
 
+/// No model writes more text in a token: beyond it a count was told too early, or is wrong.
+const TOKEN_BYTES_MAX: u64 = 256;
+
+/// What an answer holds, against which a count of its tokens is held.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Written {
+    /// Text, thoughts and arguments, in bytes.
+    pub(super) bytes: u64,
+    /// Its cap, or its context, was full.
+    pub(super) is_capped: bool,
+}
+
+impl Written {
+    /// Whether so many tokens can have been written.
+    fn may_be(self, tokens: u64) -> bool {
+        self.bytes <= tokens.saturating_mul(TOKEN_BYTES_MAX) && (tokens > 0 || !self.is_capped)
+    }
+}
+
 /// One count over all that was told of it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Count {
@@ -84,6 +103,8 @@ struct ChatFields<'a> {
     #[serde(borrow)]
     completion_tokens_details: Option<Raw<'a>>,
     #[serde(borrow)]
+    reasoning_tokens: Option<Raw<'a>>,
+    #[serde(borrow)]
     prompt_cache_hit_tokens: Option<Raw<'a>>,
 }
 
@@ -105,6 +126,7 @@ impl ChatUsage {
         self.completion.tell(fields.completion_tokens);
         self.total.tell(fields.total_tokens);
         self.cached.tell(fields.prompt_cache_hit_tokens);
+        self.reasoning.tell(fields.reasoning_tokens);
         if let Some(details) = read::<ChatDetails<'_>>(fields.prompt_tokens_details) {
             self.cached.tell(details.cached);
             self.cache_write.tell(details.cache_write);
@@ -114,31 +136,30 @@ impl ChatUsage {
         }
     }
 
-    /// What all of it comes to; `produced`: something came that was not free to write.
-    pub(super) fn judged(&self, produced: bool) -> Usage {
+    /// Whether anything was told of it.
+    pub(super) fn is_begun(&self) -> bool {
+        [self.prompt, self.completion, self.total].iter().any(|count| count.told.is_some())
+    }
+
+    /// What all of it comes to, for what was written.
+    pub(super) fn judged(&self, written: Written) -> Usage {
         let (prompt, output) = (self.prompt_tokens(), self.output_tokens());
         let cached = self.cached.value() + self.cache_write.value();
-        let possible = prompt > 0 && (output > 0 || !produced) && cached <= prompt;
+        let counts = [self.prompt, self.completion, self.total];
+        let told = counts.iter().filter(|count| count.told.is_some()).count() >= 2;
+        let all = [&counts[..], &[self.cached, self.cache_write, self.reasoning]].concat();
+        let possible = prompt > 0
+            && cached <= prompt
+            && self.reasoning.value() <= output
+            && written.may_be(output)
+            && !all.iter().any(|count| count.impossible);
         Usage {
             input_tokens: prompt.saturating_sub(cached),
             output_tokens: output,
             cache_read_tokens: self.cached.value(),
             cache_write_tokens: self.cache_write.value(),
-            exact: possible && self.is_told(produced),
+            exact: told && possible,
         }
-    }
-
-    fn is_told(&self, produced: bool) -> bool {
-        let told = [self.prompt, self.completion, self.total]
-            .iter()
-            .filter(|count| count.told.is_some())
-            .count();
-        let nothing_written = !produced && self.prompt.told.is_some();
-        (told >= 2 || nothing_written && told >= 1) && !self.cached_impossible()
-    }
-
-    fn cached_impossible(&self) -> bool {
-        self.cached.impossible || self.cache_write.impossible
     }
 
     /// Of prompt, completion and total any two tell the third.
@@ -190,27 +211,32 @@ impl MessagesUsage {
     /// Take in one usage object; `at_end`: it came with the end of the message.
     pub(super) fn tell(&mut self, raw: Option<Raw<'_>>, at_end: bool) {
         let Some(fields) = read::<MessagesFields<'_>>(raw) else { return };
+        let before = self.output.value();
         self.input.tell(fields.input);
         self.cache_read.tell(fields.cache_read);
         self.cache_write.tell(fields.cache_write);
-        let mut output = Count::default();
-        output.tell(fields.output);
-        self.output_is_final |= at_end && output.told.is_some();
-        self.output.told = self.output.told.max(output.told);
+        let mut last = Count::default();
+        last.tell(fields.output);
+        // The count at the end is of all that was written: one that shrinks is none.
+        self.output_is_final |= at_end && last.told.is_some_and(|count| count >= before.max(1));
+        self.output.told = self.output.told.max(last.told);
+        self.output.impossible |= last.impossible;
     }
 
     /// As [`ChatUsage::judged`].
-    pub(super) fn judged(&self, produced: bool) -> Usage {
+    pub(super) fn judged(&self, written: Written) -> Usage {
         let output = self.output.value();
         let (read, write) = (self.cache_read.value(), self.cache_write.value());
-        let told = self.input.told.is_some() && self.output_is_final;
-        let possible = self.input.value() + read + write > 0 && (output > 0 || !produced);
+        let counts = [self.input, self.output, self.cache_read, self.cache_write];
+        let possible = self.input.value() + read + write > 0
+            && written.may_be(output)
+            && !counts.iter().any(|count| count.impossible);
         Usage {
             input_tokens: self.input.value(),
             output_tokens: output,
             cache_read_tokens: read,
             cache_write_tokens: write,
-            exact: told && possible && !self.cache_read.impossible && !self.cache_write.impossible,
+            exact: self.input.told.is_some() && self.output_is_final && possible,
         }
     }
 }

@@ -1,10 +1,9 @@
 //! What providers and the proxies before them really send, and what is right.
 
-use chenu_engine::wire::{
-    ARGUMENTS_BYTES_MAX, Blame, Decoder, EVENT_BYTES_MAX, Event, Fault, Stop, Usage, Wire,
-    refusal_of,
-};
+use chenu_engine::wire::{Blame, Decoder, EVENT_BYTES_MAX, Event, Fault, Stop, Usage, Wire};
+mod calls;
 mod random;
+mod refusals;
 
 /// Everything that an answer said.
 #[derive(Debug, Default, PartialEq)]
@@ -122,6 +121,41 @@ fn usage_can_make_a_cost_estimated_but_never_an_answer_false() {
         assert!(!said.usage.exact, "{usage}");
         assert_eq!((input, output), (said.usage.input_tokens, said.usage.output_tokens), "{usage}");
     }
+}
+
+#[test]
+fn a_count_that_cannot_be_is_never_exact() {
+    let counted = |prompt: u64, completion: i64| {
+        format!(r#"{{"usage":{{"prompt_tokens":{prompt},"completion_tokens":{completion}}}}}"#)
+    };
+    let long = HELLO.replace("Hello", &"word ".repeat(2_000));
+    let thought = concat!(
+        r#"{"usage":{"prompt_tokens":33,"completion_tokens":7163,"total_tokens":7196,"#,
+        r#""completion_tokens_details":{"reasoning_tokens":73997}}}"#,
+    );
+    let capped = STOP.replace("stop", "length");
+    for events in [
+        vec![HELLO.to_owned(), counted(11, 1), counted(11, -1), STOP.to_owned()],
+        vec![counted(11, 1), long.clone(), STOP.to_owned()],
+        vec![HELLO.to_owned(), thought.to_owned(), STOP.to_owned()],
+        vec![counted(11, 0), capped],
+        vec![r#"{"usage":{"prompt_tokens":11}}"#.to_owned(), STOP.to_owned()],
+    ] {
+        let lines: Vec<&str> = events.iter().map(String::as_str).chain(["[DONE]"]).collect();
+        let said = said(Wire::Chat, &stream(&lines));
+
+        assert!(said.done && !said.usage.exact, "{events:?}");
+    }
+    let shrunk = stream(&[
+        START,
+        &TEXT.replace("Hello", &"word ".repeat(2_000)),
+        concat!(
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"#,
+            r#""usage":{"output_tokens":0}}"#,
+        ),
+        END,
+    ]);
+    assert!(!said(Wire::Messages, &shrunk).usage.exact);
 }
 
 #[test]
@@ -264,7 +298,7 @@ fn an_error_is_no_answer_wherever_it_stands() {
             "event: error\ndata: {\"message\":\"overloaded\"}\n\n".to_owned(),
             "overloaded",
             Blame::Provider,
-            false,
+            true,
         ),
         ("<!doctype html><title>Portal</title>".to_owned(), "not_an_answer", Blame::Operator, true),
         ("data: {oops\n\n".to_owned(), "malformed", Blame::Provider, false),
@@ -281,8 +315,90 @@ fn an_error_is_no_answer_wherever_it_stands() {
 }
 
 #[test]
+fn an_error_costs_nothing_only_where_no_model_can_have_begun() {
+    let role = r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#;
+    let told = r#"{"usage":{"prompt_tokens":11,"completion_tokens":700}}"#;
+    let error = r#"{"error":{"code":502,"message":"x"}}"#;
+    let named = "event: error\ndata: {\"code\":\"429\"}\n\n";
+
+    for (body, free) in [
+        (stream(&[error]), true),
+        (stream(&[role, error]), false),
+        (stream(&[told, error]), false),
+        (named.to_owned(), true),
+        (format!("{}{named}", stream(&[HELLO])), false),
+    ] {
+        let fault = said(Wire::Chat, &body).fault.unwrap_or_else(|| unreachable!("{body}"));
+
+        assert_eq!(free, fault.nothing_generated, "{body}");
+    }
+}
+
+#[test]
+fn a_model_that_did_not_stop_by_itself_gave_no_answer() {
+    for reason in ["error", "ERROR", "insufficient_system_resource", "abort", "timeout"] {
+        let chat = stream(&[HELLO, &STOP.replace("stop", reason), "[DONE]"]);
+        let delta = format!(r#"{{"type":"message_delta","delta":{{"stop_reason":"{reason}"}}}}"#);
+        for (wire, body) in
+            [(Wire::Chat, chat), (Wire::Messages, stream(&[START, TEXT, &delta, END]))]
+        {
+            let kind = said(wire, &body).fault.map(|fault| fault.kind);
+
+            assert_eq!(Some("finish_error"), kind.as_deref(), "{body}");
+        }
+    }
+}
+
+#[test]
+fn what_is_of_another_kind_is_no_answer() {
+    for body in [
+        r#"{"detail":"Not Found"}"#,
+        r#"{"status":"ok"}"#,
+        "OK\n",
+        "upstream connect error or disconnect",
+        "\u{1f}\u{8b}\u{8}binary",
+    ] {
+        for wire in [Wire::Chat, Wire::Messages] {
+            let fault = said(wire, body).fault.unwrap_or_else(|| unreachable!("{body}"));
+
+            assert_eq!(("not_an_answer", true), (&*fault.kind, fault.nothing_generated), "{body}");
+        }
+    }
+    for cut in ["da", "data: {\"choices\":[{\"ind", "event: error\ndata: {"] {
+        let kind = said(Wire::Chat, cut).fault.map(|fault| fault.kind);
+
+        assert_eq!(Some("truncated"), kind.as_deref(), "{cut}");
+    }
+    let limited = r#"{"error":{"code":429,"message":"x"}}"#;
+    for body in [limited.to_owned(), stream(&[limited])] {
+        let kind = said(Wire::Messages, &body).fault.map(|fault| fault.kind);
+
+        assert_eq!(Some("rate_limit"), kind.as_deref(), "{body}");
+    }
+}
+
+#[test]
+fn a_refusal_in_its_own_field_is_text_and_the_reason_to_stop() {
+    let refusal = r#"{"choices":[{"index":0,"delta":{"refusal":"I can't"}}]}"#;
+
+    let whole = said(Wire::Chat, &stream(&[refusal, STOP, "[DONE]"]));
+    let cut = said(Wire::Chat, &stream(&[refusal, "[DONE]"]));
+
+    assert_eq!(("I can't", Some(Stop::Refusal)), (&*whole.text, whole.stop));
+    assert_eq!(Some("truncated"), cut.fault.map(|fault| fault.kind).as_deref());
+}
+
+#[test]
+fn text_beside_an_error_was_written() {
+    let both = HELLO.replace("\"model\"", r#""error":{"type":"overloaded_error"},"model""#);
+    let said = said(Wire::Chat, &stream(&[&both]));
+
+    assert_eq!(("Hello", false), (&*said.text, said.fault.is_none()));
+}
+
+#[test]
 fn an_error_field_that_says_nothing_is_no_error() {
-    for empty in ["null", "{}", "\"\"", "[]", "false"] {
+    for empty in [r#"{"message":"","type":"","code":null}"#, "null", "{}", "\"\"", "[]", "false"] {
         let said = chat(&[&format!(r#"{{"choices":[],"error":{empty}}}"#)]);
 
         assert!(said.done && said.fault.is_none(), "{empty}");
@@ -333,107 +449,6 @@ fn counts_of_messages_are_cumulative_and_final_at_the_end_only() {
 
         assert!(said.done && !said.usage.exact, "{half}");
         assert_eq!((11, 1), (said.usage.input_tokens, said.usage.output_tokens), "{half}");
-    }
-}
-
-fn called(fragments: &[&str], reason: &str) -> Said {
-    let chunks: Vec<String> = fragments
-        .iter()
-        .map(|it| format!(r#"{{"choices":[{{"index":0,"delta":{{"tool_calls":[{it}]}}}}]}}"#))
-        .chain([
-            format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#),
-            "[DONE]".to_owned(),
-        ])
-        .collect();
-    said(Wire::Chat, &stream(&chunks.iter().map(String::as_str).collect::<Vec<_>>()))
-}
-
-#[test]
-fn fragments_of_calls_join_by_id_then_index() {
-    let one = |city: &str| ("get_weather".to_owned(), format!(r#"{{"city":"{city}"}}"#));
-    let shared = [
-        concat!(
-            r#"{"index":0,"id":"a","function":{"name":"get_weather","arguments":"{"#,
-            r#"\"city\":\"Paris\"}"}}"#,
-        ),
-        r#"{"index":0,"id":"b","function":{"name":"get_weather","arguments":"{\"city\":"}}"#,
-        r#"{"index":0,"id":"b","function":{"arguments":"\"Lyon\"}"}}"#,
-    ];
-    let no_index = [
-        r#"{"id":"a","function":{"name":"get_weather","arguments":"{\"city\":"}}"#,
-        r#"{"function":{"arguments":"\"Paris\"}"}}"#,
-    ];
-    let late = [
-        r#"{"index":0,"function":{"name":"get_weather","arguments":"{\"city\":"}}"#,
-        r#"{"index":0,"id":"a","function":{"arguments":"\"Paris\"}"}}"#,
-    ];
-    let empty = [r#"{"index":0,"id":"a","function":{"name":"get_weather","arguments":""}}"#];
-
-    assert_eq!(vec![one("Paris"), one("Lyon")], called(&shared, "tool_calls").calls);
-    assert_eq!(vec![one("Paris")], called(&no_index, "tool_calls").calls);
-    assert_eq!(vec![one("Paris")], called(&late, "tool_calls").calls);
-    assert_eq!(
-        vec![("get_weather".to_owned(), "{}".to_owned())],
-        called(&empty, "tool_calls").calls
-    );
-}
-
-#[test]
-fn a_call_that_is_cut_undeclared_or_too_long_reaches_nobody() {
-    let cut = r#"{"index":0,"id":"a","function":{"name":"get_weather","arguments":"{\"city\":"}}"#;
-    let drop = r#"{"index":0,"id":"a","function":{"name":"drop_tables","arguments":"{}"}}"#;
-    let old = stream(&[
-        concat!(
-            r#"{"choices":[{"index":0,"delta":{"function_call":{"name":"f","#,
-            r#""arguments":"{}"}},"finish_reason":"function_call"}]}"#,
-        ),
-        "[DONE]",
-    ]);
-    let long = format!(
-        r#"{{"index":0,"id":"a","function":{{"name":"get_weather","arguments":"{}"}}}}"#,
-        "a".repeat(ARGUMENTS_BYTES_MAX + 1)
-    );
-
-    for (said, kind) in [
-        (called(&[cut], "length"), "tool_call_cut"),
-        (called(&[cut], "tool_calls"), "tool_call_arguments"),
-        (called(&[drop], "tool_calls"), "tool_call_undeclared"),
-        (said(Wire::Chat, &old), "tool_call_undeclared"),
-        (called(&[&long], "tool_calls"), "malformed"),
-    ] {
-        assert_eq!(Some(kind), said.fault.map(|fault| fault.kind).as_deref());
-        assert_eq!(Vec::<(String, String)>::new(), said.calls);
-    }
-}
-
-#[test]
-fn a_refusal_says_whose_trouble_it_is() {
-    let credit =
-        br#"{"error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#;
-    let context = br#"{"error":{"code":"context_length_exceeded"}}"#;
-    let quota = br#"{"error":{"code":"insufficient_quota"}}"#;
-    let flagged = br#"{"error":{"code":403,"message":"flagged by moderation"}}"#;
-
-    for (status, body, kind, blame) in [
-        (400, &context[..], "request", Blame::Caller),
-        (400, credit, "credit", Blame::Operator),
-        (400, b"", "request", Blame::Caller),
-        (400, br#"{"error":{"type":"api_error"}}"#, "request", Blame::Caller),
-        (401, b"", "key", Blame::Operator),
-        (402, b"", "credit", Blame::Operator),
-        (403, b"", "permission", Blame::Operator),
-        (403, flagged, "moderation", Blame::Caller),
-        (404, b"<html>", "not_found", Blame::Operator),
-        (307, b"", "redirect", Blame::Operator),
-        (413, b"", "request", Blame::Caller),
-        (429, b"", "rate_limit", Blame::Rate),
-        (429, quota, "credit", Blame::Operator),
-        (500, credit, "server_error", Blame::Provider),
-        (529, b"", "overloaded", Blame::Provider),
-    ] {
-        let refusal = refusal_of(status, body);
-
-        assert_eq!((kind, blame), (refusal.kind, refusal.blame), "{status}");
     }
 }
 

@@ -66,7 +66,7 @@ class ExecutionLane:
         self._providers = providers
         self._queues = queues
         self._dispatch_within_ns = dispatch_within_us * 1_000
-        self._needs_operator: set[tuple[str, str]] = set()
+        self._needs_operator: set[tuple[str, str, str]] = set()
 
     async def run(self, query: QueryState, run: Run) -> Proceed | Fail:
         """Fill `query.ended` and `query.output`; every failure is an outcome, a bug's too."""
@@ -89,7 +89,7 @@ class ExecutionLane:
         try:
             await self._call(call, query, run)
             query.ended = succeeded(call)
-            self._works(call.candidate.provider)
+            self._works(call.candidate)
             return Proceed()
         except ProviderFailure as failure:
             tried.failed(call.candidate.provider, failure)
@@ -119,8 +119,8 @@ class ExecutionLane:
             return _fail(InternalError())
 
     def _tell_operator(self, candidate: Candidate, failure: ProviderFailure) -> None:
-        """Once until the provider answers again: every call would say the same."""
-        told = (candidate.provider, failure.kind)
+        """Once until the model answers again: every call would say the same."""
+        told = (candidate.provider, candidate.model, failure.kind)
         if told not in self._needs_operator:
             self._needs_operator.add(told)
             _log.error(
@@ -131,9 +131,10 @@ class ExecutionLane:
                 detail=failure.detail,
             )
 
-    def _works(self, provider: str) -> None:
+    def _works(self, candidate: Candidate) -> None:
         if self._needs_operator:
-            self._needs_operator = {each for each in self._needs_operator if each[0] != provider}
+            model = (candidate.provider, candidate.model)
+            self._needs_operator = {each for each in self._needs_operator if each[:2] != model}
 
     async def _follow(self, call: Call, query: QueryState, run: Run, tried: Tried) -> Fail | None:
         """Admit the next candidate that has room: None, and `query.admitted` is its attempt.
