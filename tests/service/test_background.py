@@ -29,15 +29,18 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(APPLICATION, name, OFTEN_S)
 
 
-async def until_state(client: Client, request_id: str, state: int) -> None:
-    """Wait until the query is in this state."""
+async def state_at_its_end(client: Client, request_id: str) -> int:
+    """The state of the query once it has ended, though nobody does anything for it."""
+    found: list[int] = []
 
-    async def reached() -> bool:
+    async def ended() -> bool:
         request = pb.GetQueryRequest(request_id=request_id)
-        response = await client.call(client.pipeline.GetQuery, request)
-        return bool(response.query.state == state)
+        query = (await client.call(client.pipeline.GetQuery, request)).query
+        found[:] = [query.state]
+        return bool(query.HasField("end_time"))
 
-    await eventually(reached)
+    await eventually(ended)
+    return found[0]
 
 
 async def test_a_lapsed_checkpoint_ends(stage: Stage) -> None:
@@ -46,7 +49,9 @@ async def test_a_lapsed_checkpoint_ends(stage: Stage) -> None:
     failure = await blocked(client)
     stage.sql("UPDATE checkpoints SET expires_us = created_us")
 
-    await until_state(client, failure.metadata["request_id"], message_pb2.QUERY_STATE_EXPIRED)
+    state = await state_at_its_end(client, failure.metadata["request_id"])
+
+    assert message_pb2.QUERY_STATE_EXPIRED == state
 
 
 async def test_what_a_dead_owner_left_is_ended(stage: Stage) -> None:
@@ -58,10 +63,12 @@ async def test_what_a_dead_owner_left_is_ended(stage: Stage) -> None:
         await stage.upstream.until_open(1)
     stage.sql("UPDATE queries SET owner_id = 'dead' WHERE status = 'running'")
     stage.sql("INSERT INTO owners SELECT 'dead', lock_key, label, 0, NULL FROM owners")
-    await until_state(client, request_id, message_pb2.QUERY_STATE_FAILED)
+    state = await state_at_its_end(client, request_id)
     await eventually(lambda: _has_one_owner(stage))
     stage.upstream.release()
     await asking
+
+    assert message_pb2.QUERY_STATE_FAILED == state
 
 
 async def test_an_approved_query_goes_on(stage: Stage) -> None:
@@ -71,7 +78,9 @@ async def test_an_approved_query_goes_on(stage: Stage) -> None:
     await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
     stage.sql("UPDATE queries SET resume_on_approval = true")
 
-    await until_state(client, failure.metadata["request_id"], message_pb2.QUERY_STATE_COMPLETED)
+    state = await state_at_its_end(client, failure.metadata["request_id"])
+
+    assert message_pb2.QUERY_STATE_COMPLETED == state
 
 
 async def test_prices_are_resolved_when_a_day_has_begun(

@@ -301,7 +301,7 @@ fn an_error_is_no_answer_wherever_it_stands() {
             true,
         ),
         ("<!doctype html><title>Portal</title>".to_owned(), "not_an_answer", Blame::Operator, true),
-        ("data: {oops\n\n".to_owned(), "malformed", Blame::Provider, false),
+        ("data: {oops}\n\n".to_owned(), "malformed", Blame::Provider, false),
     ] {
         let said = said(Wire::Chat, &body);
         let fault = said.fault.unwrap_or_else(|| unreachable!("{body} is no answer"));
@@ -364,7 +364,7 @@ fn what_is_of_another_kind_is_no_answer() {
             assert_eq!(("not_an_answer", true), (&*fault.kind, fault.nothing_generated), "{body}");
         }
     }
-    for cut in ["da", "data: {\"choices\":[{\"ind", "event: error\ndata: {"] {
+    for cut in ["da", "data: [\"choices\", ", "event: error\ndata: ["] {
         let kind = said(Wire::Chat, cut).fault.map(|fault| fault.kind);
 
         assert_eq!(Some("truncated"), kind.as_deref(), "{cut}");

@@ -16,7 +16,7 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
         END,
         "[DONE]",
         "null",
-        "{",
+        "[",
         "",
         r#"{"choices":[{"index":0,"delta":{"content":"\ud83d"}}]}"#,
         r#"{"choices":[{"index":0,"delta":{"content":"\ude00é"}}]}"#,
