@@ -8,6 +8,8 @@ use super::{Event, Fault, Stop, Usage, Wire};
 
 /// The most bytes of an answer that is one JSON document.
 const WHOLE_BYTES_MAX: usize = 16 << 20;
+/// How the JSON of a whole answer begins and ends.
+const OBJECT: &[u8] = b"{}";
 /// So much of a body's beginning may be white space before it is no answer.
 const BLANK_BYTES_MAX: usize = 4 << 10;
 
@@ -157,7 +159,7 @@ impl Decoder {
                 self.body = Body::Unknown(begun);
                 return Ok(());
             }
-            Some(b'{') => Body::Whole(Vec::new()),
+            Some(byte) if OBJECT.first() == Some(byte) => Body::Whole(Vec::new()),
             Some(b'<' | b'[') => Body::Foreign,
             Some(_) => Body::Stream(EventStream::default()),
         };

@@ -203,8 +203,8 @@ fn what_the_event_stream_standard_allows_is_read() {
     for body in [
         format!("\u{FEFF}{plain}"),
         plain.replace('\n', "\r\n"),
-        plain.replace("data: {", "data: {\ndata: "),
-        plain.replace("data: {", "data: {\ndata: ").replace('\n', "\r\n"),
+        plain.replace(',', ",\ndata: "),
+        plain.replace(',', ",\ndata: ").replace('\n', "\r\n"),
         plain.replace('\n', "\r"),
         format!(": a comment\n\nretry: 10\nid: 4\n\n{plain}"),
         format!("data: null\n\ndata:\n\n{plain}"),
