@@ -36,10 +36,10 @@ async def answered(
         while not decoder.done:
             chunk = await call.receive()
             piece = decoder.feed(chunk) if chunk else decoder.end()
-            if piece.text:
-                yield TextDelta(piece.text)
-            if piece.fault is not None:
-                raise failures.of_fault(piece.fault)
+            if text := piece.text:  # each look makes another copy
+                yield TextDelta(text)
+            if (fault := piece.fault) is not None:
+                raise failures.of_fault(fault)
     except ProviderFailure as failure:
         failure.usage = _usage_of(decoder)
         raise

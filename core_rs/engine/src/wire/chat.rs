@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
+use super::content::Content;
 use super::error::{fault_of, reason_of, told_by};
-use super::json::{Raw, Wtf8, read, says_something, string, word};
+use super::json::{Raw, read, says_something, string, word};
 use super::sse::SseEvent;
-use super::text::Joiner;
-use super::tools::{Drafts, Fragment};
+use super::tools::Fragment;
 use super::usage::{ChatUsage, Usage, Written};
 use super::{Event, Fault, Stop};
 
@@ -18,12 +18,9 @@ pub(super) struct ChatAnswer {
     pub(super) model: String,
     pub(super) done: bool,
     begun: bool,
-    written_bytes: u64,
     refused: bool,
     stop: Option<String>,
-    text: Joiner,
-    reasoning: Joiner,
-    tools: Drafts,
+    content: Content,
     usage: ChatUsage,
 }
 
@@ -115,8 +112,7 @@ impl ChatAnswer {
         let chunk: Raw<'_> =
             serde_json::from_str(data).map_err(|_| Fault::malformed("an event is not JSON"))?;
         if event.name == "error" {
-            let told = told_by(chunk).ok_or_else(|| Fault::malformed("an error that is none"))?;
-            return Err(fault_of(&told, !self.has_begun()));
+            return Err(fault_of(chunk, !self.has_begun()));
         }
         self.chunk(chunk, out)
     }
@@ -138,7 +134,7 @@ impl ChatAnswer {
     /// What is told of its tokens so far.
     pub(super) fn usage(&self) -> Usage {
         let is_capped = self.stop() == Stop::Length;
-        self.usage.judged(Written { bytes: self.written_bytes, is_capped })
+        self.usage.judged(Written { bytes: self.content.written_bytes(), is_capped })
     }
 
     /// Whether a model may have begun to write, so that somebody may bill it.
@@ -168,14 +164,12 @@ impl ChatAnswer {
         }
         let choices = read::<Vec<Option<Raw<'_>>>>(chunk.choices);
         self.begun |= choices.is_some();
-        for choice in choices.unwrap_or_default() {
-            self.choice(choice, out)?;
+        let read = choices.unwrap_or_default().into_iter().try_for_each(|it| self.choice(it, out));
+        // Behind the text of the same event, which was written; before what else is wrong with it.
+        if says_something(chunk.error) && told_by(raw).is_some() {
+            return Err(fault_of(raw, !self.has_begun()));
         }
-        // Behind the text of the same event: what was written was written.
-        match told_by(raw) {
-            Some(told) if says_something(chunk.error) => Err(fault_of(&told, !self.has_begun())),
-            _ => Ok(()),
-        }
+        read
     }
 
     fn choice(&mut self, raw: Option<Raw<'_>>, out: &mut Vec<Event>) -> Result<(), Fault> {
@@ -200,12 +194,12 @@ impl ChatAnswer {
 
     fn delta(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         for thought in [delta.reasoning_content, delta.reasoning] {
-            self.think(string(thought), out);
+            self.content.think(string(thought), out);
         }
-        self.content(delta.content, out)?;
+        self.said(delta.content, out)?;
         if let Some(refusal) = string(delta.refusal).filter(|refusal| !refusal.0.is_empty()) {
             self.refused = true;
-            self.say(Some(refusal), out);
+            self.content.say(Some(refusal), out);
         }
         for call in read::<Vec<Option<Raw<'_>>>>(delta.tool_calls).unwrap_or_default() {
             let Some(call) = read::<ToolCall<'_>>(call) else {
@@ -219,15 +213,15 @@ impl ChatAnswer {
         Ok(())
     }
 
-    fn content(&mut self, content: Option<Raw<'_>>, out: &mut Vec<Event>) -> Result<(), Fault> {
+    fn said(&mut self, content: Option<Raw<'_>>, out: &mut Vec<Event>) -> Result<(), Fault> {
         let Some(raw) = content else { return Ok(()) };
         match raw.get().as_bytes().first() {
-            Some(b'"') => self.say(string(content), out),
+            Some(b'"') => self.content.say(string(content), out),
             Some(b'[') => {
                 for part in read::<Vec<Option<Raw<'_>>>>(content).unwrap_or_default() {
                     let Some(part) = read::<Part<'_>>(part) else { continue };
                     self.thinking(part.thinking, out);
-                    self.say(string(part.text), out);
+                    self.content.say(string(part.text), out);
                 }
             }
             Some(b'n') => {}
@@ -238,27 +232,9 @@ impl ChatAnswer {
 
     /// A text, or a list of parts that have one.
     fn thinking(&mut self, raw: Option<Raw<'_>>, out: &mut Vec<Event>) {
-        self.think(string(raw), out);
+        self.content.think(string(raw), out);
         for part in read::<Vec<Option<Raw<'_>>>>(raw).unwrap_or_default() {
-            self.think(read::<Part<'_>>(part).and_then(|part| string(part.text)), out);
-        }
-    }
-
-    fn say(&mut self, text: Option<Wtf8>, out: &mut Vec<Event>) {
-        let Some(Wtf8(bytes)) = text else { return };
-        self.written_bytes += bytes.len() as u64;
-        let text = self.text.join(&bytes);
-        if !text.is_empty() {
-            out.push(Event::Text(text));
-        }
-    }
-
-    fn think(&mut self, text: Option<Wtf8>, out: &mut Vec<Event>) {
-        let Some(Wtf8(bytes)) = text else { return };
-        self.written_bytes += bytes.len() as u64;
-        let text = self.reasoning.join(&bytes);
-        if !text.is_empty() {
-            out.push(Event::Reasoning(text));
+            self.content.think(read::<Part<'_>>(part).and_then(|part| string(part.text)), out);
         }
     }
 
@@ -271,8 +247,7 @@ impl ChatAnswer {
         let function = read::<Function<'_>>(function);
         let (name, arguments) =
             function.map_or((None, None), |it| (word(it.name), string(it.arguments)));
-        self.written_bytes += 1 + arguments.as_ref().map_or(0, |bytes| bytes.0.len() as u64);
-        self.tools.add(Fragment {
+        self.content.call(Fragment {
             id: id.unwrap_or_default(),
             index,
             name: name.unwrap_or_default(),
@@ -285,14 +260,7 @@ impl ChatAnswer {
         if self.stop.is_none() {
             return Err(Fault::truncated());
         }
-        let left = self.text.end();
-        if !left.is_empty() {
-            out.push(Event::Text(left.to_owned()));
-        }
-        if !self.tools.is_empty() {
-            let cut = !matches!(self.stop(), Stop::ToolCalls | Stop::End);
-            out.extend(self.tools.calls(declared, cut)?);
-        }
+        self.content.end(self.stop(), declared, out)?;
         self.done = true;
         Ok(())
     }

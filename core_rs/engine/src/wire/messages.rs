@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::error::{fault_of, reason_of, told_by};
-use super::json::{Raw, Wtf8, read, says_something, string, word};
+use super::content::Content;
+use super::error::{fault_of, reason_of};
+use super::json::{Raw, read, says_something, string, word};
 use super::sse::SseEvent;
-use super::text::Joiner;
-use super::tools::{Drafts, Fragment};
+use super::tools::Fragment;
 use super::usage::{MessagesUsage, Usage, Written};
 use super::{Event, Fault, Stop};
 
@@ -16,11 +16,8 @@ pub(super) struct MessagesAnswer {
     pub(super) model: String,
     pub(super) done: bool,
     begun: bool,
-    written_bytes: u64,
     stop: Option<String>,
-    text: Joiner,
-    reasoning: Joiner,
-    tools: Drafts,
+    content: Content,
     usage: MessagesUsage,
 }
 
@@ -104,14 +101,8 @@ impl MessagesAnswer {
                 self.stop = reason_of(stop)?.or(self.stop.take());
             }
             "message_stop" => self.end(declared, out)?,
-            "error" => {
-                let told = told_by(raw).ok_or_else(|| Fault::malformed("an error that is none"))?;
-                return Err(fault_of(&told, !self.begun));
-            }
-            _ if says_something(said.error) => {
-                let told = told_by(raw).ok_or_else(|| Fault::malformed("an error that is none"))?;
-                return Err(fault_of(&told, !self.begun));
-            }
+            "error" => return Err(fault_of(raw, !self.begun)),
+            _ if says_something(said.error) => return Err(fault_of(raw, !self.begun)),
             _ => {}
         }
         Ok(())
@@ -127,8 +118,7 @@ impl MessagesAnswer {
         let message: Message<'_> =
             read(Some(body)).ok_or_else(|| Fault::malformed("an answer is not a JSON object"))?;
         if word(message.r#type).as_deref() == Some("error") || says_something(message.error) {
-            let told = told_by(body).ok_or_else(|| Fault::malformed("an error that is none"))?;
-            return Err(fault_of(&told, true));
+            return Err(fault_of(body, true));
         }
         if message.content.is_none() {
             return Err(Fault::not_an_answer("the answer is JSON of another kind"));
@@ -146,7 +136,7 @@ impl MessagesAnswer {
     /// What is told of its tokens so far.
     pub(super) fn usage(&self) -> Usage {
         let is_capped = self.stop() == Stop::Length;
-        self.usage.judged(Written { bytes: self.written_bytes, is_capped })
+        self.usage.judged(Written { bytes: self.content.written_bytes(), is_capped })
     }
 
     pub(super) fn stop(&self) -> Stop {
@@ -178,21 +168,14 @@ impl MessagesAnswer {
     ) -> Result<(), Fault> {
         self.begun = true;
         let Some(block) = read::<Block<'_>>(raw) else { return Ok(()) };
-        let text = string(block.text);
-        if let Some(text) = self.joined(text, false) {
-            out.push(Event::Text(text));
-        }
-        let thought = string(block.thinking);
-        if let Some(thought) = self.joined(thought, true) {
-            out.push(Event::Reasoning(thought));
-        }
+        self.content.say(string(block.text), out);
+        self.content.think(string(block.thinking), out);
         let kind = word(block.r#type).unwrap_or_default();
         let begins = kind.ends_with("tool_use");
         if begins || kind == "input_json_delta" {
             let whole = block.input.filter(|input| says_something(Some(input)));
             let piece = string(block.partial_json).map(|bytes| bytes.0);
-            self.written_bytes += 1 + piece.as_ref().map_or(0, |bytes| bytes.len() as u64);
-            self.tools.add(Fragment {
+            self.content.call(Fragment {
                 id: word(block.id).unwrap_or_default(),
                 index,
                 name: word(block.name).unwrap_or_default(),
@@ -204,25 +187,11 @@ impl MessagesAnswer {
         Ok(())
     }
 
-    fn joined(&mut self, text: Option<Wtf8>, thought: bool) -> Option<String> {
-        let Wtf8(bytes) = text?;
-        self.written_bytes += bytes.len() as u64;
-        let joiner = if thought { &mut self.reasoning } else { &mut self.text };
-        Some(joiner.join(&bytes)).filter(|text| !text.is_empty())
-    }
-
     fn end(&mut self, declared: &[String], out: &mut Vec<Event>) -> Result<(), Fault> {
         if self.stop.is_none() {
             return Err(Fault::truncated());
         }
-        let left = self.text.end();
-        if !left.is_empty() {
-            out.push(Event::Text(left.to_owned()));
-        }
-        if !self.tools.is_empty() {
-            let cut = !matches!(self.stop(), Stop::ToolCalls | Stop::End);
-            out.extend(self.tools.calls(declared, cut)?);
-        }
+        self.content.end(self.stop(), declared, out)?;
         self.done = true;
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! one place for both wires ([`Usage`]): it may make a cost estimated, never an answer false.
 
 mod chat;
+mod content;
 mod decoder;
 mod error;
 mod json;

@@ -391,9 +391,13 @@ fn a_refusal_in_its_own_field_is_text_and_the_reason_to_stop() {
 #[test]
 fn text_beside_an_error_was_written() {
     let both = HELLO.replace("\"model\"", r#""error":{"type":"overloaded_error"},"model""#);
-    let said = said(Wire::Chat, &stream(&[&both]));
+    let ended = both.replace("\"delta\"", r#""finish_reason":"error","delta""#);
+    for body in [both, ended] {
+        let said = said(Wire::Chat, &stream(&[&body]));
+        let kind = said.fault.map(|fault| fault.kind);
 
-    assert_eq!(("Hello", false), (&*said.text, said.fault.is_none()));
+        assert_eq!(("Hello", Some("overloaded")), (&*said.text, kind.as_deref()), "{body}");
+    }
 }
 
 #[test]
