@@ -167,13 +167,13 @@ def test_a_reason_that_says_at_is_the_only_one_with_a_retry_time() -> None:
 
 
 def test_no_field_holds_a_float() -> None:
-    """Money, tokens and scores are integers; a float would round them."""
+    """Money, tokens and scores are integers; a float would round them. Sampling is the model's."""
     floats = [
         f"{message.name}.{field.name}"
         for file in files()
         for message in messages(file)
         for field in message.field
-        if field.type in FLOATS
+        if field.type in FLOATS and message.name != "Sampling"
     ]
 
     assert [] == floats

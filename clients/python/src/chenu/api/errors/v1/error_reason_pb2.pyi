@@ -155,8 +155,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NO_ROUTE: _ErrorReason.ValueType  # 24
     """ERROR_REASON_NO_ROUTE: no model satisfies the hard constraints. `exclusions` holds at most 8 of
     `provider/model=reason`, parted by commas; in a model's name `%`, `,` and `=` stand as %25, %2C
-    and %3D. `count` is how many there are.
-    Status: FAILED_PRECONDITION. Metadata: exclusions, count. Retry: no.
+    and %3D. `count` is how many there are, `missing` the capabilities that some of them lack.
+    Status: FAILED_PRECONDITION. Metadata: exclusions, count, missing. Retry: no.
     Do: loosen the constraints; `Route` explains every exclusion.
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 25
@@ -246,6 +246,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     nothing until its period ends or a person unfreezes it. budget_id only if the identity owns it.
     Status: FAILED_PRECONDITION. Metadata: scope, budget_id. Retry: no.
     Do: have a budget_admin find out what was billed, then call `UnfreezeBudget`.
+    """
+    ERROR_REASON_TOOL_CALL_INVALID: _ErrorReason.ValueType  # 40
+    """ERROR_REASON_TOOL_CALL_INVALID: the model called a tool in a way that cannot be passed on. Its
+    answer had ended, and is charged. `tool` is the name that the model used; `problem` is one of
+    undeclared, provider_executed (its provider runs it), arguments (no JSON object), schema,
+    cut and duplicate_id.
+    Status: FAILED_PRECONDITION. Metadata: provider, tool, problem. Retry: no.
+    Do: ask again with a new request_id, or change the tools or the model.
+    """
+    ERROR_REASON_OUTPUT_INVALID: _ErrorReason.ValueType  # 41
+    """ERROR_REASON_OUTPUT_INVALID: the model's output is not the JSON that was asked for. Its answer
+    had ended, and is charged. `problem` is one of not_json, schema, cut and too_large.
+    Status: FAILED_PRECONDITION. Metadata: provider, problem. Retry: no.
+    Do: ask again with a new request_id, or change the schema, the output's cap or the model.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -395,8 +409,8 @@ Do: wait.
 ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 24
 """ERROR_REASON_NO_ROUTE: no model satisfies the hard constraints. `exclusions` holds at most 8 of
 `provider/model=reason`, parted by commas; in a model's name `%`, `,` and `=` stand as %25, %2C
-and %3D. `count` is how many there are.
-Status: FAILED_PRECONDITION. Metadata: exclusions, count. Retry: no.
+and %3D. `count` is how many there are, `missing` the capabilities that some of them lack.
+Status: FAILED_PRECONDITION. Metadata: exclusions, count, missing. Retry: no.
 Do: loosen the constraints; `Route` explains every exclusion.
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 25
@@ -486,5 +500,19 @@ ERROR_REASON_BUDGET_FROZEN: ErrorReason.ValueType  # 39
 nothing until its period ends or a person unfreezes it. budget_id only if the identity owns it.
 Status: FAILED_PRECONDITION. Metadata: scope, budget_id. Retry: no.
 Do: have a budget_admin find out what was billed, then call `UnfreezeBudget`.
+"""
+ERROR_REASON_TOOL_CALL_INVALID: ErrorReason.ValueType  # 40
+"""ERROR_REASON_TOOL_CALL_INVALID: the model called a tool in a way that cannot be passed on. Its
+answer had ended, and is charged. `tool` is the name that the model used; `problem` is one of
+undeclared, provider_executed (its provider runs it), arguments (no JSON object), schema,
+cut and duplicate_id.
+Status: FAILED_PRECONDITION. Metadata: provider, tool, problem. Retry: no.
+Do: ask again with a new request_id, or change the tools or the model.
+"""
+ERROR_REASON_OUTPUT_INVALID: ErrorReason.ValueType  # 41
+"""ERROR_REASON_OUTPUT_INVALID: the model's output is not the JSON that was asked for. Its answer
+had ended, and is charged. `problem` is one of not_json, schema, cut and too_large.
+Status: FAILED_PRECONDITION. Metadata: provider, problem. Retry: no.
+Do: ask again with a new request_id, or change the schema, the output's cap or the model.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -161,8 +161,8 @@ class Checkpoint(_message.Message):
     model: _builtins.str
     """model is the model that would be called first."""
     text_preview: _builtins.str
-    """text_preview is the query's text, cut at 500 characters. Empty but for approvers and whoever
-    asked the query; they read all of it with GetCheckpointContent.
+    """text_preview is the last text of the query, cut at 500 characters. Empty but for approvers and
+    whoever asked the query; they read all of it with GetCheckpointContent.
     """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[Global___CheckpointType.ValueType]:

@@ -29,15 +29,22 @@ class _ContentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentKi
     CONTENT_KIND_UNSPECIFIED: _ContentKind.ValueType  # 0
     """CONTENT_KIND_UNSPECIFIED is never sent."""
     CONTENT_KIND_TEXT: _ContentKind.ValueType  # 1
-    """CONTENT_KIND_TEXT, wire name `text`: what the caller asked, whole."""
+    """CONTENT_KIND_TEXT, wire name `text`: a text of the conversation, whole. `facts` say whose."""
     CONTENT_KIND_CONTEXT_ITEM: _ContentKind.ValueType  # 2
     """CONTENT_KIND_CONTEXT_ITEM, wire name `context_item`: the content of one context item."""
     CONTENT_KIND_SYSTEM: _ContentKind.ValueType  # 3
     """CONTENT_KIND_SYSTEM, wire name `system`: what the model is told before it, made by the server."""
     CONTENT_KIND_FACTS: _ContentKind.ValueType  # 4
     """CONTENT_KIND_FACTS, wire name `facts`: all else that the digest binds, as one JSON object: who
-    asks and for whom, intents, operation, target, spheres, routing limits, caps.
+    asks and for whom, mode, intents, operation, target, spheres, routing limits, caps, tools,
+    sampling, the answer's format.
     """
+    CONTENT_KIND_TOOL_CALL: _ContentKind.ValueType  # 5
+    """CONTENT_KIND_TOOL_CALL, wire name `tool_call`: the arguments of a call in the conversation."""
+    CONTENT_KIND_TOOL_RESULT: _ContentKind.ValueType  # 6
+    """CONTENT_KIND_TOOL_RESULT, wire name `tool_result`: what came of a call in the conversation."""
+    CONTENT_KIND_REASONING: _ContentKind.ValueType  # 7
+    """CONTENT_KIND_REASONING, wire name `reasoning`: what the model thought in an earlier turn."""
 
 class ContentKind(_ContentKind, metaclass=_ContentKindEnumTypeWrapper):
     """ContentKind is what a piece of content is."""
@@ -45,15 +52,22 @@ class ContentKind(_ContentKind, metaclass=_ContentKindEnumTypeWrapper):
 CONTENT_KIND_UNSPECIFIED: ContentKind.ValueType  # 0
 """CONTENT_KIND_UNSPECIFIED is never sent."""
 CONTENT_KIND_TEXT: ContentKind.ValueType  # 1
-"""CONTENT_KIND_TEXT, wire name `text`: what the caller asked, whole."""
+"""CONTENT_KIND_TEXT, wire name `text`: a text of the conversation, whole. `facts` say whose."""
 CONTENT_KIND_CONTEXT_ITEM: ContentKind.ValueType  # 2
 """CONTENT_KIND_CONTEXT_ITEM, wire name `context_item`: the content of one context item."""
 CONTENT_KIND_SYSTEM: ContentKind.ValueType  # 3
 """CONTENT_KIND_SYSTEM, wire name `system`: what the model is told before it, made by the server."""
 CONTENT_KIND_FACTS: ContentKind.ValueType  # 4
 """CONTENT_KIND_FACTS, wire name `facts`: all else that the digest binds, as one JSON object: who
-asks and for whom, intents, operation, target, spheres, routing limits, caps.
+asks and for whom, mode, intents, operation, target, spheres, routing limits, caps, tools,
+sampling, the answer's format.
 """
+CONTENT_KIND_TOOL_CALL: ContentKind.ValueType  # 5
+"""CONTENT_KIND_TOOL_CALL, wire name `tool_call`: the arguments of a call in the conversation."""
+CONTENT_KIND_TOOL_RESULT: ContentKind.ValueType  # 6
+"""CONTENT_KIND_TOOL_RESULT, wire name `tool_result`: what came of a call in the conversation."""
+CONTENT_KIND_REASONING: ContentKind.ValueType  # 7
+"""CONTENT_KIND_REASONING, wire name `reasoning`: what the model thought in an earlier turn."""
 Global___ContentKind: _TypeAlias = ContentKind  # noqa: Y015
 
 class _CheckpointDecision:
@@ -207,8 +221,8 @@ class ContentPiece(_message.Message):
     kind: Global___ContentKind.ValueType
     """kind says what it is."""
     id: _builtins.str
-    """id tells things of one kind apart: the kind and id of a context item, as `kind/id`. Empty where
-    there is only one.
+    """id tells things of one kind apart: the kind and id of a context item, as `kind/id`; the place
+    of a part in the conversation, as `message/part`, both from 0. Empty where there is only one.
     """
     media_type: _builtins.str
     """media_type says how to read the bytes, such as `text/plain; charset=utf-8`."""

@@ -26,12 +26,13 @@ from chenu.api.governance.v1 import action_pb2 as chenu_dot_api_dot_governance_d
 from chenu.api.governance.v1 import budget_service_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2
 from chenu.api.governance.v1 import checkpoint_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__pb2
 from chenu.api.governance.v1 import principal_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_principal__pb2
+from chenu.api.pipeline.v1 import conversation_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_conversation__pb2
 from chenu.api.pipeline.v1 import message_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_message__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chenu/api/pipeline/v1/event.proto\x12\x15\x63henu.api.pipeline.v1\x1a$chenu/api/governance/v1/action.proto\x1a,chenu/api/governance/v1/budget_service.proto\x1a(chenu/api/governance/v1/checkpoint.proto\x1a\'chenu/api/governance/v1/principal.proto\x1a#chenu/api/pipeline/v1/message.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x08\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12.\n\x04type\x18\x03 \x01(\x0e\x32 .chenu.api.pipeline.v1.EventType\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\x0epipeline_start\x18\n \x01(\x0b\x32$.chenu.api.pipeline.v1.PipelineStartH\x00\x12\x36\n\nlane_start\x18\x0b \x01(\x0b\x32 .chenu.api.pipeline.v1.LaneStartH\x00\x12<\n\rlane_complete\x18\x0c \x01(\x0b\x32#.chenu.api.pipeline.v1.LaneCompleteH\x00\x12\x36\n\nlane_error\x18\r \x01(\x0b\x32 .chenu.api.pipeline.v1.LaneErrorH\x00\x12=\n\x0ellm_call_start\x18\x0e \x01(\x0b\x32#.chenu.api.pipeline.v1.LlmCallStartH\x00\x12=\n\x0ellm_call_delta\x18\x0f \x01(\x0b\x32#.chenu.api.pipeline.v1.LlmCallDeltaH\x00\x12\x43\n\x11llm_call_complete\x18\x10 \x01(\x0b\x32&.chenu.api.pipeline.v1.LlmCallCompleteH\x00\x12=\n\x0ellm_call_error\x18\x11 \x01(\x0b\x32#.chenu.api.pipeline.v1.LlmCallErrorH\x00\x12\x46\n\x12\x63heckpoint_created\x18\x12 \x01(\x0b\x32(.chenu.api.pipeline.v1.CheckpointCreatedH\x00\x12H\n\x13\x63heckpoint_resolved\x18\x13 \x01(\x0b\x32).chenu.api.pipeline.v1.CheckpointResolvedH\x00\x12\x42\n\x10pipeline_blocked\x18\x14 \x01(\x0b\x32&.chenu.api.pipeline.v1.PipelineBlockedH\x00\x12<\n\rbudget_notice\x18\x15 \x01(\x0b\x32#.chenu.api.pipeline.v1.BudgetNoticeH\x00\x12\x43\n\x11rate_limit_notice\x18\x16 \x01(\x0b\x32&.chenu.api.pipeline.v1.RateLimitNoticeH\x00\x12\x44\n\x11pipeline_complete\x18\x17 \x01(\x0b\x32\'.chenu.api.pipeline.v1.PipelineCompleteH\x00\x12>\n\x0epipeline_error\x18\x18 \x01(\x0b\x32$.chenu.api.pipeline.v1.PipelineErrorH\x00\x42\x06\n\x04\x62ody\";\n\x06\x43ursor\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0e\n\x06offset\x18\x03 \x01(\x03\"r\n\rPipelineStart\x12\x30\n\x07intents\x18\x01 \x03(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12/\n\x06sphere\x18\x02 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere\"6\n\tLaneStart\x12)\n\x04lane\x18\x01 \x01(\x0e\x32\x1b.chenu.api.pipeline.v1.Lane\"A\n\x0cLaneComplete\x12\x31\n\x06report\x18\x01 \x01(\x0b\x32!.chenu.api.pipeline.v1.LaneReport\"F\n\tLaneError\x12)\n\x04lane\x18\x01 \x01(\x0e\x32\x1b.chenu.api.pipeline.v1.Lane\x12\x0e\n\x06reason\x18\x02 \x01(\t\"T\n\x0cLlmCallStart\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x12\n\noutput_cap\x18\x04 \x01(\x05\"=\n\x0cLlmCallDelta\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xca\x01\n\x0fLlmCallComplete\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12+\n\x05usage\x18\x02 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Usage\x12\x14\n\x0c\x63ost_nanousd\x18\x03 \x01(\x03\x12\x36\n\x0bstop_reason\x18\x04 \x01(\x0e\x32!.chenu.api.pipeline.v1.StopReason\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x82\x01\n\x0cLlmCallError\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x31\n\x04next\x18\x05 \x01(\x0e\x32#.chenu.api.pipeline.v1.AfterAttempt\"\xe4\x01\n\x11\x43heckpointCreated\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x36\n\x05types\x18\x02 \x03(\x0e\x32\'.chenu.api.governance.v1.CheckpointType\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x15\n\raction_digest\x18\x04 \x01(\x0c\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bquestion_en\x18\x06 \x01(\t\x12\x13\n\x0bquestion_fr\x18\x07 \x01(\t\"t\n\x12\x43heckpointResolved\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x37\n\x0bresolved_by\x18\x02 \x01(\x0b\x32\".chenu.api.governance.v1.Principal\x12\x0e\n\x06reason\x18\x03 \x01(\t\"=\n\x0fPipelineBlocked\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x13\n\x0bhttp_status\x18\x02 \x01(\x05\"^\n\x0c\x42udgetNotice\x12\x33\n\x05scope\x18\x01 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x19\n\x11threshold_percent\x18\x02 \x01(\x05\"b\n\x0fRateLimitNotice\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05place\x18\x02 \x01(\x05\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"n\n\x10PipelineComplete\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\x12-\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Answer\"<\n\rPipelineError\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query*\x8e\x05\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_TYPE_PIPELINE_START\x10\x01\x12\x19\n\x15\x45VENT_TYPE_LANE_START\x10\x02\x12\x1c\n\x18\x45VENT_TYPE_LANE_COMPLETE\x10\x03\x12\x19\n\x15\x45VENT_TYPE_LANE_ERROR\x10\x04\x12\x1d\n\x19\x45VENT_TYPE_LLM_CALL_START\x10\x05\x12\x1d\n\x19\x45VENT_TYPE_LLM_CALL_DELTA\x10\x06\x12 \n\x1c\x45VENT_TYPE_LLM_CALL_COMPLETE\x10\x07\x12\x1d\n\x19\x45VENT_TYPE_LLM_CALL_ERROR\x10\x08\x12!\n\x1d\x45VENT_TYPE_CHECKPOINT_CREATED\x10\t\x12\"\n\x1e\x45VENT_TYPE_CHECKPOINT_APPROVED\x10\n\x12\"\n\x1e\x45VENT_TYPE_CHECKPOINT_REJECTED\x10\x0b\x12!\n\x1d\x45VENT_TYPE_CHECKPOINT_EXPIRED\x10\x0c\x12\x1f\n\x1b\x45VENT_TYPE_PIPELINE_BLOCKED\x10\r\x12\x1d\n\x19\x45VENT_TYPE_BUDGET_WARNING\x10\x0e\x12\x1e\n\x1a\x45VENT_TYPE_BUDGET_EXCEEDED\x10\x0f\x12 \n\x1c\x45VENT_TYPE_RATE_LIMIT_QUEUED\x10\x10\x12\"\n\x1e\x45VENT_TYPE_RATE_LIMIT_EXCEEDED\x10\x11\x12 \n\x1c\x45VENT_TYPE_PIPELINE_COMPLETE\x10\x12\x12\x1d\n\x19\x45VENT_TYPE_PIPELINE_ERROR\x10\x13*`\n\x0c\x41\x66terAttempt\x12\x1d\n\x19\x41\x46TER_ATTEMPT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x46TER_ATTEMPT_FAILOVER\x10\x01\x12\x15\n\x11\x41\x46TER_ATTEMPT_END\x10\x02\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chenu/api/pipeline/v1/event.proto\x12\x15\x63henu.api.pipeline.v1\x1a$chenu/api/governance/v1/action.proto\x1a,chenu/api/governance/v1/budget_service.proto\x1a(chenu/api/governance/v1/checkpoint.proto\x1a\'chenu/api/governance/v1/principal.proto\x1a(chenu/api/pipeline/v1/conversation.proto\x1a#chenu/api/pipeline/v1/message.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\t\n\x05\x45vent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12.\n\x04type\x18\x03 \x01(\x0e\x32 .chenu.api.pipeline.v1.EventType\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\x0epipeline_start\x18\n \x01(\x0b\x32$.chenu.api.pipeline.v1.PipelineStartH\x00\x12\x36\n\nlane_start\x18\x0b \x01(\x0b\x32 .chenu.api.pipeline.v1.LaneStartH\x00\x12<\n\rlane_complete\x18\x0c \x01(\x0b\x32#.chenu.api.pipeline.v1.LaneCompleteH\x00\x12\x36\n\nlane_error\x18\r \x01(\x0b\x32 .chenu.api.pipeline.v1.LaneErrorH\x00\x12=\n\x0ellm_call_start\x18\x0e \x01(\x0b\x32#.chenu.api.pipeline.v1.LlmCallStartH\x00\x12=\n\x0ellm_call_delta\x18\x0f \x01(\x0b\x32#.chenu.api.pipeline.v1.LlmCallDeltaH\x00\x12\x43\n\x11llm_call_complete\x18\x10 \x01(\x0b\x32&.chenu.api.pipeline.v1.LlmCallCompleteH\x00\x12=\n\x0ellm_call_error\x18\x11 \x01(\x0b\x32#.chenu.api.pipeline.v1.LlmCallErrorH\x00\x12\x46\n\x12\x63heckpoint_created\x18\x12 \x01(\x0b\x32(.chenu.api.pipeline.v1.CheckpointCreatedH\x00\x12H\n\x13\x63heckpoint_resolved\x18\x13 \x01(\x0b\x32).chenu.api.pipeline.v1.CheckpointResolvedH\x00\x12\x42\n\x10pipeline_blocked\x18\x14 \x01(\x0b\x32&.chenu.api.pipeline.v1.PipelineBlockedH\x00\x12<\n\rbudget_notice\x18\x15 \x01(\x0b\x32#.chenu.api.pipeline.v1.BudgetNoticeH\x00\x12\x43\n\x11rate_limit_notice\x18\x16 \x01(\x0b\x32&.chenu.api.pipeline.v1.RateLimitNoticeH\x00\x12\x44\n\x11pipeline_complete\x18\x17 \x01(\x0b\x32\'.chenu.api.pipeline.v1.PipelineCompleteH\x00\x12>\n\x0epipeline_error\x18\x18 \x01(\x0b\x32$.chenu.api.pipeline.v1.PipelineErrorH\x00\x12<\n\rpart_complete\x18\x19 \x01(\x0b\x32#.chenu.api.pipeline.v1.PartCompleteH\x00\x42\x06\n\x04\x62ody\"I\n\x06\x43ursor\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x0c\n\x04part\x18\x04 \x01(\x05\"\xdd\x01\n\rPipelineStart\x12\x30\n\x07intents\x18\x01 \x03(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12/\n\x06sphere\x18\x02 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere\x12.\n\x04mode\x18\x03 \x01(\x0e\x32 .chenu.api.pipeline.v1.QueryMode\x12\x39\n\x10\x64\x65tected_intents\x18\x04 \x03(\x0e\x32\x1f.chenu.api.governance.v1.Intent\"6\n\tLaneStart\x12)\n\x04lane\x18\x01 \x01(\x0e\x32\x1b.chenu.api.pipeline.v1.Lane\"A\n\x0cLaneComplete\x12\x31\n\x06report\x18\x01 \x01(\x0b\x32!.chenu.api.pipeline.v1.LaneReport\"F\n\tLaneError\x12)\n\x04lane\x18\x01 \x01(\x0e\x32\x1b.chenu.api.pipeline.v1.Lane\x12\x0e\n\x06reason\x18\x02 \x01(\t\"T\n\x0cLlmCallStart\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x12\n\noutput_cap\x18\x04 \x01(\x05\"\x99\x01\n\x0cLlmCallDelta\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0c\n\x04part\x18\x04 \x01(\x05\x12-\n\x04kind\x18\x05 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.PartKind\x12\x0c\n\x04name\x18\x06 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x07 \x01(\t\"\x8b\x01\n\x0cPartComplete\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0c\n\x04part\x18\x02 \x01(\x05\x12-\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.PartKind\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x05 \x01(\t\x12\x0e\n\x06length\x18\x06 \x01(\x03\"\xca\x01\n\x0fLlmCallComplete\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12+\n\x05usage\x18\x02 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Usage\x12\x14\n\x0c\x63ost_nanousd\x18\x03 \x01(\x03\x12\x36\n\x0bstop_reason\x18\x04 \x01(\x0e\x32!.chenu.api.pipeline.v1.StopReason\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x82\x01\n\x0cLlmCallError\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x31\n\x04next\x18\x05 \x01(\x0e\x32#.chenu.api.pipeline.v1.AfterAttempt\"\xe4\x01\n\x11\x43heckpointCreated\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x36\n\x05types\x18\x02 \x03(\x0e\x32\'.chenu.api.governance.v1.CheckpointType\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x15\n\raction_digest\x18\x04 \x01(\x0c\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bquestion_en\x18\x06 \x01(\t\x12\x13\n\x0bquestion_fr\x18\x07 \x01(\t\"t\n\x12\x43heckpointResolved\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x37\n\x0bresolved_by\x18\x02 \x01(\x0b\x32\".chenu.api.governance.v1.Principal\x12\x0e\n\x06reason\x18\x03 \x01(\t\"=\n\x0fPipelineBlocked\x12\x15\n\rcheckpoint_id\x18\x01 \x01(\t\x12\x13\n\x0bhttp_status\x18\x02 \x01(\x05\"^\n\x0c\x42udgetNotice\x12\x33\n\x05scope\x18\x01 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x19\n\x11threshold_percent\x18\x02 \x01(\x05\"b\n\x0fRateLimitNotice\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05place\x18\x02 \x01(\x05\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"n\n\x10PipelineComplete\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\x12-\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Answer\"<\n\rPipelineError\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query*\xac\x05\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_TYPE_PIPELINE_START\x10\x01\x12\x19\n\x15\x45VENT_TYPE_LANE_START\x10\x02\x12\x1c\n\x18\x45VENT_TYPE_LANE_COMPLETE\x10\x03\x12\x19\n\x15\x45VENT_TYPE_LANE_ERROR\x10\x04\x12\x1d\n\x19\x45VENT_TYPE_LLM_CALL_START\x10\x05\x12\x1d\n\x19\x45VENT_TYPE_LLM_CALL_DELTA\x10\x06\x12 \n\x1c\x45VENT_TYPE_LLM_CALL_COMPLETE\x10\x07\x12\x1d\n\x19\x45VENT_TYPE_LLM_CALL_ERROR\x10\x08\x12!\n\x1d\x45VENT_TYPE_CHECKPOINT_CREATED\x10\t\x12\"\n\x1e\x45VENT_TYPE_CHECKPOINT_APPROVED\x10\n\x12\"\n\x1e\x45VENT_TYPE_CHECKPOINT_REJECTED\x10\x0b\x12!\n\x1d\x45VENT_TYPE_CHECKPOINT_EXPIRED\x10\x0c\x12\x1f\n\x1b\x45VENT_TYPE_PIPELINE_BLOCKED\x10\r\x12\x1d\n\x19\x45VENT_TYPE_BUDGET_WARNING\x10\x0e\x12\x1e\n\x1a\x45VENT_TYPE_BUDGET_EXCEEDED\x10\x0f\x12 \n\x1c\x45VENT_TYPE_RATE_LIMIT_QUEUED\x10\x10\x12\"\n\x1e\x45VENT_TYPE_RATE_LIMIT_EXCEEDED\x10\x11\x12 \n\x1c\x45VENT_TYPE_PIPELINE_COMPLETE\x10\x12\x12\x1d\n\x19\x45VENT_TYPE_PIPELINE_ERROR\x10\x13\x12\x1c\n\x18\x45VENT_TYPE_PART_COMPLETE\x10\x14*`\n\x0c\x41\x66terAttempt\x12\x1d\n\x19\x41\x46TER_ATTEMPT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x46TER_ATTEMPT_FAILOVER\x10\x01\x12\x15\n\x11\x41\x46TER_ATTEMPT_END\x10\x02\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,42 +40,44 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chenu.api.pipeline.v1.event
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025chenu.api.pipeline.v1P\001Z chenu.api/pipeline/v1;pipelinev1\252\002\025Chenu.Api.Pipeline.V1'
-  _globals['_EVENTTYPE']._serialized_start=3092
-  _globals['_EVENTTYPE']._serialized_end=3746
-  _globals['_AFTERATTEMPT']._serialized_start=3748
-  _globals['_AFTERATTEMPT']._serialized_end=3844
-  _globals['_EVENT']._serialized_start=330
-  _globals['_EVENT']._serialized_end=1448
-  _globals['_CURSOR']._serialized_start=1450
-  _globals['_CURSOR']._serialized_end=1509
-  _globals['_PIPELINESTART']._serialized_start=1511
-  _globals['_PIPELINESTART']._serialized_end=1625
-  _globals['_LANESTART']._serialized_start=1627
-  _globals['_LANESTART']._serialized_end=1681
-  _globals['_LANECOMPLETE']._serialized_start=1683
-  _globals['_LANECOMPLETE']._serialized_end=1748
-  _globals['_LANEERROR']._serialized_start=1750
-  _globals['_LANEERROR']._serialized_end=1820
-  _globals['_LLMCALLSTART']._serialized_start=1822
-  _globals['_LLMCALLSTART']._serialized_end=1906
-  _globals['_LLMCALLDELTA']._serialized_start=1908
-  _globals['_LLMCALLDELTA']._serialized_end=1969
-  _globals['_LLMCALLCOMPLETE']._serialized_start=1972
-  _globals['_LLMCALLCOMPLETE']._serialized_end=2174
-  _globals['_LLMCALLERROR']._serialized_start=2177
-  _globals['_LLMCALLERROR']._serialized_end=2307
-  _globals['_CHECKPOINTCREATED']._serialized_start=2310
-  _globals['_CHECKPOINTCREATED']._serialized_end=2538
-  _globals['_CHECKPOINTRESOLVED']._serialized_start=2540
-  _globals['_CHECKPOINTRESOLVED']._serialized_end=2656
-  _globals['_PIPELINEBLOCKED']._serialized_start=2658
-  _globals['_PIPELINEBLOCKED']._serialized_end=2719
-  _globals['_BUDGETNOTICE']._serialized_start=2721
-  _globals['_BUDGETNOTICE']._serialized_end=2815
-  _globals['_RATELIMITNOTICE']._serialized_start=2817
-  _globals['_RATELIMITNOTICE']._serialized_end=2915
-  _globals['_PIPELINECOMPLETE']._serialized_start=2917
-  _globals['_PIPELINECOMPLETE']._serialized_end=3027
-  _globals['_PIPELINEERROR']._serialized_start=3029
-  _globals['_PIPELINEERROR']._serialized_end=3089
+  _globals['_EVENTTYPE']._serialized_start=3553
+  _globals['_EVENTTYPE']._serialized_end=4237
+  _globals['_AFTERATTEMPT']._serialized_start=4239
+  _globals['_AFTERATTEMPT']._serialized_end=4335
+  _globals['_EVENT']._serialized_start=372
+  _globals['_EVENT']._serialized_end=1552
+  _globals['_CURSOR']._serialized_start=1554
+  _globals['_CURSOR']._serialized_end=1627
+  _globals['_PIPELINESTART']._serialized_start=1630
+  _globals['_PIPELINESTART']._serialized_end=1851
+  _globals['_LANESTART']._serialized_start=1853
+  _globals['_LANESTART']._serialized_end=1907
+  _globals['_LANECOMPLETE']._serialized_start=1909
+  _globals['_LANECOMPLETE']._serialized_end=1974
+  _globals['_LANEERROR']._serialized_start=1976
+  _globals['_LANEERROR']._serialized_end=2046
+  _globals['_LLMCALLSTART']._serialized_start=2048
+  _globals['_LLMCALLSTART']._serialized_end=2132
+  _globals['_LLMCALLDELTA']._serialized_start=2135
+  _globals['_LLMCALLDELTA']._serialized_end=2288
+  _globals['_PARTCOMPLETE']._serialized_start=2291
+  _globals['_PARTCOMPLETE']._serialized_end=2430
+  _globals['_LLMCALLCOMPLETE']._serialized_start=2433
+  _globals['_LLMCALLCOMPLETE']._serialized_end=2635
+  _globals['_LLMCALLERROR']._serialized_start=2638
+  _globals['_LLMCALLERROR']._serialized_end=2768
+  _globals['_CHECKPOINTCREATED']._serialized_start=2771
+  _globals['_CHECKPOINTCREATED']._serialized_end=2999
+  _globals['_CHECKPOINTRESOLVED']._serialized_start=3001
+  _globals['_CHECKPOINTRESOLVED']._serialized_end=3117
+  _globals['_PIPELINEBLOCKED']._serialized_start=3119
+  _globals['_PIPELINEBLOCKED']._serialized_end=3180
+  _globals['_BUDGETNOTICE']._serialized_start=3182
+  _globals['_BUDGETNOTICE']._serialized_end=3276
+  _globals['_RATELIMITNOTICE']._serialized_start=3278
+  _globals['_RATELIMITNOTICE']._serialized_end=3376
+  _globals['_PIPELINECOMPLETE']._serialized_start=3378
+  _globals['_PIPELINECOMPLETE']._serialized_end=3488
+  _globals['_PIPELINEERROR']._serialized_start=3490
+  _globals['_PIPELINEERROR']._serialized_end=3550
 # @@protoc_insertion_point(module_scope)

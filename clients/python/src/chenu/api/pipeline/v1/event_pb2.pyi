@@ -7,6 +7,7 @@ from chenu.api.governance.v1 import action_pb2 as _action_pb2
 from chenu.api.governance.v1 import budget_service_pb2 as _budget_service_pb2
 from chenu.api.governance.v1 import checkpoint_pb2 as _checkpoint_pb2
 from chenu.api.governance.v1 import principal_pb2 as _principal_pb2
+from chenu.api.pipeline.v1 import conversation_pb2 as _conversation_pb2
 from chenu.api.pipeline.v1 import message_pb2 as _message_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -74,6 +75,8 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """EVENT_TYPE_PIPELINE_COMPLETE, wire name `pipeline.complete`: the answer is stored. Final."""
     EVENT_TYPE_PIPELINE_ERROR: _EventType.ValueType  # 19
     """EVENT_TYPE_PIPELINE_ERROR, wire name `pipeline.error`: it ended any other way. Final."""
+    EVENT_TYPE_PART_COMPLETE: _EventType.ValueType  # 20
+    """EVENT_TYPE_PART_COMPLETE, wire name `part.complete`: a part of the answer is whole."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """EventType says which event it is."""
@@ -120,6 +123,8 @@ EVENT_TYPE_PIPELINE_COMPLETE: EventType.ValueType  # 18
 """EVENT_TYPE_PIPELINE_COMPLETE, wire name `pipeline.complete`: the answer is stored. Final."""
 EVENT_TYPE_PIPELINE_ERROR: EventType.ValueType  # 19
 """EVENT_TYPE_PIPELINE_ERROR, wire name `pipeline.error`: it ended any other way. Final."""
+EVENT_TYPE_PART_COMPLETE: EventType.ValueType  # 20
+"""EVENT_TYPE_PART_COMPLETE, wire name `part.complete`: a part of the answer is whole."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 class _AfterAttempt:
@@ -173,9 +178,11 @@ class Event(_message.Message):
     RATE_LIMIT_NOTICE_FIELD_NUMBER: _builtins.int
     PIPELINE_COMPLETE_FIELD_NUMBER: _builtins.int
     PIPELINE_ERROR_FIELD_NUMBER: _builtins.int
+    PART_COMPLETE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """sequence is the event's place in the log, from 1, without gaps. 0 for llm_call.delta, whose
-    place is (attempt, offset), and for rate_limit.queued before admission, which is live only.
+    place is (attempt, part, offset), and for rate_limit.queued before admission, which is live
+    only.
     """
     request_id: _builtins.str
     """request_id is the query."""
@@ -247,6 +254,10 @@ class Event(_message.Message):
     def pipeline_error(self) -> Global___PipelineError:
         """pipeline_error belongs to pipeline.error. Final."""
 
+    @_builtins.property
+    def part_complete(self) -> Global___PartComplete:
+        """part_complete belongs to part.complete."""
+
     def __init__(
         self,
         *,
@@ -269,12 +280,13 @@ class Event(_message.Message):
         rate_limit_notice: Global___RateLimitNotice | None = ...,
         pipeline_complete: Global___PipelineComplete | None = ...,
         pipeline_error: Global___PipelineError | None = ...,
+        part_complete: Global___PartComplete | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "budget_notice", b"budget_notice", "checkpoint_created", b"checkpoint_created", "checkpoint_resolved", b"checkpoint_resolved", "lane_complete", b"lane_complete", "lane_error", b"lane_error", "lane_start", b"lane_start", "llm_call_complete", b"llm_call_complete", "llm_call_delta", b"llm_call_delta", "llm_call_error", b"llm_call_error", "llm_call_start", b"llm_call_start", "pipeline_blocked", b"pipeline_blocked", "pipeline_complete", b"pipeline_complete", "pipeline_error", b"pipeline_error", "pipeline_start", b"pipeline_start", "rate_limit_notice", b"rate_limit_notice", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "budget_notice", b"budget_notice", "checkpoint_created", b"checkpoint_created", "checkpoint_resolved", b"checkpoint_resolved", "lane_complete", b"lane_complete", "lane_error", b"lane_error", "lane_start", b"lane_start", "llm_call_complete", b"llm_call_complete", "llm_call_delta", b"llm_call_delta", "llm_call_error", b"llm_call_error", "llm_call_start", b"llm_call_start", "part_complete", b"part_complete", "pipeline_blocked", b"pipeline_blocked", "pipeline_complete", b"pipeline_complete", "pipeline_error", b"pipeline_error", "pipeline_start", b"pipeline_start", "rate_limit_notice", b"rate_limit_notice", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "budget_notice", b"budget_notice", "checkpoint_created", b"checkpoint_created", "checkpoint_resolved", b"checkpoint_resolved", "lane_complete", b"lane_complete", "lane_error", b"lane_error", "lane_start", b"lane_start", "llm_call_complete", b"llm_call_complete", "llm_call_delta", b"llm_call_delta", "llm_call_error", b"llm_call_error", "llm_call_start", b"llm_call_start", "pipeline_blocked", b"pipeline_blocked", "pipeline_complete", b"pipeline_complete", "pipeline_error", b"pipeline_error", "pipeline_start", b"pipeline_start", "rate_limit_notice", b"rate_limit_notice", "request_id", b"request_id", "sequence", b"sequence", "time", b"time", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "budget_notice", b"budget_notice", "checkpoint_created", b"checkpoint_created", "checkpoint_resolved", b"checkpoint_resolved", "lane_complete", b"lane_complete", "lane_error", b"lane_error", "lane_start", b"lane_start", "llm_call_complete", b"llm_call_complete", "llm_call_delta", b"llm_call_delta", "llm_call_error", b"llm_call_error", "llm_call_start", b"llm_call_start", "part_complete", b"part_complete", "pipeline_blocked", b"pipeline_blocked", "pipeline_complete", b"pipeline_complete", "pipeline_error", b"pipeline_error", "pipeline_start", b"pipeline_start", "rate_limit_notice", b"rate_limit_notice", "request_id", b"request_id", "sequence", b"sequence", "time", b"time", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["pipeline_start", "lane_start", "lane_complete", "lane_error", "llm_call_start", "llm_call_delta", "llm_call_complete", "llm_call_error", "checkpoint_created", "checkpoint_resolved", "pipeline_blocked", "budget_notice", "rate_limit_notice", "pipeline_complete", "pipeline_error"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["pipeline_start", "lane_start", "lane_complete", "lane_error", "llm_call_start", "llm_call_delta", "llm_call_complete", "llm_call_error", "checkpoint_created", "checkpoint_resolved", "pipeline_blocked", "budget_notice", "rate_limit_notice", "pipeline_complete", "pipeline_error", "part_complete"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -289,22 +301,28 @@ class Cursor(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """sequence is the last event with a sequence that was read."""
     attempt: _builtins.int
     """attempt is the attempt of the last delta that was read, from 1. 0: none."""
     offset: _builtins.int
-    """offset is how many bytes of that attempt's text were read."""
+    """offset is how many bytes of that part were read."""
+    part: _builtins.int
+    """part is the part of the attempt's answer, from 0, that the last delta belonged to. Parts are
+    told in the order of their numbers, tool calls behind all others: what stands before was read.
+    """
     def __init__(
         self,
         *,
         sequence: _builtins.int = ...,
         attempt: _builtins.int = ...,
         offset: _builtins.int = ...,
+        part: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "offset", b"offset", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "offset", b"offset", "part", b"part", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,21 +336,31 @@ class PipelineStart(_message.Message):
 
     INTENTS_FIELD_NUMBER: _builtins.int
     SPHERE_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    DETECTED_INTENTS_FIELD_NUMBER: _builtins.int
     sphere: _action_pb2.Sphere.ValueType
     """sphere is where the query was asked."""
+    mode: _conversation_pb2.QueryMode.ValueType
+    """mode says whether the text asks for something to be done or is material."""
     @_builtins.property
     def intents(self) -> _containers.RepeatedScalarFieldContainer[_action_pb2.Intent.ValueType]:
-        """intents are the declared and the detected ones."""
+        """intents are those that decide: the declared ones, and in `command` mode the detected ones."""
+
+    @_builtins.property
+    def detected_intents(self) -> _containers.RepeatedScalarFieldContainer[_action_pb2.Intent.ValueType]:
+        """detected_intents are what the text was found to ask for."""
 
     def __init__(
         self,
         *,
         intents: _abc.Iterable[_action_pb2.Intent.ValueType] | None = ...,
         sphere: _action_pb2.Sphere.ValueType = ...,
+        mode: _conversation_pb2.QueryMode.ValueType = ...,
+        detected_intents: _abc.Iterable[_action_pb2.Intent.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["intents", b"intents", "sphere", b"sphere"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detected_intents", b"detected_intents", "intents", b"intents", "mode", b"mode", "sphere", b"sphere"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -446,33 +474,93 @@ Global___LlmCallStart: _TypeAlias = LlmCallStart  # noqa: Y015
 
 @_typing.final
 class LlmCallDelta(_message.Message):
-    """LlmCallDelta is a piece of an attempt's text. It never splits a character."""
+    """LlmCallDelta is a piece of a part of an attempt's answer. It never splits a character."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ATTEMPT_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """attempt is the attempt that wrote it."""
     offset: _builtins.int
-    """offset is where the piece begins in that attempt's text, in bytes of UTF-8."""
+    """offset is where the piece begins in its part, in bytes of UTF-8."""
     text: _builtins.str
-    """text is the piece, 1 to 65,536 bytes of UTF-8."""
+    """text is the piece, 1 to 65,536 bytes of UTF-8. Of a tool call these are its arguments; they
+    come only once the answer is settled.
+    """
+    part: _builtins.int
+    """part is which part of the answer, from 0."""
+    kind: _conversation_pb2.PartKind.ValueType
+    """kind is what the part is. Set in the first delta of a part, at offset 0, and in no other."""
+    name: _builtins.str
+    """name is the tool that a tool call is for. In the first delta only."""
+    call_id: _builtins.str
+    """call_id is the tool call's id. In the first delta only."""
     def __init__(
         self,
         *,
         attempt: _builtins.int = ...,
         offset: _builtins.int = ...,
         text: _builtins.str = ...,
+        part: _builtins.int = ...,
+        kind: _conversation_pb2.PartKind.ValueType = ...,
+        name: _builtins.str = ...,
+        call_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "offset", b"offset", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "call_id", b"call_id", "kind", b"kind", "name", b"name", "offset", b"offset", "part", b"part", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LlmCallDelta: _TypeAlias = LlmCallDelta  # noqa: Y015
+
+@_typing.final
+class PartComplete(_message.Message):
+    """PartComplete says that a part of the answer is whole. It stands behind the part's deltas."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """attempt is the attempt that wrote it."""
+    part: _builtins.int
+    """part is which part of the answer, from 0."""
+    kind: _conversation_pb2.PartKind.ValueType
+    """kind is what it is."""
+    name: _builtins.str
+    """name is the tool that a tool call is for."""
+    call_id: _builtins.str
+    """call_id is the tool call's id."""
+    length: _builtins.int
+    """length is how many bytes of UTF-8 it has."""
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        part: _builtins.int = ...,
+        kind: _conversation_pb2.PartKind.ValueType = ...,
+        name: _builtins.str = ...,
+        call_id: _builtins.str = ...,
+        length: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "call_id", b"call_id", "kind", b"kind", "length", b"length", "name", b"name", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartComplete: _TypeAlias = PartComplete  # noqa: Y015
 
 @_typing.final
 class LlmCallComplete(_message.Message):

@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from chenu.api.governance.v1 import action_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_action__pb2
 from chenu.api.governance.v1 import checkpoint_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__pb2
 from chenu.api.governance.v1 import principal_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_principal__pb2
+from chenu.api.pipeline.v1 import conversation_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_conversation__pb2
 from chenu.api.pipeline.v1 import routing_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_routing__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#chenu/api/pipeline/v1/message.proto\x12\x15\x63henu.api.pipeline.v1\x1a$chenu/api/governance/v1/action.proto\x1a(chenu/api/governance/v1/checkpoint.proto\x1a\'chenu/api/governance/v1/principal.proto\x1a#chenu/api/pipeline/v1/routing.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x06\n\x05Query\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0bidentity_id\x18\x02 \x01(\t\x12\x35\n\tprincipal\x18\x03 \x01(\x0b\x32\".chenu.api.governance.v1.Principal\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32!.chenu.api.pipeline.v1.QueryState\x12\x30\n\x05lanes\x18\x05 \x03(\x0b\x32!.chenu.api.pipeline.v1.LaneReport\x12\x30\n\x07intents\x18\x06 \x03(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12/\n\x06sphere\x18\x07 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere\x12\x15\n\rcheckpoint_id\x18\x08 \x01(\t\x12+\n\x05route\x18\t \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Route\x12\x13\n\x0btokens_used\x18\n \x01(\x03\x12\x14\n\x0c\x63ost_nanousd\x18\x0b \x01(\x03\x12\x34\n\ncost_basis\x18\x0c \x01(\x0e\x32 .chenu.api.pipeline.v1.CostBasis\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07outcome\x18\x10 \x01(\x0b\x32\x1e.chenu.api.pipeline.v1.Outcome\x12\x15\n\raction_digest\x18\x11 \x01(\x0c\x12\x14\n\x0c\x63ontext_hash\x18\x12 \x01(\x0c\x12\x15\n\routput_length\x18\x13 \x01(\x03\x12\x15\n\rlast_sequence\x18\x14 \x01(\x03\x12\x1a\n\x12\x61pplied_output_cap\x18\x15 \x01(\x05\"\xa8\x01\n\nLaneReport\x12)\n\x04lane\x18\x01 \x01(\x0e\x32\x1b.chenu.api.pipeline.v1.Lane\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.chenu.api.pipeline.v1.LaneStatus\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07summary\x18\x04 \x01(\t\"X\n\x05Route\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x05\x63hain\x18\x03 \x03(\x0b\x32\x1f.chenu.api.pipeline.v1.ModelRef\"\x9b\x01\n\x07Outcome\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12>\n\x08metadata\x18\x03 \x03(\x0b\x32,.chenu.api.pipeline.v1.Outcome.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe6\x01\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x36\n\x0bstop_reason\x18\x04 \x01(\x0e\x32!.chenu.api.pipeline.v1.StopReason\x12+\n\x05usage\x18\x05 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Usage\x12\x14\n\x0c\x63ost_nanousd\x18\x06 \x01(\x03\x12\x1a\n\x12\x61pplied_output_cap\x18\x07 \x01(\x05\x12\x16\n\x0eoutput_omitted\x18\x08 \x01(\x08\"k\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x03 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x04 \x01(\x03\"\x83\x02\n\nValidation\x12\x41\n\x10\x63heckpoint_types\x18\x01 \x03(\x0e\x32\'.chenu.api.governance.v1.CheckpointType\x12\x17\n\x0f\x64\x65nied_policies\x18\x02 \x03(\t\x12\x35\n\x05route\x18\x03 \x01(\x0b\x32&.chenu.api.pipeline.v1.RoutingDecision\x12\x1a\n\x12\x63ost_bound_nanousd\x18\x04 \x01(\x03\x12\x15\n\raction_digest\x18\x05 \x01(\x0c\x12/\n\x07outcome\x18\x06 \x01(\x0b\x32\x1e.chenu.api.pipeline.v1.Outcome*\x8f\x02\n\nQueryState\x12\x1b\n\x17QUERY_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13QUERY_STATE_PENDING\x10\x01\x12\x17\n\x13QUERY_STATE_RUNNING\x10\x02\x12\x17\n\x13QUERY_STATE_BLOCKED\x10\x03\x12\x18\n\x14QUERY_STATE_APPROVED\x10\x04\x12\x18\n\x14QUERY_STATE_REJECTED\x10\x05\x12\x17\n\x13QUERY_STATE_EXPIRED\x10\x06\x12\x19\n\x15QUERY_STATE_COMPLETED\x10\x07\x12\x16\n\x12QUERY_STATE_FAILED\x10\x08\x12\x19\n\x15QUERY_STATE_CANCELLED\x10\t*\xae\x01\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x11\n\rLANE_A_INTENT\x10\x01\x12\x12\n\x0eLANE_B_CONTEXT\x10\x02\x12\x13\n\x0fLANE_C_ENCODING\x10\x03\x12\x15\n\x11LANE_D_GOVERNANCE\x10\x04\x12\x15\n\x11LANE_E_CHECKPOINT\x10\x05\x12\x14\n\x10LANE_F_EXECUTION\x10\x06\x12\x10\n\x0cLANE_G_AUDIT\x10\x07*\xc0\x01\n\nLaneStatus\x12\x1b\n\x17LANE_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13LANE_STATUS_PENDING\x10\x01\x12\x17\n\x13LANE_STATUS_RUNNING\x10\x02\x12\x19\n\x15LANE_STATUS_COMPLETED\x10\x03\x12\x16\n\x12LANE_STATUS_FAILED\x10\x04\x12\x17\n\x13LANE_STATUS_SKIPPED\x10\x05\x12\x17\n\x13LANE_STATUS_BLOCKED\x10\x06*W\n\tCostBasis\x12\x1a\n\x16\x43OST_BASIS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OST_BASIS_EXACT\x10\x01\x12\x18\n\x14\x43OST_BASIS_ESTIMATED\x10\x02*\x9d\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTOP_REASON_END\x10\x01\x12\x16\n\x12STOP_REASON_LENGTH\x10\x02\x12\x17\n\x13STOP_REASON_REFUSAL\x10\x03\x12\x15\n\x11STOP_REASON_OTHER\x10\x04\x12\x15\n\x11STOP_REASON_PAUSE\x10\x05\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#chenu/api/pipeline/v1/message.proto\x12\x15\x63henu.api.pipeline.v1\x1a$chenu/api/governance/v1/action.proto\x1a(chenu/api/governance/v1/checkpoint.proto\x1a\'chenu/api/governance/v1/principal.proto\x1a(chenu/api/pipeline/v1/conversation.proto\x1a#chenu/api/pipeline/v1/routing.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x08\n\x05Query\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0bidentity_id\x18\x02 \x01(\t\x12\x35\n\tprincipal\x18\x03 \x01(\x0b\x32\".chenu.api.governance.v1.Principal\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32!.chenu.api.pipeline.v1.QueryState\x12\x30\n\x05lanes\x18\x05 \x03(\x0b\x32!.chenu.api.pipeline.v1.LaneReport\x12\x30\n\x07intents\x18\x06 \x03(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12/\n\x06sphere\x18\x07 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere\x12\x15\n\rcheckpoint_id\x18\x08 \x01(\t\x12+\n\x05route\x18\t \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Route\x12\x13\n\x0btokens_used\x18\n \x01(\x03\x12\x14\n\x0c\x63ost_nanousd\x18\x0b \x01(\x03\x12\x34\n\ncost_basis\x18\x0c \x01(\x0e\x32 .chenu.api.pipeline.v1.CostBasis\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07outcome\x18\x10 \x01(\x0b\x32\x1e.chenu.api.pipeline.v1.Outcome\x12\x15\n\raction_digest\x18\x11 \x01(\x0c\x12\x14\n\x0c\x63ontext_hash\x18\x12 \x01(\x0c\x12\x15\n\routput_length\x18\x13 \x01(\x03\x12\x15\n\rlast_sequence\x18\x14 \x01(\x03\x12\x1a\n\x12\x61pplied_output_cap\x18\x15 \x01(\x05\x12.\n\x04mode\x18\x16 \x01(\x0e\x32 .chenu.api.pipeline.v1.QueryMode\x12\x39\n\x10\x64\x65tected_intents\x18\x17 \x03(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12\x37\n\x0coutput_parts\x18\x18 \x03(\x0b\x32!.chenu.api.pipeline.v1.OutputPart\x12\x11\n\tthread_id\x18\x19 \x01(\t\x12\x0e\n\x06run_id\x18\x1a \x01(\t\x12\x38\n\x06labels\x18\x1b \x03(\x0b\x32(.chenu.api.pipeline.v1.Query.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"g\n\nOutputPart\x12\x0c\n\x04part\x18\x01 \x01(\x05\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.PartKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06length\x18\x04 \x01(\x03\"\xa8\x01\n\nLaneReport\x12)\n\x04lane\x18\x01 \x01(\x0e\x32\x1b.chenu.api.pipeline.v1.Lane\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.chenu.api.pipeline.v1.LaneStatus\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07summary\x18\x04 \x01(\t\"X\n\x05Route\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x05\x63hain\x18\x03 \x03(\x0b\x32\x1f.chenu.api.pipeline.v1.ModelRef\"\x9b\x01\n\x07Outcome\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12>\n\x08metadata\x18\x03 \x03(\x0b\x32,.chenu.api.pipeline.v1.Outcome.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa0\x02\n\x06\x41nswer\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x36\n\x0bstop_reason\x18\x04 \x01(\x0e\x32!.chenu.api.pipeline.v1.StopReason\x12+\n\x05usage\x18\x05 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Usage\x12\x14\n\x0c\x63ost_nanousd\x18\x06 \x01(\x03\x12\x1a\n\x12\x61pplied_output_cap\x18\x07 \x01(\x05\x12\x16\n\x0eoutput_omitted\x18\x08 \x01(\x08\x12*\n\x05parts\x18\t \x03(\x0b\x32\x1b.chenu.api.pipeline.v1.Part\x12\x0c\n\x04json\x18\n \x01(\t\"k\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x03 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x04 \x01(\x03\"\x83\x02\n\nValidation\x12\x41\n\x10\x63heckpoint_types\x18\x01 \x03(\x0e\x32\'.chenu.api.governance.v1.CheckpointType\x12\x17\n\x0f\x64\x65nied_policies\x18\x02 \x03(\t\x12\x35\n\x05route\x18\x03 \x01(\x0b\x32&.chenu.api.pipeline.v1.RoutingDecision\x12\x1a\n\x12\x63ost_bound_nanousd\x18\x04 \x01(\x03\x12\x15\n\raction_digest\x18\x05 \x01(\x0c\x12/\n\x07outcome\x18\x06 \x01(\x0b\x32\x1e.chenu.api.pipeline.v1.Outcome*\x8f\x02\n\nQueryState\x12\x1b\n\x17QUERY_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13QUERY_STATE_PENDING\x10\x01\x12\x17\n\x13QUERY_STATE_RUNNING\x10\x02\x12\x17\n\x13QUERY_STATE_BLOCKED\x10\x03\x12\x18\n\x14QUERY_STATE_APPROVED\x10\x04\x12\x18\n\x14QUERY_STATE_REJECTED\x10\x05\x12\x17\n\x13QUERY_STATE_EXPIRED\x10\x06\x12\x19\n\x15QUERY_STATE_COMPLETED\x10\x07\x12\x16\n\x12QUERY_STATE_FAILED\x10\x08\x12\x19\n\x15QUERY_STATE_CANCELLED\x10\t*\xae\x01\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x11\n\rLANE_A_INTENT\x10\x01\x12\x12\n\x0eLANE_B_CONTEXT\x10\x02\x12\x13\n\x0fLANE_C_ENCODING\x10\x03\x12\x15\n\x11LANE_D_GOVERNANCE\x10\x04\x12\x15\n\x11LANE_E_CHECKPOINT\x10\x05\x12\x14\n\x10LANE_F_EXECUTION\x10\x06\x12\x10\n\x0cLANE_G_AUDIT\x10\x07*\xc0\x01\n\nLaneStatus\x12\x1b\n\x17LANE_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13LANE_STATUS_PENDING\x10\x01\x12\x17\n\x13LANE_STATUS_RUNNING\x10\x02\x12\x19\n\x15LANE_STATUS_COMPLETED\x10\x03\x12\x16\n\x12LANE_STATUS_FAILED\x10\x04\x12\x17\n\x13LANE_STATUS_SKIPPED\x10\x05\x12\x17\n\x13LANE_STATUS_BLOCKED\x10\x06*W\n\tCostBasis\x12\x1a\n\x16\x43OST_BASIS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OST_BASIS_EXACT\x10\x01\x12\x18\n\x14\x43OST_BASIS_ESTIMATED\x10\x02*\xb9\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTOP_REASON_END\x10\x01\x12\x16\n\x12STOP_REASON_LENGTH\x10\x02\x12\x17\n\x13STOP_REASON_REFUSAL\x10\x03\x12\x15\n\x11STOP_REASON_OTHER\x10\x04\x12\x15\n\x11STOP_REASON_PAUSE\x10\x05\x12\x1a\n\x16STOP_REASON_TOOL_CALLS\x10\x06\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,32 +39,38 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chenu.api.pipeline.v1.messa
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025chenu.api.pipeline.v1P\001Z chenu.api/pipeline/v1;pipelinev1\252\002\025Chenu.Api.Pipeline.V1'
+  _globals['_QUERY_LABELSENTRY']._loaded_options = None
+  _globals['_QUERY_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_OUTCOME_METADATAENTRY']._loaded_options = None
   _globals['_OUTCOME_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_QUERYSTATE']._serialized_start=2091
-  _globals['_QUERYSTATE']._serialized_end=2362
-  _globals['_LANE']._serialized_start=2365
-  _globals['_LANE']._serialized_end=2539
-  _globals['_LANESTATUS']._serialized_start=2542
-  _globals['_LANESTATUS']._serialized_end=2734
-  _globals['_COSTBASIS']._serialized_start=2736
-  _globals['_COSTBASIS']._serialized_end=2823
-  _globals['_STOPREASON']._serialized_start=2826
-  _globals['_STOPREASON']._serialized_end=2983
-  _globals['_QUERY']._serialized_start=286
-  _globals['_QUERY']._serialized_end=1065
-  _globals['_LANEREPORT']._serialized_start=1068
-  _globals['_LANEREPORT']._serialized_end=1236
-  _globals['_ROUTE']._serialized_start=1238
-  _globals['_ROUTE']._serialized_end=1326
-  _globals['_OUTCOME']._serialized_start=1329
-  _globals['_OUTCOME']._serialized_end=1484
-  _globals['_OUTCOME_METADATAENTRY']._serialized_start=1437
-  _globals['_OUTCOME_METADATAENTRY']._serialized_end=1484
-  _globals['_ANSWER']._serialized_start=1487
-  _globals['_ANSWER']._serialized_end=1717
-  _globals['_USAGE']._serialized_start=1719
-  _globals['_USAGE']._serialized_end=1826
-  _globals['_VALIDATION']._serialized_start=1829
-  _globals['_VALIDATION']._serialized_end=2088
+  _globals['_QUERYSTATE']._serialized_start=2600
+  _globals['_QUERYSTATE']._serialized_end=2871
+  _globals['_LANE']._serialized_start=2874
+  _globals['_LANE']._serialized_end=3048
+  _globals['_LANESTATUS']._serialized_start=3051
+  _globals['_LANESTATUS']._serialized_end=3243
+  _globals['_COSTBASIS']._serialized_start=3245
+  _globals['_COSTBASIS']._serialized_end=3332
+  _globals['_STOPREASON']._serialized_start=3335
+  _globals['_STOPREASON']._serialized_end=3520
+  _globals['_QUERY']._serialized_start=328
+  _globals['_QUERY']._serialized_end=1411
+  _globals['_QUERY_LABELSENTRY']._serialized_start=1366
+  _globals['_QUERY_LABELSENTRY']._serialized_end=1411
+  _globals['_OUTPUTPART']._serialized_start=1413
+  _globals['_OUTPUTPART']._serialized_end=1516
+  _globals['_LANEREPORT']._serialized_start=1519
+  _globals['_LANEREPORT']._serialized_end=1687
+  _globals['_ROUTE']._serialized_start=1689
+  _globals['_ROUTE']._serialized_end=1777
+  _globals['_OUTCOME']._serialized_start=1780
+  _globals['_OUTCOME']._serialized_end=1935
+  _globals['_OUTCOME_METADATAENTRY']._serialized_start=1888
+  _globals['_OUTCOME_METADATAENTRY']._serialized_end=1935
+  _globals['_ANSWER']._serialized_start=1938
+  _globals['_ANSWER']._serialized_end=2226
+  _globals['_USAGE']._serialized_start=2228
+  _globals['_USAGE']._serialized_end=2335
+  _globals['_VALIDATION']._serialized_start=2338
+  _globals['_VALIDATION']._serialized_end=2597
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from chenu.api.governance.v1 import action_pb2 as _action_pb2
 from chenu.api.governance.v1 import checkpoint_pb2 as _checkpoint_pb2
 from chenu.api.governance.v1 import principal_pb2 as _principal_pb2
+from chenu.api.pipeline.v1 import conversation_pb2 as _conversation_pb2
 from chenu.api.pipeline.v1 import routing_pb2 as _routing_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -209,6 +210,8 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     """STOP_REASON_PAUSE, wire name `pause`: the model paused a long turn; what it said so far is the
     answer.
     """
+    STOP_REASON_TOOL_CALLS: _StopReason.ValueType  # 6
+    """STOP_REASON_TOOL_CALLS, wire name `tool_calls`: it waits for what comes of its calls."""
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """StopReason says why a model stopped."""
@@ -227,6 +230,8 @@ STOP_REASON_PAUSE: StopReason.ValueType  # 5
 """STOP_REASON_PAUSE, wire name `pause`: the model paused a long turn; what it said so far is the
 answer.
 """
+STOP_REASON_TOOL_CALLS: StopReason.ValueType  # 6
+"""STOP_REASON_TOOL_CALLS, wire name `tool_calls`: it waits for what comes of its calls."""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final
@@ -234,6 +239,26 @@ class Query(_message.Message):
     """Query is one request to the pipeline, as it stands now."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     IDENTITY_ID_FIELD_NUMBER: _builtins.int
@@ -256,6 +281,12 @@ class Query(_message.Message):
     OUTPUT_LENGTH_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     APPLIED_OUTPUT_CAP_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    DETECTED_INTENTS_FIELD_NUMBER: _builtins.int
+    OUTPUT_PARTS_FIELD_NUMBER: _builtins.int
+    THREAD_ID_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the UUID that names the query inside its identity. A request_id that asked the
     same blocked action again is another name of the first query, and is answered with this one.
@@ -279,13 +310,19 @@ class Query(_message.Message):
     context_hash: _builtins.bytes
     """context_hash is the 32-byte SHA-256 of lane B's snapshot. Empty before lane B."""
     output_length: _builtins.int
-    """output_length is how many bytes of UTF-8 text are stored of the answer, over the last attempt
-    that produced any. A reader of the stream that has more drops the rest.
+    """output_length is how many bytes of UTF-8 are stored of the answer, over all parts of the last
+    attempt that produced any.
     """
     last_sequence: _builtins.int
     """last_sequence is the sequence of the query's last committed event."""
     applied_output_cap: _builtins.int
     """applied_output_cap is the output cap in tokens that was sent to the provider. 0 before."""
+    mode: _conversation_pb2.QueryMode.ValueType
+    """mode says whether its text asks for something to be done or is material for a model."""
+    thread_id: _builtins.str
+    """thread_id is the caller's name for the conversation."""
+    run_id: _builtins.str
+    """run_id is the caller's name for the piece of work that it belongs to."""
     @_builtins.property
     def principal(self) -> _principal_pb2.Principal:
         """principal is who asked."""
@@ -296,7 +333,9 @@ class Query(_message.Message):
 
     @_builtins.property
     def intents(self) -> _containers.RepeatedScalarFieldContainer[_action_pb2.Intent.ValueType]:
-        """intents are the declared and the detected ones, in the order of the enum, each once."""
+        """intents are those that decide: the declared ones, and in `command` mode the detected ones too,
+        in the order of the enum, each once.
+        """
 
     @_builtins.property
     def route(self) -> Global___Route:
@@ -317,6 +356,20 @@ class Query(_message.Message):
     @_builtins.property
     def outcome(self) -> Global___Outcome:
         """outcome says why it did not complete. Absent while it has not ended, and when it completed."""
+
+    @_builtins.property
+    def detected_intents(self) -> _containers.RepeatedScalarFieldContainer[_action_pb2.Intent.ValueType]:
+        """detected_intents are what its text was found to ask for, in the order of the enum, each once."""
+
+    @_builtins.property
+    def output_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutputPart]:
+        """output_parts are the parts that are stored of the answer, in order. A reader of the stream that
+        has more of one than its length drops the rest.
+        """
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """labels are the caller's own words to report by."""
 
     def __init__(
         self,
@@ -342,14 +395,54 @@ class Query(_message.Message):
         output_length: _builtins.int = ...,
         last_sequence: _builtins.int = ...,
         applied_output_cap: _builtins.int = ...,
+        mode: _conversation_pb2.QueryMode.ValueType = ...,
+        detected_intents: _abc.Iterable[_action_pb2.Intent.ValueType] | None = ...,
+        output_parts: _abc.Iterable[Global___OutputPart] | None = ...,
+        thread_id: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "principal", b"principal", "route", b"route", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_digest", b"action_digest", "applied_output_cap", b"applied_output_cap", "checkpoint_id", b"checkpoint_id", "context_hash", b"context_hash", "cost_basis", b"cost_basis", "cost_nanousd", b"cost_nanousd", "create_time", b"create_time", "end_time", b"end_time", "identity_id", b"identity_id", "intents", b"intents", "lanes", b"lanes", "last_sequence", b"last_sequence", "outcome", b"outcome", "output_length", b"output_length", "principal", b"principal", "request_id", b"request_id", "route", b"route", "sphere", b"sphere", "state", b"state", "tokens_used", b"tokens_used", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_digest", b"action_digest", "applied_output_cap", b"applied_output_cap", "checkpoint_id", b"checkpoint_id", "context_hash", b"context_hash", "cost_basis", b"cost_basis", "cost_nanousd", b"cost_nanousd", "create_time", b"create_time", "detected_intents", b"detected_intents", "end_time", b"end_time", "identity_id", b"identity_id", "intents", b"intents", "labels", b"labels", "lanes", b"lanes", "last_sequence", b"last_sequence", "mode", b"mode", "outcome", b"outcome", "output_length", b"output_length", "output_parts", b"output_parts", "principal", b"principal", "request_id", b"request_id", "route", b"route", "run_id", b"run_id", "sphere", b"sphere", "state", b"state", "thread_id", b"thread_id", "tokens_used", b"tokens_used", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Query: _TypeAlias = Query  # noqa: Y015
+
+@_typing.final
+class OutputPart(_message.Message):
+    """OutputPart is one part of a stored answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    part: _builtins.int
+    """part is its number, from 0."""
+    kind: _conversation_pb2.PartKind.ValueType
+    """kind is what it is."""
+    name: _builtins.str
+    """name is the tool that a tool call is for."""
+    length: _builtins.int
+    """length is how many bytes of UTF-8 are stored of it."""
+    def __init__(
+        self,
+        *,
+        part: _builtins.int = ...,
+        kind: _conversation_pb2.PartKind.ValueType = ...,
+        name: _builtins.str = ...,
+        length: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "length", b"length", "name", b"name", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutputPart: _TypeAlias = OutputPart  # noqa: Y015
 
 @_typing.final
 class LaneReport(_message.Message):
@@ -487,9 +580,11 @@ class Answer(_message.Message):
     COST_NANOUSD_FIELD_NUMBER: _builtins.int
     APPLIED_OUTPUT_CAP_FIELD_NUMBER: _builtins.int
     OUTPUT_OMITTED_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    JSON_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """text is the whole answer. Empty inside events, where deltas carry it, and where
-    output_omitted is set.
+    """text is all text of the answer, its text parts joined. Empty inside events, where deltas carry
+    it, and where output_omitted is set.
     """
     provider: _builtins.str
     """provider is who answered."""
@@ -502,12 +597,23 @@ class Answer(_message.Message):
     applied_output_cap: _builtins.int
     """applied_output_cap is the output cap in tokens that was sent to the provider."""
     output_omitted: _builtins.bool
-    """output_omitted says that the text would not fit in a message of 4 MiB and is left out as a
-    whole: `Watch` gives it, in pieces.
+    """output_omitted says that text, parts and json would not fit in a message of 4 MiB and are left
+    out as a whole: `Watch` gives all parts, in pieces.
+    """
+    json: _builtins.str
+    """json is the value that was asked for with response_format, as JSON text: the answer's text,
+    without the markdown fence if it stood in one. Empty where none was asked for, and wherever
+    text is left out.
     """
     @_builtins.property
     def usage(self) -> Global___Usage:
         """usage is the tokens of the attempt that answered."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[_conversation_pb2.Part]:
+        """parts are the answer as it can be given back, in the next turn's assistant message. Empty where
+        it is one text, which is `text`, and wherever that is left out.
+        """
 
     def __init__(
         self,
@@ -520,10 +626,12 @@ class Answer(_message.Message):
         cost_nanousd: _builtins.int = ...,
         applied_output_cap: _builtins.int = ...,
         output_omitted: _builtins.bool = ...,
+        parts: _abc.Iterable[_conversation_pb2.Part] | None = ...,
+        json: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_output_cap", b"applied_output_cap", "cost_nanousd", b"cost_nanousd", "model", b"model", "output_omitted", b"output_omitted", "provider", b"provider", "stop_reason", b"stop_reason", "text", b"text", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_output_cap", b"applied_output_cap", "cost_nanousd", b"cost_nanousd", "json", b"json", "model", b"model", "output_omitted", b"output_omitted", "parts", b"parts", "provider", b"provider", "stop_reason", b"stop_reason", "text", b"text", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from chenu.api.annotations.v1 import access_pb2 as chenu_dot_api_dot_annotations_dot_v1_dot_access__pb2
 from chenu.api.governance.v1 import action_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_action__pb2
 from chenu.api.governance.v1 import checkpoint_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__pb2
+from chenu.api.pipeline.v1 import conversation_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_conversation__pb2
 from chenu.api.pipeline.v1 import event_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_event__pb2
 from chenu.api.pipeline.v1 import message_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_message__pb2
 from chenu.api.pipeline.v1 import routing_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_routing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,chenu/api/pipeline/v1/pipeline_service.proto\x12\x15\x63henu.api.pipeline.v1\x1a%chenu/api/annotations/v1/access.proto\x1a$chenu/api/governance/v1/action.proto\x1a(chenu/api/governance/v1/checkpoint.proto\x1a!chenu/api/pipeline/v1/event.proto\x1a#chenu/api/pipeline/v1/message.proto\x1a#chenu/api/pipeline/v1/routing.proto\"\xf1\x03\n\x0cQueryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x30\n\x07intents\x18\x03 \x03(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12/\n\x06sphere\x18\x04 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere\x12/\n\x06target\x18\x05 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Target\x12\x39\n\rcontext_items\x18\x06 \x03(\x0b\x32\".chenu.api.pipeline.v1.ContextItem\x12\x12\n\nagent_role\x18\x07 \x01(\t\x12*\n\x05tools\x18\x08 \x03(\x0b\x32\x1b.chenu.api.pipeline.v1.Tool\x12\x36\n\x07routing\x18\t \x01(\x0b\x32%.chenu.api.pipeline.v1.RoutingRequest\x12\x19\n\x11max_output_tokens\x18\n \x01(\x05\x12\x18\n\x10max_cost_nanousd\x18\x0b \x01(\x03\x12\x10\n\x08\x64\x65tached\x18\x0c \x01(\x08\x12\x1a\n\x12resume_on_approval\x18\r \x01(\x08\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\"i\n\x0b\x43ontextItem\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12/\n\x06sphere\x18\x03 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\"G\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32!.chenu.api.pipeline.v1.ToolEffect\"\xa2\x01\n\rQueryResponse\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\x12-\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Answer\x12\x35\n\nvalidation\x18\x03 \x01(\x0b\x32!.chenu.api.pipeline.v1.Validation\"@\n\nRunRequest\x12\x32\n\x05query\x18\x01 \x01(\x0b\x32#.chenu.api.pipeline.v1.QueryRequest\":\n\x0bRunResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Event\"P\n\x0cWatchRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Cursor\"<\n\rWatchResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Event\"S\n\x0f\x43ontinueRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Cursor\"?\n\x10\x43ontinueResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Event\"%\n\x0fGetQueryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"n\n\x10GetQueryResponse\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\x12-\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Answer\"n\n\x12ListQueriesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.chenu.api.pipeline.v1.QueryState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x13ListQueriesResponse\x12-\n\x07queries\x18\x01 \x03(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x12\x43\x61ncelQueryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"B\n\x13\x43\x61ncelQueryResponse\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\"\x14\n\x12ListIntentsRequest\"I\n\x13ListIntentsResponse\x12\x32\n\x07intents\x18\x01 \x03(\x0b\x32!.chenu.api.pipeline.v1.IntentInfo\"\x8d\x01\n\nIntentInfo\x12/\n\x06intent\x18\x01 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12\x0c\n\x04name\x18\x02 \x01(\t\x12@\n\x0f\x63heckpoint_type\x18\x03 \x01(\x0e\x32\'.chenu.api.governance.v1.CheckpointType*\xb7\x01\n\nToolEffect\x12\x1b\n\x17TOOL_EFFECT_UNSPECIFIED\x10\x00\x12\x14\n\x10TOOL_EFFECT_READ\x10\x01\x12\x15\n\x11TOOL_EFFECT_WRITE\x10\x02\x12\x16\n\x12TOOL_EFFECT_DELETE\x10\x03\x12\x14\n\x10TOOL_EFFECT_SEND\x10\x04\x12\x18\n\x14TOOL_EFFECT_TRANSFER\x10\x05\x12\x17\n\x13TOOL_EFFECT_PAYMENT\x10\x06\x32\xe1\x06\n\x0fPipelineService\x12_\n\x05Query\x12#.chenu.api.pipeline.v1.QueryRequest\x1a$.chenu.api.pipeline.v1.QueryResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x01\x12[\n\x03Run\x12!.chenu.api.pipeline.v1.RunRequest\x1a\".chenu.api.pipeline.v1.RunResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x01\x30\x01\x12\x61\n\x05Watch\x12#.chenu.api.pipeline.v1.WatchRequest\x1a$.chenu.api.pipeline.v1.WatchResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x30\x01\x12j\n\x08\x43ontinue\x12&.chenu.api.pipeline.v1.ContinueRequest\x1a\'.chenu.api.pipeline.v1.ContinueResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x02\x30\x01\x12h\n\x08GetQuery\x12&.chenu.api.pipeline.v1.GetQueryRequest\x1a\'.chenu.api.pipeline.v1.GetQueryResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12q\n\x0bListQueries\x12).chenu.api.pipeline.v1.ListQueriesRequest\x1a*.chenu.api.pipeline.v1.ListQueriesResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12q\n\x0b\x43\x61ncelQuery\x12).chenu.api.pipeline.v1.CancelQueryRequest\x1a*.chenu.api.pipeline.v1.CancelQueryResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x02\x12q\n\x0bListIntents\x12).chenu.api.pipeline.v1.ListIntentsRequest\x1a*.chenu.api.pipeline.v1.ListIntentsResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,chenu/api/pipeline/v1/pipeline_service.proto\x12\x15\x63henu.api.pipeline.v1\x1a%chenu/api/annotations/v1/access.proto\x1a$chenu/api/governance/v1/action.proto\x1a(chenu/api/governance/v1/checkpoint.proto\x1a(chenu/api/pipeline/v1/conversation.proto\x1a!chenu/api/pipeline/v1/event.proto\x1a#chenu/api/pipeline/v1/message.proto\x1a#chenu/api/pipeline/v1/routing.proto\"\xc2\x07\n\x0cQueryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x30\n\x07intents\x18\x03 \x03(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12/\n\x06sphere\x18\x04 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere\x12/\n\x06target\x18\x05 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Target\x12\x39\n\rcontext_items\x18\x06 \x03(\x0b\x32\".chenu.api.pipeline.v1.ContextItem\x12\x12\n\nagent_role\x18\x07 \x01(\t\x12*\n\x05tools\x18\x08 \x03(\x0b\x32\x1b.chenu.api.pipeline.v1.Tool\x12\x36\n\x07routing\x18\t \x01(\x0b\x32%.chenu.api.pipeline.v1.RoutingRequest\x12\x19\n\x11max_output_tokens\x18\n \x01(\x05\x12\x18\n\x10max_cost_nanousd\x18\x0b \x01(\x03\x12\x10\n\x08\x64\x65tached\x18\x0c \x01(\x08\x12\x1a\n\x12resume_on_approval\x18\r \x01(\x08\x12\x15\n\rvalidate_only\x18\x0e \x01(\x08\x12.\n\x04mode\x18\x0f \x01(\x0e\x32 .chenu.api.pipeline.v1.QueryMode\x12\x34\n\x08messages\x18\x10 \x03(\x0b\x32\".chenu.api.pipeline.v1.ChatMessage\x12\x30\n\x08tool_use\x18\x11 \x01(\x0b\x32\x1e.chenu.api.pipeline.v1.ToolUse\x12\x31\n\x08sampling\x18\x12 \x01(\x0b\x32\x1f.chenu.api.pipeline.v1.Sampling\x12>\n\x0fresponse_format\x18\x13 \x01(\x0b\x32%.chenu.api.pipeline.v1.ResponseFormat\x12\x31\n\x08thinking\x18\x14 \x01(\x0b\x32\x1f.chenu.api.pipeline.v1.Thinking\x12\x11\n\tthread_id\x18\x15 \x01(\t\x12\x0e\n\x06run_id\x18\x16 \x01(\t\x12?\n\x06labels\x18\x17 \x03(\x0b\x32/.chenu.api.pipeline.v1.QueryRequest.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"i\n\x0b\x43ontextItem\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12/\n\x06sphere\x18\x03 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\"\xa2\x01\n\rQueryResponse\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\x12-\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Answer\x12\x35\n\nvalidation\x18\x03 \x01(\x0b\x32!.chenu.api.pipeline.v1.Validation\"@\n\nRunRequest\x12\x32\n\x05query\x18\x01 \x01(\x0b\x32#.chenu.api.pipeline.v1.QueryRequest\":\n\x0bRunResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Event\"P\n\x0cWatchRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Cursor\"<\n\rWatchResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Event\"S\n\x0f\x43ontinueRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Cursor\"?\n\x10\x43ontinueResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Event\"%\n\x0fGetQueryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"n\n\x10GetQueryResponse\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\x12-\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.chenu.api.pipeline.v1.Answer\"n\n\x12ListQueriesRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.chenu.api.pipeline.v1.QueryState\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x13ListQueriesResponse\x12-\n\x07queries\x18\x01 \x03(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x12\x43\x61ncelQueryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"B\n\x13\x43\x61ncelQueryResponse\x12+\n\x05query\x18\x01 \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Query\"\x14\n\x12ListIntentsRequest\"I\n\x13ListIntentsResponse\x12\x32\n\x07intents\x18\x01 \x03(\x0b\x32!.chenu.api.pipeline.v1.IntentInfo\"\x8d\x01\n\nIntentInfo\x12/\n\x06intent\x18\x01 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12\x0c\n\x04name\x18\x02 \x01(\t\x12@\n\x0f\x63heckpoint_type\x18\x03 \x01(\x0e\x32\'.chenu.api.governance.v1.CheckpointType2\xe1\x06\n\x0fPipelineService\x12_\n\x05Query\x12#.chenu.api.pipeline.v1.QueryRequest\x1a$.chenu.api.pipeline.v1.QueryResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x01\x12[\n\x03Run\x12!.chenu.api.pipeline.v1.RunRequest\x1a\".chenu.api.pipeline.v1.RunResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x01\x30\x01\x12\x61\n\x05Watch\x12#.chenu.api.pipeline.v1.WatchRequest\x1a$.chenu.api.pipeline.v1.WatchResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x30\x01\x12j\n\x08\x43ontinue\x12&.chenu.api.pipeline.v1.ContinueRequest\x1a\'.chenu.api.pipeline.v1.ContinueResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x02\x30\x01\x12h\n\x08GetQuery\x12&.chenu.api.pipeline.v1.GetQueryRequest\x1a\'.chenu.api.pipeline.v1.GetQueryResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12q\n\x0bListQueries\x12).chenu.api.pipeline.v1.ListQueriesRequest\x1a*.chenu.api.pipeline.v1.ListQueriesResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12q\n\x0b\x43\x61ncelQuery\x12).chenu.api.pipeline.v1.CancelQueryRequest\x1a*.chenu.api.pipeline.v1.CancelQueryResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x02\x12q\n\x0bListIntents\x12).chenu.api.pipeline.v1.ListIntentsRequest\x1a*.chenu.api.pipeline.v1.ListIntentsResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +39,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chenu.api.pipeline.v1.pipel
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025chenu.api.pipeline.v1P\001Z chenu.api/pipeline/v1;pipelinev1\252\002\025Chenu.Api.Pipeline.V1'
+  _globals['_QUERYREQUEST_LABELSENTRY']._loaded_options = None
+  _globals['_QUERYREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_PIPELINESERVICE'].methods_by_name['Query']._loaded_options = None
   _globals['_PIPELINESERVICE'].methods_by_name['Query']._serialized_options = b'\220\002\002\262\300\031\004\010\001 \001'
   _globals['_PIPELINESERVICE'].methods_by_name['Run']._loaded_options = None
@@ -54,46 +57,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PIPELINESERVICE'].methods_by_name['CancelQuery']._serialized_options = b'\220\002\002\262\300\031\004\010\001 \002'
   _globals['_PIPELINESERVICE'].methods_by_name['ListIntents']._loaded_options = None
   _globals['_PIPELINESERVICE'].methods_by_name['ListIntents']._serialized_options = b'\220\002\001\262\300\031\004\010\001 \002'
-  _globals['_TOOLEFFECT']._serialized_start=2290
-  _globals['_TOOLEFFECT']._serialized_end=2473
-  _globals['_QUERYREQUEST']._serialized_start=300
-  _globals['_QUERYREQUEST']._serialized_end=797
-  _globals['_CONTEXTITEM']._serialized_start=799
-  _globals['_CONTEXTITEM']._serialized_end=904
-  _globals['_TOOL']._serialized_start=906
-  _globals['_TOOL']._serialized_end=977
-  _globals['_QUERYRESPONSE']._serialized_start=980
-  _globals['_QUERYRESPONSE']._serialized_end=1142
-  _globals['_RUNREQUEST']._serialized_start=1144
-  _globals['_RUNREQUEST']._serialized_end=1208
-  _globals['_RUNRESPONSE']._serialized_start=1210
-  _globals['_RUNRESPONSE']._serialized_end=1268
-  _globals['_WATCHREQUEST']._serialized_start=1270
-  _globals['_WATCHREQUEST']._serialized_end=1350
-  _globals['_WATCHRESPONSE']._serialized_start=1352
-  _globals['_WATCHRESPONSE']._serialized_end=1412
-  _globals['_CONTINUEREQUEST']._serialized_start=1414
-  _globals['_CONTINUEREQUEST']._serialized_end=1497
-  _globals['_CONTINUERESPONSE']._serialized_start=1499
-  _globals['_CONTINUERESPONSE']._serialized_end=1562
-  _globals['_GETQUERYREQUEST']._serialized_start=1564
-  _globals['_GETQUERYREQUEST']._serialized_end=1601
-  _globals['_GETQUERYRESPONSE']._serialized_start=1603
-  _globals['_GETQUERYRESPONSE']._serialized_end=1713
-  _globals['_LISTQUERIESREQUEST']._serialized_start=1715
-  _globals['_LISTQUERIESREQUEST']._serialized_end=1825
-  _globals['_LISTQUERIESRESPONSE']._serialized_start=1827
-  _globals['_LISTQUERIESRESPONSE']._serialized_end=1920
-  _globals['_CANCELQUERYREQUEST']._serialized_start=1922
-  _globals['_CANCELQUERYREQUEST']._serialized_end=1978
-  _globals['_CANCELQUERYRESPONSE']._serialized_start=1980
-  _globals['_CANCELQUERYRESPONSE']._serialized_end=2046
-  _globals['_LISTINTENTSREQUEST']._serialized_start=2048
-  _globals['_LISTINTENTSREQUEST']._serialized_end=2068
-  _globals['_LISTINTENTSRESPONSE']._serialized_start=2070
-  _globals['_LISTINTENTSRESPONSE']._serialized_end=2143
-  _globals['_INTENTINFO']._serialized_start=2146
-  _globals['_INTENTINFO']._serialized_end=2287
-  _globals['_PIPELINESERVICE']._serialized_start=2476
-  _globals['_PIPELINESERVICE']._serialized_end=3341
+  _globals['_QUERYREQUEST']._serialized_start=342
+  _globals['_QUERYREQUEST']._serialized_end=1304
+  _globals['_QUERYREQUEST_LABELSENTRY']._serialized_start=1259
+  _globals['_QUERYREQUEST_LABELSENTRY']._serialized_end=1304
+  _globals['_CONTEXTITEM']._serialized_start=1306
+  _globals['_CONTEXTITEM']._serialized_end=1411
+  _globals['_QUERYRESPONSE']._serialized_start=1414
+  _globals['_QUERYRESPONSE']._serialized_end=1576
+  _globals['_RUNREQUEST']._serialized_start=1578
+  _globals['_RUNREQUEST']._serialized_end=1642
+  _globals['_RUNRESPONSE']._serialized_start=1644
+  _globals['_RUNRESPONSE']._serialized_end=1702
+  _globals['_WATCHREQUEST']._serialized_start=1704
+  _globals['_WATCHREQUEST']._serialized_end=1784
+  _globals['_WATCHRESPONSE']._serialized_start=1786
+  _globals['_WATCHRESPONSE']._serialized_end=1846
+  _globals['_CONTINUEREQUEST']._serialized_start=1848
+  _globals['_CONTINUEREQUEST']._serialized_end=1931
+  _globals['_CONTINUERESPONSE']._serialized_start=1933
+  _globals['_CONTINUERESPONSE']._serialized_end=1996
+  _globals['_GETQUERYREQUEST']._serialized_start=1998
+  _globals['_GETQUERYREQUEST']._serialized_end=2035
+  _globals['_GETQUERYRESPONSE']._serialized_start=2037
+  _globals['_GETQUERYRESPONSE']._serialized_end=2147
+  _globals['_LISTQUERIESREQUEST']._serialized_start=2149
+  _globals['_LISTQUERIESREQUEST']._serialized_end=2259
+  _globals['_LISTQUERIESRESPONSE']._serialized_start=2261
+  _globals['_LISTQUERIESRESPONSE']._serialized_end=2354
+  _globals['_CANCELQUERYREQUEST']._serialized_start=2356
+  _globals['_CANCELQUERYREQUEST']._serialized_end=2412
+  _globals['_CANCELQUERYRESPONSE']._serialized_start=2414
+  _globals['_CANCELQUERYRESPONSE']._serialized_end=2480
+  _globals['_LISTINTENTSREQUEST']._serialized_start=2482
+  _globals['_LISTINTENTSREQUEST']._serialized_end=2502
+  _globals['_LISTINTENTSRESPONSE']._serialized_start=2504
+  _globals['_LISTINTENTSRESPONSE']._serialized_end=2577
+  _globals['_INTENTINFO']._serialized_start=2580
+  _globals['_INTENTINFO']._serialized_end=2721
+  _globals['_PIPELINESERVICE']._serialized_start=2724
+  _globals['_PIPELINESERVICE']._serialized_end=3589
 # @@protoc_insertion_point(module_scope)

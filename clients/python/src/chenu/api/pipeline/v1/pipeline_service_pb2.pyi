@@ -5,6 +5,7 @@ isort:skip_file
 
 from chenu.api.governance.v1 import action_pb2 as _action_pb2
 from chenu.api.governance.v1 import checkpoint_pb2 as _checkpoint_pb2
+from chenu.api.pipeline.v1 import conversation_pb2 as _conversation_pb2
 from chenu.api.pipeline.v1 import event_pb2 as _event_pb2
 from chenu.api.pipeline.v1 import message_pb2 as _message_pb2
 from chenu.api.pipeline.v1 import routing_pb2 as _routing_pb2
@@ -12,7 +13,6 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -24,46 +24,6 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _ToolEffect:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ToolEffectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ToolEffect.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    TOOL_EFFECT_UNSPECIFIED: _ToolEffect.ValueType  # 0
-    """TOOL_EFFECT_UNSPECIFIED is never sent."""
-    TOOL_EFFECT_READ: _ToolEffect.ValueType  # 1
-    """TOOL_EFFECT_READ, wire name `read`: it only reads."""
-    TOOL_EFFECT_WRITE: _ToolEffect.ValueType  # 2
-    """TOOL_EFFECT_WRITE, wire name `write`: it changes something."""
-    TOOL_EFFECT_DELETE: _ToolEffect.ValueType  # 3
-    """TOOL_EFFECT_DELETE, wire name `delete`: it removes something."""
-    TOOL_EFFECT_SEND: _ToolEffect.ValueType  # 4
-    """TOOL_EFFECT_SEND, wire name `send`: it tells someone outside."""
-    TOOL_EFFECT_TRANSFER: _ToolEffect.ValueType  # 5
-    """TOOL_EFFECT_TRANSFER, wire name `transfer`: it moves data elsewhere."""
-    TOOL_EFFECT_PAYMENT: _ToolEffect.ValueType  # 6
-    """TOOL_EFFECT_PAYMENT, wire name `payment`: it spends money."""
-
-class ToolEffect(_ToolEffect, metaclass=_ToolEffectEnumTypeWrapper):
-    """ToolEffect is what calling a tool does."""
-
-TOOL_EFFECT_UNSPECIFIED: ToolEffect.ValueType  # 0
-"""TOOL_EFFECT_UNSPECIFIED is never sent."""
-TOOL_EFFECT_READ: ToolEffect.ValueType  # 1
-"""TOOL_EFFECT_READ, wire name `read`: it only reads."""
-TOOL_EFFECT_WRITE: ToolEffect.ValueType  # 2
-"""TOOL_EFFECT_WRITE, wire name `write`: it changes something."""
-TOOL_EFFECT_DELETE: ToolEffect.ValueType  # 3
-"""TOOL_EFFECT_DELETE, wire name `delete`: it removes something."""
-TOOL_EFFECT_SEND: ToolEffect.ValueType  # 4
-"""TOOL_EFFECT_SEND, wire name `send`: it tells someone outside."""
-TOOL_EFFECT_TRANSFER: ToolEffect.ValueType  # 5
-"""TOOL_EFFECT_TRANSFER, wire name `transfer`: it moves data elsewhere."""
-TOOL_EFFECT_PAYMENT: ToolEffect.ValueType  # 6
-"""TOOL_EFFECT_PAYMENT, wire name `payment`: it spends money."""
-Global___ToolEffect: _TypeAlias = ToolEffect  # noqa: Y015
-
 @_typing.final
 class QueryRequest(_message.Message):
     """QueryRequest is one query. It holds at most 262,144 bytes. Who asks, in which identity and on
@@ -72,6 +32,26 @@ class QueryRequest(_message.Message):
     """
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
@@ -87,12 +67,23 @@ class QueryRequest(_message.Message):
     DETACHED_FIELD_NUMBER: _builtins.int
     RESUME_ON_APPROVAL_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    TOOL_USE_FIELD_NUMBER: _builtins.int
+    SAMPLING_FIELD_NUMBER: _builtins.int
+    RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
+    THINKING_FIELD_NUMBER: _builtins.int
+    THREAD_ID_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is a UUID that the caller makes once and keeps over retries. Empty: the server makes
     one, and a retry is another query.
     """
     text: _builtins.str
-    """text is what is asked, 1 to 50,000 characters."""
+    """text is what is asked, 1 to 50,000 characters: the short form of one user message of one text.
+    With messages it must be empty.
+    """
     sphere: _action_pb2.Sphere.ValueType
     """sphere is where it is asked. Unspecified: personal."""
     agent_role: _builtins.str
@@ -113,9 +104,19 @@ class QueryRequest(_message.Message):
     """resume_on_approval runs it as soon as a person approves, without `Continue`."""
     validate_only: _builtins.bool
     """validate_only says what would happen and does nothing. Only for `Query`."""
+    mode: _conversation_pb2.QueryMode.ValueType
+    """mode says whether the text asks for something to be done or is material for a model.
+    Unspecified: command. `generation` takes neither the agent role `nova` nor a target.operation.
+    """
+    thread_id: _builtins.str
+    """thread_id is the caller's name for the conversation, at most 256 characters. It enters the
+    context hash.
+    """
+    run_id: _builtins.str
+    """run_id is the caller's name for a piece of work of several queries, at most 256 characters."""
     @_builtins.property
     def intents(self) -> _containers.RepeatedScalarFieldContainer[_action_pb2.Intent.ValueType]:
-        """intents are declared; detection adds to them and never removes one. At most 8."""
+        """intents are declared; detection never removes one. At most 8."""
 
     @_builtins.property
     def target(self) -> _action_pb2.Target:
@@ -126,14 +127,42 @@ class QueryRequest(_message.Message):
         """context_items are what the model should know besides the text, at most 64."""
 
     @_builtins.property
-    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]:
-        """tools are what the model may propose to call. Not accepted yet: a non-empty list is refused
-        with INVALID_FIELD.
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[_conversation_pb2.Tool]:
+        """tools are what the model may propose to call, at most 128, each name once. It can call no
+        other: TOOL_CALL_INVALID.
         """
 
     @_builtins.property
     def routing(self) -> _routing_pb2.RoutingRequest:
         """routing is what is wanted of the model. Absent: the defaults."""
+
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[_conversation_pb2.ChatMessage]:
+        """messages are the conversation, oldest first, 1 to 200. System messages come first; the last one
+        is a user's or a tool's. Everything that looks at what is asked looks at all of their parts.
+        """
+
+    @_builtins.property
+    def tool_use(self) -> _conversation_pb2.ToolUse:
+        """tool_use says whether tools are called. Absent: as the model likes. Only with tools."""
+
+    @_builtins.property
+    def sampling(self) -> _conversation_pb2.Sampling:
+        """sampling is how the model picks its words. Absent: the provider's defaults."""
+
+    @_builtins.property
+    def response_format(self) -> _conversation_pb2.ResponseFormat:
+        """response_format is what the answer's text must be. Absent: any text."""
+
+    @_builtins.property
+    def thinking(self) -> _conversation_pb2.Thinking:
+        """thinking is how long the model may think. Absent: the provider's default."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """labels are the caller's own words to report by, at most 8; a key has 1 to 64 characters, a
+        value at most 128.
+        """
 
     def __init__(
         self,
@@ -145,17 +174,26 @@ class QueryRequest(_message.Message):
         target: _action_pb2.Target | None = ...,
         context_items: _abc.Iterable[Global___ContextItem] | None = ...,
         agent_role: _builtins.str = ...,
-        tools: _abc.Iterable[Global___Tool] | None = ...,
+        tools: _abc.Iterable[_conversation_pb2.Tool] | None = ...,
         routing: _routing_pb2.RoutingRequest | None = ...,
         max_output_tokens: _builtins.int = ...,
         max_cost_nanousd: _builtins.int = ...,
         detached: _builtins.bool = ...,
         resume_on_approval: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
+        mode: _conversation_pb2.QueryMode.ValueType = ...,
+        messages: _abc.Iterable[_conversation_pb2.ChatMessage] | None = ...,
+        tool_use: _conversation_pb2.ToolUse | None = ...,
+        sampling: _conversation_pb2.Sampling | None = ...,
+        response_format: _conversation_pb2.ResponseFormat | None = ...,
+        thinking: _conversation_pb2.Thinking | None = ...,
+        thread_id: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["routing", b"routing", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["response_format", b"response_format", "routing", b"routing", "sampling", b"sampling", "target", b"target", "thinking", b"thinking", "tool_use", b"tool_use"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_role", b"agent_role", "context_items", b"context_items", "detached", b"detached", "intents", b"intents", "max_cost_nanousd", b"max_cost_nanousd", "max_output_tokens", b"max_output_tokens", "request_id", b"request_id", "resume_on_approval", b"resume_on_approval", "routing", b"routing", "sphere", b"sphere", "target", b"target", "text", b"text", "tools", b"tools", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_role", b"agent_role", "context_items", b"context_items", "detached", b"detached", "intents", b"intents", "labels", b"labels", "max_cost_nanousd", b"max_cost_nanousd", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "mode", b"mode", "request_id", b"request_id", "response_format", b"response_format", "resume_on_approval", b"resume_on_approval", "routing", b"routing", "run_id", b"run_id", "sampling", b"sampling", "sphere", b"sphere", "target", b"target", "text", b"text", "thinking", b"thinking", "thread_id", b"thread_id", "tool_use", b"tool_use", "tools", b"tools", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -196,32 +234,6 @@ class ContextItem(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContextItem: _TypeAlias = ContextItem  # noqa: Y015
-
-@_typing.final
-class Tool(_message.Message):
-    """Tool is something that a model may propose to call. Not accepted yet."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    EFFECT_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    """name is what the model calls it, 1 to 64 characters."""
-    effect: Global___ToolEffect.ValueType
-    """effect says what a call does; some effects need a person's approval."""
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        effect: Global___ToolEffect.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "name", b"name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Tool: _TypeAlias = Tool  # noqa: Y015
 
 @_typing.final
 class QueryResponse(_message.Message):

@@ -282,9 +282,9 @@ class Model(_message.Message):
     name: _builtins.str
     """name is the model's name at its provider."""
     context_tokens: _builtins.int
-    """context_tokens is how much it can read."""
+    """context_tokens is how much it can read. 0 if it is not known: no route leads to it."""
     output_tokens_max: _builtins.int
-    """output_tokens_max is how much it can write."""
+    """output_tokens_max is how much it can write. 0 if it is not known: no route leads to it."""
     quality: _builtins.int
     """quality is 0 to 100."""
     speed: _builtins.int

@@ -141,7 +141,7 @@ class _ExclusionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exclu
     """
     EXCLUSION_REASON_CAPABILITY_MISSING: _ExclusionReason.ValueType  # 3
     """EXCLUSION_REASON_CAPABILITY_MISSING, wire name `capability_missing`: it lacks one of
-    required_capabilities.
+    required_capabilities, or cannot do on its wire what the query asks for, such as a seed.
     """
     EXCLUSION_REASON_REGION_NOT_ALLOWED: _ExclusionReason.ValueType  # 4
     """EXCLUSION_REASON_REGION_NOT_ALLOWED, wire name `region_not_allowed`: it may run outside
@@ -181,7 +181,7 @@ forbidden_providers.
 """
 EXCLUSION_REASON_CAPABILITY_MISSING: ExclusionReason.ValueType  # 3
 """EXCLUSION_REASON_CAPABILITY_MISSING, wire name `capability_missing`: it lacks one of
-required_capabilities.
+required_capabilities, or cannot do on its wire what the query asks for, such as a seed.
 """
 EXCLUSION_REASON_REGION_NOT_ALLOWED: ExclusionReason.ValueType  # 4
 """EXCLUSION_REASON_REGION_NOT_ALLOWED, wire name `region_not_allowed`: it may run outside
@@ -408,22 +408,28 @@ class Exclusion(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """provider is the provider's name."""
     model: _builtins.str
     """model is the model's name at that provider."""
     reason: Global___ExclusionReason.ValueType
     """reason is why."""
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """missing are the capabilities that it lacks. Only with `capability_missing`."""
+
     def __init__(
         self,
         *,
         provider: _builtins.str = ...,
         model: _builtins.str = ...,
         reason: Global___ExclusionReason.ValueType = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "provider", b"provider", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing", b"missing", "model", b"model", "provider", b"provider", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
