@@ -1,7 +1,10 @@
 //! Binding of [`chenu_engine::intent`].
 
-use chenu_engine::intent as engine;
+use chenu_engine::intent::{self as engine, Intent, Sensitivity};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+
+use crate::convert::mistake;
 
 /// What a text asks for.
 #[pyclass(frozen, get_all, module = "chenu_server._core")]
@@ -13,10 +16,13 @@ pub(crate) struct Analysis {
     sensitivity: &'static str,
 }
 
-/// What a text asks for, in English and French. Takes time in proportion to its length.
+/// What the texts of a request ask for, in English and French. Takes time in proportion to their
+/// length.
 #[pyfunction]
-pub(crate) fn analyze(text: &str) -> Analysis {
-    let found = engine::analyze(text);
+#[expect(clippy::needless_pass_by_value, reason = "a sequence from Python is collected anew")]
+pub(crate) fn analyze(texts: Vec<PyBackedStr>) -> Analysis {
+    let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+    let found = engine::analyze_all(&texts);
     Analysis {
         intents: found.intents.iter().map(|intent| intent.wire_name()).collect(),
         confidence: found.confidence,
@@ -24,4 +30,15 @@ pub(crate) fn analyze(text: &str) -> Analysis {
         keywords: found.keywords,
         sensitivity: found.sensitivity.wire_name(),
     }
+}
+
+/// How sensitive a query with these intents is.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "a sequence from Python is collected anew")]
+pub(crate) fn sensitivity_of(intents: Vec<PyBackedStr>) -> PyResult<&'static str> {
+    let known = |name: &PyBackedStr| {
+        Intent::from_wire_name(name).ok_or_else(|| mistake(format!("{:?} is no intent", &**name)))
+    };
+    let intents: Vec<Intent> = intents.iter().map(known).collect::<PyResult<_>>()?;
+    Ok(Sensitivity::of(&intents).wire_name())
 }

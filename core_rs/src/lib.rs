@@ -13,6 +13,7 @@ mod intent;
 mod ledger;
 mod limit;
 mod policy;
+mod prompt;
 mod route;
 mod wire;
 
@@ -27,7 +28,7 @@ mod _core {
     #[pymodule_export]
     use super::canonical::{digest, encode_list};
     #[pymodule_export]
-    use super::intent::{Analysis, analyze};
+    use super::intent::{Analysis, analyze, sensitivity_of};
     #[pymodule_export]
     use super::ledger::{
         ChainVerifier, EntryDraft, ExportVerifier, LedgerEntry, SealedEntry, decode_entry,
@@ -40,7 +41,12 @@ mod _core {
     #[pymodule_export]
     use super::policy::{PolicyQuery, PolicySet, PolicyVerdict};
     #[pymodule_export]
+    use super::prompt::{Prompt, wire_offers};
+    #[pymodule_export]
     use super::route::{Catalogue, Decision, ModelRecord, RouteQuery, Scored};
     #[pymodule_export]
-    use super::wire::{AnswerDecoder, AnswerFault, AnswerPiece, AnswerUsage, Refusal, refusal_of};
+    use super::wire::{
+        AnswerDecoder, AnswerFault, AnswerPiece, AnswerUsage, Refusal, check_schemas,
+        is_json_object, refusal_of, unfenced,
+    };
 }

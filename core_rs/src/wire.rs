@@ -2,8 +2,9 @@
 
 use std::sync::Mutex;
 
-use chenu_engine::wire::{self as engine, Event, Wire};
+use chenu_engine::wire::{self as engine, Declared, Event, Expected, Wire};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 
 use crate::classes::result_class;
 use crate::convert::{locked, mistake};
@@ -23,9 +24,12 @@ result_class! {
     /// Why an answer is none.
     AnswerFault from fault: engine::Fault {
         kind: String = fault.kind,
+        problem: String = fault.problem,
+        subject: String = fault.subject,
         detail: String = fault.detail,
         blame: &'static str = fault.blame.wire_name(),
         nothing_generated: bool = fault.nothing_generated,
+        is_whole: bool = fault.is_whole,
     }
 }
 
@@ -39,30 +43,73 @@ result_class! {
 
 result_class! {
     /// What a piece of an answer brought.
-    AnswerPiece from fed: engine::Fed {
-        text: String = joined(&fed.events, |event| match event {
-            Event::Text(text) => Some(text),
-            _ => None,
-        }),
-        reasoning: String = joined(&fed.events, |event| match event {
-            Event::Reasoning(text) => Some(text),
-            _ => None,
-        }),
-        calls: Vec<(String, String, String)> = calls(&fed.events),
-        fault: Option<AnswerFault> = fed.fault.map(Into::into),
+    AnswerPiece from piece: Piece {
+        parts: Vec<(u32, &'static str, String)> = piece.parts,
+        calls: Vec<(u32, String, String, String)> = piece.calls,
+        proofs: Vec<(u32, String, String)> = piece.proofs,
+        fault: Option<AnswerFault> = piece.fault.map(Into::into),
     }
 }
 
-fn joined<'a>(events: &'a [Event], of: impl Fn(&'a Event) -> Option<&'a String>) -> String {
-    events.iter().filter_map(of).map(String::as_str).collect()
+/// What was fed, by kind.
+#[derive(Default)]
+struct Piece {
+    parts: Vec<(u32, &'static str, String)>,
+    calls: Vec<(u32, String, String, String)>,
+    proofs: Vec<(u32, String, String)>,
+    fault: Option<engine::Fault>,
 }
 
-fn calls(events: &[Event]) -> Vec<(String, String, String)> {
-    let whole = events.iter().filter_map(|event| match event {
-        Event::Call { id, name, arguments } => Some((id, name, arguments)),
-        _ => None,
-    });
-    whole.map(|(id, name, arguments)| (id.clone(), name.clone(), arguments.clone())).collect()
+impl From<engine::Fed> for Piece {
+    fn from(fed: engine::Fed) -> Self {
+        let mut piece = Self { fault: fed.fault, ..Self::default() };
+        fed.events.into_iter().for_each(|event| piece.add(event));
+        piece
+    }
+}
+
+impl Piece {
+    fn add(&mut self, event: Event) {
+        match event {
+            Event::Text { part, text } => self.say(part, "text", text),
+            Event::Reasoning { part, text } => self.say(part, "reasoning", text),
+            Event::Call { part, id, name, arguments } => {
+                self.calls.push((part, id, name, arguments));
+            }
+            Event::Proof { part, signature, redacted } => {
+                self.proofs.push((part, signature, redacted));
+            }
+        }
+    }
+
+    fn say(&mut self, part: u32, kind: &'static str, text: String) {
+        match self.parts.last_mut() {
+            Some((last, _, said)) if *last == part => said.push_str(&text),
+            _ => self.parts.push((part, kind, text)),
+        }
+    }
+}
+
+fn wire_of(wire: &str) -> PyResult<Wire> {
+    match wire {
+        "openai_chat" => Ok(Wire::Chat),
+        "anthropic_messages" => Ok(Wire::Messages),
+        other => Err(mistake(format!("{other} is no wire"))),
+    }
+}
+
+fn expected(format: &str, schema: String) -> PyResult<Expected> {
+    match format {
+        "text" => Ok(Expected::Text),
+        "json" => Ok(Expected::Json),
+        "json_schema" => Ok(Expected::JsonSchema(schema)),
+        other => Err(mistake(format!("{other} is no format"))),
+    }
+}
+
+fn tools(declared: Vec<(String, String)>) -> Vec<Declared> {
+    let declared = declared.into_iter();
+    declared.map(|(name, parameters)| Declared { name, parameters }).collect()
 }
 
 /// Reads the body of a 200 answer, in whatever pieces it arrives. Thread-safe.
@@ -72,30 +119,28 @@ pub(crate) struct AnswerDecoder(Mutex<engine::Decoder>);
 #[pymethods]
 impl AnswerDecoder {
     #[new]
-    #[pyo3(signature = (wire, *, declared, is_stream, ends_without_terminator))]
+    #[pyo3(signature = (wire, *, declared, format, schema, is_stream, ends_without_terminator))]
     fn new(
         wire: &str,
-        declared: Vec<String>,
+        declared: Vec<(String, String)>,
+        format: &str,
+        schema: String,
         is_stream: bool,
         ends_without_terminator: bool,
     ) -> PyResult<Self> {
-        let wire = match wire {
-            "openai_chat" => Wire::Chat,
-            "anthropic_messages" => Wire::Messages,
-            other => return Err(mistake(format!("{other} is no wire"))),
-        };
-        let decoder = engine::Decoder::new(wire, declared, is_stream, ends_without_terminator);
+        let (wire, format, tools) = (wire_of(wire)?, expected(format, schema)?, tools(declared));
+        let decoder = engine::Decoder::new(wire, tools, format, is_stream, ends_without_terminator);
         Ok(Self(Mutex::new(decoder)))
     }
 
     /// The next piece of the body.
     fn feed(&self, body: &[u8]) -> AnswerPiece {
-        locked(&self.0).feed(body).into()
+        Piece::from(locked(&self.0).feed(body)).into()
     }
 
     /// The body has ended cleanly.
     fn end(&self) -> AnswerPiece {
-        locked(&self.0).end().into()
+        Piece::from(locked(&self.0).end()).into()
     }
 
     /// Whether the answer is whole.
@@ -121,10 +166,36 @@ impl AnswerDecoder {
     fn model(&self) -> String {
         locked(&self.0).model().to_owned()
     }
+
+    /// The JSON that was asked for, once the answer has ended with it.
+    #[getter]
+    fn json(&self) -> Option<String> {
+        locked(&self.0).json().map(str::to_owned)
+    }
+}
+
+/// Which of a request's JSON schemas is not usable and why; `None` when all are.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "a sequence from Python is collected anew")]
+pub(crate) fn check_schemas(schemas: Vec<PyBackedStr>) -> Option<(usize, String)> {
+    let schemas: Vec<&str> = schemas.iter().map(|schema| &**schema).collect();
+    engine::check_schemas(&schemas).err()
+}
+
+/// Whether a text is one JSON object, as strictly as a model's own arguments are read.
+#[pyfunction]
+pub(crate) fn is_json_object(text: &str) -> bool {
+    engine::is_json_object(text)
 }
 
 /// What a status other than 200 and its body mean.
 #[pyfunction]
 pub(crate) fn refusal_of(status: u16, body: &[u8]) -> Refusal {
     engine::refusal_of(status, body).into()
+}
+
+/// The JSON that a text is, without white space or a markdown fence around it.
+#[pyfunction]
+pub(crate) fn unfenced(text: &str) -> &str {
+    engine::unfenced(text)
 }

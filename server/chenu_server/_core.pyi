@@ -6,7 +6,7 @@ not fit its type an `OverflowError`. All classes are frozen; those with state ar
 """
 
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import Literal, Protocol, final
 
 __all__ = [
     "Account",
@@ -30,6 +30,7 @@ __all__ = [
     "PolicyQuery",
     "PolicySet",
     "PolicyVerdict",
+    "Prompt",
     "Refusal",
     "RouteQuery",
     "Scored",
@@ -40,6 +41,7 @@ __all__ = [
     "available",
     "bound",
     "cap_that_fits",
+    "check_schemas",
     "choose_identity",
     "choose_slot",
     "cost",
@@ -48,6 +50,7 @@ __all__ = [
     "encode_list",
     "export_line",
     "export_tail",
+    "is_json_object",
     "late_post",
     "overran",
     "owns",
@@ -56,19 +59,30 @@ __all__ = [
     "reserve",
     "role_allowed",
     "seal",
+    "sensitivity_of",
+    "unfenced",
     "void",
+    "wire_offers",
 ]
 
 # Canonical bytes
 
-def encode_list(items: Sequence[bytes]) -> bytes:
-    """Encode a list of byte strings so that no two lists share an encoding.
+def encode_list(items: Sequence[object]) -> bytes:
+    """Encode a list so that no two lists of the same shape share an encoding.
 
-    A count (u32, big-endian), then each item after its length (u32, big-endian).
+    A count (u32, big-endian), then each item after its length (u32, big-endian). Items as `digest`
+    takes them.
     """
 
-def digest(tag: str, fields: Sequence[bytes]) -> bytes:
-    """SHA-256 over the length-prefixed `tag` and the encoded list of `fields`; 32 bytes."""
+def digest(tag: str, fields: Sequence[object]) -> bytes:
+    """SHA-256 over the length-prefixed `tag` and the encoded list of `fields`; 32 bytes.
+
+    A field is a text (as UTF-8), bytes, an int (8 bytes), a float (its 8 bytes of IEEE 754), a bool
+    (1 byte), None (nothing), or a list or tuple of such, at most 16 deep.
+
+    Raises:
+        ValueError: A field is of another type, or does not fit.
+    """
 
 # The ledger
 
@@ -675,7 +689,9 @@ class PolicyQuery:
         roles: Sequence[str],
         acting_for: Sequence[str],
         operation: str,
+        mode: str,
         intents: Sequence[str],
+        detected_intents: Sequence[str],
         sphere: str,
         target_kind: str,
         target_id: str,
@@ -727,8 +743,143 @@ class Analysis:
     def sensitivity(self) -> Literal["public", "internal", "confidential", "restricted"]:
         """How sensitive the intents make it."""
 
-def analyze(text: str) -> Analysis:
-    """Find what a text asks for, in English and French; linear in its length."""
+def analyze(texts: Sequence[str]) -> Analysis:
+    """Find what texts ask for together, in English and French; linear in their length.
+
+    Each is read by itself: an order does not begin in one and end in the next.
+    """
+
+def sensitivity_of(intents: Sequence[str]) -> str:
+    """How sensitive a query with these intents is.
+
+    Raises:
+        ValueError: One of them is no intent.
+    """
+
+# --- prompts for providers -----------------------------------------------------------------------
+
+class _Part(Protocol):
+    """A piece of a message; what its kind does not have is empty or false."""
+
+    @property
+    def kind(self) -> str:
+        """`text`, `tool_call`, `tool_result` or `reasoning`."""
+    @property
+    def text(self) -> str:
+        """The text, a call's arguments as one JSON object, a result or a thought."""
+    @property
+    def call_id(self) -> str:
+        """The id of a call, and of the call that a result is of."""
+    @property
+    def name(self) -> str:
+        """The tool that a call names."""
+    @property
+    def is_error(self) -> bool:
+        """Whether a result says that the tool failed."""
+    @property
+    def signature(self) -> str:
+        """The provider's proof of a thought, opaque."""
+    @property
+    def redacted(self) -> str:
+        """A thought as the provider sealed it, opaque."""
+    @property
+    def cached(self) -> bool:
+        """Whether the provider should keep the prompt up to this text or result."""
+
+class _Message(Protocol):
+    """What one side says at a time."""
+
+    @property
+    def role(self) -> str:
+        """`system` (these come first), `user`, `assistant` or `tool`."""
+    @property
+    def parts(self) -> Sequence[_Part]:
+        """What befits the role: results for `tool`; texts, thoughts and calls for `assistant`."""
+
+class _Tool(Protocol):
+    """A tool that the model may call."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def parameters(self) -> str:
+        """A JSON schema, sent as it is; empty when the tool takes nothing."""
+
+class _Sampling(Protocol):
+    """How the next token is chosen."""
+
+    @property
+    def temperature(self) -> float | None: ...
+    @property
+    def top_p(self) -> float | None: ...
+    @property
+    def presence_penalty(self) -> float | None: ...
+    @property
+    def frequency_penalty(self) -> float | None: ...
+    @property
+    def seed(self) -> int | None: ...
+    @property
+    def stop(self) -> Sequence[str]: ...
+
+@final
+class Prompt:
+    """What a model is asked, in words of no provider. The wires are those of `AnswerDecoder`."""
+
+    def __new__(
+        cls,
+        messages: Sequence[_Message],
+        *,
+        tools: Sequence[_Tool] = ...,
+        tool_choice: str = "auto",
+        tool_choice_name: str = ...,
+        parallel_calls: bool | None = None,
+        format: str = "text",
+        schema_name: str = ...,
+        schema: str = ...,
+        sampling: _Sampling | None = None,
+        effort: str = "",
+        budget_tokens: int = 0,
+    ) -> Prompt:
+        """Take what is asked; arguments and schemas must be valid JSON and are sent as they are.
+
+        `tool_choice` is auto, none, required or named, `format` text, json or json_schema,
+        `effort` empty, low, medium or high. A budget of 0 tokens is none.
+
+        Raises:
+            ValueError: A word is none of these, or the format json_schema has no schema.
+            AttributeError: An attribute is missing.
+            TypeError: An attribute holds what cannot be taken: another type, half a character, a
+                seed beyond 64 bits.
+        """
+    def encode(
+        self,
+        wire: str,
+        *,
+        model: str,
+        output_cap: int,
+        cap_field: str,
+        stream_options: bool,
+    ) -> bytes:
+        """The body of a request that streams its answer.
+
+        `cap_field` (`max_tokens` or `max_completion_tokens`) and `stream_options` say what
+        `openai_chat` needs. What the wire has no room for is left out. On `anthropic_messages` a
+        thinking budget is sent smaller than the cap; what is then below 1,024 is not sent.
+        """
+    def size(self, wire: str) -> int:
+        """A bound of the body's bytes, less those of the model's name with its quotes.
+
+        At most 200 above the truth, whatever the model and the cap. Remembered.
+        """
+    def needs(self) -> list[str]:
+        """Words for what a model must be able to do, sorted, such as `functions` or `seed`."""
+    def extra_tokens(self, wire: str) -> int:
+        """Tokens that a provider of this wire adds to what the body says."""
+
+def wire_offers(wire: str) -> list[str]:
+    """Those of the words of `Prompt.needs` that a wire has room for, sorted."""
 
 # --- answers of providers ------------------------------------------------------------------------
 
@@ -753,11 +904,17 @@ class AnswerUsage:
 
 @final
 class AnswerFault:
-    """Why an answer is none; neither text quotes the provider, but for a tool's name."""
+    """Why an answer is none; no text quotes the provider, but `subject`."""
 
     @property
     def kind(self) -> str:
         """A word such as `truncated`."""
+    @property
+    def problem(self) -> str:
+        """What exactly is wrong with a call or an output, such as `schema`; else empty."""
+    @property
+    def subject(self) -> str:
+        """The tool that was called, as the model named it, shortened and printable; else empty."""
     @property
     def detail(self) -> str: ...
     @property
@@ -766,18 +923,26 @@ class AnswerFault:
     @property
     def nothing_generated(self) -> bool:
         """Whether it is certain that nothing can be billed."""
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer had ended, so that what it told of its tokens is final."""
 
 @final
 class AnswerPiece:
-    """What a piece of an answer brought, all of it before the fault."""
+    """What a piece of an answer brought, all of it before the fault. Each look makes a copy.
+
+    Parts of an answer are numbered from 0 in the order in which they begin.
+    """
 
     @property
-    def text(self) -> str: ...
+    def parts(self) -> list[tuple[int, Literal["text", "reasoning"], str]]:
+        """Part, kind and text, in order; the text is never empty."""
     @property
-    def reasoning(self) -> str: ...
+    def calls(self) -> list[tuple[int, str, str, str]]:
+        """Part, id, name and arguments of whole, valid calls; only with the answer's end."""
     @property
-    def calls(self) -> list[tuple[str, str, str]]:
-        """Id, name and arguments of whole calls of declared tools; only with the answer's end."""
+    def proofs(self) -> list[tuple[int, str, str]]:
+        """Part, signature and redacted thought; only with the answer's end."""
     @property
     def fault(self) -> AnswerFault | None: ...
 
@@ -789,14 +954,22 @@ class AnswerDecoder:
         cls,
         wire: str,
         *,
-        declared: Sequence[str],
+        declared: Sequence[tuple[str, str]],
+        format: str,
+        schema: str,
         is_stream: bool,
         ends_without_terminator: bool,
     ) -> AnswerDecoder:
-        """`is_stream`: it calls itself an event stream. `declared`: tools that may be called.
+        """`is_stream`: it calls itself an event stream.
+
+        Args:
+            declared: Name and JSON schema of each tool that may be called; an empty schema takes
+                any object.
+            format: `text`, `json` or `json_schema`.
 
         Raises:
-            ValueError: The wire is neither `openai_chat` nor `anthropic_messages`.
+            ValueError: The wire is neither `openai_chat` nor `anthropic_messages`, or the format
+                is none.
         """
     def feed(self, body: bytes) -> AnswerPiece:
         """The next piece of the body; what follows the terminator or a fault is not read."""
@@ -814,6 +987,9 @@ class AnswerDecoder:
     @property
     def model(self) -> str:
         """As the provider names it; empty if it did not."""
+    @property
+    def json(self) -> str | None:
+        """The JSON that was asked for, once the answer has ended with it."""
 
 @final
 class Refusal:
@@ -824,6 +1000,15 @@ class Refusal:
         """A word such as `rate_limit` or `credit`."""
     @property
     def blame(self) -> Literal["caller", "operator", "rate", "provider"]: ...
+
+def check_schemas(schemas: Sequence[str]) -> tuple[int, str] | None:
+    """Which of a request's JSON schemas is not usable, and why, in English; None when all are."""
+
+def is_json_object(text: str) -> bool:
+    """Whether a text is one JSON object, as strictly as a model's own arguments are read."""
+
+def unfenced(text: str) -> str:
+    """The JSON that a text is, without white space or a markdown fence around it."""
 
 def refusal_of(status: int, body: bytes) -> Refusal:
     """Classify by the status and, where it says more, the JSON body."""

@@ -2,11 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chenu_server import _core
 
 SALT = bytes(range(32))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a message."""
+
+    kind: str = "text"
+    text: str = ""
+    call_id: str = ""
+    name: str = ""
+    is_error: bool = False
+    signature: str = ""
+    redacted: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class Message:
+    """What one side says."""
+
+    role: str
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool that may be called."""
+
+    name: str
+    description: str = ""
+    parameters: str = ""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    stop: Sequence[str] = ()
 
 
 def draft(**changes: Any) -> _core.EntryDraft:
@@ -96,3 +141,8 @@ def route_query(**changes: Any) -> _core.RouteQuery:
         "nova_model": "sonnet",
     }
     return _core.RouteQuery(**fields | changes)
+
+
+def prompt(text: str = "Hello", **changes: Any) -> _core.Prompt:
+    """What a user asks of a model."""
+    return _core.Prompt([Message("user", (Part(text=text),))], **changes)

@@ -21,7 +21,9 @@ class Changes(TypedDict, total=False):
 
     principal_type: str
     roles: list[str]
+    mode: str
     intents: list[str]
+    detected_intents: list[str]
     sphere: str
     spheres: list[str]
     cross_sphere: bool
@@ -44,7 +46,9 @@ def query(**changes: Unpack[Changes]) -> _core.PolicyQuery:
     facts: Changes = {
         "principal_type": "user",
         "roles": ["member"],
+        "mode": "command",
         "intents": ["query"],
+        "detected_intents": ["query"],
         "sphere": "personal",
         "spheres": [],
         "cross_sphere": False,

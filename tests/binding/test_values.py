@@ -27,6 +27,7 @@ VALUES: list[object] = [
     _core.choose_slot([], 0, 1, 0),
     _core.choose_identity(["acme"], None),
     _core.Account(1, 0, 0, 0, 0),
+    samples.prompt(),
 ]
 
 MISTAKES: dict[str, tuple[Callable[[], object], str]] = {

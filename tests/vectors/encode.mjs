@@ -26,6 +26,12 @@ function i64(number) {
   return bytes;
 }
 
+function f64(number) {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleBE(number);
+  return bytes;
+}
+
 function lp(value) {
   const bytes = bytesOf(value);
   return Buffer.concat([u32(bytes.length), bytes]);
@@ -54,9 +60,45 @@ const routing = (it) =>
     list(it.regions),
   ]);
 
+const told = (value, bytes) => (value === null ? "" : bytes(value));
+
+const part = (it) =>
+  list([
+    it.kind,
+    it.text,
+    it.call_id,
+    it.name,
+    it.signature,
+    it.redacted,
+    flags(it.is_error, it.cached),
+  ]);
+const message = (it) => list([it.role, list(it.parts.map(part))]);
+const messages = (conversation) => list(conversation.messages.map(message));
+const tool = (it) => list([it.name, it.effect, it.description, it.parameters]);
+const toolUse = (it) => list([it.choice, it.tool, told(it.parallel, flags)]);
+const sampling = (it) =>
+  list([
+    told(it.temperature, f64),
+    told(it.top_p, f64),
+    list(it.stop),
+    told(it.seed, i64),
+    told(it.presence_penalty, f64),
+    told(it.frequency_penalty, f64),
+  ]);
+const conversation = (it) =>
+  list([
+    messages(it),
+    list(it.tools.map(tool)),
+    toolUse(it.tool_use),
+    sampling(it.sampling),
+    list([it.response_format.kind, it.response_format.name, it.response_format.schema]),
+    list([it.thinking.effort, i64(it.thinking.budget_tokens)]),
+  ]);
+
 function requestDigest(request) {
-  return digest("chenu.request.v1", [
-    request.text,
+  return digest("chenu.request.v2", [
+    request.mode,
+    conversation(request.conversation),
     list(request.intents),
     request.sphere,
     target(request.target),
@@ -66,24 +108,34 @@ function requestDigest(request) {
     i64(request.max_output_tokens),
     i64(request.max_cost_nanousd),
     flags(request.detached, request.resume_on_approval, request.validate_only),
+    request.thread_id,
+    request.run_id,
+    list(request.labels.map(list)),
   ]);
 }
 
 function contextHash(caller, request) {
-  return digest("chenu.context.v1", [caller.identity_id, request.sphere, items(request)]);
+  return digest("chenu.context.v2", [
+    caller.identity_id,
+    request.sphere,
+    request.thread_id,
+    items(request),
+    messages(request.conversation),
+  ]);
 }
 
 function actionDigest({ caller, request, lane_c: laneC, max_cost_nanousd: maxCost }) {
   const byBytes = (one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other));
-  return digest("chenu.action.v1", [
+  return digest("chenu.action.v2", [
     caller.identity_id,
     caller.principal.type,
     caller.principal.id,
     list(caller.acting_for),
+    request.mode,
     list([...request.intents].sort(byBytes)),
     request.target.operation || "nova.query",
     target(request.target),
-    list([laneC.system, laneC.user, i64(laneC.output_cap)]),
+    list([laneC.system, conversation(request.conversation), i64(laneC.output_cap)]),
     contextHash(caller, request),
     list([request.agent_role, routing(request.routing)]),
     i64(maxCost),
@@ -98,8 +150,9 @@ const escaped = (value) => value.replace(/[&"<>\n\r]/g, (character) => ESCAPES[c
 function delimiter({ context_items: given, text }) {
   const everything = [text, ...given.flatMap((it) => [it.kind, it.id, it.content])];
   for (let number = 0; ; number += 1) {
-    const made = [list(given.map(item)), i64(number), ...(number ? [text] : [])];
-    const tag = digest("chenu.block.v1", made).toString("hex").slice(0, 16);
+    const said = list([list(["user", list([list(["text", text, "", "", "", "", flags(0, 0)])])])]);
+    const made = [list(given.map(item)), i64(number), ...(number ? [said] : [])];
+    const tag = digest("chenu.block.v2", made).toString("hex").slice(0, 16);
     if (!everything.some((each) => each.includes(tag))) return tag;
   }
 }

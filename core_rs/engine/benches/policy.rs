@@ -32,6 +32,7 @@ fn query(intents: &[&str], roles: &[&str]) -> Query {
         intents: owned(intents),
         sphere: "business".to_owned(),
         spheres: vec!["business".to_owned()],
+        mode: "command".to_owned(),
         sensitivity: "internal".to_owned(),
         agent_role: "nova".to_owned(),
         providers: vec!["anthropic".to_owned()],

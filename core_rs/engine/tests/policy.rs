@@ -32,6 +32,7 @@ fn question() -> Query {
         operation: "nova.query".to_owned(),
         intents: vec!["query".to_owned()],
         sphere: "personal".to_owned(),
+        mode: "command".to_owned(),
         sensitivity: "internal".to_owned(),
         providers: vec!["anthropic".to_owned()],
         ..Query::default()

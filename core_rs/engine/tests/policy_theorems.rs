@@ -133,6 +133,7 @@ prop_compose! {
             intents: vec![if deletes { "delete" } else { "query" }.to_owned()],
             sphere: if team { "team" } else { "personal" }.to_owned(),
             cross_sphere,
+            mode: "command".to_owned(),
             sensitivity: "internal".to_owned(),
             ..Query::default()
         }

@@ -48,6 +48,24 @@ pub enum Intent {
 }
 
 impl Intent {
+    /// All of them, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Query,
+        Self::Create,
+        Self::Update,
+        Self::Delete,
+        Self::Send,
+        Self::Analyze,
+        Self::Transfer,
+        Self::Payment,
+    ];
+
+    /// The intent of this name.
+    #[must_use]
+    pub fn from_wire_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|intent| intent.wire_name() == name)
+    }
+
     /// Its name on the wire.
     #[must_use]
     pub fn wire_name(self) -> &'static str {
@@ -94,7 +112,9 @@ impl Sensitivity {
         }
     }
 
-    fn of(intents: &[Intent]) -> Self {
+    /// That of a query with these intents.
+    #[must_use]
+    pub fn of(intents: &[Intent]) -> Self {
         let any = |wanted: [Intent; 2]| intents.iter().any(|intent| wanted.contains(intent));
         if any([Intent::Payment, Intent::Transfer]) {
             Self::Restricted
@@ -124,19 +144,33 @@ pub struct Analysis {
 /// What a text asks for. The same text gives the same answer.
 #[must_use]
 pub fn analyze(text: &str) -> Analysis {
-    let tokens = token::tokens(text);
-    let quotations = quote::quotations(&tokens);
-    let roles = quote::roles(&tokens, &quotations);
-    let triggers = triggers(&tokens, &roles);
-    let intents: BTreeSet<Intent> = triggers.iter().map(|(intent, _)| *intent).collect();
+    analyze_all(&[text])
+}
+
+/// What the texts of a request ask for together.
+///
+/// Each is read by itself: an order does not begin in one and end in the next.
+#[must_use]
+pub fn analyze_all(texts: &[&str]) -> Analysis {
+    let mut found = BTreeSet::new();
+    let (mut entities, mut keywords) = (Vec::new(), Vec::with_capacity(KEYWORDS_MAX));
+    for text in texts {
+        let tokens = token::tokens(text);
+        let quotations = quote::quotations(&tokens);
+        let roles = quote::roles(&tokens, &quotations);
+        found.extend(triggers(&tokens, &roles));
+        add_entities(&mut entities, text, &tokens, &quotations);
+        add_keywords(&mut keywords, text, &tokens);
+    }
+    let intents: BTreeSet<Intent> = found.iter().map(|(intent, _)| *intent).collect();
     let mut intents: Vec<Intent> = intents.into_iter().collect();
     if intents.is_empty() {
         intents.push(Intent::Query);
     }
     Analysis {
-        confidence: confidence(triggers.len()),
-        entities: entities(text, &tokens, &quotations),
-        keywords: keywords(text, &tokens),
+        confidence: confidence(found.len()),
+        entities,
+        keywords,
         sensitivity: Sensitivity::of(&intents),
         intents,
     }
@@ -164,18 +198,26 @@ fn confidence(triggers: usize) -> f64 {
     f64::from(percent) / 100.0
 }
 
-fn entities(text: &str, tokens: &[Token], quotations: &[Quotation]) -> Vec<(String, String)> {
+fn add_entities(
+    entities: &mut Vec<(String, String)>,
+    text: &str,
+    tokens: &[Token],
+    quotations: &[Quotation],
+) {
     let quoted = quotations.iter().filter_map(|quotation| {
         let marks = (tokens.get(quotation.first)?, tokens.get(quotation.last)?);
         let inside = text.get(marks.0.end..marks.1.start)?.trim_matches('`').trim();
         (!inside.is_empty()).then(|| ("quoted".to_owned(), inside.to_owned()))
     });
-    entity::values(text).into_iter().chain(quoted).take(entity::ENTITIES_MAX).collect()
+    let room = entity::ENTITIES_MAX.saturating_sub(entities.len());
+    entities.extend(entity::values(text).into_iter().chain(quoted).take(room));
 }
 
-fn keywords(text: &str, tokens: &[Token]) -> Vec<String> {
-    let mut keywords: Vec<String> = Vec::with_capacity(KEYWORDS_MAX);
+fn add_keywords(keywords: &mut Vec<String>, text: &str, tokens: &[Token]) {
     for token in tokens {
+        if keywords.len() == KEYWORDS_MAX {
+            break;
+        }
         let Some(word) = token.word().filter(|word| !word.has(class::STOP)) else { continue };
         let Some(written) = text.get(token.start..token.end) else { continue };
         let lower: String =
@@ -184,9 +226,5 @@ fn keywords(text: &str, tokens: &[Token]) -> Vec<String> {
         if letters >= KEYWORD_LETTERS_MIN && !keywords.contains(&lower) {
             keywords.push(lower);
         }
-        if keywords.len() == KEYWORDS_MAX {
-            break;
-        }
     }
-    keywords
 }

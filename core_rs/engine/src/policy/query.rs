@@ -24,8 +24,12 @@ pub struct Query {
     pub acting_for: Vec<String>,
     /// What is to be done, in the caller's words.
     pub operation: String,
-    /// Declared and detected intents.
+    /// `command` or `generation`.
+    pub mode: String,
+    /// The intents that decide: the declared ones, and those of a command's text.
     pub intents: Vec<String>,
+    /// What the text was found to ask for.
+    pub detected_intents: Vec<String>,
     /// The sphere that the query runs in.
     pub sphere: String,
     /// The target's kind; empty for no target.
@@ -59,17 +63,27 @@ impl Query {
         let all = Self {
             roles: known.roles.all(),
             intents: known.intents.all(),
+            detected_intents: known.intents.all(),
             spheres: known.spheres.all(),
             acting_for: vec!["user:probe".to_owned()],
             providers: vec!["probe".to_owned()],
             ..Self::default()
         };
-        for (principal_type, sphere) in known.principal_types().zip(&all.spheres) {
+        let modes = known.modes.all();
+        let named = known.principal_types().zip(&all.spheres).zip(modes.iter().cycle());
+        for ((principal_type, sphere), mode) in named {
             for sensitivity in known.sensitivities.all() {
                 let principal_type = principal_type.to_owned();
                 let (sphere, target_sphere) = (sphere.clone(), sphere.clone());
-                let one =
-                    Self { principal_type, sphere, target_sphere, sensitivity, ..all.clone() };
+                let mode = mode.clone();
+                let one = Self {
+                    principal_type,
+                    mode,
+                    sphere,
+                    target_sphere,
+                    sensitivity,
+                    ..all.clone()
+                };
                 one.build(known, Some(schema))?;
             }
         }
@@ -113,10 +127,12 @@ impl Query {
         Ok(attributes)
     }
 
-    fn context(&self, known: &Vocabulary) -> Result<[(String, RestrictedExpression); 8], String> {
+    fn context(&self, known: &Vocabulary) -> Result<[(String, RestrictedExpression); 10], String> {
         let pairs = [
             ("operation", text(&self.operation)),
+            ("mode", known.modes.one(&self.mode)?),
             ("intents", known.intents.set(&self.intents)?),
+            ("detected_intents", known.intents.set(&self.detected_intents)?),
             ("sphere", known.spheres.one(&self.sphere)?),
             ("spheres", known.spheres.set(&self.spheres)?),
             ("cross_sphere", RestrictedExpression::new_bool(self.cross_sphere)),

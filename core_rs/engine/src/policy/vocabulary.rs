@@ -19,6 +19,7 @@ const SPHERES: [&str; 9] = [
 ];
 const INTENTS: [&str; 8] =
     ["query", "create", "update", "delete", "send", "analyze", "transfer", "payment"];
+const MODES: [&str; 2] = ["command", "generation"];
 const SENSITIVITIES: [&str; 4] = ["public", "internal", "confidential", "restricted"];
 
 /// One enumerated entity type of the schema.
@@ -60,6 +61,7 @@ pub(super) struct Vocabulary {
     pub(super) roles: Names,
     pub(super) spheres: Names,
     pub(super) intents: Names,
+    pub(super) modes: Names,
     pub(super) sensitivities: Names,
     pub(super) target: EntityTypeName,
     pub(super) submit: EntityUid,
@@ -72,6 +74,7 @@ impl Vocabulary {
             roles: Names::new("role", "Role", &ROLES)?,
             spheres: Names::new("sphere", "Sphere", &SPHERES)?,
             intents: Names::new("intent", "Intent", &INTENTS)?,
+            modes: Names::new("mode", "Mode", &MODES)?,
             sensitivities: Names::new("sensitivity", "Sensitivity", &SENSITIVITIES)?,
             target: type_name("Target")?,
             submit: uid(&type_name("Action")?, "submit"),

@@ -20,7 +20,7 @@ pub(super) struct ChatAnswer {
     begun: bool,
     refused: bool,
     stop: Option<String>,
-    content: Content,
+    pub(super) content: Content,
     usage: ChatUsage,
 }
 
@@ -66,6 +66,8 @@ struct Delta<'a> {
     tool_calls: Option<Raw<'a>>,
     #[serde(borrow)]
     function_call: Option<Raw<'a>>,
+    #[serde(borrow)]
+    executed_tools: Option<Raw<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -76,8 +78,10 @@ struct Part<'a> {
     thinking: Option<Raw<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct ToolCall<'a> {
+    #[serde(borrow)]
+    r#type: Option<Raw<'a>>,
     #[serde(borrow)]
     id: Option<Raw<'a>>,
     #[serde(borrow)]
@@ -95,16 +99,15 @@ struct Function<'a> {
 }
 
 impl ChatAnswer {
+    pub(super) fn new(content: Content) -> Self {
+        Self { content, ..Self::default() }
+    }
+
     /// What one event brings.
-    pub(super) fn read(
-        &mut self,
-        event: &SseEvent,
-        declared: &[String],
-        out: &mut Vec<Event>,
-    ) -> Result<(), Fault> {
+    pub(super) fn read(&mut self, event: &SseEvent, out: &mut Vec<Event>) -> Result<(), Fault> {
         let data = event.data.trim();
         if data == DONE {
-            return self.end(declared, out);
+            return self.end(out);
         }
         if data.is_empty() || data == "null" {
             return Ok(());
@@ -118,17 +121,12 @@ impl ChatAnswer {
     }
 
     /// A whole answer that came in JSON and not as a stream.
-    pub(super) fn read_whole(
-        &mut self,
-        body: Raw<'_>,
-        declared: &[String],
-        out: &mut Vec<Event>,
-    ) -> Result<(), Fault> {
+    pub(super) fn read_whole(&mut self, body: Raw<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         self.chunk(body, out)?;
         if !self.begun {
             return Err(Fault::not_an_answer("the answer is JSON of another kind"));
         }
-        self.end(declared, out)
+        self.end(out)
     }
 
     /// What is told of its tokens so far.
@@ -194,34 +192,44 @@ impl ChatAnswer {
 
     fn delta(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         for thought in [delta.reasoning_content, delta.reasoning] {
-            self.content.think(string(thought), out);
+            self.content.think(string(thought), None, out);
         }
         self.said(delta.content, out)?;
         if let Some(refusal) = string(delta.refusal).filter(|refusal| !refusal.0.is_empty()) {
             self.refused = true;
-            self.content.say(Some(refusal), out);
+            self.content.say(Some(refusal), None, out);
         }
-        for call in read::<Vec<Option<Raw<'_>>>>(delta.tool_calls).unwrap_or_default() {
+        let calls = read::<Vec<Option<Raw<'_>>>>(delta.tool_calls);
+        if calls.is_none() && says_something(delta.tool_calls) {
+            return Err(Fault::malformed("tool calls are not a list"));
+        }
+        for call in calls.unwrap_or_default() {
             let Some(call) = read::<ToolCall<'_>>(call) else {
                 return Err(Fault::malformed("a tool call is not an object"));
             };
-            self.call(word(call.id), read(call.index), call.function)?;
+            self.call(&call)?;
+        }
+        let executed = read::<Vec<Option<Raw<'_>>>>(delta.executed_tools).unwrap_or_default();
+        if !executed.is_empty() {
+            let name = "executed_tools".to_owned(); // ran by the provider itself
+            self.content.call(Fragment { name, is_foreign: true, ..Fragment::default() })?;
         }
         if says_something(delta.function_call) {
-            self.call(None, None, delta.function_call)?; // the form of before 2024
+            // The form of before 2024.
+            self.call(&ToolCall { function: delta.function_call, ..ToolCall::default() })?;
         }
-        Ok(())
+        self.content.bounded()
     }
 
     fn said(&mut self, content: Option<Raw<'_>>, out: &mut Vec<Event>) -> Result<(), Fault> {
         let Some(raw) = content else { return Ok(()) };
         match raw.get().as_bytes().first() {
-            Some(b'"') => self.content.say(string(content), out),
+            Some(b'"') => self.content.say(string(content), None, out),
             Some(b'[') => {
                 for part in read::<Vec<Option<Raw<'_>>>>(content).unwrap_or_default() {
                     let Some(part) = read::<Part<'_>>(part) else { continue };
                     self.thinking(part.thinking, out);
-                    self.content.say(string(part.text), out);
+                    self.content.say(string(part.text), None, out);
                 }
             }
             Some(b'n') => {}
@@ -232,35 +240,34 @@ impl ChatAnswer {
 
     /// A text, or a list of parts that have one.
     fn thinking(&mut self, raw: Option<Raw<'_>>, out: &mut Vec<Event>) {
-        self.content.think(string(raw), out);
+        self.content.think(string(raw), None, out);
         for part in read::<Vec<Option<Raw<'_>>>>(raw).unwrap_or_default() {
-            self.content.think(read::<Part<'_>>(part).and_then(|part| string(part.text)), out);
+            let text = read::<Part<'_>>(part).and_then(|part| string(part.text));
+            self.content.think(text, None, out);
         }
     }
 
-    fn call(
-        &mut self,
-        id: Option<String>,
-        index: Option<u64>,
-        function: Option<Raw<'_>>,
-    ) -> Result<(), Fault> {
-        let function = read::<Function<'_>>(function);
+    fn call(&mut self, call: &ToolCall<'_>) -> Result<(), Fault> {
+        let kind = word(call.r#type).unwrap_or_default();
+        let is_foreign = !matches!(kind.as_str(), "" | "function");
+        let function = read::<Function<'_>>(call.function);
         let (name, arguments) =
             function.map_or((None, None), |it| (word(it.name), string(it.arguments)));
         self.content.call(Fragment {
-            id: id.unwrap_or_default(),
-            index,
-            name: name.unwrap_or_default(),
+            id: word(call.id).unwrap_or_default(),
+            index: read(call.index),
+            name: name.unwrap_or(if is_foreign { kind } else { String::new() }),
             arguments: arguments.map(|bytes| bytes.0).unwrap_or_default(),
+            is_foreign,
         })
     }
 
     /// The terminator has come. An answer whose model never said why it stopped was cut before it.
-    fn end(&mut self, declared: &[String], out: &mut Vec<Event>) -> Result<(), Fault> {
+    fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Fault> {
         if self.stop.is_none() {
             return Err(Fault::truncated());
         }
-        self.content.end(self.stop(), declared, out)?;
+        self.content.end(self.stop(), out)?;
         self.done = true;
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! The body of a 200 answer, whatever it turns out to be.
 
 use super::chat::ChatAnswer;
+use super::content::Content;
+use super::expected::Expected;
 use super::json::Raw;
 use super::messages::MessagesAnswer;
 use super::sse::{EventStream, SseEvent};
+use super::tools::Declared;
 use super::{Event, Fault, Stop, Usage, Wire};
 
 /// The most bytes of an answer that is one JSON document.
@@ -44,28 +47,30 @@ enum Body {
 pub struct Decoder {
     answer: Answer,
     body: Body,
-    declared: Vec<String>,
     is_stream: bool,
     ends_without_terminator: bool,
     failed: bool,
 }
 
 impl Decoder {
-    /// `is_stream`: the answer calls itself an event stream. `declared`: the tools that may be
-    /// called. `ends_without_terminator`: the provider's record says that it sends none.
+    /// `declared`: the tools that may be called. `expected`: what the text must be. `is_stream`:
+    /// the answer calls itself an event stream. `ends_without_terminator`: the provider's record
+    /// says that it sends none.
     #[must_use]
     pub fn new(
         wire: Wire,
-        declared: Vec<String>,
+        declared: Vec<Declared>,
+        expected: Expected,
         is_stream: bool,
         ends_without_terminator: bool,
     ) -> Self {
+        let content = Content::new(declared, expected);
         let answer = match wire {
-            Wire::Chat => Answer::Chat(ChatAnswer::default()),
-            Wire::Messages => Answer::Messages(MessagesAnswer::default()),
+            Wire::Chat => Answer::Chat(ChatAnswer::new(content)),
+            Wire::Messages => Answer::Messages(MessagesAnswer::new(content)),
         };
         let body = Body::Unknown(Vec::new());
-        Self { answer, body, declared, is_stream, ends_without_terminator, failed: false }
+        Self { answer, body, is_stream, ends_without_terminator, failed: false }
     }
 
     /// The next piece of the body. What follows the terminator, or a fault, is not read.
@@ -126,6 +131,15 @@ impl Decoder {
         }
     }
 
+    /// The JSON that was asked for, without a fence around it, once the answer has ended with it.
+    #[must_use]
+    pub fn json(&self) -> Option<&str> {
+        match &self.answer {
+            Answer::Chat(answer) => answer.content.json(),
+            Answer::Messages(answer) => answer.content.json(),
+        }
+    }
+
     fn take(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<(), Fault> {
         match &mut self.body {
             Body::Unknown(begun) => {
@@ -172,8 +186,8 @@ impl Decoder {
                 return Ok(());
             }
             match &mut self.answer {
-                Answer::Chat(answer) => answer.read(event, &self.declared, out)?,
-                Answer::Messages(answer) => answer.read(event, &self.declared, out)?,
+                Answer::Chat(answer) => answer.read(event, out)?,
+                Answer::Messages(answer) => answer.read(event, out)?,
             }
         }
         Ok(())
@@ -210,8 +224,8 @@ impl Decoder {
         let raw: Raw<'_> =
             serde_json::from_str(text).map_err(|_| Fault::malformed("the answer is not JSON"))?;
         match &mut self.answer {
-            Answer::Chat(answer) => answer.read_whole(raw, &self.declared, out),
-            Answer::Messages(answer) => answer.read_whole(raw, &self.declared, out),
+            Answer::Chat(answer) => answer.read_whole(raw, out),
+            Answer::Messages(answer) => answer.read_whole(raw, out),
         }
     }
 }

@@ -235,10 +235,6 @@ fn found(words: Words, text: &str) -> Option<Refusal> {
 /// The fault of an error that came inside a 200 answer.
 pub(super) fn fault_of(raw: Raw<'_>, nothing_generated: bool) -> Fault {
     let Some(told) = told_by(raw) else { return Fault::malformed("an error that is none") };
-    Fault {
-        kind: told.kind.to_owned(),
-        detail: "the provider reported an error inside its answer".to_owned(),
-        blame: told.blame,
-        nothing_generated,
-    }
+    let detail = "the provider reported an error inside its answer";
+    Fault { blame: told.blame, nothing_generated, ..Fault::of_provider(told.kind, detail) }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Any value, unread.
@@ -15,7 +15,7 @@ pub(super) fn read<'a, T: Deserialize<'a>>(raw: Option<Raw<'a>>) -> Option<T> {
 }
 
 /// The bytes of a JSON string, in which a lone surrogate stands as WTF-8.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Wtf8(pub(super) Vec<u8>);
 
 impl<'de> Deserialize<'de> for Wtf8 {
@@ -54,4 +54,60 @@ pub(super) fn says_something(raw: Option<Raw<'_>>) -> bool {
         let text: String = raw.get().split_whitespace().collect();
         !matches!(text.as_str(), "null" | "{}" | "[]" | "\"\"" | "false" | "0")
     })
+}
+
+/// Whether a text is one JSON value that any reader takes: well formed, and not too deep.
+pub(super) fn is_whole(text: &str) -> bool {
+    serde_json::from_str::<Anything>(text).is_ok()
+}
+
+/// A value that is read and not kept. Unlike `IgnoredAny` it is held to the limit of depth.
+struct Anything;
+
+impl<'de> Deserialize<'de> for Anything {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Anything {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any value")
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+        while seq.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
 }

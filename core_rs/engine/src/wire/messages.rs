@@ -17,7 +17,7 @@ pub(super) struct MessagesAnswer {
     pub(super) done: bool,
     begun: bool,
     stop: Option<String>,
-    content: Content,
+    pub(super) content: Content,
     usage: MessagesUsage,
 }
 
@@ -68,6 +68,10 @@ struct Block<'a> {
     #[serde(borrow)]
     thinking: Option<Raw<'a>>,
     #[serde(borrow)]
+    signature: Option<Raw<'a>>,
+    #[serde(borrow)]
+    data: Option<Raw<'a>>,
+    #[serde(borrow)]
     partial_json: Option<Raw<'a>>,
     #[serde(borrow)]
     input: Option<Raw<'a>>,
@@ -76,13 +80,12 @@ struct Block<'a> {
 }
 
 impl MessagesAnswer {
+    pub(super) fn new(content: Content) -> Self {
+        Self { content, ..Self::default() }
+    }
+
     /// What one event brings. Unknown types are passed over, as the API asks its clients to.
-    pub(super) fn read(
-        &mut self,
-        event: &SseEvent,
-        declared: &[String],
-        out: &mut Vec<Event>,
-    ) -> Result<(), Fault> {
+    pub(super) fn read(&mut self, event: &SseEvent, out: &mut Vec<Event>) -> Result<(), Fault> {
         let data = event.data.trim();
         if data.is_empty() || data == "null" {
             return Ok(());
@@ -93,14 +96,17 @@ impl MessagesAnswer {
             read(Some(raw)).ok_or_else(|| Fault::malformed("an event is not a JSON object"))?;
         match word(said.r#type).as_deref().unwrap_or(&event.name) {
             "message_start" => self.start(said.message),
-            "content_block_start" => self.block(said.content_block, read(said.index), out)?,
+            "content_block_start" => {
+                self.content.begin_block(out);
+                self.block(said.content_block, read(said.index), out)?;
+            }
             "content_block_delta" => self.block(said.delta, read(said.index), out)?,
             "message_delta" => {
                 self.usage.tell(said.usage, true);
                 let stop = read::<Block<'_>>(said.delta).and_then(|delta| delta.stop_reason);
                 self.stop = reason_of(stop)?.or(self.stop.take());
             }
-            "message_stop" => self.end(declared, out)?,
+            "message_stop" => self.end(out)?,
             "error" => return Err(fault_of(raw, !self.begun)),
             _ if says_something(said.error) => return Err(fault_of(raw, !self.begun)),
             _ => {}
@@ -109,12 +115,7 @@ impl MessagesAnswer {
     }
 
     /// A whole answer that came in JSON and not as a stream.
-    pub(super) fn read_whole(
-        &mut self,
-        body: Raw<'_>,
-        declared: &[String],
-        out: &mut Vec<Event>,
-    ) -> Result<(), Fault> {
+    pub(super) fn read_whole(&mut self, body: Raw<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
         let message: Message<'_> =
             read(Some(body)).ok_or_else(|| Fault::malformed("an answer is not a JSON object"))?;
         if word(message.r#type).as_deref() == Some("error") || says_something(message.error) {
@@ -127,10 +128,11 @@ impl MessagesAnswer {
         self.usage.tell(message.usage, true);
         let blocks = read::<Vec<Option<Raw<'_>>>>(message.content).unwrap_or_default();
         for (index, block) in (0..).zip(blocks) {
+            self.content.begin_block(out);
             self.block(block, Some(index), out)?;
         }
         self.stop = reason_of(message.stop_reason)?;
-        self.end(declared, out)
+        self.end(out)
     }
 
     /// What is told of its tokens so far.
@@ -168,30 +170,35 @@ impl MessagesAnswer {
     ) -> Result<(), Fault> {
         self.begun = true;
         let Some(block) = read::<Block<'_>>(raw) else { return Ok(()) };
-        self.content.say(string(block.text), out);
-        self.content.think(string(block.thinking), out);
         let kind = word(block.r#type).unwrap_or_default();
-        let begins = kind.ends_with("tool_use");
-        if begins || kind == "input_json_delta" {
+        self.content.say(string(block.text), index, out);
+        self.content.think(string(block.thinking), index, out);
+        let redacted = block.data.filter(|_| kind == "redacted_thinking");
+        self.content.prove(string(block.signature), string(redacted), index, out)?;
+        // What a provider runs by itself, and what it then found, passed by everybody who governs.
+        let is_call = kind == "tool_use";
+        let is_foreign = !is_call && (kind.ends_with("tool_use") || kind.ends_with("tool_result"));
+        if is_foreign || is_call || kind == "input_json_delta" {
             let whole = block.input.filter(|input| says_something(Some(input)));
             let piece = string(block.partial_json).map(|bytes| bytes.0);
             self.content.call(Fragment {
                 id: word(block.id).unwrap_or_default(),
                 index,
-                name: word(block.name).unwrap_or_default(),
+                name: word(block.name).unwrap_or(if is_foreign { kind } else { String::new() }),
                 arguments: piece
                     .or_else(|| whole.map(|raw| raw.get().as_bytes().to_vec()))
                     .unwrap_or_default(),
+                is_foreign,
             })?;
         }
-        Ok(())
+        self.content.bounded()
     }
 
-    fn end(&mut self, declared: &[String], out: &mut Vec<Event>) -> Result<(), Fault> {
+    fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Fault> {
         if self.stop.is_none() {
             return Err(Fault::truncated());
         }
-        self.content.end(self.stop(), declared, out)?;
+        self.content.end(self.stop(), out)?;
         self.done = true;
         Ok(())
     }

@@ -1,13 +1,31 @@
 //! Tool calls, joined from their fragments. Nothing of one is told before all of it is here.
 
-use serde_json::value::RawValue;
+use std::collections::{HashMap, HashSet};
 
-use super::{Blame, Event, Fault};
+use super::Fault;
+use super::json::is_whole;
+use super::schema::Schema;
 
 /// The most bytes of one call's arguments.
 pub const ARGUMENTS_BYTES_MAX: usize = 256 << 10;
 /// The most calls of one answer.
 pub const CALLS_MAX: usize = 128;
+
+/// A tool that the model may call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// How the model calls it.
+    pub name: String,
+    /// The JSON schema that its arguments satisfy; empty where any object will do.
+    pub parameters: String,
+}
+
+/// A whole call.
+pub(super) struct Call {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) arguments: String,
+}
 
 /// A piece of a call, as one event brings it. Empty strings where it says nothing.
 #[derive(Debug, Default)]
@@ -16,6 +34,8 @@ pub(super) struct Fragment {
     pub(super) index: Option<u64>,
     pub(super) name: String,
     pub(super) arguments: Vec<u8>,
+    /// Whether it is no call of a function of the caller's, but one that others carry out.
+    pub(super) is_foreign: bool,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +44,8 @@ struct Draft {
     index: Option<u64>,
     name: String,
     arguments: Vec<u8>,
+    is_foreign: bool,
+    is_duplicate: bool,
 }
 
 /// The calls of one answer.
@@ -47,6 +69,11 @@ impl Drafts {
             None => self.begin(&fragment)?,
         };
         let Some(draft) = self.drafts.get_mut(draft) else { return Ok(()) };
+        draft.is_foreign |= fragment.is_foreign;
+        // A call is named once at each index; named at another one, its id stands for two.
+        let elsewhere =
+            fragment.index.is_some() && draft.index.is_some_and(|at| Some(at) != fragment.index);
+        draft.is_duplicate |= elsewhere && !fragment.name.is_empty() && !draft.name.is_empty();
         if draft.id.is_empty() {
             draft.id = fragment.id;
         }
@@ -88,43 +115,87 @@ impl Drafts {
     }
 
     /// Every call, whole and declared; `cut` says that the answer ended before its model did.
-    pub(super) fn calls(&self, declared: &[String], cut: bool) -> Result<Vec<Event>, Fault> {
-        let named = self.drafts.iter().enumerate();
-        named.map(|(at, draft)| draft.call(at, declared, cut)).collect()
+    pub(super) fn calls(
+        &self,
+        declared: &[Declared],
+        cut: bool,
+        steps: &mut u64,
+    ) -> Result<Vec<Call>, Fault> {
+        let mut calls: Vec<Call> = Vec::with_capacity(self.drafts.len());
+        let mut schemas = Schemas::default();
+        for draft in &self.drafts {
+            let tool = draft.tool(declared)?;
+            let arguments = draft.arguments(cut)?;
+            if !schemas.accept(tool, &arguments, steps) {
+                return Err(invalid("schema", &draft.name));
+            }
+            calls.push(Call { id: draft.id.clone(), name: draft.name.clone(), arguments });
+        }
+        name_all(&mut calls);
+        Ok(calls)
     }
 }
 
 impl Draft {
-    fn call(&self, at: usize, declared: &[String], cut: bool) -> Result<Event, Fault> {
-        if !declared.contains(&self.name) {
-            return Err(invalid("undeclared", &self.name));
+    fn tool<'a>(&self, declared: &'a [Declared]) -> Result<&'a Declared, Fault> {
+        if self.is_foreign {
+            return Err(invalid("provider_executed", &self.name));
+        }
+        if self.is_duplicate {
+            return Err(invalid("duplicate_id", &self.name));
+        }
+        let tool = declared.iter().find(|tool| tool.name == self.name);
+        tool.ok_or_else(|| invalid("undeclared", &self.name))
+    }
+
+    fn arguments(&self, cut: bool) -> Result<String, Fault> {
+        if cut {
+            return Err(invalid("cut", &self.name)); // what it calls behind this is not here
         }
         let arguments = String::from_utf8(self.arguments.clone())
             .map_err(|_| invalid("arguments", &self.name))?;
         // Several providers write nothing where a tool has no parameters.
         let empty = arguments.trim().is_empty();
-        let whole = empty && !cut || is_object(&arguments);
-        if !whole {
-            return Err(invalid(if cut { "cut" } else { "arguments" }, &self.name));
+        if !empty && !is_object(&arguments) {
+            return Err(invalid("arguments", &self.name));
         }
-        let id = if self.id.is_empty() { format!("call_{at}") } else { self.id.clone() };
-        let arguments = if empty { "{}".to_owned() } else { arguments };
-        Ok(Event::Call { id, name: self.name.clone(), arguments })
+        Ok(if empty { "{}".to_owned() } else { arguments })
+    }
+}
+
+/// The schemas of the tools that were called, each compiled once.
+#[derive(Default)]
+struct Schemas<'a> {
+    compiled: HashMap<&'a str, Option<Schema>>,
+}
+
+impl<'a> Schemas<'a> {
+    fn accept(&mut self, tool: &'a Declared, arguments: &str, steps: &mut u64) -> bool {
+        if tool.parameters.is_empty() {
+            return true;
+        }
+        let compile = || Schema::new(&tool.parameters).ok();
+        let Some(schema) = self.compiled.entry(&tool.name).or_insert_with(compile) else {
+            return false; // it should have been refused when the tool was declared
+        };
+        serde_json::from_str(arguments).is_ok_and(|value| schema.accepts(&value, steps))
+    }
+}
+
+/// Give a name of its own to each call whose provider gave it none.
+fn name_all(calls: &mut [Call]) {
+    let mut taken: HashSet<String> = calls.iter().map(|call| call.id.clone()).collect();
+    for (at, call) in calls.iter_mut().enumerate().filter(|(_, call)| call.id.is_empty()) {
+        let names = (at..).map(|number| format!("call_{number}"));
+        call.id = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
+        taken.insert(call.id.clone());
     }
 }
 
 fn is_object(text: &str) -> bool {
-    let json: Result<&RawValue, _> = serde_json::from_str(text);
-    json.is_ok_and(|raw| raw.get().starts_with('{'))
+    text.trim_start().starts_with('{') && is_whole(text)
 }
 
-/// The tool's name is the model's word: shown, shortened, to whoever must find out.
 fn invalid(problem: &str, name: &str) -> Fault {
-    let name: String = name.chars().filter(|each| !each.is_control()).take(64).collect();
-    Fault {
-        kind: format!("tool_call_{problem}"),
-        detail: name,
-        blame: Blame::Provider,
-        nothing_generated: false,
-    }
+    Fault::tool_call_invalid(problem, name)
 }

@@ -1,10 +1,14 @@
 //! Tool calls: whole, declared and once, or not at all.
 
-use chenu_engine::wire::{ARGUMENTS_BYTES_MAX, Wire};
+use chenu_engine::wire::{ARGUMENTS_BYTES_MAX, Declared, Decoder, Expected, Wire};
 
-use crate::{Said, said, stream};
+use crate::{END, START, STOP, Said, heard, said, stream};
 
 fn called(fragments: &[&str], reason: &str) -> Said {
+    said(Wire::Chat, &calls_of(fragments, reason))
+}
+
+fn calls_of(fragments: &[&str], reason: &str) -> String {
     let chunks: Vec<String> = fragments
         .iter()
         .map(|it| format!(r#"{{"choices":[{{"index":0,"delta":{{"tool_calls":[{it}]}}}}]}}"#))
@@ -13,7 +17,7 @@ fn called(fragments: &[&str], reason: &str) -> Said {
             "[DONE]".to_owned(),
         ])
         .collect();
-    said(Wire::Chat, &stream(&chunks.iter().map(String::as_str).collect::<Vec<_>>()))
+    stream(&chunks.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 #[test]
@@ -48,7 +52,7 @@ fn fragments_of_calls_join_by_id_then_index() {
 
 #[test]
 fn a_call_that_is_cut_undeclared_or_too_long_reaches_nobody() {
-    let cut = r#"{"index":0,"id":"a","function":{"name":"get_weather","arguments":"{\"city\":"}}"#;
+    let cut = r#"{"index":0,"id":"a","function":{"name":"get_weather","arguments":"[\"city\","}}"#;
     let drop = r#"{"index":0,"id":"a","function":{"name":"drop_tables","arguments":"{}"}}"#;
     let old = stream(&[
         concat!(
@@ -62,14 +66,141 @@ fn a_call_that_is_cut_undeclared_or_too_long_reaches_nobody() {
         "a".repeat(ARGUMENTS_BYTES_MAX + 1)
     );
 
-    for (said, kind) in [
-        (called(&[cut], "length"), "tool_call_cut"),
-        (called(&[cut], "tool_calls"), "tool_call_arguments"),
-        (called(&[drop], "tool_calls"), "tool_call_undeclared"),
-        (said(Wire::Chat, &old), "tool_call_undeclared"),
-        (called(&[&long], "tool_calls"), "malformed"),
+    let named = |problem: &'static str, subject: &'static str| Some((problem, subject, true));
+    for (said, told) in [
+        (called(&[cut], "length"), named("cut", "get_weather")),
+        (called(&[cut], "tool_calls"), named("arguments", "get_weather")),
+        (called(&[drop], "tool_calls"), named("undeclared", "drop_tables")),
+        (said(Wire::Chat, &old), named("undeclared", "f")),
+        (called(&[&long], "tool_calls"), Some(("", "", false))),
     ] {
-        assert_eq!(Some(kind), said.fault.map(|fault| fault.kind).as_deref());
+        let fault = said.fault.as_ref();
+        assert_eq!(told, fault.map(|it| (&*it.problem, &*it.subject, it.is_whole)));
         assert_eq!(Vec::<(String, String)>::new(), said.calls);
+    }
+}
+
+#[test]
+fn a_whole_call_of_an_answer_that_was_cut_reaches_nobody() {
+    let whole = weather(r#""id":"a","#, r#"{"city":"Paris"}"#);
+    for reason in ["length", "content_filter", "what_is_this"] {
+        let said = called(&[&whole], reason);
+
+        assert_eq!(Some(("tool_call_invalid", "cut")), said.wrong(), "{reason}");
+        assert_eq!(Vec::<(String, String)>::new(), said.calls);
+    }
+    for reason in ["tool_calls", "stop"] {
+        assert_eq!(1, called(&[&whole], reason).calls.len(), "{reason}");
+    }
+}
+
+#[test]
+fn calls_that_are_no_list_or_were_run_by_the_provider_are_no_answer() {
+    let in_delta = |delta: &str| {
+        let event = format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#);
+        said(Wire::Chat, &stream(&[&event, STOP, "[DONE]"]))
+    };
+
+    let no_list = in_delta(r#"{"tool_calls":{"id":"a","function":{"name":"evil"}}}"#);
+    let executed = in_delta(r#"{"executed_tools":[{"type":"search","arguments":"{}"}]}"#);
+
+    assert_eq!(Some(("malformed", "")), no_list.wrong());
+    assert_eq!(Some(("tool_call_invalid", "provider_executed")), executed.wrong());
+    for nothing in [r#"{"tool_calls":null}"#, r#"{"tool_calls":[]}"#, r#"{"executed_tools":[]}"#] {
+        assert_eq!(None, in_delta(nothing).fault, "{nothing}");
+    }
+}
+
+/// A fragment of a call of the declared tool, with these fields besides.
+fn weather(fields: &str, arguments: &str) -> String {
+    let arguments = arguments.replace('"', "\\\"");
+    let function = format!(r#"{{"name":"get_weather","arguments":"{arguments}"}}"#);
+    format!(r#"{{{fields}"function":{function}}}"#)
+}
+
+#[test]
+fn arguments_satisfy_the_schema_of_their_tool() {
+    for (arguments, problem) in [
+        (r#"{"city":"Paris"}"#, None),
+        ("", None),
+        (r#"{"city":1}"#, Some("schema")),
+        (r#"["city"]"#, Some("arguments")),
+        ("null", Some("arguments")),
+        (r#"{"city":"Paris"} 1"#, Some("arguments")),
+        (r#"{"city":1e999}"#, Some("arguments")),
+    ] {
+        let said = called(&[&weather(r#""id":"a","#, arguments)], "tool_calls");
+
+        assert_eq!(problem, said.wrong().map(|(_, problem)| problem), "{arguments}");
+        assert_eq!(usize::from(problem.is_none()), said.calls.len(), "{arguments}");
+    }
+    let deep = format!(r#"{{"city":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    let said = called(&[&weather(r#""id":"a","#, &deep)], "tool_calls");
+    assert_eq!(Some(("tool_call_invalid", "arguments")), said.wrong());
+}
+
+#[test]
+fn a_tool_with_required_arguments_is_not_called_without_any() {
+    let required = r#"{"type":"object","required":["city"]}"#;
+    for (parameters, problem) in
+        [(required, Some("schema")), ("", None), ("{}", None), ("[", Some("schema"))]
+    {
+        let tool = Declared { name: "get_weather".to_owned(), parameters: parameters.to_owned() };
+        let decoder = Decoder::new(Wire::Chat, vec![tool], Expected::Text, true, false);
+        let body = calls_of(&[&weather(r#""id":"a","#, "")], "tool_calls");
+        let said = heard(decoder, body.as_bytes(), &[7]);
+
+        assert_eq!(problem, said.wrong().map(|(_, problem)| problem), "{parameters}");
+    }
+}
+
+#[test]
+fn no_two_calls_of_an_answer_have_one_id() {
+    let hand = |id: &str, index: u64| {
+        weather(&format!(r#""index":{index},"id":"{id}","#), r#"{"city":"Paris"}"#)
+    };
+    let ids = |fragments: &[&str]| called(fragments, "tool_calls").ids;
+
+    assert_eq!(
+        vec![(0, "call_2".to_owned()), (1, "call_1".to_owned()), (2, "call_0".to_owned())],
+        ids(&[&hand("", 0), &hand("call_1", 1), &hand("call_0", 2)])
+    );
+    assert_eq!(
+        Some(("tool_call_invalid", "duplicate_id")),
+        called(&[&hand("a", 0), &hand("a", 1)], "tool_calls").wrong()
+    );
+}
+
+#[test]
+fn a_call_that_is_not_the_callers_to_carry_out_is_none() {
+    let start = r#""type":"content_block_start","index":0"#;
+    let block = |kind: &str| {
+        stream(&[
+            START,
+            &format!(
+                r#"{{{start},"content_block":{{"type":"{kind}",{}}}}}"#,
+                r#""id":"a","name":"get_weather","input":{}"#,
+            ),
+            r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"}}"#,
+            END,
+        ])
+    };
+    assert_eq!(None, said(Wire::Messages, &block("tool_use")).wrong());
+    for kind in ["server_tool_use", "mcp_tool_use", "web_search_tool_result", "mcp_tool_result"] {
+        let said = said(Wire::Messages, &block(kind));
+
+        assert_eq!(Some(("tool_call_invalid", "provider_executed")), said.wrong(), "{kind}");
+    }
+    for (kind, problem) in [
+        ("null", None),
+        ("\"\"", None),
+        ("\"function\"", None),
+        ("\"custom\"", Some("provider_executed")),
+        ("\"web_search\"", Some("provider_executed")),
+    ] {
+        let fields = format!(r#""id":"a","type":{kind},"#);
+        let said = called(&[&weather(&fields, "{}")], "tool_calls");
+
+        assert_eq!(problem, said.wrong().map(|(_, problem)| problem), "{kind}");
     }
 }

@@ -1,25 +1,49 @@
 //! What providers and the proxies before them really send, and what is right.
 
-use chenu_engine::wire::{Blame, Decoder, EVENT_BYTES_MAX, Event, Fault, Stop, Usage, Wire};
+use chenu_engine::wire::{
+    Blame, Declared, Decoder, EVENT_BYTES_MAX, Event, Expected, Fault, PARTS_MAX, Stop, Usage, Wire,
+};
 mod calls;
+mod outputs;
+mod parts;
 mod random;
 mod refusals;
+mod schemas;
+mod usage;
 
 /// Everything that an answer said.
 #[derive(Debug, Default, PartialEq)]
 struct Said {
     text: String,
     reasoning: String,
+    /// Part, kind and text; neighbouring pieces of a part as one.
+    parts: Vec<(u32, &'static str, String)>,
+    /// Part, signature and hidden thoughts.
+    proofs: Vec<(u32, String, String)>,
     calls: Vec<(String, String)>,
+    /// Part and id of each call.
+    ids: Vec<(u32, String)>,
+    json: Option<String>,
     fault: Option<Fault>,
     done: bool,
     usage: Usage,
     stop: Option<Stop>,
 }
 
+/// The schema of the arguments of the tool that every test declares, and the tool.
+const CITY: &str = r#"{"type":"object","properties":{"city":{"type":"string"}}}"#;
+
+fn get_weather() -> Declared {
+    Declared { name: "get_weather".to_owned(), parameters: CITY.to_owned() }
+}
+
 /// The answer in pieces of these sizes, over and over, and then its clean end.
 fn said_in(wire: Wire, body: &[u8], sizes: &[usize]) -> Said {
-    let mut decoder = Decoder::new(wire, vec!["get_weather".to_owned()], true, false);
+    heard(Decoder::new(wire, vec![get_weather()], Expected::Text, true, false), body, sizes)
+}
+
+/// What a decoder makes of the body in pieces of these sizes.
+fn heard(mut decoder: Decoder, body: &[u8], sizes: &[usize]) -> Said {
     let mut said = Said::default();
     let mut rest = body;
     for size in sizes.iter().cycle() {
@@ -36,18 +60,46 @@ fn said_in(wire: Wire, body: &[u8], sizes: &[usize]) -> Said {
     said.done = decoder.is_done();
     said.usage = decoder.usage();
     said.stop = Some(decoder.stop());
+    said.json = decoder.json().map(str::to_owned);
     said
 }
 
 fn take(said: &mut Said, events: Vec<Event>, fault: Option<Fault>) {
     for event in events {
         match event {
-            Event::Text(text) => said.text += &text,
-            Event::Reasoning(text) => said.reasoning += &text,
-            Event::Call { name, arguments, .. } => said.calls.push((name, arguments)),
+            Event::Text { part, text } => {
+                said.text += &text;
+                said.piece(part, "text", &text);
+            }
+            Event::Reasoning { part, text } => {
+                said.reasoning += &text;
+                said.piece(part, "reasoning", &text);
+            }
+            Event::Proof { part, signature, redacted } => {
+                said.proofs.push((part, signature, redacted));
+            }
+            Event::Call { part, id, name, arguments } => {
+                said.ids.push((part, id));
+                said.calls.push((name, arguments));
+            }
         }
     }
     said.fault = said.fault.take().or(fault);
+}
+
+impl Said {
+    fn piece(&mut self, part: u32, kind: &'static str, text: &str) {
+        assert!(!text.is_empty(), "a piece that says nothing");
+        match self.parts.last_mut() {
+            Some(last) if (last.0, last.1) == (part, kind) => last.2 += text,
+            _ => self.parts.push((part, kind, text.to_owned())),
+        }
+    }
+
+    /// Kind and problem of the fault, if there is one.
+    fn wrong(&self) -> Option<(&str, &str)> {
+        self.fault.as_ref().map(|fault| (&*fault.kind, &*fault.problem))
+    }
 }
 
 fn said(wire: Wire, body: &str) -> Said {
@@ -69,10 +121,6 @@ fn chat(events: &[&str]) -> Said {
     said(Wire::Chat, &stream(&[&[HELLO], events, &[STOP, "[DONE]"]].concat()))
 }
 
-fn told(usage: &str) -> Usage {
-    chat(&[&format!(r#"{{"choices":[],"usage":{usage}}}"#)]).usage
-}
-
 fn exact(input: u64, output: u64) -> Usage {
     Usage { input_tokens: input, output_tokens: output, exact: true, ..Usage::default() }
 }
@@ -83,106 +131,6 @@ fn an_answer_is_its_text_its_stop_and_its_usage() {
 
     assert_eq!(("Hello", Some(Stop::End), exact(11, 7)), (&*said.text, said.stop, said.usage));
     assert!(said.done && said.fault.is_none());
-}
-
-#[test]
-fn a_later_smaller_count_never_erases_an_earlier_one() {
-    for later in ["{}", "null", r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#] {
-        let said = chat(&[USAGE, &format!(r#"{{"choices":[],"usage":{later}}}"#)]);
-
-        assert_eq!(exact(11, 7), said.usage, "{later}");
-    }
-}
-
-#[test]
-fn usage_can_make_a_cost_estimated_but_never_an_answer_false() {
-    for (usage, input, output) in [
-        (r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#, 0, 0),
-        (r#"{"prompt_tokens":null,"completion_tokens":7}"#, 0, 7),
-        (r#"{"prompt_tokens":11}"#, 11, 0),
-        (r#"{"prompt_tokens":-1,"completion_tokens":7}"#, 0, 7),
-        (r#"{"prompt_tokens":11.5,"completion_tokens":7}"#, 0, 7),
-        (r#"{"prompt_tokens":"11","completion_tokens":7}"#, 0, 7),
-        (r#"{"prompt_tokens":1e300,"completion_tokens":7}"#, 0, 7),
-        (
-            concat!(
-                r#"{"prompt_tokens":11,"completion_tokens":7,"prompt_tokens_details":{"#,
-                r#""cached_tokens":50}}"#,
-            ),
-            0,
-            7,
-        ),
-        (r#""eleven""#, 0, 0),
-        ("[1]", 0, 0),
-    ] {
-        let said = chat(&[&format!(r#"{{"choices":[],"usage":{usage}}}"#)]);
-
-        assert!(said.done && said.fault.is_none(), "{usage}");
-        assert!(!said.usage.exact, "{usage}");
-        assert_eq!((input, output), (said.usage.input_tokens, said.usage.output_tokens), "{usage}");
-    }
-}
-
-#[test]
-fn a_count_that_cannot_be_is_never_exact() {
-    let counted = |prompt: u64, completion: i64| {
-        format!(r#"{{"usage":{{"prompt_tokens":{prompt},"completion_tokens":{completion}}}}}"#)
-    };
-    let long = HELLO.replace("Hello", &"word ".repeat(2_000));
-    let thought = concat!(
-        r#"{"usage":{"prompt_tokens":33,"completion_tokens":7163,"total_tokens":7196,"#,
-        r#""completion_tokens_details":{"reasoning_tokens":73997}}}"#,
-    );
-    let capped = STOP.replace("stop", "length");
-    for events in [
-        vec![HELLO.to_owned(), counted(11, 1), counted(11, -1), STOP.to_owned()],
-        vec![counted(11, 1), long.clone(), STOP.to_owned()],
-        vec![HELLO.to_owned(), thought.to_owned(), STOP.to_owned()],
-        vec![counted(11, 0), capped],
-        vec![r#"{"usage":{"prompt_tokens":11}}"#.to_owned(), STOP.to_owned()],
-    ] {
-        let lines: Vec<&str> = events.iter().map(String::as_str).chain(["[DONE]"]).collect();
-        let said = said(Wire::Chat, &stream(&lines));
-
-        assert!(said.done && !said.usage.exact, "{events:?}");
-    }
-    let shrunk = stream(&[
-        START,
-        &TEXT.replace("Hello", &"word ".repeat(2_000)),
-        concat!(
-            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"#,
-            r#""usage":{"output_tokens":0}}"#,
-        ),
-        END,
-    ]);
-    assert!(!said(Wire::Messages, &shrunk).usage.exact);
-}
-
-#[test]
-fn what_was_told_in_any_spelling_is_exact() {
-    assert_eq!(exact(11, 7), told(r#"{"prompt_tokens":11.0,"completion_tokens":7.0}"#));
-    assert_eq!(exact(11, 7), told(r#"{"prompt_tokens":11,"total_tokens":18}"#));
-    assert_eq!(exact(11, 7), told(r#"{"completion_tokens":7,"total_tokens":18}"#));
-    // Reasoning that the output leaves out is in the total, and billed.
-    assert_eq!(
-        exact(11, 107),
-        told(r#"{"prompt_tokens":11,"completion_tokens":7,"total_tokens":118}"#)
-    );
-    let cached =
-        r#"{"prompt_tokens":11,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":4}}"#;
-    assert_eq!(Usage { cache_read_tokens: 4, ..exact(7, 7) }, told(cached));
-}
-
-#[test]
-fn usage_is_read_wherever_a_provider_puts_it() {
-    let groq = r#"{"choices":[],"x_groq":{"usage":{"prompt_tokens":11,"completion_tokens":7}}}"#;
-    let beside = concat!(
-        r#"{"choices":[{"index":0,"delta":{},"usage":{"prompt_tokens":11,"#,
-        r#""completion_tokens":7}}]}"#,
-    );
-
-    assert_eq!(exact(11, 7), chat(&[groq]).usage);
-    assert_eq!(exact(11, 7), chat(&[beside]).usage);
 }
 
 #[test]
@@ -233,6 +181,20 @@ fn parts_are_text_and_thoughts_and_only_the_first_choice_is_read() {
     let said = chat(&[parts, aloud]);
 
     assert_eq!(("Hello there", "hmm"), (&*said.text, &*said.reasoning));
+}
+
+#[test]
+fn an_answer_in_more_parts_than_may_be_is_cut_there() {
+    let thought = r#"{"choices":[{"index":0,"delta":{"reasoning":"r"}}]}"#;
+    let word = r#"{"choices":[{"index":0,"delta":{"content":"t"}}]}"#;
+    let parts = |count: usize| chat(&[thought, word].repeat(count));
+
+    let most = parts(PARTS_MAX as usize / 2 - 1); // and the one that each answer begins with
+    let more = parts(PARTS_MAX as usize);
+
+    assert_eq!(None, most.fault);
+    assert_eq!(Some(("malformed", "")), more.wrong());
+    assert_eq!(PARTS_MAX as usize, more.parts.len());
 }
 
 #[test]
@@ -459,7 +421,7 @@ fn counts_of_messages_are_cumulative_and_final_at_the_end_only() {
 #[test]
 fn a_body_without_an_end_holds_no_more_than_one_event() {
     for start in ["data: ", "{", "<", ": "] {
-        let mut decoder = Decoder::new(Wire::Chat, Vec::new(), true, false);
+        let mut decoder = Decoder::new(Wire::Chat, Vec::new(), Expected::Text, true, false);
         let mut fault = decoder.feed(start.as_bytes()).fault;
         let piece = vec![b'a'; 1 << 16];
         for _ in 0..(20 << 20 >> 16) {

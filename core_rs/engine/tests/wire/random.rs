@@ -1,9 +1,9 @@
 //! Any bytes in any split, and usage in any order.
 
-use chenu_engine::wire::Wire;
+use chenu_engine::wire::{Decoder, Expected, Wire};
 use proptest::prelude::*;
 
-use crate::{END, HELLO, START, STOP, TEXT, USAGE, chat, said_in};
+use crate::{CITY, END, HELLO, START, STOP, TEXT, USAGE, chat, get_weather, heard};
 
 /// Lines such as streams are made of, whole and broken.
 fn lines() -> impl Strategy<Value = Vec<u8>> {
@@ -30,6 +30,19 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
             r#""name":"get_weather","arguments":"{\"a\":"}}]}}]}"#,
         ),
         r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"arguments":"1}"}}]}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"reasoning":"hm\ud83d"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"content":"```json\n{\"city\":"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"content":"\"Paris\"}```"}}]}"#,
+        r#"{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"[]"}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"thinking":"hm","signature":"s"}}"#,
+        concat!(
+            r#"{"type":"content_block_start","index":2,"content_block":{"#,
+            r#""type":"redacted_thinking","data":"d"}}"#,
+        ),
+        concat!(
+            r#"{"type":"content_block_start","index":3,"content_block":{"#,
+            r#""type":"tool_use","id":"a","name":"get_weather","input":{"city":"Paris"}}}"#,
+        ),
     ]);
     let line = prop_oneof![
         events.prop_map(|event| format!("data: {event}").into_bytes()),
@@ -41,6 +54,15 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec((line, ending), 0..24).prop_map(|lines| {
         lines.into_iter().flat_map(|(line, end)| [line, end.as_bytes().to_vec()].concat()).collect()
     })
+}
+
+fn expectations() -> impl Strategy<Value = Expected> {
+    prop::sample::select(vec![
+        Expected::Text,
+        Expected::Json,
+        Expected::JsonSchema(CITY.to_owned()),
+        Expected::JsonSchema("[".to_owned()),
+    ])
 }
 
 fn wires() -> impl Strategy<Value = Wire> {
@@ -55,11 +77,19 @@ proptest! {
         wire in wires(),
         body in prop_oneof![lines(), prop::collection::vec(any::<u8>(), 0..200)],
         sizes in prop::collection::vec(1_usize..40, 1..20),
+        expected in expectations(),
+        (is_stream, no_terminator) in any::<(bool, bool)>(),
     ) {
-        let whole = said_in(wire, &body, &[body.len()]);
+        let said = |sizes: &[usize]| {
+            let tools = vec![get_weather()];
+            let decoder = Decoder::new(wire, tools, expected.clone(), is_stream, no_terminator);
+            heard(decoder, &body, sizes)
+        };
 
-        prop_assert_eq!(&whole, &said_in(wire, &body, &sizes));
-        prop_assert_eq!(&whole, &said_in(wire, &body, &[1]));
+        let whole = said(&[body.len()]);
+
+        prop_assert_eq!(&whole, &said(&sizes));
+        prop_assert_eq!(&whole, &said(&[1]));
     }
 
     #[test]
