@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import re
 import socket
@@ -15,16 +16,17 @@ from typing import Any
 
 import pytest
 
+from chenu_server.engine import Prompt
+from chenu_server.pipeline.conversation import ChatMessage, Role, asked, text_part
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.model import (
     Billing,
     ChatRequest,
     Finished,
-    Message,
+    PartDelta,
     ProviderEvent,
     ProviderFailure,
     Retry,
-    TextDelta,
 )
 from chenu_server.providers.ports import Provider
 from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
@@ -58,8 +60,9 @@ class Setup:
         """A request for the provider's model."""
         return ChatRequest(
             model=MODELS[self.name],
-            system="Be brief.",
-            messages=(Message(role="user", text=text),),
+            prompt=Prompt(
+                (ChatMessage(Role.SYSTEM, (text_part("Be brief."),)), *asked(text).messages)
+            ),
             output_cap=cap,
         )
 
@@ -88,7 +91,7 @@ async def run(stream: AsyncIterator[ProviderEvent]) -> Outcome:
     outcome = Outcome()
     try:
         async for event in stream:
-            if isinstance(event, TextDelta):
+            if isinstance(event, PartDelta):
                 assert event.text
                 assert not outcome.finished
                 outcome.text += event.text
@@ -373,7 +376,7 @@ async def test_closing_early_ends_the_call_upstream(setup: Setup) -> None:
     async with contextlib.aclosing(stream) as events:
         first = await anext(events)
 
-    assert isinstance(first, TextDelta)
+    assert isinstance(first, PartDelta)
     await settled(setup.upstream, 0)
 
 
@@ -416,14 +419,16 @@ async def test_dispatch_is_told_once_when_the_request_leaves(setup: Setup) -> No
         "x" * 50_000,
     ],
 )
-async def test_body_bytes_bounds_the_body_that_is_sent(setup: Setup, text: str) -> None:
+async def test_a_prompts_size_bounds_the_body_that_is_sent(setup: Setup, text: str) -> None:
     """The bytes of the body bound its tokens: one too few and a query can cost too much."""
     request = setup.ask(text, cap=256)
 
     await run(setup.stream(request))
 
     sent = setup.upstream.arrivals[0].body_bytes
-    assert sent <= setup.provider.body_bytes(request) <= sent + 512
+    wire = load_catalogue().provider(setup.name).wire
+    bound = request.prompt.size(wire) + len(json.dumps(request.model))
+    assert sent <= bound <= sent + 256
 
 
 async def test_text_comes_and_goes_byte_for_byte(setup: Setup) -> None:

@@ -108,7 +108,7 @@ def _prepare_interpreter() -> None:
     thread; at the default of 5 ms that is longer than a commit.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    analyze("")
+    analyze([""])
 
 
 async def _start(

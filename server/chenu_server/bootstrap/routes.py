@@ -55,7 +55,15 @@ def _provider_settings(settings: Settings, name: str) -> ProviderSettings:
     if chosen is None:
         return ProviderSettings()
     key = chosen.api_key.get_secret_value() if chosen.api_key else None
-    return ProviderSettings(api_key=key, base_url=chosen.base_url)
+    return ProviderSettings(
+        api_key=key,
+        base_url=chosen.base_url,
+        proxy=chosen.proxy.get_secret_value() if chosen.proxy else None,
+        ca_file=chosen.ca_file,
+        connect_timeout_ms=chosen.connect_timeout_ms,
+        first_event_timeout_ms=chosen.first_event_timeout_ms,
+        between_events_timeout_ms=chosen.between_events_timeout_ms,
+    )
 
 
 def _priced_today(loaded: Catalogue) -> Catalogue:

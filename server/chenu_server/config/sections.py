@@ -32,6 +32,7 @@ PASSWORD: Final = re.compile(r"(//[^/:@]*:)([^@]*)@")
 # Seconds of 68 years: as microseconds they still fit the int64 of the engine and of the columns.
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 NotNegative = Annotated[int, Field(ge=0, le=2**31 - 1)]
+TimeoutMs = Annotated[int, Field(ge=1, le=600_000)]
 CheckpointExpiry = Annotated[int, Field(ge=60, le=86_400)]
 PrincipalTypeName = Literal["user", "service", "agent"]
 CheckpointTypeName = Literal[
@@ -254,8 +255,18 @@ class ProviderSettings(Section):
     """In place of the catalogue's."""
     api_key: SecretStr | None = None
     """Better in the environment than in a file."""
+    proxy: SecretStr | None = None
+    """An HTTP proxy to reach it through, as http://host:port. The environment's are not used."""
+    ca_file: Path | None = None
+    """Certificates (PEM) that vouch for it, in place of the machine's own."""
     limit: Positive | None = None
     """Calls in any window, in place of `limits.provider_limit`."""
+    connect_timeout_ms: TimeoutMs | None = None
+    """How long a connection may take, in place of the catalogue's."""
+    first_event_timeout_ms: TimeoutMs | None = None
+    """How long an answer may take to begin, in place of the catalogue's."""
+    between_events_timeout_ms: TimeoutMs | None = None
+    """How long an answer that has begun may say nothing, in place of the catalogue's."""
 
 
 class ProvidersSettings(Section):
@@ -266,7 +277,7 @@ class ProvidersSettings(Section):
     enabled: tuple[str, ...] = ()
     """Names from the catalogue."""
     settings: dict[str, ProviderSettings] = Field(default_factory=dict)
-    """By name: key, address, limit."""
+    """By name: key, address, limit, time-outs."""
 
     @model_validator(mode="after")
     def _settings_are_used(self) -> ProvidersSettings:

@@ -1,54 +1,81 @@
-"""What an answer on the wire comes to: its text as it arrives, then how it ended."""
+"""What an answer on the wire comes to: its parts as they arrive, then how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from chenu_server.engine import AnswerDecoder
+from chenu_server.engine import AnswerDecoder, AnswerPiece
 from chenu_server.providers import failures
 from chenu_server.providers.call import Call
 from chenu_server.providers.model import (
+    ChatRequest,
     Finished,
+    PartDelta,
+    Proof,
     ProviderEvent,
     ProviderFailure,
     ProviderRecord,
-    TextDelta,
+    ToolCall,
     Usage,
 )
+from chenu_server.providers.patience import Hearing
 
 
 async def answered(
-    call: Call, record: ProviderRecord, model: str
+    call: Call, record: ProviderRecord, request: ChatRequest
 ) -> AsyncGenerator[ProviderEvent, None]:
     """
-    What the opened call answers; `model` is what was asked for.
+    What the opened call answers to `request`.
 
     Raises:
-        ProviderFailure: It is no answer, or no whole one. It brings what was told of its tokens.
+        ProviderFailure: It is no answer, or no whole one, or not what was asked for. It brings
+            what was told of its tokens.
     """
     decoder = AnswerDecoder(
         record.wire,
-        declared=(),
+        declared=request.declared,
+        format=request.format,
+        schema=request.schema,
         is_stream=call.is_stream,
         ends_without_terminator=not record.terminator,
     )
+    hearing = Hearing(decoder, is_stream=call.is_stream)
+    piece: AnswerPiece | None = None
     try:
         while not decoder.done:
             chunk = await call.receive()
             piece = decoder.feed(chunk) if chunk else decoder.end()
-            if text := piece.text:  # each look makes another copy
-                yield TextDelta(text)
+            parts = piece.parts  # each look makes another copy
+            for part, kind, text in parts:
+                yield PartDelta(part, kind, text)
             if (fault := piece.fault) is not None:
                 raise failures.of_fault(fault)
+            if hearing.hears(chunk, brought=bool(parts)):
+                call.heard()
     except ProviderFailure as failure:
         failure.usage = _usage_of(decoder)
         raise
-    yield Finished(
+    assert piece is not None, "no answer is whole before any of it has come"
+    yield _finished(decoder, piece, request.model)
+    await call.drain()
+
+
+def _finished(decoder: AnswerDecoder, last: AnswerPiece, model: str) -> Finished:
+    """The end of a whole answer; calls and proofs all come with its last piece."""
+    return Finished(
         usage=_usage_of(decoder),
         stop_reason=decoder.stop_reason,
         model=decoder.model or model,
+        calls=tuple(
+            ToolCall(part=part, call_id=call_id, name=name, arguments=arguments)
+            for part, call_id, name, arguments in last.calls
+        ),
+        proofs=tuple(
+            Proof(part=part, signature=signature, redacted=redacted)
+            for part, signature, redacted in last.proofs
+        ),
+        json=decoder.json,
     )
-    await call.drain()
 
 
 def _usage_of(decoder: AnswerDecoder) -> Usage:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from chenu_server.providers.answer import answered
-from chenu_server.providers.body import body_bytes_max, body_of
 from chenu_server.providers.call import Call
 from chenu_server.providers.model import (
     ChatRequest,
@@ -46,23 +45,14 @@ class AnthropicProvider:
         """Import the SDK, seconds long, away from the event loop. Else the first call does."""
         self._client = await asyncio.to_thread(self._new_client)
 
-    def body_bytes(self, request: ChatRequest) -> int:
-        """A little above the serialised body's bytes."""
-        return body_bytes_max(request)
-
-    @property
-    def extra_tokens(self) -> int:
-        """The system wrapper is a handful of tokens."""
-        return 64
-
     async def stream(
         self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
     ) -> AsyncGenerator[ProviderEvent, None]:
         """Run one request; see `ports.Provider.stream`."""
-        call = Call(timeout_s=timeout_s, on_dispatch=on_dispatch)
+        call = Call(self._record, timeout_s=timeout_s, on_dispatch=on_dispatch)
         try:
             await self._send(request, call)
-            async with aclosing(answered(call, self._record, request.model)) as events:
+            async with aclosing(answered(call, self._record, request)) as events:
                 async for event in events:
                     yield event
         finally:
@@ -77,7 +67,13 @@ class AnthropicProvider:
         try:
             await self._client.post(
                 "/v1/messages",
-                content=_body(request),
+                content=request.prompt.encode(
+                    self._record.wire,
+                    model=request.model,
+                    output_cap=request.output_cap,
+                    cap_field=self._record.output_cap_field,
+                    stream_options=False,  # this wire tells its usage unasked
+                ),
                 cast_to=object,
                 stream=True,
                 stream_cls=AsyncStream[object],
@@ -96,30 +92,25 @@ class AnthropicProvider:
 
         from chenu_server.providers.anthropic_transport import CallTransport
 
-        key = self._api_key or "none"  # without any, the SDK would search the environment
-        bearer = self._record.auth == "bearer"
         return AsyncAnthropic(
-            api_key=None if bearer else key,
-            auth_token=key if bearer else None,
+            auth_token=self._api_key or "none",  # without any, the SDK would search the environment
             base_url=self._record.base_url,
             max_retries=0,
             open_telemetry=False,  # the lane that calls has a span of its own
-            default_headers={"Accept-Encoding": "identity"},
+            default_headers=self._headers(),
+            default_query=dict(self._record.query),
             http_client=httpx2.AsyncClient(
                 transport=CallTransport(self._session, _current_call), trust_env=False
             ),
         )
 
+    def _headers(self) -> dict[str, str]:
+        """What is sent with each call; the SDK itself sends a key as bearer."""
+        from anthropic import Omit
 
-def _body(request: ChatRequest) -> bytes:
-    body: dict[str, Any] = {
-        "model": request.model,
-        "max_tokens": request.output_cap,
-        "messages": [
-            {"role": message.role, "content": message.text} for message in request.messages
-        ],
-        "stream": True,
-    }
-    if request.system:
-        body["system"] = request.system
-    return body_of(body)
+        headers: dict[str, Any] = {**dict(self._record.headers), "Accept-Encoding": "identity"}
+        if self._api_key is None or self._record.auth == "x-api-key":
+            headers["Authorization"] = Omit()
+        if self._api_key is not None and self._record.auth == "x-api-key":
+            headers["X-Api-Key"] = self._api_key
+        return headers

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Final
 
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from chenu_server.providers import failures
+from chenu_server.providers.model import ProviderFailure, ProviderRecord
+from chenu_server.providers.patience import Silence
 
 CONNECTIONS_MAX = 1_024
-CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 30.0
 STREAM_BYTES_MAX = 64 << 20
 REFUSAL_BYTES_MAX = 64 << 10
@@ -26,19 +30,33 @@ class Call:
 
     __slots__ = (
         "_dispatched",
+        "_first_due",
+        "_first_event",
+        "_loop",
         "_on_dispatch",
         "_received_bytes",
+        "_record",
         "_response",
+        "_silence",
         "_timeout",
     )
 
-    def __init__(self, *, timeout_s: float, on_dispatch: Callable[[], None]) -> None:
+    def __init__(
+        self, record: ProviderRecord, *, timeout_s: float, on_dispatch: Callable[[], None]
+    ) -> None:
         # aiohttp would round deadlines above 5 s up to whole seconds, and takes 0 for "none".
         self._timeout = aiohttp.ClientTimeout(
-            total=max(timeout_s, 1e-6), sock_connect=CONNECT_TIMEOUT_S, ceil_threshold=1e9
+            total=max(timeout_s, 1e-6),
+            connect=record.connect_timeout_ms / 1_000,
+            ceil_threshold=1e9,
         )
+        self._record = record
         self._on_dispatch = on_dispatch
         self._dispatched = False
+        self._loop = asyncio.get_running_loop()
+        self._first_due = self._first_due_now()
+        self._first_event = asyncio.timeout(None)  # until it leaves, the time to connect holds
+        self._silence: Silence | None = None
         self._response: aiohttp.ClientResponse | None = None
         self._received_bytes = 0
 
@@ -51,25 +69,26 @@ class Call:
             ProviderFailure: There is no such answer.
         """
         try:
-            response = await session.post(
-                url,
-                data=body,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,  # the key goes to the configured host and nowhere else
-                trace_request_ctx=self,
-            )
+            async with self._first_event:
+                response = self._response = await session.post(
+                    url,
+                    data=body,
+                    headers=headers,
+                    timeout=self._timeout,
+                    allow_redirects=False,  # the key goes to the configured host and nowhere else
+                    trace_request_ctx=self,
+                )
         # `from None` throughout: an aiohttp error holds the request's headers, hence the key.
-        except TimeoutError:
-            raise failures.timed_out(dispatched=self._dispatched) from None
+        except TimeoutError as error:
+            raise self._timed_out(error) from None
         except aiohttp.ClientResponseError:
             raise failures.malformed("the answer is not HTTP") from None
         except (aiohttp.ClientError, OSError):
             raise failures.disconnected(dispatched=self._dispatched) from None
-        self._response = response
         if response.status != 200:
             body, complete = await self._read_out(response)
             raise failures.refused(response.status, response.headers, body, complete=complete)
+        self._silence = Silence(response.content, self._record, self._first_due, self._loop)
         return response
 
     @property
@@ -83,7 +102,8 @@ class Call:
         Raises:
             ProviderFailure: It broke.
         """
-        assert self._response is not None, "receive() before open()"
+        assert self._response is not None and self._silence is not None, "receive() before open()"
+        self._silence.waiting = True
         try:
             chunk = await self._response.content.readany()
         except TimeoutError:
@@ -95,10 +115,17 @@ class Call:
             raise failures.truncated() from None
         except (aiohttp.ClientError, OSError):
             raise failures.truncated() from None
+        finally:
+            self._silence.waiting = False
         self._received_bytes += len(chunk)
         if self._received_bytes > STREAM_BYTES_MAX:
             raise failures.malformed(f"the stream is larger than {STREAM_BYTES_MAX} bytes")
         return chunk
+
+    def heard(self) -> None:
+        """What was received says something: the provider's time for the next event begins."""
+        if self._silence is not None:
+            self._silence.broken()
 
     async def drain(self) -> None:
         """Read past the terminator, so that the connection can serve the next call."""
@@ -112,6 +139,8 @@ class Call:
 
     def close(self) -> None:
         """Close the connection, unless the answer was read to its end and it went back."""
+        if self._silence is not None:
+            self._silence.end()
         if self._response is not None:
             self._response.close()
 
@@ -119,23 +148,53 @@ class Call:
         """The first byte leaves now."""
         if not self._dispatched:
             self._dispatched = True
+            self._first_due = self._first_due_now()
+            self._first_event.reschedule(self._first_due)
             self._on_dispatch()
+
+    def _first_due_now(self) -> float:
+        return self._loop.time() + self._record.first_event_timeout_ms / 1_000
+
+    def _timed_out(self, error: TimeoutError) -> ProviderFailure:
+        """Which of the limits it was that passed before there was an answer."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return failures.not_connected()
+        if self._first_event.expired():
+            return failures.no_first_event()
+        return failures.timed_out(dispatched=self._dispatched)
 
     async def _read_out(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
         """A refusal and whether it is whole. It is classified and dropped: it may quote the key."""
         body = bytearray()
         try:
-            while len(body) < REFUSAL_BYTES_MAX and (chunk := await response.content.readany()):
-                body += chunk
+            async with asyncio.timeout_at(self._first_due):
+                while len(body) < REFUSAL_BYTES_MAX and (chunk := await response.content.readany()):
+                    body += chunk
         except (TimeoutError, aiohttp.ClientError, OSError):
             return bytes(body), False
         return bytes(body), response.content.at_eof()
 
 
-def open_session() -> aiohttp.ClientSession:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a provider's host is reached, where that is not straight and by the machine's trust."""
+
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    trust: ssl.SSLContext | None = None
+
+
+STRAIGHT: Final = Way()
+
+
+def open_session(way: Way = STRAIGHT) -> aiohttp.ClientSession:
     """A session for one provider: no cookies, no proxy from the environment, bounded."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S),
+        connector=aiohttp.TCPConnector(
+            limit=CONNECTIONS_MAX,
+            keepalive_timeout=KEEP_ALIVE_S,
+            ssl=True if way.trust is None else way.trust,
+        ),
+        proxy=way.proxy,
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[_dispatch_trace()],
     )

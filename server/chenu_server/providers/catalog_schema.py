@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -11,16 +12,49 @@ from chenu_server.providers.address import problem_of
 from chenu_server.providers.model import ModelRecord, ProviderRecord, Rates
 
 WIRES = ("anthropic_messages", "openai_chat")
-AUTHS = ("x-api-key", "bearer", "none")
+# `optional`: a key is sent as bearer where one is configured.
+AUTHS = ("x-api-key", "bearer", "api-key", "none", "optional")
 TIERS = ("premium", "standard", "fast", "specialized", "local")
-CAPABILITIES = ("text", "vision", "functions", "json", "streaming")
+CAPABILITIES = (
+    "text",
+    "vision",
+    "documents",
+    "functions",
+    "json",
+    "json_schema",
+    "reasoning_effort",
+    "reasoning_budget",
+    "streaming",
+)
+REFUSABLE = (
+    "stop",
+    "temperature",
+    "temperature_above_1",
+    "top_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "parallel_calls",
+    "cache_hints",
+    "reasoning_input",
+)
 OUTPUT_CAP_FIELDS = ("max_tokens", "max_completion_tokens")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _REGION = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_QUERY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
+_PLAIN = re.compile(r"[!-~]([ -~]{0,254}[!-~])?")
+# What the wire itself sends, and what would be a key: a record is no place for a secret.
+_OWN_HEADER = re.compile(
+    r"accept(-.*)?|authorization|connection|content-.*|cookie|expect|host|te|trailer"
+    r"|transfer-encoding|upgrade"
+)
+_SECRET = re.compile(r"key|token|secret|password|credential|signature|^auth|^proxy-", re.IGNORECASE)
 _MODEL_NAME_MAX = 128
 _TOKENS_MAX = 100_000_000
 _PRICE_MAX_NANOUSD = 10**15
+_TIMEOUT_MAX_MS = 600_000
 
 _MODEL_NAME_TEXT = f"1 to {_MODEL_NAME_MAX} printable characters, no space around them"
 
@@ -47,8 +81,7 @@ def provider_of(name: str, table: dict[str, Any]) -> tuple[ProviderRecord, list[
     if not _NAME.fullmatch(name):
         raise CatalogueError(f"{place}: a file's name is a lower-case word")
     _check(place, table, _PROVIDER, _PROVIDER_OPTIONAL)
-    if problem := problem_of(table["base_url"], table["wire"]):
-        raise CatalogueError(f"{place}: base_url {problem}")
+    _check_address(place, table)
     live, retired = {}, []
     for model, fields in table["models"].items():
         if isinstance(fields, dict) and fields.get("retired") is True:
@@ -56,8 +89,23 @@ def provider_of(name: str, table: dict[str, Any]) -> tuple[ProviderRecord, list[
         else:
             live[model] = _model_of(name, model, fields)
     _check_names(place, list(live.values()), retired)
-    values = {key: value for key, value in table.items() if key != "models"}
+    told = {key: value for key, value in table.items() if key not in ("models", *_WITNESS)}
+    for key in ("query", "headers"):
+        told[key] = tuple(told.get(key, {}).items())
+    values = {"base_url": "", **told}
     return ProviderRecord(name=name, models=tuple(live.values()), **values), retired
+
+
+def _check_address(place: str, table: dict[str, Any]) -> None:
+    """A record has an address, or shows what the settings must name."""
+    given = [key for key in ("base_url", "base_url_example") if key in table]
+    if not given:
+        raise CatalogueError(f"{place}: base_url is missing; or base_url_example, if it is chosen")
+    for key in given:
+        if problem := problem_of(table[key], table["wire"]):
+            raise CatalogueError(f"{place}: {key} {problem}")
+    if table["auth"] == "api-key" and table["wire"] != "openai_chat":
+        raise CatalogueError(f"{place}: auth api-key goes with wire openai_chat alone")
 
 
 def _model_of(provider: str, name: str, fields: Any) -> ModelRecord:
@@ -67,13 +115,14 @@ def _model_of(provider: str, name: str, fields: Any) -> ModelRecord:
     if not isinstance(fields, dict):
         raise CatalogueError(f"{place}: a model is a table; write it as [models.{name!r}]")
     _check(place, fields, _MODEL, _MODEL_OPTIONAL)
-    if fields["output_tokens_max"] > fields["context_tokens"]:
+    context, output_max = fields.get("context_tokens"), fields.get("output_tokens_max")
+    if context is not None and output_max is not None and output_max > context:
         raise CatalogueError(f"{place}: output_tokens_max is larger than context_tokens")
     return ModelRecord(
         provider=provider,
         name=name,
-        context_tokens=fields["context_tokens"],
-        output_tokens_max=fields["output_tokens_max"],
+        context_tokens=context,
+        output_tokens_max=output_max,
         capabilities=tuple(fields["capabilities"]),
         quality=fields["quality"],
         speed=fields["speed"],
@@ -81,6 +130,7 @@ def _model_of(provider: str, name: str, fields: Any) -> ModelRecord:
         regions=tuple(fields["regions"]),
         rates=_rates_of(place, fields.get("price")),
         aliases=tuple(fields.get("aliases", ())),
+        refuses=tuple(fields.get("refuses", ())),
     )
 
 
@@ -98,11 +148,13 @@ def _rates_of(place: str, price: dict[str, Any] | None) -> Rates | None:
     if price is None:
         return None
     _check(f"{place}, price", price, _PRICE, _PRICE_OPTIONAL)
+    cache_write = price.get("cache_write", price["input"])
     return Rates(
         input=price["input"],
         output=price["output"],
         cache_read=price.get("cache_read", price["input"]),
-        cache_write=price.get("cache_write", price["input"]),
+        cache_write=cache_write,
+        cache_write_hour=price.get("cache_write_hour", cache_write),
         source=price.get("source", "record"),
     )
 
@@ -166,25 +218,57 @@ def _filled(item: tuple[Check, str]) -> tuple[Check, str]:
     return (lambda value: valid(value) and len(value) > 0, f"{expected}, at least one")
 
 
+def _pairs(name: re.Pattern[str], not_own: re.Pattern[str] | None = None) -> tuple[Check, str]:
+    def is_name(key: str) -> bool:
+        own = not_own is not None and not_own.fullmatch(key.lower())
+        return bool(name.fullmatch(key)) and not own and not _SECRET.search(key)
+
+    return (
+        lambda value: (
+            isinstance(value, dict)
+            and all(is_name(key) for key in value)
+            and all(isinstance(it, str) and _PLAIN.fullmatch(it) for it in value.values())
+        ),
+        "a table of visible ASCII; no secret, and nothing that the wire sends itself",
+    )
+
+
+_DATE: tuple[Check, str] = (
+    lambda value: type(value) is datetime.date,  # a datetime is a date too
+    "a date, as 2026-11-29",
+)
+# Where a fact was read, and when. For those who keep the file: nothing is decided by it.
+_WITNESS = {
+    "source": _filled(_list_of(_text(re.compile(r"\S.{0,255}"), "a short text"))),
+    "checked": _DATE,
+}
+
 _TABLE: tuple[Check, str] = (lambda value: isinstance(value, dict), "a table")
 _FLAG: tuple[Check, str] = (lambda value: isinstance(value, bool), "true or false")
+
+_URL: tuple[Check, str] = (lambda value: isinstance(value, str), "a URL")
 
 _PROVIDER = {
     "title": _text(re.compile(r"\S.{0,63}"), "a short text"),
     "wire": _one_of(WIRES),
-    "base_url": (lambda value: isinstance(value, str), "a URL"),
     "auth": _one_of(AUTHS),
     "tier": _one_of(TIERS),
     "models": _filled(_TABLE),
 }
 _PROVIDER_OPTIONAL = {
+    **_WITNESS,
+    "base_url": _URL,
+    "base_url_example": _URL,
+    "query": _pairs(_QUERY_NAME),
+    "headers": _pairs(_HEADER_NAME, _OWN_HEADER),
     "output_cap_field": _one_of(OUTPUT_CAP_FIELDS),
     "stream_options": _FLAG,
     "terminator": _FLAG,
+    "connect_timeout_ms": _integer(1, _TIMEOUT_MAX_MS),
+    "first_event_timeout_ms": _integer(1, _TIMEOUT_MAX_MS),
+    "between_events_timeout_ms": _integer(1, _TIMEOUT_MAX_MS),
 }
 _MODEL = {
-    "context_tokens": _integer(1, _TOKENS_MAX),
-    "output_tokens_max": _integer(1, _TOKENS_MAX),
     "capabilities": _filled(_list_of(_one_of(CAPABILITIES))),
     "quality": _integer(0, 100),
     "speed": _integer(1, 100_000),
@@ -192,12 +276,19 @@ _MODEL = {
     "regions": _filled(_list_of(_text(_REGION, "a lower-case word"))),
 }
 _MODEL_OPTIONAL = {
+    **_WITNESS,
+    "context_tokens": _integer(1, _TOKENS_MAX),
+    "output_tokens_max": _integer(1, _TOKENS_MAX),
     "aliases": _list_of((_is_model_name, _MODEL_NAME_TEXT)),
     "price": _TABLE,
+    "refuses": _list_of(_one_of(REFUSABLE)),
     "retired": _FLAG,
 }
 _PRICE = {key: _integer(0, _PRICE_MAX_NANOUSD) for key in ("input", "output")}
 _PRICE_OPTIONAL = {
-    **{key: _integer(0, _PRICE_MAX_NANOUSD) for key in ("cache_read", "cache_write")},
+    **{
+        key: _integer(0, _PRICE_MAX_NANOUSD)
+        for key in ("cache_read", "cache_write", "cache_write_hour")
+    },
     "source": _one_of(("operator",)),
 }

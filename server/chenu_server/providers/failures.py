@@ -33,6 +33,36 @@ def timed_out(*, dispatched: bool) -> ProviderFailure:
     )
 
 
+def not_connected() -> ProviderFailure:
+    """The provider's time to connect passed first: no byte has left."""
+    return ProviderFailure(
+        retry=Retry.ELSEWHERE,
+        billing=Billing.FREE,
+        kind="timeout_connect",
+        detail="no connection could be made within connect_timeout_ms",
+    )
+
+
+def no_first_event() -> ProviderFailure:
+    """The request went out, and no answer to it began in the provider's time."""
+    return ProviderFailure(
+        retry=Retry.ELSEWHERE,
+        billing=Billing.UNKNOWN,
+        kind="timeout_first_event",
+        detail="the answer did not begin within first_event_timeout_ms",
+    )
+
+
+def no_next_event() -> ProviderFailure:
+    """The answer began, and then nothing more of it came in the provider's time."""
+    return ProviderFailure(
+        retry=Retry.ELSEWHERE,
+        billing=Billing.UNKNOWN,
+        kind="timeout_between_events",
+        detail="the answer did not go on within between_events_timeout_ms",
+    )
+
+
 def disconnected(*, dispatched: bool) -> ProviderFailure:
     """No connection was made, or it was lost before an answer began."""
     return ProviderFailure(
@@ -72,13 +102,16 @@ def no_answer() -> ProviderFailure:
 
 
 def of_fault(fault: AnswerFault) -> ProviderFailure:
-    """A 200 answer that is none."""
+    """A 200 answer that is none, or is not what was asked for."""
+    billing = Billing.TOLD if fault.is_whole else Billing.UNKNOWN
     return ProviderFailure(
         retry=_RETRIES[fault.blame],
-        billing=Billing.FREE if fault.nothing_generated else Billing.UNKNOWN,
+        billing=Billing.FREE if fault.nothing_generated else billing,
         kind=fault.kind,
         detail=fault.detail,
         needs_operator=fault.blame == "operator",
+        problem=fault.problem,
+        subject=fault.subject,
     )
 
 

@@ -1,27 +1,23 @@
-"""What goes to a provider and what comes back. Standard library only."""
+"""What goes to a provider and what comes back. No library but the engine."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One turn: `role` is `user` or `assistant`."""
-
-    role: str
-    text: str
+from chenu_server.engine import Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """The provider-neutral request of lane C, for one model."""
+    """What one model is asked."""
 
     model: str
-    system: str
-    messages: tuple[Message, ...]
+    prompt: Prompt
     output_cap: int
+    declared: tuple[tuple[str, str], ...] = ()  # tools that may be called: name, JSON schema
+    format: str = "text"  # or `json`, or `json_schema`
+    schema: str = ""  # what the output satisfies, where the format is `json_schema`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +36,37 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class TextDelta:
-    """A piece of the answer, never empty."""
+class PartDelta:
+    """A piece of a part of the answer, never empty.
 
+    Parts are numbered from 0 in the order in which they begin.
+    """
+
+    part: int
+    kind: str  # `text` or `reasoning`
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A whole call of a declared tool. `arguments` are a JSON object that satisfies its schema."""
+
+    part: int  # calls are numbered after all other parts
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the provider wants back, unchanged, with a part of reasoning.
+
+    It is a signature, or the thought itself for its own eyes alone; then the part has no text.
+    """
+
+    part: int
+    signature: str
+    redacted: str
 
 
 STOP_REASONS = ("stop", "length", "refusal", "tool_calls", "pause", "other")
@@ -56,9 +79,12 @@ class Finished:
     usage: Usage
     stop_reason: str  # one of STOP_REASONS, whatever the wire calls it
     model: str
+    calls: tuple[ToolCall, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    json: str | None = None  # the output that was asked for, without a fence around it
 
 
-ProviderEvent = TextDelta | Finished
+ProviderEvent = PartDelta | Finished
 
 
 class Retry(enum.Enum):
@@ -74,6 +100,7 @@ class Billing(enum.Enum):
 
     FREE = "free"  # no byte left, or a complete 4xx/5xx came back
     UNKNOWN = "unknown"  # it may have run: charge its bound, marked as estimated
+    TOLD = "told"  # the answer was whole: charge what it told of its tokens, as for a success
 
 
 @dataclass(eq=False, kw_only=True)
@@ -87,6 +114,8 @@ class ProviderFailure(Exception):
     retry_after_ms: int | None = None
     needs_operator: bool = False  # the key, the account, the URL or the model's name is wrong
     usage: Usage | None = None  # what the answer had told of its tokens before it broke
+    problem: str = ""  # of a call or an output: what is wrong with it, such as `schema`
+    subject: str = ""  # the tool that was called, as the model named it
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
@@ -99,23 +128,31 @@ class Rates:
     input: int
     output: int
     cache_read: int
-    cache_write: int
+    cache_write: int  # kept for the provider's usual time, some minutes
+    cache_write_hour: int
     source: str
 
     @property
     def dearest_input(self) -> int:
-        """The dearest rate at which an input token can be billed."""
+        """The dearest rate at which an input token can be billed.
+
+        An hour's write is not among them: only a request can ask for it (`ttl` of Anthropic's
+        `cache_control`), and none here does. Reserving for it would raise every bound for nothing.
+        """
         return max(self.input, self.cache_read, self.cache_write)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
-    """One model of the catalogue. `rates` is None while no price is known."""
+    """One model of the catalogue. What is not known of it is None, and keeps it from being used.
+
+    `refuses` are the parameters that it turns down though its wire has a place for them.
+    """
 
     provider: str
     name: str
-    context_tokens: int
-    output_tokens_max: int
+    context_tokens: int | None
+    output_tokens_max: int | None
     capabilities: tuple[str, ...]
     quality: int
     speed: int
@@ -123,11 +160,20 @@ class ModelRecord:
     regions: tuple[str, ...]
     rates: Rates | None
     aliases: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()  # what its wire carries and this model does not take
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its limits are known, without which no request can be fitted into it."""
+        return self.context_tokens is not None and self.output_tokens_max is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderRecord:
-    """One provider of the catalogue: data, not code."""
+    """One provider of the catalogue: data, not code.
+
+    `base_url` is empty where each customer has an address of its own: the settings name it then.
+    """
 
     name: str
     title: str
@@ -136,6 +182,14 @@ class ProviderRecord:
     auth: str
     tier: str
     models: tuple[ModelRecord, ...]
+    base_url_example: str = ""
+    query: tuple[tuple[str, str], ...] = ()  # added to the address of each call
+    headers: tuple[tuple[str, str], ...] = ()  # sent with each call; never a secret
     output_cap_field: str = "max_tokens"  # newer OpenAI models want `max_completion_tokens`
     stream_options: bool = True  # False: usage comes unasked, and the field is refused
     terminator: bool = True  # False: its streams just end; a cut one cannot be told from a whole
+    connect_timeout_ms: int = 10_000
+    # Long, as a model may think unseen: who gives up on an answer may pay for it and asks again.
+    # Two candidates can be silent for so long within a query's default deadline of 300 s.
+    first_event_timeout_ms: int = 120_000
+    between_events_timeout_ms: int = 30_000

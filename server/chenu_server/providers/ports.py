@@ -11,15 +11,6 @@ from chenu_server.providers.model import ChatRequest, ProviderEvent
 class Provider(Protocol):
     """One provider, ready to be called. Never retries by itself."""
 
-    def body_bytes(self, request: ChatRequest) -> int:
-        """An upper bound of the serialised upstream body's bytes, exact or a little above."""
-        ...
-
-    @property
-    def extra_tokens(self) -> int:
-        """Tokens that the wire adds beside the body (chat template, system wrapper)."""
-        ...
-
     def stream(
         self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
     ) -> AsyncGenerator[ProviderEvent, None]:

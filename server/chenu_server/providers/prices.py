@@ -69,6 +69,8 @@ def _rates_on(
     model: ModelInfo, on: datetime.date, input_tokens_max: int, source: str
 ) -> Rates | None:
     prices = list(_prices_on(model, on))
+    if any(price.requests_kcount for price in prices):
+        return None  # a fee for each call beside the tokens: a bound of tokens would be too low
 
     def dearest(*names: str) -> int | None:
         found = [
@@ -83,11 +85,14 @@ def _rates_on(
     if input_rate is None or output_rate is None:
         return None
     cache_read, cache_write = dearest("cache_read_mtok"), dearest("cache_write_mtok")
+    write_rate = input_rate if cache_write is None else cache_write
+    cache_write_hour = dearest("cache_write_1h_mtok")
     return Rates(
         input=input_rate,
         output=output_rate,
         cache_read=input_rate if cache_read is None else cache_read,
-        cache_write=input_rate if cache_write is None else cache_write,
+        cache_write=write_rate,
+        cache_write_hour=write_rate if cache_write_hour is None else cache_write_hour,
         source=source,
     )
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import aiohttp
 
 from chenu_server.providers.address import problem_of
 from chenu_server.providers.anthropic import AnthropicProvider
-from chenu_server.providers.call import open_session
+from chenu_server.providers.call import Way, open_session
 from chenu_server.providers.catalog import Catalogue
 from chenu_server.providers.catalog_schema import CatalogueError
 from chenu_server.providers.model import ProviderRecord
 from chenu_server.providers.openai_wire import OpenAiProvider
 from chenu_server.providers.ports import Provider
 
+_PROXY = re.compile(r"https?://[!-~]+")
 _KEY = re.compile(r"[!-~]{1,4096}")
 
 
@@ -26,6 +29,11 @@ class ProviderSettings:
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    ca_file: Path | None = None
+    connect_timeout_ms: int | None = None
+    first_event_timeout_ms: int | None = None
+    between_events_timeout_ms: int | None = None
 
 
 class ProviderRegistry:
@@ -40,9 +48,11 @@ class ProviderRegistry:
         keyed = {
             name: _usable(catalogue.provider(name), chosen) for name, chosen in settings.items()
         }
+        ways = {name: _way_to(keyed[name][0], chosen) for name, chosen in settings.items()}
         self._sessions: list[aiohttp.ClientSession] = []
         self.providers: Mapping[str, Provider] = {
-            record.name: self._built(record, api_key) for record, api_key in keyed.values()
+            record.name: self._built(record, api_key, ways[record.name])
+            for record, api_key in keyed.values()
         }
 
     async def prepare(self) -> None:
@@ -56,8 +66,8 @@ class ProviderRegistry:
         for session in self._sessions:
             await session.close()
 
-    def _built(self, record: ProviderRecord, api_key: str | None) -> Provider:
-        session = open_session()
+    def _built(self, record: ProviderRecord, api_key: str | None, way: Way) -> Provider:
+        session = open_session(way)
         self._sessions.append(session)
         if record.wire == "anthropic_messages":
             return AnthropicProvider(record, api_key, session)
@@ -71,7 +81,11 @@ def _usable(
         if problem := problem_of(settings.base_url, record.wire):
             raise _unusable(record, f"base_url {problem}", "base_url")
         record = replace(record, base_url=settings.base_url)
-    if record.auth == "none":
+    if not record.base_url:
+        text = f"its address is one of your own; set it, as {record.base_url_example}"
+        raise _unusable(record, text, "base_url")
+    record = _timed(record, settings)
+    if record.auth == "none" or (record.auth == "optional" and settings.api_key is None):
         return record, None
     if settings.api_key is None:
         raise _unusable(record, "an API key is needed; set it", "api_key")
@@ -79,6 +93,31 @@ def _usable(
         text = "the API key is not plain visible ASCII; set it to the key alone"
         raise _unusable(record, text, "api_key")
     return record, settings.api_key
+
+
+def _way_to(record: ProviderRecord, settings: ProviderSettings) -> Way:
+    """How its host is reached, checked at start: a wrong file would fail every call."""
+    if settings.proxy is not None and not _PROXY.fullmatch(settings.proxy):
+        raise _unusable(record, "a proxy is named as http://host:port", "proxy")
+    if settings.ca_file is None:
+        return Way(proxy=settings.proxy)
+    try:
+        trust = ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:  # an ssl.SSLError is one
+        text = f"{settings.ca_file} holds no certificates that can be read ({error.strerror})"
+        raise _unusable(record, text, "ca_file") from error
+    return Way(proxy=settings.proxy, trust=trust)
+
+
+def _timed(record: ProviderRecord, settings: ProviderSettings) -> ProviderRecord:
+    return replace(
+        record,
+        connect_timeout_ms=settings.connect_timeout_ms or record.connect_timeout_ms,
+        first_event_timeout_ms=settings.first_event_timeout_ms or record.first_event_timeout_ms,
+        between_events_timeout_ms=(
+            settings.between_events_timeout_ms or record.between_events_timeout_ms
+        ),
+    )
 
 
 def _unusable(record: ProviderRecord, text: str, key: str) -> CatalogueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class Behaviour:
     pace_ms: int = 0  # between deltas
     deltas: int = 4
     answer_chars: int = 0  # 0: as long as the echo of the prompt
+    answer: str = ""  # in the place of the echo
+    calls: str = ""  # what it calls, as JSON: [[name, {arguments}], ...]
     token_chars: int = 4  # of the answer: one token may stand for many
     status: int = 200
     retry_after: str = ""  # the header's value: seconds or a date
@@ -52,10 +55,24 @@ class Behaviour:
             raise ValueError("deltas must be 1 to 100000, status 200 to 599")
         if self.token_chars == 0:
             raise ValueError("token_chars must be at least 1")
+        _ = self.tool_calls
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if type(value).__name__ != field.type or (isinstance(value, int) and value < 0):
                 raise ValueError(f"{field.name} must be a {field.type}, not negative")
+
+    @property
+    def tool_calls(self) -> tuple[tuple[str, str], ...]:
+        """The calls that an answer holds: names, and arguments as JSON.
+
+        Raises:
+            ValueError: `calls` is no such list.
+        """
+        try:
+            calls = json.loads(self.calls or "[]")
+            return tuple((str(name), json.dumps(arguments)) for name, arguments in calls)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"calls must be [[name, {{arguments}}], ...]: {error}") from error
 
     @property
     def headers(self) -> str:

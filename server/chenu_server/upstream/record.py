@@ -79,10 +79,11 @@ class Bill:
 
 
 def prices_of(catalogue: Catalogue) -> dict[tuple[str, str], tuple[int, int, int]]:
-    """(input, output, cache read) in nano-USD per million tokens, of each priced model."""
+    """(input, output, cache read) in nano-USD per million tokens; nothing, if no price is known."""
     return {
-        (record.name, model.name): (model.rates.input, model.rates.output, model.rates.cache_read)
+        (record.name, model.name): (rates.input, rates.output, rates.cache_read)
+        if (rates := model.rates)
+        else (0, 0, 0)
         for record in catalogue.providers.values()
         for model in record.models
-        if model.rates is not None
     }

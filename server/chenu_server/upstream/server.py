@@ -22,9 +22,10 @@ ARRIVALS_MAX = 200_000
 BODIES_MAX = 1_000
 LATER_S = 86_400.0
 
-_PATH = re.compile(r"/([a-z0-9_-]+)/v1/(messages|chat/completions)")
+# A provider's own path and query stand between its name and what its wire appends.
+_PATH = re.compile(r"/([a-z0-9_-]+)(?:/[^?]*)?/(v1/messages|chat/completions)(?:\?.*)?")
 _MARKER = re.compile(r"\[\[(.{1,128}?)\]\]")
-_WIRES: dict[str, Wire] = {"messages": AnthropicMessages(), "chat/completions": OpenAiChat()}
+_WIRES: dict[str, Wire] = {"v1/messages": AnthropicMessages(), "chat/completions": OpenAiChat()}
 _PATHS = {"anthropic_messages": "", "openai_chat": "/v1"}
 
 
@@ -57,6 +58,7 @@ class FakeUpstream:
         self._server: asyncio.Server | None = None
         self.arrivals: deque[Arrival] = deque(maxlen=arrivals_max)
         self.bodies: deque[bytes] = deque(maxlen=BODIES_MAX)
+        self.requests: deque[Request] = deque(maxlen=BODIES_MAX)
         self.bill = Bill(self._prices)
         self.arrivals_total = 0
         self.calls_open = 0
@@ -125,6 +127,7 @@ class FakeUpstream:
         self._playbook.clear()
         self.arrivals.clear()
         self.bodies.clear()
+        self.requests.clear()
         self.bill = Bill(self._prices)
         self.arrivals_total = 0
         self.release()
@@ -152,7 +155,10 @@ class FakeUpstream:
             return
         provider, wire = match[1], _WIRES[match[2]]
         try:
-            ask = wire.ask_of(provider, _object(request.body))
+            body = _object(request.body)
+            ask = wire.ask_of(provider, body)
+            if "stream_options" in body and self._tells_unasked(provider):
+                raise ValueError("Extra inputs are not permitted: stream_options")
         except ValueError as error:
             self._arrive(request, provider, None, 400, 0)
             connection.respond(400, wire.error("invalid_request_error", str(error)))
@@ -179,11 +185,13 @@ class FakeUpstream:
             complaint = wire.error(why, f"{why}, key {key!r}")
             connection.respond(status, complaint, f"X-Key-Seen: {key}\r\n{behaviour.headers}")
             return
-        shown = behaviour.fault != "no_usage" and (ask.wants_usage or not ask.streaming)
+        unasked = not ask.streaming or self._tells_unasked(provider)
+        shown = behaviour.fault != "no_usage" and (ask.wants_usage or unasked)
         answer = Answer(
             name=f"{self.arrivals_total:08d}",
             model=ask.model,
             pieces=pieces,
+            calls=behaviour.tool_calls,
             finished=sum(map(len, pieces)) < 4 * ask.output_cap,
             tokens=tokens if shown else None,
         )
@@ -194,12 +202,18 @@ class FakeUpstream:
         else:
             connection.respond(200, wire.whole(answer))
 
+    def _tells_unasked(self, provider: str) -> bool:
+        """Whether it tells its usage unasked, and refuses to be asked for it."""
+        record = self._catalogue.providers.get(provider)
+        return record is not None and not record.stream_options
+
     def _verdict(
         self, request: Request, provider: str, wire: Wire, ask: Ask, behaviour: Behaviour
     ) -> tuple[int, str]:
         if (provider, ask.model) not in self._prices:
             return 404, "not_found_error"
-        if self._catalogue.provider(provider).auth != "none" and not wire.key_of(request.headers):
+        auth = self._catalogue.provider(provider).auth
+        if auth not in ("none", "optional") and not wire.key_of(request.headers):
             return 401, "authentication_error"
         return behaviour.status, "api_error"
 
@@ -209,6 +223,7 @@ class FakeUpstream:
         self.arrivals_total += 1
         marker = _MARKER.search(ask.prompt) if ask else None
         self.bodies.append(request.body)
+        self.requests.append(request)
         self.arrivals.append(
             Arrival(
                 number=self.arrivals_total,
@@ -270,17 +285,19 @@ async def _finish(
 
 def _compose(ask: Ask, behaviour: Behaviour, body_bytes: int) -> tuple[tuple[str, ...], Tokens]:
     """The answer's pieces and its count: four characters to a token unless told, four bytes in."""
-    text = f"{ask.model} heard: {ask.prompt}"
+    told = behaviour.answer or behaviour.calls
+    text = behaviour.answer if told else f"{ask.model} heard: {ask.prompt}"
     if behaviour.answer_chars:
         text = (text * (behaviour.answer_chars // len(text) + 1))[: behaviour.answer_chars]
     text = text[: behaviour.token_chars * ask.output_cap]
-    size = -(-len(text) // behaviour.deltas)
+    size = -(-len(text) // behaviour.deltas) or 1
+    called = sum(len(name) + len(arguments) for name, arguments in behaviour.tool_calls)
     pieces = tuple(text[at : at + size] for at in range(0, len(text), size))
     counted = max(body_bytes // 4, 1)
     cached = min(behaviour.cached_tokens, counted)
     return pieces, Tokens(
         input=counted - cached + behaviour.extra_input_tokens,
-        output=-(-len(text) // behaviour.token_chars) + behaviour.extra_output_tokens,
+        output=-(-(len(text) + called) // behaviour.token_chars) + behaviour.extra_output_tokens,
         cache_read=cached,
     )
 

@@ -29,6 +29,7 @@ class Answer:
     name: str
     model: str
     pieces: tuple[str, ...]
+    calls: tuple[tuple[str, str], ...]  # names, and arguments as JSON
     finished: bool  # False: stopped at the cap
     tokens: Tokens | None
 
@@ -117,7 +118,14 @@ class AnthropicMessages:
         delta = {"delta": {"stop_reason": self._reason(answer), "stop_sequence": None}}
         tokens = answer.tokens
         usage = {"usage": {"output_tokens": tokens.output} if tokens else {}}
-        return _event("content_block_stop", {"index": 0}) + _event("message_delta", delta | usage)
+        written = _event("content_block_stop", {"index": 0})
+        for index, (name, arguments) in enumerate(answer.calls, 1):
+            block = {**_tool_use(answer, index, name), "input": {}}
+            piece = {"type": "input_json_delta", "partial_json": arguments}
+            written += _event("content_block_start", {"index": index, "content_block": block})
+            written += _event("content_block_delta", {"index": index, "delta": piece})
+            written += _event("content_block_stop", {"index": index})
+        return written + _event("message_delta", delta | usage)
 
     def whole(self, answer: Answer) -> bytes:
         """A message."""
@@ -138,7 +146,13 @@ class AnthropicMessages:
             "type": "message",
             "role": "assistant",
             "model": answer.model,
-            "content": [_block("".join(answer.pieces))],
+            "content": [
+                _block("".join(answer.pieces)),
+                *(
+                    {**_tool_use(answer, index, name), "input": json.loads(arguments)}
+                    for index, (name, arguments) in enumerate(answer.calls, 1)
+                ),
+            ],
             "stop_reason": self._reason(answer),
             "stop_sequence": None,
             "usage": {
@@ -152,7 +166,9 @@ class AnthropicMessages:
         }
 
     def _reason(self, answer: Answer) -> str:
-        return "end_turn" if answer.finished else "max_tokens"
+        if not answer.finished:
+            return "max_tokens"
+        return "tool_use" if answer.calls else "end_turn"
 
 
 class OpenAiChat:
@@ -161,8 +177,9 @@ class OpenAiChat:
     terminator = b"data: [DONE]\n\n"
 
     def key_of(self, headers: dict[str, str]) -> str:
-        """The bearer token."""
-        return headers.get("authorization", "")[7:]
+        """The bearer token, or one of the headers that stand for it."""
+        named = headers.get("api-key") or headers.get("x-api-key")
+        return named or headers.get("authorization", "")[7:]
 
     def ask_of(self, provider: str, body: dict[str, Any]) -> Ask:
         """A body as Chat Completions has it; OpenAI itself refuses the old cap's name."""
@@ -175,7 +192,7 @@ class OpenAiChat:
             prompt=_prompt(body),
             output_cap=_positive(body, cap),
             streaming=bool(body.get("stream")),
-            wants_usage=provider == "mistral" or bool(options.get("include_usage")),
+            wants_usage=bool(options.get("include_usage")),
         )
 
     def begin(self, answer: Answer) -> bytes:
@@ -189,6 +206,8 @@ class OpenAiChat:
     def end(self, answer: Answer) -> bytes:
         """The chunk with the reason to stop, and the one with the usage."""
         last = self._chunk(answer, {}, self._reason(answer))
+        if answer.calls:
+            last = self._chunk(answer, {"tool_calls": _function_calls(answer)}, None) + last
         if answer.tokens is None:
             return last
         chunk = {**self._frame(answer), "choices": [], "usage": _usage(answer.tokens)}
@@ -196,7 +215,9 @@ class OpenAiChat:
 
     def whole(self, answer: Answer) -> bytes:
         """A completion."""
-        message = {"role": "assistant", "content": "".join(answer.pieces)}
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(answer.pieces)}
+        if answer.calls:
+            message["tool_calls"] = _function_calls(answer)
         choice = {"index": 0, "message": message, "finish_reason": self._reason(answer)}
         usage = {"usage": _usage(answer.tokens)} if answer.tokens else {}
         frame = {**self._frame(answer), "object": "chat.completion", "choices": [choice]}
@@ -210,7 +231,7 @@ class OpenAiChat:
         """A server error, as it happens in mid-stream."""
         return _data({"error": {"type": "server_error", "message": "The server had an error"}})
 
-    def _chunk(self, answer: Answer, delta: dict[str, str], reason: str | None) -> bytes:
+    def _chunk(self, answer: Answer, delta: dict[str, Any], reason: str | None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
         return _data({**self._frame(answer), "choices": [choice]})
 
@@ -223,7 +244,25 @@ class OpenAiChat:
         }
 
     def _reason(self, answer: Answer) -> str:
-        return "stop" if answer.finished else "length"
+        if not answer.finished:
+            return "length"
+        return "tool_calls" if answer.calls else "stop"
+
+
+def _tool_use(answer: Answer, index: int, name: str) -> dict[str, Any]:
+    return {"type": "tool_use", "id": f"toolu_{answer.name}_{index}", "name": name}
+
+
+def _function_calls(answer: Answer) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": index,
+            "id": f"call_{answer.name}_{index}",
+            "type": "function",
+            "function": {"name": name, "arguments": arguments},
+        }
+        for index, (name, arguments) in enumerate(answer.calls)
+    ]
 
 
 def _usage(tokens: Tokens) -> dict[str, Any]:
@@ -267,7 +306,19 @@ def _prompt(body: dict[str, Any]) -> str:
     if not isinstance(messages, list) or not messages:
         raise ValueError("messages: at least one is required")
     last = messages[-1]
-    content = last.get("content") if isinstance(last, dict) else None
-    if not isinstance(content, str):
+    text = _said(last.get("content") if isinstance(last, dict) else None)
+    if text is None:
         raise ValueError("messages: the last one has no text")
-    return content
+    return text
+
+
+def _said(content: object) -> str | None:
+    """A content's text, or that of its blocks and of the results in them."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return None
+    blocks = [block for block in content if isinstance(block, dict)]
+    said = [block.get("text") or _said(block.get("content")) for block in blocks]
+    texts = [text for text in said if isinstance(text, str)]
+    return "".join(texts) if texts else None

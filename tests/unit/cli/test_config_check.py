@@ -32,6 +32,10 @@ MISTAKES = {
         "[providers]\nenabled = ['groq']\nsettings.groq.api_key = 'ü'",
         "provider 'groq': the API key",
     ),
+    "no address": (
+        "[providers]\nenabled = ['azure']\nsettings.azure.api_key = 'k'",
+        "(providers.settings.azure.base_url)",
+    ),
     "bad address": (
         "[providers]\nenabled = ['groq']\nsettings.groq = {api_key = 'k', base_url = 'ftp://x'}",
         "provider 'groq': base_url",

@@ -48,6 +48,9 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+OPENAI = "[providers]\nenabled = ['openai']\n[providers.settings.openai]\n"
+
+
 def problems(text: str = "", overrides: dict[str, Any] | None = None) -> tuple[Problem, ...]:
     """What is said of a file."""
     path = Path("given.toml")
@@ -249,6 +252,17 @@ def test_a_problem_is_told_with_what_where_why_and_what_to_do() -> None:
         ("[checkpoints.expiry_s]\nother = 60", "checkpoints.expiry_s.other.[key]"),
         ("[pipeline]\nleast_output_cap = 2000", "pipeline"),
         ("[providers.settings.openai]\napi_key = 'k'", "providers"),
+        (OPENAI + "connect_timeout_ms = 0", "providers.settings.openai.connect_timeout_ms"),
+        (
+            OPENAI + "first_event_timeout_ms = -1",
+            "providers.settings.openai.first_event_timeout_ms",
+        ),
+        (
+            OPENAI + "between_events_timeout_ms = 600001",
+            "providers.settings.openai.between_events_timeout_ms",
+        ),
+        (OPENAI + "connect_timeout_ms = 1.5", "providers.settings.openai.connect_timeout_ms"),
+        (OPENAI + "conect_timeout_ms = 1", "providers.settings.openai.conect_timeout_ms"),
         ("[owners]\nrenew_s = 8", "owners"),
         ("[log]\nlevel = 'loud'", "log.level"),
     ],

@@ -36,21 +36,6 @@ def loaded(directory: Path, **files: str) -> Catalogue:
     return load_catalogue(directory)
 
 
-def test_the_shipped_records_are_these() -> None:
-    """A file that does not travel with the package would be missed only in production."""
-    catalogue = load_catalogue()
-
-    expected = ["anthropic", "google", "groq", "mistral", "ollama", "openai"]
-    assert expected == list(catalogue.providers)
-
-
-def test_every_shipped_model_has_a_price() -> None:
-    """A model without one is refused with PRICE_UNKNOWN."""
-    models = [m for p in load_catalogue().providers.values() for m in p.models]
-
-    assert [] == [model.name for model in models if model.rates is None]
-
-
 def test_nova_is_a_current_sonnet() -> None:
     """Nova speaks only through Claude, by an alias and not by a date."""
     nova = load_catalogue().model("anthropic", "nova")
@@ -102,6 +87,55 @@ def test_an_operators_file_changes_only_what_it_names(tmp_path: Path) -> None:
     assert 3 == len(catalogue.provider("openai").models)
 
 
+def test_a_record_may_say_how_long_its_provider_may_be_silent(tmp_path: Path) -> None:
+    """A provider that loads its models first needs longer than one that always runs."""
+    text = (
+        "connect_timeout_ms = 1\nfirst_event_timeout_ms = 600000\nbetween_events_timeout_ms = 2\n"
+    )
+    own = loaded(tmp_path, own=text + OWN).provider("own")
+
+    assert (1, 600_000, 2) == (
+        own.connect_timeout_ms,
+        own.first_event_timeout_ms,
+        own.between_events_timeout_ms,
+    )
+
+
+def test_a_record_may_say_what_its_provider_wants_with_each_call(tmp_path: Path) -> None:
+    """An address that needs a version, or a header, is no reason for code."""
+    text = 'query = { api-version = "2024-10-21" }\nheaders = { HTTP-Referer = "https://a.b" }\n'
+    own = loaded(tmp_path, own=text + OWN).provider("own")
+
+    assert (("api-version", "2024-10-21"),) == own.query
+    assert (("HTTP-Referer", "https://a.b"),) == own.headers
+
+
+def test_what_a_model_refuses_is_told(tmp_path: Path) -> None:
+    """So that a request which needs it goes to another model, and not into a refusal."""
+    text = OWN.replace("quality = 50", 'refuses = ["stop", "seed"]\nquality = 50')
+
+    assert ("stop", "seed") == loaded(tmp_path, own=text).model("own", "m:1").refuses
+
+
+@pytest.mark.parametrize("missing", ["context_tokens = 8192\n", "output_tokens_max = 1024\n"])
+def test_a_model_of_unknown_limits_is_incomplete_until_they_are_given(
+    tmp_path: Path, missing: str
+) -> None:
+    """It stands in the catalogue, so that its line in the operator's file is all that lacks."""
+    before = loaded(tmp_path, own=OWN.replace(missing, "")).model("own", "m:1")
+    after = loaded(tmp_path, own=OWN).model("own", "m:1")
+
+    assert (False, True) == (before.is_complete, after.is_complete)
+
+
+def test_an_operator_may_complete_a_shipped_model(tmp_path: Path) -> None:
+    """With one line for what the record does not know."""
+    text = '[models."muse-wonder-1.0"]\noutput_tokens_max = 65536\n'
+
+    assert not load_catalogue().model("meta", "muse-wonder-1.0").is_complete
+    assert loaded(tmp_path, meta=text).model("meta", "muse-wonder-1.0").is_complete
+
+
 def test_an_operator_may_retire_a_model(tmp_path: Path) -> None:
     """A model goes out of use before a release says so."""
     catalogue = loaded(tmp_path, openai='[models."gpt-6-luna"]\nretired = true\n')
@@ -133,7 +167,31 @@ def test_an_operator_may_retire_a_model(tmp_path: Path) -> None:
         ("input = 1,", "", "input is missing"),
         ("input = 1,", "input = 1, inptu = 2,", "did you mean 'input'"),
         ("quality = 50", 'aliases = ["m:1"]\nquality = 50', "two models are called"),
+        ("title", "connect_timeout_ms = 0\ntitle", "connect_timeout_ms must be an integer from 1"),
+        ("title", "first_event_timeout_ms = 600001\ntitle", "first_event_timeout_ms must be"),
+        ("title", "between_events_timeout_ms = 1.5\ntitle", "between_events_timeout_ms must be"),
+        ("title", "first_timeout_ms = 1\ntitle", "did you mean 'first_event_timeout_ms'"),
         ("title", "title = [", "own.toml"),
+        ("title", 'query = { key = "x" }\ntitle', "query must be a table of visible ASCII"),
+        ("title", 'query = { version = "" }\ntitle', "query must be"),
+        ("title", "query = { version = 1 }\ntitle", "query must be"),
+        ("title", 'query = "a=b"\ntitle', "query must be"),
+        ("title", 'headers = { Authorization = "x" }\ntitle', "headers must be"),
+        ("title", 'headers = { X-Api-Key = "x" }\ntitle', "no secret"),
+        ("title", 'headers = { content-type = "x" }\ntitle', "the wire sends itself"),
+        ("title", 'headers = { X-Title = "CHE·NU" }\ntitle', "headers must be"),
+        ("title", 'headers = { X-Title = "a\\r\\nb: c" }\ntitle', "headers must be"),
+        ("title", 'headers = { "X Title" = "a" }\ntitle', "headers must be"),
+        ("title", 'base_url_example = "host"\ntitle', "base_url_example must begin with http"),
+        ('base_url = "http://10.0.0.7:8000/v1"', "", "base_url is missing"),
+        ('auth = "none"', 'auth = "basic"', "auth must be one of"),
+        ("title", "checked = 2026-11-29T00:00:00Z\ntitle", "checked must be a date"),
+        ("title", 'checked = "2026-11-29"\ntitle', "checked must be a date"),
+        ("title", "source = []\ntitle", "source must be"),
+        ("title", 'source = "a"\ntitle', "source must be"),
+        ("quality = 50", 'refuses = ["stops"]\nquality = 50', "refuses must be"),
+        ("quality = 50", "checked = 2026\nquality = 50", "checked must be a date"),
+        ("context_tokens = 8192", "context_tokens = 0", "context_tokens must be an integer"),
     ],
 )
 def test_a_file_that_says_something_else_is_refused(
@@ -144,6 +202,15 @@ def test_a_file_that_says_something_else_is_refused(
 
     with pytest.raises(CatalogueError, match=says):
         loaded(tmp_path, own=OWN.replace(find, put, 1))
+
+
+def test_the_header_of_azure_goes_with_its_own_wire(tmp_path: Path) -> None:
+    """The other wire's client would send the key elsewhere."""
+    text = OWN.replace("openai_chat", "anthropic_messages").replace('"none"', '"api-key"')
+    text = text.replace(":8000/v1", ":8000")
+
+    with pytest.raises(CatalogueError, match="auth api-key goes with wire openai_chat alone"):
+        loaded(tmp_path, own=text)
 
 
 def test_a_catalogue_directory_must_exist(tmp_path: Path) -> None:

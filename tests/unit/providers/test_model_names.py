@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from chenu_server.engine import Prompt
+from chenu_server.pipeline.conversation import asked
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.catalog_schema import CatalogueError
-from chenu_server.providers.model import ChatRequest, Message
+from chenu_server.providers.model import ChatRequest
 from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
 from chenu_server.upstream import FakeUpstream
 
@@ -59,9 +61,8 @@ async def test_a_model_is_called_by_its_providers_own_name(
     async with FakeUpstream(catalogue) as upstream:
         settings = ProviderSettings(base_url=f"{upstream.base_url}/own{path}")
         registry = ProviderRegistry(catalogue, {"own": settings})
-        request = ChatRequest(
-            model=name, system="", messages=(Message(role="user", text="Hello"),), output_cap=9
-        )
+        prompt = Prompt(asked("Hello").messages)
+        request = ChatRequest(model=name, prompt=prompt, output_cap=9)
         provider = registry.providers["own"]
         async for _ in provider.stream(request, timeout_s=20, on_dispatch=lambda: None):
             pass
@@ -69,7 +70,7 @@ async def test_a_model_is_called_by_its_providers_own_name(
         (body,) = upstream.bodies
 
     assert name == catalogue.model("own", name).name == json.loads(body)["model"]
-    assert len(body) <= provider.body_bytes(request)
+    assert len(body) <= prompt.size(wire) + len(json.dumps(name, ensure_ascii=False).encode())
 
 
 @pytest.mark.parametrize("name", ["", " ", " m", "m ", "a\nb", "a\x00b", "a\u202eb", "m" * 129])

@@ -76,16 +76,47 @@ def test_shipped_prices_agree_with_the_package() -> None:
         (model, rates_of(resolved, provider.name, model.name))
         for provider in shipped.providers.values()
         for model in provider.models
+        if model.rates is not None
     ]
 
-    def numbers(rates: Rates) -> tuple[int, int, int, int]:
-        return rates.input, rates.output, rates.cache_read, rates.cache_write
+    def numbers(rates: Rates) -> tuple[int, ...]:
+        cached = (rates.cache_read, rates.cache_write, rates.cache_write_hour)
+        return (rates.input, rates.output, *cached)
 
     assert [] == [
-        model.name
-        for model, rates in pairs
-        if model.rates and numbers(model.rates) != numbers(rates)
+        model.name for model, rates in pairs if numbers(model.rates or rates) != numbers(rates)
     ]
+
+
+def test_a_write_for_an_hour_has_its_own_price_and_is_never_reserved_for() -> None:
+    """Nobody here asks for it; were it billed all the same, it is believed as an overrun."""
+    rates = rates_of(resolve_prices(load_catalogue(), DAY), "anthropic", "claude-opus-5-5")
+
+    assert 2 * rates.input == rates.cache_write_hour
+    assert rates.cache_write == rates.dearest_input
+
+
+def test_a_write_for_an_hour_costs_as_any_write_where_no_price_says_otherwise() -> None:
+    """Most providers know but one."""
+    catalogue = load_catalogue()
+
+    for priced in (catalogue, resolve_prices(catalogue, DAY)):
+        rates = rates_of(priced, "openai", "gpt-6.1-sol")
+        assert rates.cache_write == rates.cache_write_hour
+
+
+def test_a_fee_for_each_call_leaves_the_price_unknown() -> None:
+    """The package knows Sonar's tokens, and its fee: a bound of tokens alone would be too low."""
+    resolved = resolve_prices(load_catalogue(), DAY)
+
+    assert {None} == {model.rates for model in resolved.provider("perplexity").models}
+
+
+def test_a_price_that_changes_within_the_day_is_the_dearest_of_it() -> None:
+    """DeepSeek bills half outside its peak hours, and a query may wait into one."""
+    rates = rates_of(resolve_prices(load_catalogue(), DAY), "deepseek", "deepseek-flash")
+
+    assert (300_000_000, 1_200_000_000) == (rates.input, rates.output)
 
 
 def test_a_dated_price_changes_on_its_day() -> None:
@@ -116,5 +147,11 @@ def test_every_rate_is_an_integer() -> None:
     assert {int} == {
         type(value)
         for rate in rates
-        for value in (rate.input, rate.output, rate.cache_read, rate.cache_write)
+        for value in (
+            rate.input,
+            rate.output,
+            rate.cache_read,
+            rate.cache_write,
+            rate.cache_write_hour,
+        )
     }

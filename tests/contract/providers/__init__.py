@@ -1,0 +1,1 @@
+"""Each shipped record against the documentation of its provider, over real HTTP."""
