@@ -304,9 +304,11 @@ class NoRoute(ChenuError):
 
     exclusions: tuple[str, ...]
     count: int
+    missing: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"no model fits; {self.count} were excluded"
+        lacking = f"; some lack {', '.join(self.missing)}" if self.missing else ""
+        return f"no model fits; {self.count} were excluded{lacking}"
 
 
 @dataclass(eq=False)
@@ -351,6 +353,35 @@ class StreamTruncated(ChenuError):
 
     def __str__(self) -> str:
         return f"{self.provider} cut the stream after {self.output_length} bytes"
+
+
+@dataclass(eq=False)
+class ToolCallInvalid(ChenuError):
+    """The model called a tool in a way that cannot be passed on; its answer is whole, and charged.
+
+    `problem` is `undeclared`, `provider_executed`, `arguments`, `schema`, `cut` or `duplicate_id`.
+    """
+
+    provider: str
+    tool: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.provider} called the tool {self.tool!r} wrongly ({self.problem})"
+
+
+@dataclass(eq=False)
+class OutputInvalid(ChenuError):
+    """The output is not the JSON that was asked for; the answer is whole, and charged.
+
+    `problem` is `not_json`, `schema`, `cut` or `too_large`.
+    """
+
+    provider: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.provider} did not answer with the JSON that was asked for ({self.problem})"
 
 
 @dataclass(eq=False)

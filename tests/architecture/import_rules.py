@@ -30,7 +30,9 @@ FEATURES: Final = ("pipeline", "providers", *FEATURE_GROUPS)
 LAYERS: Final = {
     "model": "model",
     "events": "model",
+    "conversation": "model",
     "records": "model",
+    "output": "model",
     "ports": "ports",
     "decide": "decide",
     "lanes": "lanes",

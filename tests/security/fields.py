@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -37,6 +37,9 @@ class Place:
         holder: Any = request
         for name in self.path[:-1]:
             below = getattr(holder, name)
+            if isinstance(below, MutableMapping):
+                below.update({value: "v"} if self.path[-1] == "key" else {"k": value})
+                return request
             holder = below.add() if hasattr(below, "add") else below
         field = holder.DESCRIPTOR.fields_by_name[self.path[-1]]
         chosen = value.encode() if field.type == FieldDescriptor.TYPE_BYTES else value

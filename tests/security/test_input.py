@@ -216,6 +216,7 @@ async def test_a_request_over_every_limit_is_refused_before_it_is_read(
         (b"\x12\x05Hello\xf8\x07\x01", "127"),
         (b"\x12\x05Hello\x4a\x03\xf8\x07\x01", "routing.127"),
         (b"\x12\x05Hello\x32\x03\xf8\x07\x01", "context_items.127"),
+        (b"\x12\x05Hello\xba\x01\x06\x0a\x01a\x12\x01b\xf8\x07\x01", "127"),
     ],
 )
 async def test_a_field_of_a_newer_contract_is_refused_for_new_work(

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from chenu.api.governance.v1 import budget_service_pb2 as bb
+from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from tests.harness import Stage, only
@@ -132,6 +133,13 @@ async def test_an_answer_is_true_and_a_cost_that_is_not_known_is_never_exact(
     assert (0, query.cost_nanousd) == await books(stage)
 
 
+def calling(name: str, arguments: str) -> dict[str, Any]:
+    """A chunk with a whole call of a tool, and the stop behind it."""
+    call = {"id": "a", "function": {"name": name, "arguments": arguments}}
+    delta = {"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}
+    return {"choices": [delta]}
+
+
 FAILURES = {
     "cut": (stream(HELLO, counted(11, 7)), "STREAM_TRUNCATED", True),
     "no reason": (stream(HELLO, DONE), "STREAM_TRUNCATED", True),
@@ -147,23 +155,8 @@ FAILURES = {
     "error after a role": (stream(said(""), {"error": {"code": 502}}), "groq:server_error", True),
     "a page": ("<html></html>", "groq:not_an_answer", False),
     "a tool nobody declared": (
-        stream(
-            {
-                "choices": [
-                    {
-                        "index": 0,
-                        "delta": {
-                            "tool_calls": [
-                                {"id": "a", "function": {"name": "drop_tables", "arguments": "{}"}}
-                            ]
-                        },
-                        "finish_reason": "tool_calls",
-                    }
-                ]
-            },
-            DONE,
-        ),
-        "groq:tool_call_undeclared",
+        stream(calling("drop_tables", "{}"), DONE),
+        "TOOL_CALL_INVALID",
         True,
     ),
 }
@@ -184,6 +177,54 @@ async def test_what_is_no_whole_answer_is_a_failure(
     assert told in (failure.reason, failure.metadata.get("attempts"))
     held, posted = await books(stage)
     assert (0, charged) == (held, posted > 0)
+
+
+@pytest.mark.parametrize("before", [(), (HELLO,)], ids=["no text", "text"])
+async def test_a_wrong_call_ends_the_query_and_is_charged_as_told(
+    stage: Stage, before: tuple[dict[str, Any], ...]
+) -> None:
+    """The answer was whole: nobody else is asked, and no more is booked than it cost."""
+    stage.upstream.behave(raw=stream(*before, calling("drop_tables", "{}"), counted(11, 7), DONE))
+    client = stage.client()
+
+    failure = await client.fail(client.pipeline.Query, pb.QueryRequest(text="Hi"))
+    _, posted = await books(stage)
+    stage.upstream.behave(raw=stream(HELLO, STOP, counted(11, 7), DONE))
+    query = (await client.call(client.pipeline.Query, pb.QueryRequest(text="Hi"))).query
+
+    assert {"tool": "drop_tables", "problem": "undeclared"} == {
+        key: value for key, value in failure.metadata.items() if key != "provider"
+    }
+    assert query.cost_nanousd == posted > 0
+    assert 2 == stage.upstream.arrivals_total
+
+
+OUTPUTS = {
+    "fenced": ('```json\n{"city":"Paris"}\n```', None),
+    "broken": ('{"city":', "not_json"),
+    "prose": ("Paris it is.", "not_json"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), OUTPUTS.values(), ids=OUTPUTS)
+async def test_an_output_is_the_json_that_was_asked_for_or_a_failure(
+    stage: Stage, text: str, problem: str | None
+) -> None:
+    """The text is kept as it was sent, and charged as told."""
+    stage.upstream.behave(raw=stream(said(text), STOP, counted(11, 7), DONE))
+    client = stage.client()
+    wanted = cp.ResponseFormat(kind=cp.RESPONSE_KIND_JSON)
+    request = pb.QueryRequest(text="Hi", routing=only(*CHAT), response_format=wanted)
+
+    if problem is None:
+        answer = (await client.call(client.pipeline.Query, request)).answer
+        assert (text, '{"city":"Paris"}') == (answer.text, answer.json)
+    else:
+        failure = await client.fail(client.pipeline.Query, request)
+        assert ("OUTPUT_INVALID", problem) == (failure.reason, failure.metadata["problem"])
+    held, posted = await books(stage)
+    assert held == 0 < posted
+    assert 1 == stage.upstream.arrivals_total
 
 
 async def test_more_than_the_bound_is_believed_also_where_the_answer_breaks(stage: Stage) -> None:

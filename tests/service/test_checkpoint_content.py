@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 from chenu.api.governance.v1 import action_pb2
 from chenu.api.governance.v1 import audit_service_pb2 as audit
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
+from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import routing_pb2
 from chenu_server.caller import PrincipalType, Role
@@ -30,7 +32,47 @@ ROUTING_NAMES = (
     ("task_type", "priority", "strategy", "preferred_provider", "preferred_model"),
     ("required_capabilities", "allowed_providers", "forbidden_providers", "regions"),
 )
+SPOKEN = {
+    cb.CONTENT_KIND_TEXT,
+    cb.CONTENT_KIND_TOOL_CALL,
+    cb.CONTENT_KIND_TOOL_RESULT,
+    cb.CONTENT_KIND_REASONING,
+}
 ESCAPES = {"&": "&amp;", '"': "&quot;", "<": "&lt;", ">": "&gt;", "\n": "&#10;", "\r": "&#13;"}
+
+
+CONVERSATION: dict[str, Any] = {
+    "messages": [
+        cp.ChatMessage(role=cp.MESSAGE_ROLE_SYSTEM, parts=[cp.Part(text="Be brief.")]),
+        cp.ChatMessage(
+            role=cp.MESSAGE_ROLE_USER,
+            parts=[cp.Part(text="Delete all archived items"), cp.Part(text="now")],
+        ),
+        cp.ChatMessage(
+            role=cp.MESSAGE_ROLE_ASSISTANT,
+            parts=[
+                cp.Part(reasoning=cp.Reasoning(text="hm", signature="s")),
+                cp.Part(tool_call=cp.ToolCall(call_id="c", name="look", arguments_json='{"a": 1}')),
+            ],
+        ),
+        cp.ChatMessage(
+            role=cp.MESSAGE_ROLE_TOOL,
+            parts=[cp.Part(tool_result=cp.ToolResult(call_id="c", text="none left"))],
+        ),
+    ],
+    "tools": [
+        cp.Tool(
+            name="look",
+            effect=cp.TOOL_EFFECT_READ,
+            description="Looks.",
+            parameters='{"type": "object"}',
+        )
+    ],
+    "sampling": cp.Sampling(stop=["END"]),
+    "tool_use": cp.ToolUse(parallel=cp.PARALLEL_CALLS_FORBIDDEN),
+    "thinking": cp.Thinking(effort=cp.THINKING_EFFORT_LOW),
+    "thread_id": "thread 7",
+}
 
 
 async def asked(stage: Stage, **fields: object) -> Failure:
@@ -93,24 +135,26 @@ def recomputed(whole: list[tuple[Any, str, bytes]]) -> bytes:
     listed = encode_list(
         [texts(item["kind"], item["id"], item["sphere"], content) for item, content in items]
     )
-    context = digest(
-        "chenu.context.v1", [facts["identity"].encode(), facts["sphere"].encode(), listed]
-    )
-    tag = digest("chenu.block.v1", [listed, number(0)]).hex()[:16] if items else ""
+    said = conversation_of(whole, facts)
+    context = context_of(said, facts, listed)
+    tag = digest("chenu.block.v2", [listed, number(0)]).hex()[:16] if items else ""
     assert tag == facts["context_tag"]
-    user = "\n\n".join([*(block(tag, *each) for each in items), text_of(whole)])
-    sent = [by_kind[cb.CONTENT_KIND_SYSTEM], user.encode(), number(facts["output_cap"])]
+    opening = next(each for each in said["messages"] if each["role"] == "user")["parts"][0]
+    opening["text"] = "\n\n".join([*(block(tag, *each) for each in items), opening["text"]])
+    system = by_kind[cb.CONTENT_KIND_SYSTEM]
+    sent = [system, conversation_bytes(said), number(facts["output_cap"])]
     kind, _, name = facts["principal"].partition(":")
     target, routing = facts["target"], facts["routing"]
     single, several = ROUTING_NAMES
     limits = [routing[each].encode() for each in single]
     return digest(
-        "chenu.action.v1",
+        "chenu.action.v2",
         [
             facts["identity"].encode(),
             kind.encode(),
             name.encode(),
             texts(*facts["acting_for"]),
+            facts["mode"].encode(),
             texts(*facts["intents"]),
             facts["operation"].encode(),
             texts(target["operation"], target["kind"], target["id"], target["sphere"]),
@@ -125,6 +169,76 @@ def recomputed(whole: list[tuple[Any, str, bytes]]) -> bytes:
             number(facts["max_cost_nanousd"]),
         ],
     )
+
+
+def context_of(said: dict[str, Any], facts: dict[str, Any], items: bytes) -> bytes:
+    """Lane B's hash."""
+    messages = encode_list([said_by(message) for message in said["messages"]])
+    names = [facts[name].encode() for name in ("identity", "sphere", "thread_id")]
+    return digest("chenu.context.v2", [*names, items, messages])
+
+
+def conversation_of(whole: list[tuple[Any, str, bytes]], facts: dict[str, Any]) -> dict[str, Any]:
+    """The conversation: what the facts say of it, and the texts that were read beside them."""
+    spoken = [(name, data.decode()) for kind, name, data in whole if kind in SPOKEN]
+    said: dict[str, Any] = facts["conversation"]
+    for at, message in enumerate(said["messages"]):
+        for part_at, part in enumerate(message["parts"]):
+            name, part["text"] = spoken.pop(0)
+            assert name in {"", f"{at}/{part_at}"}
+    assert not spoken
+    return said
+
+
+def said_by(message: dict[str, Any]) -> bytes:
+    """A message as a digest takes it in."""
+    names = ("kind", "text", "call_id", "name", "signature", "redacted")
+    parts = [
+        encode_list(
+            [
+                *(part[name].encode() for name in names),
+                bytes([part["is_error"], part["cached"]]),
+            ]
+        )
+        for part in message["parts"]
+    ]
+    return encode_list([message["role"].encode(), encode_list(parts)])
+
+
+def conversation_bytes(said: dict[str, Any]) -> bytes:
+    """A conversation as a digest takes it in."""
+    use, how, wanted = said["tool_use"], said["sampling"], said["response_format"]
+    parallel = b"" if use["parallel"] is None else bytes([use["parallel"]])
+    tools = [
+        texts(tool["name"], tool["effect"], tool["description"], tool["parameters"])
+        for tool in said["tools"]
+    ]
+    return encode_list(
+        [
+            encode_list([said_by(message) for message in said["messages"]]),
+            encode_list(tools),
+            encode_list([use["choice"].encode(), use["tool"].encode(), parallel]),
+            encode_list(
+                [
+                    double(how["temperature"]),
+                    double(how["top_p"]),
+                    texts(*how["stop"]),
+                    b"" if how["seed"] is None else number(how["seed"]),
+                    double(how["presence_penalty"]),
+                    double(how["frequency_penalty"]),
+                ]
+            ),
+            texts(wanted["kind"], wanted["name"], wanted["schema"]),
+            encode_list(
+                [said["thinking"]["effort"].encode(), number(said["thinking"]["budget_tokens"])]
+            ),
+        ]
+    )
+
+
+def double(value: float | None) -> bytes:
+    """A float's eight bytes; none where it was not told."""
+    return b"" if value is None else struct.pack(">d", value)
 
 
 def block(tag: str, item: dict[str, str], content: str) -> str:
@@ -346,3 +460,21 @@ async def test_a_token_belongs_to_its_checkpoint_and_names_a_place_in_it(stage: 
         refused = await person.fail(person.checkpoints.GetCheckpointContent, request)
 
         assert ("INVALID_FIELD", "page_token") == (refused.reason, refused.metadata["field"])
+
+
+async def test_all_of_a_conversation_is_read_and_bound(stage: Stage) -> None:
+    """Every part with its place, every option: what a person does not see nobody approved."""
+    failure = await asked(stage, text="", **CONVERSATION)
+
+    whole = things(await read(stage.person(), failure, 7))
+
+    spoken = [(name, data) for kind, name, data in whole if kind in SPOKEN]
+    assert [
+        ("0/0", b"Be brief."),
+        ("1/0", b"Delete all archived items"),
+        ("1/1", b"now"),
+        ("2/0", b"hm"),
+        ("2/1", b'{"a": 1}'),
+        ("3/0", b"none left"),
+    ] == spoken
+    assert recomputed(whole).hex() == failure.metadata["action_digest"]

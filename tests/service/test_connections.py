@@ -111,7 +111,7 @@ async def test_a_reader_that_comes_back_over_a_new_connection_keeps_its_query(st
         sequences = await reading
 
     assert 1 == first.sequence
-    assert list(range(2, 18)) == sequences
+    assert list(range(2, 19)) == sequences
     assert 2 == stage.upstream.arrivals_total
 
 

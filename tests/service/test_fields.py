@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chenu.api.governance.v1 import action_pb2
+from chenu.api.pipeline.v1 import conversation_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu.api.pipeline.v1 import routing_pb2
 from tests.harness import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -91,7 +91,7 @@ async def test_a_list_is_taken_up_to_its_limit(shared: Stage, field: str, most: 
     [
         ("request_id", {"request_id": "not-a-uuid"}),
         ("text", {"text": ""}),
-        ("tools", {"tools": [pb.Tool(name="rm")]}),
+        ("tools.effect", {"tools": [conversation_pb2.Tool(name="rm")]}),
         ("max_output_tokens", {"max_output_tokens": -1}),
         ("max_cost_nanousd", {"max_cost_nanousd": -1}),
         ("context_items.kind", {"context_items": [pb.ContextItem(content="no kind")]}),

@@ -108,7 +108,7 @@ async def test_a_text_that_does_not_fit_is_not_put_together(
 ) -> None:
     """It would take its whole length in memory once more, to be thrown away."""
     joined: list[QueryLog] = []
-    monkeypatch.setattr(QueryLog, "output", property(joined.append))
+    monkeypatch.setattr(QueryLog, "parts", property(joined.append))
 
     client = stage.client()
     answered = await client.call(client.pipeline.Query, asked())

@@ -285,6 +285,32 @@ async def test_a_models_name_may_hold_what_parts_a_list(sqlite_url: str, tmp_pat
     assert f"groq/{name}" in [unquote(each) for each in read]
 
 
+async def test_a_model_of_unknown_limits_is_shown_and_never_routed_to(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """No request can be fitted into it, so it is no candidate, by name or without."""
+    (tmp_path / "catalogue").mkdir()
+    text = "".join(line for line in MODEL.splitlines(True) if "output_tokens_max" not in line)
+    (tmp_path / "catalogue/groq.toml").write_text(f"[models.half]\n{text}")
+    overrides = {"providers.catalog_dir": str(tmp_path / "catalogue")}
+    async with staged(sqlite_url, tmp_path, overrides) as stage:
+        client = stage.client()
+        shown = await client.call(client.router.GetProvider, rb.GetProviderRequest(name="groq"))
+        route = await client.call(client.router.Route, rb.RouteRequest(text="Hello"))
+        named = rb.RouteRequest(
+            text="Hello",
+            routing=routing_pb2.RoutingRequest(preferred_provider="groq", preferred_model="half"),
+        )
+        refused = await client.fail(client.router.Route, named)
+
+    (half,) = [each for each in shown.provider.models if "half" == each.name]
+    met = [*route.decision.candidates, *route.decision.exclusions]
+    assert (8192, 0) == (half.context_tokens, half.output_tokens_max)
+    assert "groq" in {each.provider for each in met}
+    assert "half" not in {each.model for each in met}
+    assert "NOT_FOUND" == refused.reason
+
+
 async def test_a_cost_ceiling_excludes_what_could_cost_more(shared: Stage) -> None:
     """The bound and not the likely price decides."""
     client = shared.client()

@@ -40,7 +40,7 @@ def cursor_behind(events: list[event_pb2.Event]) -> event_pb2.Cursor:
         cursor.sequence = max(cursor.sequence, event.sequence)
         if event.type == event_pb2.EVENT_TYPE_LLM_CALL_DELTA:
             delta = event.llm_call_delta
-            cursor.attempt = delta.attempt
+            cursor.attempt, cursor.part = delta.attempt, delta.part
             cursor.offset = delta.offset + len(delta.text.encode())
     return cursor
 
@@ -108,7 +108,7 @@ async def test_a_log_is_the_same_live_and_from_the_store(stage: Stage) -> None:
     assert [e for e in live if e.sequence] == [e for e in stored if e.sequence]
 
 
-@pytest.mark.parametrize("sequence", [0, 5, 12, 16, 17, 1000])
+@pytest.mark.parametrize("sequence", [0, 5, 12, 13, 17, 18, 1000])
 async def test_any_cursor_misses_and_repeats_nothing(stage: Stage, sequence: int) -> None:
     """Wherever a reader was, it goes on from there."""
     client, request_id = stage.client(), str(uuid4())
@@ -120,7 +120,7 @@ async def test_any_cursor_misses_and_repeats_nothing(stage: Stage, sequence: int
     )
 
     assert error is None
-    assert list(range(sequence + 1, 18)) == sequences(events)
+    assert list(range(sequence + 1, 19)) == sequences(events)
 
 
 async def test_a_cursor_where_no_reader_can_be_is_refused(stage: Stage) -> None:

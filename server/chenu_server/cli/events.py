@@ -44,6 +44,14 @@ def _report(body: event_pb2.LaneComplete) -> str:
     return f"{_lane(body.report.lane)} {status} in {took_ms:.1f} ms: {body.report.summary}"
 
 
+def _part(body: event_pb2.PartComplete) -> str:
+    from chenu.api.pipeline.v1 import conversation_pb2
+    from chenu.names import name_of
+
+    kind = name_of(conversation_pb2.PartKind, body.kind)
+    return f"attempt {body.attempt}, part {body.part}: {kind}, {body.length} bytes"
+
+
 def _call_error(body: event_pb2.LlmCallError) -> str:
     return f"attempt {body.attempt}, {body.provider}: {body.kind}: {body.detail}"
 
@@ -71,6 +79,7 @@ _DESCRIBE: dict[str, Callable[..., str]] = {
     "lane_error": lambda body: f"{_lane(body.lane)}: {body.reason}",
     "llm_call_start": lambda body: f"attempt {body.attempt}: {body.provider} {body.model}",
     "llm_call_delta": lambda body: repr(body.text),
+    "part_complete": _part,
     "llm_call_complete": lambda body: f"attempt {body.attempt}: {usd(body.cost_nanousd)}",
     "llm_call_error": _call_error,
     "checkpoint_created": _created,

@@ -72,6 +72,14 @@ _ACTIONS: Final[Mapping[str, tuple[ExitCode, str]]] = {
     "PROVIDER_UNAVAILABLE": (ExitCode.PROVIDER, "ask again later"),
     "PROVIDER_REJECTED": (ExitCode.PROVIDER, "change the request, or name another --model"),
     "STREAM_TRUNCATED": (ExitCode.PROVIDER, "ask again; what was used is charged"),
+    "TOOL_CALL_INVALID": (
+        ExitCode.PROVIDER,
+        "ask again, or name another --model; what was used is charged",
+    ),
+    "OUTPUT_INVALID": (
+        ExitCode.PROVIDER,
+        "ask again, or name another --model; what was used is charged",
+    ),
     "EXECUTION_INTERRUPTED": (
         ExitCode.STOPPED,
         "decide whether a second run does harm, then ask again",

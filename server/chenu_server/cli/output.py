@@ -102,6 +102,13 @@ def note(text: str) -> None:
     print(visible(text, "\n"), file=sys.stderr, flush=True)
 
 
+def thought(text: str) -> None:
+    """A piece of what a model thought, on standard error; a terminal shows it dimmed."""
+    shown = visible(text, IN_PROSE)
+    dimmed = f"\x1b[2m{shown}\x1b[0m" if sys.stderr.isatty() else shown
+    print(dimmed, end="", file=sys.stderr, flush=True)
+
+
 def visible(text: str, kept: str = "") -> str:
     r"""
     A text on one line in which every control is seen, as `\x1b` or `\u202e`, and none is obeyed.

@@ -52,5 +52,5 @@ def _model(model: router_service_pb2.Model) -> tuple[str, ...]:
         if model.HasField("rates")
         else ("unknown", "unknown")
     )
-    sizes = (model.context_tokens, model.output_tokens_max, model.quality)
-    return (model.name, *map(str, sizes), *prices)
+    sizes = (str(size or "unknown") for size in (model.context_tokens, model.output_tokens_max))
+    return (model.name, *sizes, str(model.quality), *prices)

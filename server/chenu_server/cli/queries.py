@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
+from chenu_server.cli.answers import AnswerPrinter, Thoughts
 from chenu_server.cli.groups import commands
 from chenu_server.cli.output import message_object, usd, when, who
 from chenu_server.cli.paging import Limit, first
@@ -39,7 +40,7 @@ async def list_queries(
 
 
 @remote(app, "get")
-async def get_query(session: Session, request_id: RequestId) -> None:
+async def get_query(session: Session, request_id: RequestId, *, thoughts: Thoughts = False) -> None:
     """Show one query, with its answer once it completed."""
     response = await session.client.pipeline.get(request_id)
     if session.output.as_json:
@@ -47,7 +48,8 @@ async def get_query(session: Session, request_id: RequestId) -> None:
         return
     session.output.message(response.query, _fields(response.query))
     if response.HasField("answer"):
-        session.output.text(f"\n{response.answer.text}\n")
+        session.output.text("\n")
+        AnswerPrinter(session.output, thoughts=thoughts).whole(response.answer)
 
 
 @remote(app, "cancel")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
+from chenu_server.cli.answers import AnswerPrinter, Thoughts
 from chenu_server.cli.events import summary
 from chenu_server.cli.groups import commands
 from chenu_server.cli.output import message_object, note, usd, visible
@@ -17,7 +18,12 @@ from chenu_server.cli.routing import Ceiling, Routing
 
 if TYPE_CHECKING:
     from chenu.aio import Log
-    from chenu.api.pipeline.v1 import event_pb2, message_pb2, pipeline_service_pb2
+    from chenu.api.pipeline.v1 import (
+        conversation_pb2,
+        event_pb2,
+        message_pb2,
+        pipeline_service_pb2,
+    )
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,12 @@ class Manner:
     request_id: Annotated[
         str, typer.Option(help="A UUID. A repeated call with it is the same query.")
     ] = ""
+    generate: Annotated[
+        bool,
+        typer.Option(
+            "--generate", help="The text is material to work on, and asks for nothing to be done."
+        ),
+    ] = False
     detached: Annotated[
         bool, typer.Option("--detached", help="Let it run on when this command ends.")
     ] = False
@@ -68,6 +80,7 @@ async def query(
     ceiling: Ceiling,
     routing: Routing,
     manner: Manner,
+    thoughts: Thoughts = False,
 ) -> None:
     """
     Ask, and print the answer.
@@ -77,21 +90,24 @@ async def query(
     request = _request(text, intent or [], sphere, target, ceiling, routing, manner)
     if manner.validate_only or not manner.stream:
         response = await session.client.pipeline.query(request, timeout_s=manner.timeout)
-        _print_response(session, response)
+        _print_response(session, response, thoughts=thoughts)
         return
     async with session.client.pipeline.run(request, timeout_s=manner.timeout) as log:
-        await print_answer(session, log)
+        await print_answer(session, log, thoughts=thoughts)
 
 
-async def print_answer(session: Session, log: Log) -> None:
-    """Print a log as it is read: as JSON lines, or the answer's text and what it cost."""
+async def print_answer(session: Session, log: Log, *, thoughts: bool) -> None:
+    """Print a log as it is read: as JSON lines, or the answer and what it cost."""
+    answer = AnswerPrinter(session.output, thoughts=thoughts)
     async for event in log:
         if session.output.as_json:
             session.output.json(message_object(event))
         elif event.HasField("llm_call_delta"):
-            session.output.text(event.llm_call_delta.text)
+            answer.delta(event.llm_call_delta)
+        elif event.HasField("part_complete"):
+            answer.part_complete(event.part_complete)
         elif event.HasField("pipeline_complete"):
-            session.output.text("\n")
+            answer.end()
             note(_receipt(event.pipeline_complete))
         elif sys.stderr.isatty() and (line := summary(event)):
             note(line)
@@ -127,16 +143,27 @@ def _request(
         detached=manner.detached,
         resume_on_approval=manner.resume_on_approval,
         validate_only=manner.validate_only,
+        mode=_mode(manner),
     )
 
 
-def _print_response(session: Session, response: pipeline_service_pb2.QueryResponse) -> None:
+def _mode(manner: Manner) -> conversation_pb2.QueryMode.ValueType:
+    from chenu.api.pipeline.v1 import conversation_pb2
+
+    if manner.generate:
+        return conversation_pb2.QUERY_MODE_GENERATION
+    return conversation_pb2.QUERY_MODE_UNSPECIFIED  # the server's default
+
+
+def _print_response(
+    session: Session, response: pipeline_service_pb2.QueryResponse, *, thoughts: bool
+) -> None:
     if session.output.as_json:
         session.output.json(message_object(response))
     elif response.HasField("validation"):
         session.output.message(response, _verdict(response.validation))
     else:
-        session.output.text(f"{response.answer.text}\n")
+        AnswerPrinter(session.output, thoughts=thoughts).whole(response.answer)
 
 
 def _verdict(validation: message_pb2.Validation) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chenu_server.cli.events import line
+from chenu_server.cli.answers import LogLines, Thoughts
 from chenu_server.cli.groups import commands
 from chenu_server.cli.output import message_object
 from chenu_server.cli.query import print_answer
@@ -25,6 +25,7 @@ async def watch(
     run: Annotated[
         bool, typer.Option("--continue", help="Run the approved query and print its answer.")
     ] = False,
+    thoughts: Thoughts = False,
 ) -> None:
     """Print a query's events to its end, live or long after."""
     from chenu.api.pipeline.v1 import event_pb2
@@ -32,11 +33,12 @@ async def watch(
     cursor = event_pb2.Cursor(sequence=after)
     if run:
         async with session.client.pipeline.resume(request_id, after=cursor) as log:
-            await print_answer(session, log)
+            await print_answer(session, log, thoughts=thoughts)
         return
     async with session.client.pipeline.watch(request_id, after=cursor) as log:
+        lines = LogLines(thoughts=thoughts)
         async for event in log:
             if session.output.as_json:
                 session.output.json(message_object(event))
-            else:
-                session.output.line(line(event))
+            elif shown := lines.of(event):
+                session.output.line(shown)

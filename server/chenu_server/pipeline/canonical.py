@@ -1,51 +1,77 @@
-"""Canonical bytes and digests of a request; the layout stands in ARCHITECTURE.md §8."""
+"""Canonical bytes and digests of a request; the layout stands in ARCHITECTURE.md §8.
+
+Each digest is one call into the engine: it takes texts, numbers and lists as they are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from chenu_server.caller import Caller
-from chenu_server.engine import digest, encode_list
+from chenu_server.engine import digest
+from chenu_server.pipeline.conversation import (
+    ChatMessage,
+    Conversation,
+    Part,
+    ResponseFormat,
+    Sampling,
+    Thinking,
+    Tool,
+    ToolUse,
+)
 from chenu_server.pipeline.model import (
     OPERATION,
     ContextItem,
     Intent,
     QueryRequest,
     Routing,
-    Sphere,
     Target,
 )
+
+Fields = list[object]
 
 
 def content_digest(request: QueryRequest) -> bytes:
     """SHA-256 over every field but the id: same digest, same request."""
-    fields = [
-        request.text.encode(),
-        _texts(request.intents),
-        request.sphere.encode(),
+    fields: Fields = [
+        request.mode,
+        _conversation(request.conversation, request.conversation.messages),
+        request.intents,
+        request.sphere,
         _target(request.target),
         _items(request.context_items),
-        request.agent_role.encode(),
+        request.agent_role,
         _routing(request.routing),
-        _int(request.max_output_tokens),
-        _int(request.max_cost_nanousd),
-        _flags(request.detached, request.resume_on_approval, request.validate_only),
+        request.max_output_tokens,
+        request.max_cost_nanousd,
+        bytes([request.detached, request.resume_on_approval, request.validate_only]),
+        request.thread_id,
+        request.run_id,
+        request.labels,
     ]
-    return digest("chenu.request.v1", fields)
+    return digest("chenu.request.v2", fields)
 
 
 def context_hash(identity_id: str, request: QueryRequest) -> bytes:
-    """SHA-256 of lane B's snapshot: identity, sphere and context items."""
-    items = _items(request.context_items)
-    return digest("chenu.context.v1", [identity_id.encode(), request.sphere.encode(), items])
+    """SHA-256 of lane B's snapshot: identity, sphere, thread, context items, conversation."""
+    fields: Fields = [
+        identity_id,
+        request.sphere,
+        request.thread_id,
+        _items(request.context_items),
+        _messages(request.conversation.messages),
+    ]
+    return digest("chenu.context.v2", fields)
 
 
-def block_digest(items: Sequence[ContextItem], text: str, number: int) -> bytes:
+def block_digest(
+    items: Sequence[ContextItem], messages: Sequence[ChatMessage], number: int
+) -> bytes:
     """What the delimiter of lane C's context blocks is made of; `number` is its try."""
-    fields = [_items(items), _int(number)]
+    fields: Fields = [_items(items), number]
     # Whoever has put the digits of the first try in cannot know those of the second: they would
     # have to stand in the very text that they are made of.
-    return digest("chenu.block.v1", [*fields, text.encode()] if number else fields)
+    return digest("chenu.block.v2", [*fields, _messages(messages)] if number else fields)
 
 
 def action_digest(
@@ -53,74 +79,94 @@ def action_digest(
     request: QueryRequest,
     *,
     intents: tuple[Intent, ...],
-    encoded_request: bytes,
+    system: str,
+    messages: Sequence[ChatMessage],
+    output_cap: int,
     context: bytes,
     max_cost_nanousd: int,
 ) -> bytes:
-    """What an approval is bound to: who does what, with what, within which limits."""
-    fields = [
-        caller.identity_id.encode(),
-        caller.principal.type.encode(),
-        caller.principal.id.encode(),
-        _texts(caller.acting_for),
-        _texts(tuple(sorted(intents))),
-        (request.target.operation or OPERATION).encode(),
+    """What an approval is bound to: who does what, with what, within which limits.
+
+    `system` and `messages` are what lane C says to the model.
+    """
+    fields: Fields = [
+        caller.identity_id,
+        caller.principal.type,
+        caller.principal.id,
+        caller.acting_for,
+        request.mode,
+        sorted(intents),
+        request.target.operation or OPERATION,
         _target(request.target),
-        encoded_request,
+        [system, _conversation(request.conversation, messages), output_cap],
         context,
-        encode_list([request.agent_role.encode(), _routing(request.routing)]),
-        _int(max_cost_nanousd),
+        [request.agent_role, _routing(request.routing)],
+        max_cost_nanousd,
     ]
-    return digest("chenu.action.v1", fields)
+    return digest("chenu.action.v2", fields)
 
 
-def encoded_request(system: str, user: str, output_cap: int) -> bytes:
-    """Lane C's provider-neutral request, as it enters the digest."""
-    return encode_list([system.encode(), user.encode(), _int(output_cap)])
-
-
-def _texts(values: tuple[str, ...]) -> bytes:
-    return encode_list([value.encode() for value in values])
-
-
-def _int(value: int) -> bytes:
-    return value.to_bytes(8, "big", signed=True)
-
-
-def _flags(*values: bool) -> bytes:
-    return bytes(values)
-
-
-def _sphere(sphere: Sphere | None) -> bytes:
-    return sphere.encode() if sphere else b""
-
-
-def _target(target: Target) -> bytes:
-    texts = [target.operation.encode(), target.kind.encode(), target.id.encode()]
-    return encode_list([*texts, _sphere(target.sphere)])
-
-
-def _items(items: Sequence[ContextItem]) -> bytes:
-    return encode_list([_item(item) for item in items])
-
-
-def _item(item: ContextItem) -> bytes:
-    texts = [item.kind.encode(), item.id.encode(), _sphere(item.sphere)]
-    return encode_list([*texts, item.content.encode()])
-
-
-def _routing(routing: Routing) -> bytes:
-    texts = [
-        routing.task_type,
-        routing.priority,
-        routing.strategy,
-        routing.preferred_provider,
-        routing.preferred_model,
+def _conversation(conversation: Conversation, messages: Sequence[ChatMessage]) -> Fields:
+    return [
+        _messages(messages),
+        [_tool(tool) for tool in conversation.tools],
+        _tool_use(conversation.tool_use),
+        _sampling(conversation.sampling),
+        _format(conversation.response_format),
+        _thinking(conversation.thinking),
     ]
-    lists = [
-        routing.required_capabilities,
-        routing.allowed_providers,
-        routing.forbidden_providers,
-        routing.regions,
+
+
+def _messages(messages: Sequence[ChatMessage]) -> Fields:
+    return [[message.role, [_part(part) for part in message.parts]] for message in messages]
+
+
+def _part(part: Part) -> Fields:
+    return [
+        part.kind,
+        part.text,
+        part.call_id,
+        part.name,
+        part.signature,
+        part.redacted,
+        bytes([part.is_error, part.cached]),
     ]
-    return encode_list([text.encode() for text in texts] + [_texts(each) for each in lists])
+
+
+def _tool(tool: Tool) -> Fields:
+    return [tool.name, tool.effect, tool.description, tool.parameters]
+
+
+def _tool_use(use: ToolUse) -> Fields:
+    return [use.choice, use.tool, use.parallel]
+
+
+def _sampling(sampling: Sampling) -> Fields:
+    return [
+        sampling.temperature,
+        sampling.top_p,
+        sampling.stop,
+        sampling.seed,
+        sampling.presence_penalty,
+        sampling.frequency_penalty,
+    ]
+
+
+def _format(wanted: ResponseFormat) -> Fields:
+    return [wanted.kind, wanted.name, wanted.schema]
+
+
+def _thinking(thinking: Thinking) -> Fields:
+    return [thinking.effort, thinking.budget_tokens]
+
+
+def _target(target: Target) -> Fields:
+    return [target.operation, target.kind, target.id, target.sphere]
+
+
+def _items(items: Sequence[ContextItem]) -> Fields:
+    return [[item.kind, item.id, item.sphere, item.content] for item in items]
+
+
+def _routing(routing: Routing) -> Fields:
+    return [getattr(routing, name) for name in Routing.__slots__]

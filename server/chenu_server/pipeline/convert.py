@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 from uuid import UUID
 
 from chenu.api.governance.v1 import action_pb2
+from chenu.api.pipeline.v1 import conversation_pb2 as pb_conversation
 from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.errors import InvalidField
 from chenu_server.ids import new_id
+from chenu_server.pipeline.conversation_convert import conversation_from, word_from
 from chenu_server.pipeline.model import (
     CONTEXT_ITEMS_MAX,
-    TEXT_MAX,
+    NOVA_ROLE,
     ContextItem,
     Cursor,
     Intent,
+    Mode,
     QueryRequest,
     QueryStatus,
     Routing,
@@ -31,6 +34,8 @@ OPERATION_MAX: Final = 128
 NAME_MAX: Final = 64
 MODEL_MAX: Final = 128
 INTENTS_MAX: Final = 8
+LABELS_MAX: Final = 8
+LABEL_MAX: Final = 128
 PROVIDERS_MAX: Final = 32
 WISHES_MAX: Final = 16
 COST_MAX: Final = 10**18
@@ -61,22 +66,27 @@ def request_from(request: pb.QueryRequest) -> QueryRequest:
     Raises:
         InvalidField: A field's value is not one that this rpc takes; names the field.
     """
-    if request.tools:
-        raise InvalidField("tools", "tools are not taken yet; leave the field empty")
+    mode, role = _mode(request.mode), role_from(request.agent_role)
+    if mode is Mode.GENERATION and (role == NOVA_ROLE or request.target.operation):
+        raise InvalidField("mode", "`generation` carries nothing out: no `nova`, no operation")
     return QueryRequest(
         request_id=request_id_from(request.request_id, "request_id") or new_id(),
-        text=text_from(request.text),
+        conversation=conversation_from(request),
+        mode=mode,
         intents=_intents(request),
         sphere=_sphere(request.sphere, "sphere") or Sphere.PERSONAL,
         target=_target(request.target) if request.HasField("target") else _NO_TARGET,
         context_items=_items(request),
-        agent_role=role_from(request.agent_role),
+        agent_role=role,
         routing=routing_from(request.routing) if request.HasField("routing") else _NO_WISHES,
         max_output_tokens=output_tokens_from(request.max_output_tokens),
         max_cost_nanousd=cost_from(request.max_cost_nanousd),
         detached=request.detached,
         resume_on_approval=request.resume_on_approval,
         validate_only=request.validate_only,
+        thread_id=name(request.thread_id, "thread_id", ID_MAX),
+        run_id=name(request.run_id, "run_id", ID_MAX),
+        labels=_labels(request.labels),
     )
 
 
@@ -98,13 +108,6 @@ def needed_id(text: str, field: str) -> str:
         return str(UUID(text))
     except ValueError:
         return text.lower()
-
-
-def text_from(text: str) -> str:
-    """The query's text: 1 to 50,000 characters."""
-    if not 1 <= len(text) <= TEXT_MAX:
-        raise InvalidField("text", f"{len(text)} characters; it takes 1 to {TEXT_MAX:,}")
-    return text
 
 
 def output_tokens_from(value: int) -> int:
@@ -136,9 +139,9 @@ def role_from(text: str) -> str:
 def routing_from(routing: routing_pb2.RoutingRequest) -> Routing:
     """The routing wishes; unspecified enums are the defaults."""
     return Routing(
-        task_type=_word(routing_pb2.TaskType, routing.task_type, "TASK_TYPE", "chat"),
-        priority=_word(routing_pb2.Priority, routing.priority, "PRIORITY", "normal"),
-        strategy=_word(routing_pb2.Strategy, routing.strategy, "STRATEGY", "balanced"),
+        task_type=_wish(routing_pb2.TaskType, routing.task_type, "TASK_TYPE", "chat"),
+        priority=_wish(routing_pb2.Priority, routing.priority, "PRIORITY", "normal"),
+        strategy=_wish(routing_pb2.Strategy, routing.strategy, "STRATEGY", "balanced"),
         preferred_provider=name(routing.preferred_provider, "routing.preferred_provider"),
         preferred_model=name(routing.preferred_model, "routing.preferred_model", MODEL_MAX),
         required_capabilities=_names(
@@ -154,9 +157,10 @@ def routing_from(routing: routing_pb2.RoutingRequest) -> Routing:
 
 def cursor_from(cursor: event_pb2.Cursor) -> Cursor:
     """Where a reader is in the log."""
-    if min(cursor.sequence, cursor.attempt, cursor.offset) < 0:
+    place = (cursor.sequence, cursor.attempt, cursor.part, cursor.offset)
+    if min(place) < 0:
         raise InvalidField("after", "a cursor's numbers are not negative")
-    return Cursor(sequence=cursor.sequence, attempt=cursor.attempt, offset=cursor.offset)
+    return Cursor(*place)
 
 
 def state_from(number: int, field: str) -> QueryStatus:
@@ -166,14 +170,23 @@ def state_from(number: int, field: str) -> QueryStatus:
     return STATES[number]
 
 
-def _word(wire: object, number: int, prefix: str, default: str) -> str:
-    if number == 0:
-        return default
-    try:
-        word: str = wire.Name(number)  # type: ignore[attr-defined] # as in `by_number`
-    except ValueError:
-        raise InvalidField(f"routing.{prefix.lower()}", f"unknown value {number}") from None
-    return word.removeprefix(f"{prefix}_").lower()
+def _mode(number: int) -> Mode:
+    return Mode(word_from(pb_conversation.QueryMode, number, "QUERY_MODE", "mode", Mode.COMMAND))
+
+
+def _labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    if len(labels) > LABELS_MAX:
+        raise InvalidField("labels", f"at most {LABELS_MAX}")
+    for key, value in labels.items():
+        if not 1 <= len(key) <= NAME_MAX or len(value) > LABEL_MAX:
+            raise InvalidField(
+                "labels", f"a key has 1 to {NAME_MAX} characters, a value at most {LABEL_MAX}"
+            )
+    return tuple(sorted(labels.items()))  # a map has no order, and a digest has one
+
+
+def _wish(wire: object, number: int, prefix: str, default: str) -> str:
+    return word_from(wire, number, prefix, f"routing.{prefix.lower()}", default)
 
 
 def _names(values: Iterable[str], field: str, most: int) -> tuple[str, ...]:

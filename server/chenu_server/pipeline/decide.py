@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
+from itertools import groupby
 from typing import Any
 
 from chenu_server import errors
 from chenu_server.caller import Caller, Principal, PrincipalType, Role
 from chenu_server.pipeline import drafts
+from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.events import Event, EventDraft, EventKind
 from chenu_server.pipeline.model import (
     LANES,
@@ -19,6 +21,7 @@ from chenu_server.pipeline.model import (
     Outcome,
     QueryStatus,
 )
+from chenu_server.pipeline.output import part_from
 from chenu_server.pipeline.records import EventSegment, OutputChunk, Query
 from chenu_server.unit import EntryDraft, Moment, Rows
 
@@ -107,23 +110,37 @@ def lanes_with(reports: Sequence[LaneReport], *more: LaneReport) -> tuple[LaneRe
     return tuple(by_lane[lane] for lane in LANES if lane in by_lane)
 
 
-def chunks_of(query: Query, attempt: int, output: str) -> list[OutputChunk]:
-    """An attempt's output as rows, each at its byte offset."""
-    rows: list[OutputChunk] = []
+def chunks_of(query: Query, attempt: int, parts: Sequence[Part]) -> list[OutputChunk]:
+    """An attempt's output as rows, each at its byte offset in its part."""
+    return [row for number, part in enumerate(parts) for row in _rows(query, attempt, number, part)]
+
+
+def _rows(query: Query, attempt: int, number: int, part: Part) -> Iterator[OutputChunk]:
     offset = 0
-    for start in range(0, len(output), CHUNK_CHARACTERS):
-        text = output[start : start + CHUNK_CHARACTERS]
-        rows.append(
-            OutputChunk(
-                identity_id=query.identity_id,
-                request_id=query.request_id,
-                attempt=attempt,
-                offset=offset,
-                text=text,
-            )
+    for start in range(0, len(part.text) or 1, CHUNK_CHARACTERS):
+        text, first = part.text[start : start + CHUNK_CHARACTERS], start == 0
+        has_proof = first and (part.signature or part.redacted)
+        yield OutputChunk(
+            identity_id=query.identity_id,
+            request_id=query.request_id,
+            attempt=attempt,
+            part=number,
+            offset=offset,
+            text=text,
+            kind=part.kind,
+            name=part.name if first else "",
+            call_id=part.call_id if first else "",
+            proof=(part.signature, part.redacted) if has_proof else (),
         )
         offset += len(text.encode())
-    return rows
+
+
+def parts_of(chunks: Iterable[OutputChunk]) -> tuple[Part, ...]:
+    """The output of stored rows, which are in order."""
+    parts = (list(rows) for _, rows in groupby(chunks, lambda row: (row.attempt, row.part)))
+    return tuple(
+        part_from(rows[0].heading, rows[0].proof, (row.text for row in rows)) for rows in parts
+    )
 
 
 def entry(

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from chenu_server.pipeline.events import EventDraft, EventKind
 from chenu_server.pipeline.model import (
-    Intent,
+    Analysis,
     Lane,
     LaneReport,
     LaneStatus,
     Outcome,
+    QueryRequest,
     TokenUsage,
 )
+from chenu_server.pipeline.output import Heading
 
 
-def pipeline_start(sphere: str, intents: Sequence[Intent], agent_role: str) -> EventDraft:
-    """The query was accepted; `intents` are the declared and the detected ones."""
+def pipeline_start(request: QueryRequest, analysis: Analysis) -> EventDraft:
+    """The query was accepted; `intents` are those that decide."""
     body = {
-        "sphere": sphere,
-        "intents": [intent.value for intent in intents],
-        "agent_role": agent_role,
+        "sphere": request.sphere.value,
+        "mode": request.mode.value,
+        "intents": [intent.value for intent in analysis.intents],
+        "detected": [intent.value for intent in analysis.detected],
+        "agent_role": request.agent_role,
     }
     return EventDraft(EventKind.PIPELINE_START, body)
 
@@ -47,6 +50,19 @@ def call_start(attempt: int, provider: str, model: str, output_cap: int) -> Even
     """An attempt was admitted and goes out next."""
     body = {"attempt": attempt, "provider": provider, "model": model, "output_cap": output_cap}
     return EventDraft(EventKind.LLM_CALL_START, body)
+
+
+def part_complete(*, attempt: int, part: int, heading: Heading, length: int) -> EventDraft:
+    """A part of an answer is whole."""
+    body = {
+        "attempt": attempt,
+        "part": part,
+        "kind": heading.kind.value,
+        "name": heading.name,
+        "call_id": heading.call_id,
+        "length": length,
+    }
+    return EventDraft(EventKind.PART_COMPLETE, body)
 
 
 def call_complete(

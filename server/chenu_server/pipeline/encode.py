@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2
-from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
+from chenu.api.pipeline.v1 import conversation_pb2, event_pb2, message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server.engine import unfenced
 from chenu_server.infra.rpc.principals import principal_of, spelt_principal
 from chenu_server.infra.rpc.times import duration_of, timestamp_of
+from chenu_server.pipeline.conversation import Part, PartKind
 from chenu_server.pipeline.decide import error_of, reason_name
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import (
@@ -19,12 +21,14 @@ from chenu_server.pipeline.model import (
     Lane,
     LaneReport,
     LaneStatus,
+    Mode,
     Outcome,
     QueryStatus,
     Route,
     Sphere,
     TokenUsage,
 )
+from chenu_server.pipeline.output import StoredPart, is_call, is_one_text, text_of
 from chenu_server.pipeline.ports import Validation
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.state import QueryState
@@ -48,13 +52,16 @@ _LANES: Final = {lane.value: message_pb2.Lane.Value(lane.value.upper()) for lane
 _LANE_STATUSES: Final = _by_value(message_pb2.LaneStatus, "LANE_STATUS", LaneStatus)
 _STATES: Final = _by_value(message_pb2.QueryState, "QUERY_STATE", QueryStatus)
 _INTENTS: Final = _by_value(action_pb2.Intent, "INTENT", Intent)
+_MODES: Final = _by_value(conversation_pb2.QueryMode, "QUERY_MODE", Mode)
 _SPHERES: Final = _by_value(action_pb2.Sphere, "SPHERE", Sphere)
 _STOPS: Final = {
     "stop": message_pb2.STOP_REASON_END,
     "length": message_pb2.STOP_REASON_LENGTH,
     "refusal": message_pb2.STOP_REASON_REFUSAL,
     "pause": message_pb2.STOP_REASON_PAUSE,
+    "tool_calls": message_pb2.STOP_REASON_TOOL_CALLS,
 }
+_PART_KINDS: Final = _by_value(conversation_pb2.PartKind, "PART_KIND", PartKind)
 
 
 def query_of(query: Query) -> message_pb2.Query:
@@ -80,8 +87,14 @@ def query_of(query: Query) -> message_pb2.Query:
         action_digest=query.action_digest,
         context_hash=query.context_hash,
         output_length=query.output_length,
+        output_parts=_output_parts_of(query.output_parts),
         last_sequence=query.event_count,
         applied_output_cap=query.output_cap,
+        mode=_MODES[query.mode],
+        detected_intents=[_INTENTS[name] for name in query.detected_intents],
+        thread_id=query.thread_id,
+        run_id=query.run_id,
+        labels=dict(query.labels),
     )
 
 
@@ -102,13 +115,26 @@ def validated_of(query: QueryState, validation: Validation) -> message_pb2.Query
         sphere=_SPHERES[request.sphere],
         action_digest=query.encoded.action_digest,
         context_hash=query.snapshot.content_hash,
+        mode=_MODES[request.mode],
+        detected_intents=[_INTENTS[intent] for intent in analysis.detected],
+        thread_id=request.thread_id,
+        run_id=request.run_id,
+        labels=dict(request.labels),
     )
 
 
-def answer_of(query: Query, text: str) -> message_pb2.Answer:
-    """What came back; `text` is empty where the deltas have carried it."""
+def _output_parts_of(parts: Sequence[StoredPart]) -> list[message_pb2.OutputPart]:
+    return [
+        message_pb2.OutputPart(
+            part=number, kind=_PART_KINDS[each.kind], name=each.name, length=each.length
+        )
+        for number, each in enumerate(parts)
+    ]
+
+
+def answer_of(query: Query) -> message_pb2.Answer:
+    """What came back but its parts, which the deltas carry."""
     return message_pb2.Answer(
-        text=text,
         provider=query.provider,
         model=query.model,
         stop_reason=stop_reason_of(query.stop_reason),
@@ -119,21 +145,54 @@ def answer_of(query: Query, text: str) -> message_pb2.Answer:
 
 
 def may_fit(query: Query) -> bool:
-    """Whether a message may have room for the answer's text; of a longer one none is needed."""
+    """Whether a message may have room for the answer's parts; of longer ones none is needed."""
     return query.output_length <= MESSAGE_BYTES_MAX
 
 
-def add_answer(response: pb.QueryResponse | pb.GetQueryResponse, query: Query, text: str) -> None:
-    """Put the answer in a response; a text that does not fit is left out, never cut."""
+def add_answer(
+    response: pb.QueryResponse | pb.GetQueryResponse, query: Query, parts: Sequence[Part]
+) -> None:
+    """Put the answer in a response; what does not fit is left out as a whole, never cut."""
     answer = response.answer
-    answer.CopyFrom(answer_of(query, ""))
+    answer.CopyFrom(answer_of(query))
     if may_fit(query):
-        answer.text = text  # here and not in the copied one, so that it is copied once
-        near = query.output_length > MESSAGE_BYTES_MAX - _REST_BYTES_MAX
-        if not near or response.ByteSize() <= MESSAGE_BYTES_MAX:
+        _add_output(answer, query, parts)  # here, and not in the copied one: it is copied once
+        is_light = query.output_length <= MESSAGE_BYTES_MAX - _REST_BYTES_MAX
+        if is_light and not answer.parts and not answer.json:
             return
-    answer.text = ""
+        if response.ByteSize() <= MESSAGE_BYTES_MAX:
+            return
+    for field in ("text", "parts", "json"):
+        answer.ClearField(field)
     answer.output_omitted = True
+
+
+def _add_output(answer: message_pb2.Answer, query: Query, parts: Sequence[Part]) -> None:
+    answer.text = text = text_of(parts)
+    if not is_one_text(parts):
+        answer.parts.extend(part_of(part) for part in parts)
+    if query.output_format == "json" and _has_value(query, parts):
+        answer.json = unfenced(text)
+
+
+def _has_value(query: Query, parts: Sequence[Part]) -> bool:
+    """Whether the text was held to what was asked for: a refusal is not, nor one with calls."""
+    return query.stop_reason != "refusal" and not any(is_call(part) for part in parts)
+
+
+def part_of(part: Part) -> conversation_pb2.Part:
+    """A part as it can be given back."""
+    if part.kind is PartKind.TEXT:
+        return conversation_pb2.Part(text=part.text)
+    if part.kind is PartKind.TOOL_CALL:
+        call = conversation_pb2.ToolCall(
+            call_id=part.call_id, name=part.name, arguments_json=part.text
+        )
+        return conversation_pb2.Part(tool_call=call)
+    thought = conversation_pb2.Reasoning(
+        text=part.text, signature=part.signature, redacted=part.redacted
+    )
+    return conversation_pb2.Part(reasoning=thought)
 
 
 def all_lanes(reports: Sequence[LaneReport], status: QueryStatus) -> Sequence[LaneReport]:
@@ -212,6 +271,7 @@ def route_of(route: Route) -> routing_pb2.RoutingDecision:
                 provider=each.provider,
                 model=each.model,
                 reason=routing_pb2.ExclusionReason.Value(f"EXCLUSION_REASON_{each.reason.upper()}"),
+                missing=each.missing,
             )
             for each in route.exclusions
         ],
@@ -241,6 +301,8 @@ def _start(body: Body, query: Query | None) -> _Made:
     return "pipeline_start", event_pb2.PipelineStart(
         intents=[_INTENTS[name] for name in body["intents"]],
         sphere=_SPHERES[body["sphere"]],
+        mode=_MODES[body.get("mode", Mode.COMMAND)],
+        detected_intents=[_INTENTS[name] for name in body.get("detected", ())],
     )
 
 
@@ -268,7 +330,15 @@ def _call_start(body: Body, query: Query | None) -> _Made:
 
 
 def _call_delta(body: Body, query: Query | None) -> _Made:
-    return "llm_call_delta", event_pb2.LlmCallDelta(**body)
+    if body["offset"]:
+        return "llm_call_delta", event_pb2.LlmCallDelta(**body)
+    kind = _PART_KINDS[body["kind"]]
+    return "llm_call_delta", event_pb2.LlmCallDelta(**{**body, "kind": kind})
+
+
+def _part_complete(body: Body, query: Query | None) -> _Made:
+    kind = _PART_KINDS[body["kind"]]
+    return "part_complete", event_pb2.PartComplete(**{**body, "kind": kind})
 
 
 def _call_complete(body: Body, query: Query | None) -> _Made:
@@ -333,7 +403,7 @@ def _rate(body: Body, query: Query | None) -> _Made:
 def _complete(body: Body, query: Query | None) -> _Made:
     assert query is not None, "a final event is shown with its query"
     return "pipeline_complete", event_pb2.PipelineComplete(
-        query=query_of(query), answer=answer_of(query, "")
+        query=query_of(query), answer=answer_of(query)
     )
 
 
@@ -349,6 +419,7 @@ _BODIES: Final[dict[EventKind, Callable[[Body, Query | None], _Made]]] = {
     EventKind.LANE_ERROR: _lane_error,
     EventKind.LLM_CALL_START: _call_start,
     EventKind.LLM_CALL_DELTA: _call_delta,
+    EventKind.PART_COMPLETE: _part_complete,
     EventKind.LLM_CALL_COMPLETE: _call_complete,
     EventKind.LLM_CALL_ERROR: _call_error,
     EventKind.CHECKPOINT_CREATED: _checkpoint_created,

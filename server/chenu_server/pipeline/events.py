@@ -21,6 +21,7 @@ class EventKind(enum.StrEnum):
     LANE_ERROR = "lane.error"
     LLM_CALL_START = "llm_call.start"
     LLM_CALL_DELTA = "llm_call.delta"
+    PART_COMPLETE = "part.complete"
     LLM_CALL_COMPLETE = "llm_call.complete"
     LLM_CALL_ERROR = "llm_call.error"
     CHECKPOINT_CREATED = "checkpoint.created"

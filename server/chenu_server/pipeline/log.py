@@ -7,27 +7,36 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 from weakref import WeakValueDictionary
 
 from chenu_server.errors import ChenuError, InvalidField
+from chenu_server.pipeline.conversation import Part, PartKind
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import Cursor, QueryStatus
+from chenu_server.pipeline.output import Heading, part_from
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
 from chenu_server.unit import Key, Row
 
 DELTA_BYTES_MAX: Final = 65_536
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)
+_BEHIND_OUTPUT = (EventKind.PART_COMPLETE, *_CALL_ENDS)
+
+PartKey = tuple[int, int]  # attempt and part
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of an attempt's output at its byte offset, of at most `DELTA_BYTES_MAX` bytes."""
+    """A piece of a part of an attempt's output, of at most `DELTA_BYTES_MAX` bytes.
+
+    Its offset and end are bytes of the part.
+    """
 
     attempt: int
+    part: int
     offset: int
-    text: str
     end: int
+    text: str
 
 
 class _Reader:
@@ -47,7 +56,12 @@ class _Reader:
 
 
 class QueryLog:
-    """Everything one query has said, in order. Readers hold an index, never a copy."""
+    """Everything one query has said, in order. Readers hold an index, never a copy.
+
+    Parts of an answer that are said live come in the order of their numbers, each in one go; the
+    decoder sees to that. Tool calls come behind all of them, whatever their numbers, once they are
+    committed. So a place in a part says of all other parts whether they were read.
+    """
 
     def __init__(self, key: Key, asked: Asked) -> None:
         self.key = key
@@ -58,7 +72,11 @@ class QueryLog:
         self._items: list[Event | Piece] = []
         self._count = 0
         self._early: dict[int, Event] = {}
-        self._output_bytes = 0
+        self._headings: dict[PartKey, Heading] = {}
+        self._proofs: dict[PartKey, tuple[str, ...]] = {}
+        self._ends: dict[PartKey, int] = {}
+        self._last: PartKey = (0, 0)
+        self._stored: dict[PartKey, list[OutputChunk]] = {}
         self._readers: set[_Reader] = set()
         self._ended = False
         self._first: QueryLog | None = None
@@ -74,9 +92,35 @@ class QueryLog:
         while self._count + 1 in self._early:
             following = self._early.pop(self._count + 1)
             self._count = following.sequence
+            if following.kind in _BEHIND_OUTPUT:
+                self._tell_stored(following)
             self._items.append(following)
             self._ended = self._ended or following.kind.is_final
+        if self._ended:
+            self._stored.clear()
         self._wake()
+
+    def store(self, chunk: OutputChunk) -> None:
+        """A committed piece: told in front of its part's end, unless it was said live."""
+        key = (chunk.attempt, chunk.part)
+        if chunk.offset == 0:
+            self._headings[key] = chunk.heading
+            self._proofs[key] = chunk.proof
+        self._stored.setdefault(key, []).append(chunk)
+
+    def _tell_stored(self, event: Event) -> None:
+        """Before any end what is said live, as if it had been; a tool call before its own end."""
+        attempt, part = event.body["attempt"], event.body.get("part")
+        is_end = event.kind in _CALL_ENDS
+        due = [
+            key
+            for key in self._stored
+            if key[0] == attempt and (is_end or key[1] == part or not self._is_call(key))
+        ]
+        for key in sorted(due, key=self._place_of):
+            for chunk in self._stored.pop(key):
+                if chunk.offset >= self._ends.get(key, 0):
+                    self._say(key, self._headings[key], chunk.text)
 
     def set_query(self, query: Query) -> None:
         """The row as it was just committed."""
@@ -102,20 +146,35 @@ class QueryLog:
             self.rested.set()
             self._wake()
 
-    def delta(self, attempt: int, text: str) -> None:
+    def delta(self, attempt: int, part: int, heading: Heading, text: str) -> None:
         """Append output, live only until it is settled."""
-        size = len(text) if text.isascii() else len(text.encode())
-        if size > DELTA_BYTES_MAX:
-            for part in _parts_of(text):
-                self._keep(attempt, part, len(part.encode()))
-        elif size:
-            self._keep(attempt, text, size)
+        self._say((attempt, part), heading, text)
         self._wake()
 
-    def _keep(self, attempt: int, text: str, size: int) -> None:
-        start = self._output_bytes
-        self._output_bytes = end = start + size
-        self._items.append(Piece(attempt, start, text, end))
+    def _say(self, key: PartKey, heading: Heading, text: str) -> None:
+        size = len(text) if text.isascii() else len(text.encode())
+        if size > DELTA_BYTES_MAX:
+            for piece in _pieces_of(text):
+                self._keep(key, heading, piece, len(piece.encode()))
+        elif size:
+            self._keep(key, heading, text, size)
+
+    def _keep(self, key: PartKey, heading: Heading, text: str, size: int) -> None:
+        if key != self._last:
+            self._headings[key] = heading
+            assert self._place_of(key) > self._place_of(self._last), "a part is said in one go"
+            self._last = key
+        start = self._ends.get(key, 0)
+        self._ends[key] = end = start + size
+        self._items.append(Piece(*key, start, end, text))
+
+    def _place_of(self, key: PartKey) -> tuple[int, bool, int]:
+        """Where a part stands among all that are said."""
+        return key[0], self._is_call(key), key[1]
+
+    def _is_call(self, key: PartKey) -> bool:
+        heading = self._headings.get(key)
+        return heading is not None and heading.kind is PartKind.TOOL_CALL
 
     def notice(self, event: Event) -> None:
         """Show a live-only event to whoever reads now or later."""
@@ -123,14 +182,11 @@ class QueryLog:
         self._wake()
 
     def load(self, segments: Sequence[EventSegment], chunks: Sequence[OutputChunk]) -> None:
-        """Append what is stored, each attempt's output before its call's end."""
+        """Append what is stored."""
         self.loaded = True
-        for event in (each for segment in segments for each in segment.events):
-            if event.sequence == self._count + 1 and event.kind in _CALL_ENDS:
-                for chunk in chunks:
-                    if chunk.attempt == event.body["attempt"] and chunk.end > self._output_bytes:
-                        self.delta(chunk.attempt, chunk.text)
-            self.commit((event,))
+        for chunk in chunks:
+            self.store(chunk)
+        self.commit(event for segment in segments for event in segment.events)
 
     def refuse(self, error: ChenuError) -> None:
         """The query never came to be: everyone gets this error, now and later."""
@@ -166,9 +222,17 @@ class QueryLog:
         return self._first or self
 
     @property
-    def output(self) -> str:
-        """The whole output so far."""
-        return "".join(item.text for item in self.current._items if isinstance(item, Piece))
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the whole output so far, by number."""
+        return self.current._parts()
+
+    def _parts(self) -> tuple[Part, ...]:
+        said: dict[PartKey, list[str]] = {key: [] for key in sorted(self._headings)}
+        for item in self._items:
+            if isinstance(item, Piece):
+                said[item.attempt, item.part].append(item.text)
+        proofs = self._proofs
+        return tuple(part_from(self._headings[key], proofs.get(key, ()), said[key]) for key in said)
 
     @property
     def is_ended(self) -> bool:
@@ -256,7 +320,7 @@ class QueryLog:
                     await reader.woken.wait()
                     continue
                 if isinstance(item, Piece):
-                    await self._gather(reader, item.offset + DELTA_BYTES_MAX, quiet_until)
+                    await self._gather(reader, item, quiet_until)
                     quiet_until = time.monotonic() + coalesce_s
                 event, index = self._next(index, after)
                 if event is not None:
@@ -279,10 +343,10 @@ class QueryLog:
         if self._ended and self.query is not None and after.attempt > self.query.attempts:
             raise InvalidField("after.attempt", f"the last attempt is {self.query.attempts}")
 
-    async def _gather(self, reader: _Reader, enough: int, quiet_until: float) -> None:
-        """Let output gather until it is enough, the window is over or something else has come."""
-        while isinstance(self._items[-1], Piece) and reader.error is None:
-            if self._output_bytes >= enough:
+    async def _gather(self, reader: _Reader, first: Piece, quiet_until: float) -> None:
+        """Let a part gather until it is enough, the window is over or something else has come."""
+        while reader.error is None and _is_same_part(last := self._items[-1], first):
+            if last.end >= first.offset + DELTA_BYTES_MAX:
                 return
             left = quiet_until - time.monotonic()
             if left <= 0:
@@ -299,26 +363,58 @@ class QueryLog:
         if isinstance(item, Event):
             known = 0 < item.sequence <= after.sequence
             return (None if known else item), index + 1
-        seen = _seen_of(item.attempt, after)
+        seen = self._seen_of(item, after)
         fresh: list[Piece] = []
         while index < len(self._items):
             piece = self._items[index]
-            if not isinstance(piece, Piece) or piece.attempt != item.attempt:
+            if not _is_same_part(piece, item):
                 break
             if seen is not None and piece.end > seen:
                 if fresh and piece.end - max(fresh[0].offset, seen) > DELTA_BYTES_MAX:
                     break
                 fresh.append(piece)
             index += 1
-        return (_delta_event(fresh, seen) if fresh else None), index
+        return (self._delta_event(fresh, seen or 0) if fresh else None), index
+
+    def _seen_of(self, piece: Piece, after: Cursor) -> int | None:
+        """Up to where the reader has the piece's part; None: it has gone on from it."""
+        if piece.attempt != after.attempt or after.part == after.offset == 0:
+            return None if piece.attempt < after.attempt else 0
+        if piece.part == after.part:
+            return after.offset
+        reached = self._place_of((after.attempt, after.part))
+        return 0 if self._place_of((piece.attempt, piece.part)) > reached else None
+
+    def _delta_event(self, pieces: Sequence[Piece], seen: int) -> Event:
+        """Neighbouring pieces as one delta, without what the reader has of the first."""
+        first = pieces[0]
+        start, head = max(first.offset, seen), first.text
+        if start > first.offset:
+            rest = head.encode()[start - first.offset :]
+            if _is_inside(rest[0]):
+                raise InvalidField("after.offset", f"{start} stands inside a character")
+            head = rest.decode()
+        text = head + "".join(piece.text for piece in pieces[1:])
+        body = {"attempt": first.attempt, "part": first.part, "offset": start, "text": text}
+        if start == 0:
+            heading = self._headings[first.attempt, first.part]
+            body |= {"kind": heading.kind.value, "name": heading.name, "call_id": heading.call_id}
+        return Event(sequence=0, kind=EventKind.LLM_CALL_DELTA, time_us=0, body=body)
 
     def _wake(self) -> None:
         for reader in self._readers:
             reader.woken.set()
 
 
-def _parts_of(text: str) -> Iterator[str]:
-    """A text that is too long in parts that fit in a delta, cut between characters."""
+def _is_same_part(item: Event | Piece, other: Piece) -> TypeGuard[Piece]:
+    """Whether an item goes on with another's part."""
+    if not isinstance(item, Piece):
+        return False
+    return item.part == other.part and item.attempt == other.attempt
+
+
+def _pieces_of(text: str) -> Iterator[str]:
+    """A text that is too long in pieces that fit in a delta, cut between characters."""
     encoded = text.encode()
     start = 0
     while start < len(encoded):
@@ -332,28 +428,6 @@ def _parts_of(text: str) -> Iterator[str]:
 def _is_inside(byte: int) -> bool:
     """Whether a byte of UTF-8 goes on with a character."""
     return byte & 0b1100_0000 == 0b1000_0000
-
-
-def _seen_of(attempt: int, after: Cursor) -> int | None:
-    """Up to where the reader has an attempt's output; None: it has gone on from that attempt."""
-    if attempt < after.attempt:
-        return None
-    return after.offset if attempt == after.attempt else 0
-
-
-def _delta_event(pieces: Sequence[Piece], seen: int | None) -> Event:
-    """Neighbouring pieces as one delta, without what the reader has of the first."""
-    first = pieces[0]
-    start = max(first.offset, seen or 0)
-    head = first.text
-    if start > first.offset:
-        rest = head.encode()[start - first.offset :]
-        if _is_inside(rest[0]):
-            raise InvalidField("after.offset", f"{start} stands inside a character")
-        head = rest.decode()
-    text = head + "".join(piece.text for piece in pieces[1:])
-    body = {"attempt": first.attempt, "offset": start, "text": text}
-    return Event(sequence=0, kind=EventKind.LLM_CALL_DELTA, time_us=0, body=body)
 
 
 class LogHub:
@@ -378,12 +452,16 @@ class LogHub:
             del self._logs[log.key]
 
     def on_commit(self, rows: Sequence[Row]) -> None:
-        """Hand committed queries and events to their logs, in commit order."""
+        """Hand committed rows to their logs, in commit order: output comes before its events."""
         for row in rows:
             if isinstance(row, EventSegment):
                 log = self._logs.get((row.identity_id, row.request_id))
                 if log is not None:
                     log.commit(row.events)
+            elif isinstance(row, OutputChunk):
+                log = self._logs.get((row.identity_id, row.request_id))
+                if log is not None:
+                    log.store(row)
             elif isinstance(row, Query):
                 log = self._logs.get(row.key)
                 if log is not None:

@@ -1,4 +1,4 @@
-"""What the pipeline passes along. Standard library only."""
+"""What the pipeline passes along. No library but the engine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from chenu_server.engine import Prompt
+from chenu_server.pipeline.conversation import Conversation
 from chenu_server.providers.model import Rates
 
-TEXT_MAX: Final = 50_000
 REQUEST_BYTES_MAX: Final = 262_144
 CONTEXT_ITEMS_MAX: Final = 64
 OPERATION: Final = "nova.query"
@@ -26,6 +27,13 @@ class Intent(enum.StrEnum):
     ANALYZE = "analyze"
     TRANSFER = "transfer"
     PAYMENT = "payment"
+
+
+class Mode(enum.StrEnum):
+    """Whether the text asks for something to be done, or is material for a model."""
+
+    COMMAND = "command"
+    GENERATION = "generation"
 
 
 class Sphere(enum.StrEnum):
@@ -141,7 +149,8 @@ class QueryRequest:
     """
 
     request_id: str
-    text: str
+    conversation: Conversation
+    mode: Mode = Mode.COMMAND
     intents: tuple[Intent, ...] = ()
     sphere: Sphere = Sphere.PERSONAL
     target: Target = Target()
@@ -153,13 +162,20 @@ class QueryRequest:
     detached: bool = False
     resume_on_approval: bool = False
     validate_only: bool = False
+    thread_id: str = ""
+    run_id: str = ""
+    labels: tuple[tuple[str, str], ...] = ()  # sorted by key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """Lane A: what the text asks for. `intents` are declared and detected ones, in order."""
+    """Lane A: what the texts ask for.
+
+    `intents` are those that decide: the declared ones and, of a command, the `detected` ones.
+    """
 
     intents: tuple[Intent, ...]
+    detected: tuple[Intent, ...]
     confidence: float
     entities: tuple[tuple[str, str], ...]
     keywords: tuple[str, ...]
@@ -190,11 +206,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exclusion:
-    """A model that a hard constraint took out, and which."""
+    """A model that a hard constraint took out, and which; `missing` are capabilities."""
 
     provider: str
     model: str
     reason: str
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,8 +245,7 @@ class Route:
 class Encoded:
     """Lane C: the provider-neutral request, its route, and the digest an approval binds to."""
 
-    system: str
-    user: str
+    prompt: Prompt
     output_cap: int
     cap_is_default: bool
     max_cost_nanousd: int
@@ -282,6 +298,7 @@ class Cursor:
 
     sequence: int = 0
     attempt: int = 0
+    part: int = 0
     offset: int = 0
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller, Principal
+from chenu_server.engine import Prompt
 from chenu_server.errors import CheckpointPending
+from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import (
     Analysis,
@@ -156,7 +158,7 @@ class Settlement:
     status: QueryStatus
     outcome: Outcome
     ended: AttemptEnd | None
-    output: str
+    output: tuple[Part, ...]
     execution_us: int
     lane_started_ns: int
 
@@ -307,9 +309,8 @@ class Router(Protocol):
     def route(
         self,
         request: QueryRequest,
+        prompt: Prompt,
         *,
-        system: str,
-        user: str,
         output_cap: int,
         ceiling: int,
         explained: bool,

@@ -1,16 +1,17 @@
-"""What lane C says to a model: the system prompt, the context blocks, the text. Pure.
+"""What lane C says to a model: the system prompt, the context blocks, the conversation. Pure.
 
 It is part of the action digest, so one request has one form, and one form has one request: from
-what is sent, items and text can be read back (ARCHITECTURE.md §8).
+what is sent, items and conversation can be read back (ARCHITECTURE.md §8).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chenu_server.pipeline.canonical import block_digest
+from chenu_server.pipeline.conversation import ChatMessage, Role, text_part
 from chenu_server.pipeline.model import NOVA_ROLE, ContextItem, QueryRequest
 
 TAG_CHARACTERS: Final = 16
@@ -29,40 +30,79 @@ _ESCAPES: Final = str.maketrans(
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """The two texts of a provider-neutral request. `tag` delimits its blocks; empty for none."""
+class Said:
+    """A provider-neutral request. `tag` delimits its blocks; empty for none.
+
+    `system` is the server's own word, before the caller's system messages, which stand first in
+    `messages`.
+    """
 
     system: str
-    user: str
+    messages: tuple[ChatMessage, ...]
     tag: str
 
+    @property
+    def all_messages(self) -> tuple[ChatMessage, ...]:
+        """What goes to the model, the server's word first."""
+        return (ChatMessage(Role.SYSTEM, (text_part(self.system),)), *self.messages)
 
-def prompt_of(request: QueryRequest) -> Prompt:
-    """What a request says to a model. Contents and text stand in it as they were given."""
+
+def said_of(request: QueryRequest) -> Said:
+    """What a request says to a model. Contents and texts stand in it as they were given."""
     system = _NOVA if request.agent_role == NOVA_ROLE else _PLAIN
-    items, text = request.context_items, request.text
+    items, messages = request.context_items, request.conversation.messages
     if not items:
-        return Prompt(system, _alone(text), "")
-    tag = _tag(items, text)
-    blocks = [_block(item, tag) for item in items]
-    return Prompt(system + _BLOCKS.format(tag=tag), "\n\n".join([*blocks, text]), tag)
+        return Said(system, _alone(messages), "")
+    tag = _tag(items, messages)
+    blocks = "\n\n".join(_block(item, tag) for item in items)
+    return Said(system + _BLOCKS.format(tag=tag), _behind(blocks, messages), tag)
 
 
-def _alone(text: str) -> str:
-    """A text without items; one that begins like a block gets a line before it, so it is none."""
-    return f"\n{text}" if text.lstrip("\n").startswith(_OPENING) else text
+def _behind(blocks: str, messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
+    """The blocks before the user's first text.
+
+    At the beginning, so that a conversation over the same items keeps it: providers cache it.
+    """
+    at = _opening(messages)
+    return _with_text(messages, at, f"{blocks}\n\n{messages[at].parts[0].text}")
 
 
-def _tag(items: Sequence[ContextItem], text: str) -> str:
+def _alone(messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
+    """Without items; a first text that begins like a block gets a line before it, so it is none."""
+    at = _opening(messages)
+    text = messages[at].parts[0].text
+    return _with_text(messages, at, f"\n{text}") if _begins_like_a_block(text) else messages
+
+
+def _begins_like_a_block(text: str) -> bool:
+    return text.lstrip("\n").startswith(_OPENING)
+
+
+def _opening(messages: tuple[ChatMessage, ...]) -> int:
+    """Which message is the user's first: a conversation begins with a text of theirs."""
+    return next(at for at, message in enumerate(messages) if message.role is Role.USER)
+
+
+def _with_text(messages: tuple[ChatMessage, ...], at: int, text: str) -> tuple[ChatMessage, ...]:
+    """The message at this place with another first text."""
+    first, *others = messages[at].parts
+    message = ChatMessage(Role.USER, (replace(first, text=text), *others))
+    return (*messages[:at], message, *messages[at + 1 :])
+
+
+def _tag(items: Sequence[ContextItem], messages: Sequence[ChatMessage]) -> str:
     """What no content can close its block with: hex digits that stand nowhere in the request.
 
     It is made of the items, so that a conversation over the same items keeps its beginning, which
-    providers cache; of the text too only where somebody has put the digits in.
+    providers cache; of the conversation too only where somebody has put the digits in.
     """
-    given = [text, *(part for item in items for part in (item.kind, item.id, item.content))]
+    said = [part.text for message in messages for part in message.parts]
+    # Joined too: some wires send neighbouring parts as one text.
+    given = [*said, "".join(said)]
+    given += [part for item in items for part in (item.kind, item.id, item.content)]
     number = 0
     while True:
-        tag = block_digest(items, text, number).hex()[:TAG_CHARACTERS]
+        tag = block_digest(items, messages, number).hex()[:TAG_CHARACTERS]
         if not any(tag in each for each in given):
             return tag
         number += 1

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from chenu_server.caller import Principal, PrincipalType
+from chenu_server.pipeline.conversation import PartKind
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import LaneReport, Outcome, QueryStatus, TokenUsage
+from chenu_server.pipeline.output import Heading, StoredPart
 from chenu_server.unit import Key, Lookup
 
 
@@ -44,7 +46,12 @@ class Query:
     deadline_ms: int
     resume_on_approval: bool
     sphere: str
+    mode: str
     intents: tuple[str, ...]
+    detected_intents: tuple[str, ...]
+    thread_id: str
+    run_id: str
+    labels: tuple[tuple[str, str], ...]
     action_digest: bytes
     context_hash: bytes
     checkpoint_id: str
@@ -61,6 +68,8 @@ class Query:
     outcome: Outcome
     event_count: int
     output_length: int
+    output_parts: tuple[StoredPart, ...] = ()
+    output_format: str = "text"
     created_us: int
     updated_us: int
     ended_us: int
@@ -171,23 +180,32 @@ class EventSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputChunk:
-    """A piece of an attempt's output, at its byte offset."""
+    """A piece of a part of an attempt's output, at its byte offset in the part.
+
+    A part has at least one, which is empty if it has no bytes. Its first one alone tells a call's
+    name and id, and a thought's proof: signature and redacted text, or nothing.
+    """
 
     identity_id: str
     request_id: str
     attempt: int
+    part: int
     offset: int
     text: str
+    kind: PartKind = PartKind.TEXT
+    name: str = ""
+    call_id: str = ""
+    proof: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
         """The primary key."""
-        return (self.identity_id, self.request_id, self.attempt, self.offset)
+        return (self.identity_id, self.request_id, self.attempt, self.part, self.offset)
 
     @property
-    def end(self) -> int:
-        """The byte offset behind it."""
-        return self.offset + len(self.text.encode())
+    def heading(self) -> Heading:
+        """What its part is, if it is the first of it."""
+        return Heading(self.kind, self.name, self.call_id)
 
 
 ATTEMPTS_OF_QUERY: Final = Lookup(Attempt, "of_query")

@@ -12,6 +12,8 @@ from chenu.api.pipeline.v1 import router_service_pb2_grpc as pb_grpc
 from chenu_server.errors import NotFound
 from chenu_server.infra.rpc.context import current_caller
 from chenu_server.pipeline import convert, encode
+from chenu_server.pipeline.conversation import asked
+from chenu_server.pipeline.conversation_convert import text_from
 from chenu_server.pipeline.model import QueryRequest
 from chenu_server.pipeline.service import PipelineService
 from chenu_server.providers.model import ModelRecord, ProviderRecord
@@ -43,7 +45,7 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
         """Which models would answer, why, and what that costs at most."""
         wanted = QueryRequest(
             request_id="",
-            text=convert.text_from(request.text),
+            conversation=asked(text_from(request.text, "text")),
             agent_role=convert.role_from(request.agent_role),
             routing=convert.routing_from(request.routing),
             max_output_tokens=convert.output_tokens_from(request.max_output_tokens),
@@ -90,8 +92,8 @@ def _model(model: ModelRecord) -> pb.Model:
     return pb.Model(
         name=model.name,
         aliases=model.aliases,
-        context_tokens=model.context_tokens,
-        output_tokens_max=model.output_tokens_max,
+        context_tokens=model.context_tokens or 0,  # 0: not known, so no route leads here
+        output_tokens_max=model.output_tokens_max or 0,
         capabilities=model.capabilities,
         quality=model.quality,
         speed=model.speed,

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic_core import to_json
+
 from chenu_server import engine
 from chenu_server.errors import NotFound
 from chenu_server.pipeline.model import (
@@ -17,7 +19,7 @@ from chenu_server.pipeline.model import (
     Scored,
 )
 from chenu_server.pipeline.ports import Providers
-from chenu_server.providers.model import ChatRequest, Message, ModelRecord, ProviderRecord, Rates
+from chenu_server.providers.model import ModelRecord, ProviderRecord, Rates
 
 TASK_DEFAULTS: Final = (
     ("code", "anthropic"),
@@ -32,10 +34,17 @@ ROLE_DEFAULTS: Final = (
     ("analyst", "openai"),
     ("researcher", "google"),
 )
+# What a model can or cannot do whatever its wire carries: its record says so.
+MODEL_ABILITIES: Final = frozenset(
+    {"functions", "json", "json_schema", "reasoning_effort", "reasoning_budget"}
+)
+CAPABILITY_MISSING: Final = "capability_missing"
 NOVA_PROVIDER: Final = "anthropic"
 NOVA_ALIAS: Final = "nova"
 
-_NO_RATES: Final = Rates(input=0, output=0, cache_read=0, cache_write=0, source="unknown")
+_NO_RATES: Final = Rates(
+    input=0, output=0, cache_read=0, cache_write=0, cache_write_hour=0, source="unknown"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +52,16 @@ class _Snapshot:
     """The catalogue as it stands: models and the engine's form of them, in one order."""
 
     models: tuple[ModelRecord, ...]
+    wire_of: tuple[str, ...]
+    name_bytes: tuple[int, ...]
+    abilities: tuple[frozenset[str], ...]
     catalogue: engine.Catalogue
     nova_model: str
+
+    @property
+    def wires(self) -> frozenset[str]:
+        """Those that any of the models is on."""
+        return frozenset(self.wire_of)
 
     def model_named(self, routing: Routing) -> str | None:
         """The preferred model by its own name; a name that nobody has stays as it is."""
@@ -72,19 +89,23 @@ class CatalogueRouter:
     def route(
         self,
         request: QueryRequest,
+        prompt: engine.Prompt,
         *,
-        system: str,
-        user: str,
         output_cap: int,
         ceiling: int,
         explained: bool,
     ) -> Route:
         """See `pipeline.ports.Router`."""
         snapshot = self._snapshot
-        bodies = self._body_bytes(snapshot, system, user, output_cap)
-        extra = [self._providers[model.provider].extra_tokens for model in snapshot.models]
+        sizes = {wire: _Size.of(prompt, wire) for wire in snapshot.wires}
+        bodies = [
+            sizes[wire].body_bytes + name_bytes
+            for wire, name_bytes in zip(snapshot.wire_of, snapshot.name_bytes, strict=True)
+        ]
+        extra = [sizes[wire].extra_tokens for wire in snapshot.wire_of]
+        needed = frozenset((*request.routing.required_capabilities, *prompt.needs()))
         decision = snapshot.catalogue.route(
-            _engine_query(request, bodies, extra, output_cap, ceiling, snapshot)
+            _engine_query(request, sorted(needed), bodies, extra, output_cap, ceiling, snapshot)
         )
         if decision.unknown_preferred is not None:
             raise NotFound("model or provider", decision.unknown_preferred)
@@ -93,34 +114,41 @@ class CatalogueRouter:
         return Route(
             chain=chain,
             candidates=_candidates(snapshot.models, decision) if told else (),
-            exclusions=_exclusions(snapshot.models, decision) if told else (),
+            exclusions=_exclusions(snapshot, decision, needed) if told else (),
             dearest_bound_nanousd=decision.dearest_bound,
             price_unknown=decision.price_unknown_only,
         )
 
-    def _body_bytes(
-        self, snapshot: _Snapshot, system: str, user: str, output_cap: int
-    ) -> list[int]:
-        messages = (Message(role="user", text=user),)
-        return [
-            self._providers[model.provider].body_bytes(
-                ChatRequest(
-                    model=model.name, system=system, messages=messages, output_cap=output_cap
-                )
-            )
-            for model in snapshot.models
-        ]
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How large a prompt is on a wire: its body without the model's name, and what is added."""
+
+    body_bytes: int
+    extra_tokens: int
+
+    @classmethod
+    def of(cls, prompt: engine.Prompt, wire: str) -> _Size:
+        return cls(prompt.size(wire), prompt.extra_tokens(wire))
 
 
 def _snapshot_of(records: Mapping[str, ProviderRecord], providers: Providers) -> _Snapshot:
     enabled = [record for name, record in sorted(records.items()) if name in providers]
-    models = tuple(model for record in enabled for model in record.models)
+    models = tuple(model for record in enabled for model in record.models if model.is_complete)
     wires = {record.name: record.wire for record in enabled}
     nova = next((model.name for model in models if _is_nova(model)), "")
+    abilities = tuple(_abilities(model, wires[model.provider]) for model in models)
+    records_of = [
+        _engine_record(model, wires[model.provider], able)
+        for model, able in zip(models, abilities, strict=True)
+    ]
     return _Snapshot(
         models=models,
+        wire_of=tuple(wires[model.provider] for model in models),
+        name_bytes=tuple(len(to_json(model.name)) for model in models),
+        abilities=abilities,
         catalogue=engine.Catalogue(
-            [_engine_record(model, wires[model.provider]) for model in models],
+            records_of,
             list(TASK_DEFAULTS),
             list(ROLE_DEFAULTS),
         ),
@@ -132,7 +160,16 @@ def _is_nova(model: ModelRecord) -> bool:
     return model.provider == NOVA_PROVIDER and NOVA_ALIAS in model.aliases
 
 
-def _engine_record(model: ModelRecord, wire: str) -> engine.ModelRecord:
+def _abilities(model: ModelRecord, wire: str) -> frozenset[str]:
+    """What may be asked of a model: what its wire carries, unless it is the model's own to do."""
+    offered = frozenset(engine.wire_offers(wire))
+    beyond_the_wire = MODEL_ABILITIES - offered
+    carried = offered - MODEL_ABILITIES - frozenset(model.refuses)
+    return carried | (frozenset(model.capabilities) - beyond_the_wire)
+
+
+def _engine_record(model: ModelRecord, wire: str, abilities: frozenset[str]) -> engine.ModelRecord:
+    assert model.context_tokens is not None and model.output_tokens_max is not None, "incomplete"
     rates = model.rates or _NO_RATES
     return engine.ModelRecord(
         provider=model.provider,
@@ -145,7 +182,7 @@ def _engine_record(model: ModelRecord, wire: str) -> engine.ModelRecord:
         dearest_input_rate=rates.dearest_input if model.rates else None,
         context_tokens=model.context_tokens,
         output_tokens_max=model.output_tokens_max,
-        capabilities=list(model.capabilities),
+        capabilities=sorted(abilities),
         regions=list(model.regions),
         tier=model.tier,
         locked_role=None,
@@ -154,6 +191,7 @@ def _engine_record(model: ModelRecord, wire: str) -> engine.ModelRecord:
 
 def _engine_query(
     request: QueryRequest,
+    needed: Sequence[str],
     bodies: Sequence[int],
     extra: Sequence[int],
     output_cap: int,
@@ -168,7 +206,7 @@ def _engine_query(
         strategy=routing.strategy,
         preferred_provider=routing.preferred_provider or None,
         preferred_model=snapshot.model_named(routing),
-        capabilities=list(routing.required_capabilities),
+        capabilities=needed,
         cost_ceiling=ceiling or None,
         allowed_providers=list(routing.allowed_providers),
         forbidden_providers=list(routing.forbidden_providers),
@@ -218,10 +256,17 @@ def _candidates(models: tuple[ModelRecord, ...], decision: engine.Decision) -> t
 
 
 def _exclusions(
-    models: tuple[ModelRecord, ...], decision: engine.Decision
+    snapshot: _Snapshot, decision: engine.Decision, needed: frozenset[str]
 ) -> tuple[Exclusion, ...]:
-    excluded = ((models[index], reason) for index, reason in decision.exclusions)
-    return tuple(
-        Exclusion(provider=model.provider, model=model.name, reason=reason)
-        for model, reason in sorted(excluded, key=lambda each: (each[0].provider, each[0].name))
+    excluded = (
+        Exclusion(
+            provider=snapshot.models[index].provider,
+            model=snapshot.models[index].name,
+            reason=reason,
+            missing=tuple(sorted(needed - snapshot.abilities[index]))
+            if reason == CAPABILITY_MISSING
+            else (),
+        )
+        for index, reason in decision.exclusions
     )
+    return tuple(sorted(excluded, key=lambda each: (each.provider, each.model)))

@@ -17,7 +17,8 @@ from chenu_server.infra.rpc.paging import page_of, place_of, shown_of
 from chenu_server.infra.rpc.reasons import reason_from
 from chenu_server.pipeline import convert, encode, records
 from chenu_server.pipeline.attachments import Attachments
-from chenu_server.pipeline.decide import error_of
+from chenu_server.pipeline.conversation import Part
+from chenu_server.pipeline.decide import error_of, parts_of
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import START, Cursor, Intent, QueryStatus
@@ -57,7 +58,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             query = await run.log.rest()
         await self._raise_unless_completed(query)
         response = pb.QueryResponse(query=encode.query_of(query))
-        encode.add_answer(response, query, run.log.output if encode.may_fit(query) else "")
+        encode.add_answer(response, query, run.log.parts if encode.may_fit(query) else ())
         return response
 
     async def Run(  # noqa: N802 - the wire name
@@ -109,15 +110,14 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         query = await self._pipeline.get(caller, request_id)
         response = pb.GetQueryResponse(query=encode.query_of(query))
         if query.status is QueryStatus.COMPLETED:
-            encode.add_answer(response, query, await self._text_of(query))
+            encode.add_answer(response, query, await self._parts_of(query))
         return response
 
-    async def _text_of(self, query: records.Query) -> str:
-        """The stored output; empty if it would not fit in an answer anyway."""
+    async def _parts_of(self, query: records.Query) -> tuple[Part, ...]:
+        """The stored output; none if it would not fit in an answer anyway."""
         if not encode.may_fit(query):
-            return ""
-        chunks = await self._store.chunks(query.identity_id, query.request_id)
-        return "".join(chunk.text for chunk in chunks)
+            return ()
+        return parts_of(await self._store.chunks(query.identity_id, query.request_id))
 
     async def ListQueries(  # noqa: N802 - the wire name
         self, request: pb.ListQueriesRequest, context: Context

@@ -20,6 +20,7 @@ from chenu_server.pipeline.model import (
     QueryRequest,
     Snapshot,
 )
+from chenu_server.pipeline.output import Output
 from chenu_server.pipeline.ports import Admitted, AttemptEnd, Blocked
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.stop import Stop
@@ -63,7 +64,7 @@ class QueryState:
     admitted: Admitted | None = None
     blocked: Blocked | None = None
     ended: AttemptEnd | None = None
-    output: list[str] = field(default_factory=list)
+    output: Output = field(default_factory=Output)
     execution_started_ns: int = 0
 
 

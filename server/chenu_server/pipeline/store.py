@@ -60,7 +60,9 @@ class SqlQueries:
         """The stored output, in order."""
         columns = OUTPUT_CHUNKS.c
         wanted = sa.select(OUTPUT_CHUNKS).where(*_is(OUTPUT_CHUNKS, identity_id, request_id))
-        rows = await self._reader.rows(wanted.order_by(columns.attempt, columns.offset))
+        rows = await self._reader.rows(
+            wanted.order_by(columns.attempt, columns.part, columns.offset)
+        )
         return [OutputChunk(**row._mapping) for row in rows]
 
     async def content(self, identity_id: str, request_id: str) -> QueryContent | None:

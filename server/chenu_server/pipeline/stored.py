@@ -8,11 +8,14 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from chenu_server.caller import Role
+from chenu_server.pipeline.conversation import Conversation, asked
+from chenu_server.pipeline.conversation_stored import conversation_from, conversation_plain
 from chenu_server.pipeline.model import (
     Analysis,
     ContextItem,
     Encoded,
     Intent,
+    Mode,
     QueryRequest,
     Routing,
     Snapshot,
@@ -26,7 +29,8 @@ def request_json(request: QueryRequest) -> str:
     target, routing = request.target, request.routing
     values: dict[str, Any] = {
         "request_id": request.request_id,
-        "text": request.text,
+        "conversation": conversation_plain(request.conversation),
+        "mode": request.mode.value,
         "intents": [intent.value for intent in request.intents],
         "sphere": request.sphere.value,
         "target": [target.operation, target.kind, target.id, target.sphere or ""],
@@ -37,20 +41,24 @@ def request_json(request: QueryRequest) -> str:
         "routing": [getattr(routing, name) for name in Routing.__slots__],
         "caps": [request.max_output_tokens, request.max_cost_nanousd],
         "flags": [request.detached, request.resume_on_approval],
+        "names": [request.thread_id, request.run_id],
+        "labels": request.labels,
     }
     kept = {key: value for key, value in values.items() if value}
     return to_json(kept).decode()
 
 
 def request_from(text: str) -> QueryRequest:
-    """The request that `request_json` stored."""
+    """The request that `request_json` stored, also before it knew of more than one text."""
     values = from_json(text)
+    thread_id, run_id = values.get("names", ("", ""))
     operation, kind, id_, sphere = values["target"]
     cap, cost = values["caps"]
     detached, resume = values["flags"]
     return QueryRequest(
         request_id=values["request_id"],
-        text=values["text"],
+        conversation=_conversation(values),
+        mode=Mode(values.get("mode", Mode.COMMAND)),
         intents=tuple(Intent(name) for name in values.get("intents", ())),
         sphere=Sphere(values["sphere"]),
         target=Target(operation=operation, kind=kind, id=id_, sphere=_sphere(sphere)),
@@ -61,6 +69,9 @@ def request_from(text: str) -> QueryRequest:
         max_cost_nanousd=cost,
         detached=detached,
         resume_on_approval=resume,
+        thread_id=thread_id,
+        run_id=run_id,
+        labels=tuple((key, value) for key, value in values.get("labels", ())),
     )
 
 
@@ -86,6 +97,7 @@ def plan_json(
         "roles": sorted(role.value for role in roles),
         "analysis": {
             "intents": [intent.value for intent in analysis.intents],
+            "detected": [intent.value for intent in analysis.detected],
             "confidence": analysis.confidence,
             "entities": [list(each) for each in analysis.entities],
             "keywords": list(analysis.keywords),
@@ -109,6 +121,7 @@ def plan_from(text: str) -> Plan:
     found, frozen = values["analysis"], values["snapshot"]
     analysis = Analysis(
         intents=tuple(Intent(name) for name in found["intents"]),
+        detected=tuple(Intent(name) for name in found.get("detected", ())),
         confidence=found["confidence"],
         entities=tuple((kind, value) for kind, value in found["entities"]),
         keywords=tuple(found["keywords"]),
@@ -127,6 +140,11 @@ def plan_from(text: str) -> Plan:
         output_cap=values.get("output_cap", 0),
         max_cost_nanousd=values["max_cost_nanousd"],
     )
+
+
+def _conversation(values: dict[str, Any]) -> Conversation:
+    plain = values.get("conversation")
+    return asked(values["text"]) if plain is None else conversation_from(plain)
 
 
 def _sphere(name: str) -> Sphere | None:

@@ -10,6 +10,7 @@ from chenu_server.caller import PrincipalType
 from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
+from chenu_server.pipeline.conversation import PartKind
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import (
     Lane,
@@ -19,6 +20,7 @@ from chenu_server.pipeline.model import (
     QueryStatus,
     TokenUsage,
 )
+from chenu_server.pipeline.output import StoredPart
 from chenu_server.pipeline.records import (
     ATTEMPTS_OF_QUERY,
     Attempt,
@@ -74,6 +76,14 @@ def _outcome(plain: Any) -> Outcome:
     )
 
 
+def _parts_list(parts: tuple[StoredPart, ...]) -> list[Any]:
+    return [[each.kind.value, each.name, each.length] for each in parts]
+
+
+def _parts(plain: Any) -> tuple[StoredPart, ...]:
+    return tuple(StoredPart(PartKind(kind), name, length) for kind, name, length in plain)
+
+
 def _events_list(events: tuple[Event, ...]) -> list[Any]:
     return [[each.sequence, each.kind.value, each.time_us, each.body] for each in events]
 
@@ -85,6 +95,15 @@ def _events(plain: Any) -> tuple[Event, ...]:
     )
 
 
+def _labels_list(labels: tuple[tuple[str, str], ...]) -> list[Any]:
+    return [list(each) for each in labels]
+
+
+def _labels(plain: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((key, value) for key, value in plain)
+
+
+LABELS: Final = Json[tuple[tuple[str, str], ...]](_labels_list, _labels)
 USAGE: Final = Json[TokenUsage](_usage_list, _usage)
 
 # Reads must repeat it word for word: SQLite uses a partial index for nothing else.
@@ -104,7 +123,12 @@ QUERIES: Final = sa.Table(
     sa.Column("deadline_ms", sa.BigInteger, nullable=False),
     sa.Column("resume_on_approval", sa.Boolean, nullable=False),
     sa.Column("sphere", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, nullable=False, server_default="command"),
     sa.Column("intents", Strings, nullable=False),
+    sa.Column("detected_intents", Strings, nullable=False, server_default="[]"),
+    sa.Column("thread_id", FreeText, nullable=False, server_default='""'),
+    sa.Column("run_id", FreeText, nullable=False, server_default='""'),
+    sa.Column("labels", LABELS, nullable=False, server_default="[]"),
     sa.Column("action_digest", sa.LargeBinary, nullable=False),
     sa.Column("context_hash", sa.LargeBinary, nullable=False),
     sa.Column("checkpoint_id", sa.Text, nullable=False),
@@ -121,6 +145,8 @@ QUERIES: Final = sa.Table(
     sa.Column("outcome", Json[Outcome](_outcome_list, _outcome), nullable=False),
     sa.Column("event_count", sa.BigInteger, nullable=False),
     sa.Column("output_length", sa.BigInteger, nullable=False),
+    sa.Column("output_parts", Json[tuple[StoredPart, ...]](_parts_list, _parts), nullable=False),
+    sa.Column("output_format", sa.Text, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("updated_us", sa.BigInteger, nullable=False),
     sa.Column("ended_us", sa.BigInteger, nullable=False),
@@ -201,9 +227,15 @@ OUTPUT_CHUNKS: Final = sa.Table(
     sa.Column("identity_id", sa.Text, primary_key=True),
     sa.Column("request_id", sa.Text, primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("offset", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("text", FreeText, nullable=False),
+    sa.Column("kind", EnumText(PartKind), nullable=False),
+    sa.Column("name", FreeText, nullable=False),
+    sa.Column("call_id", FreeText, nullable=False),
+    sa.Column("proof", Strings, nullable=False),
     sa.CheckConstraint('"offset" >= 0', "ck_output_chunks_offset"),
+    sa.CheckConstraint("part >= 0", "ck_output_chunks_part"),
 )
 
 # Published: a log's readers see the query as it was just committed.
@@ -224,9 +256,9 @@ ATTEMPTS_MAP: Final = TableMap(
         )
     },
 )
-# Published: what is committed of a log goes to those who follow it.
+# Published, both: what is committed of a log goes to those who follow it.
 QUERY_EVENTS_MAP: Final = TableMap(EventSegment, QUERY_EVENTS, append_only=True, published=True)
-OUTPUT_CHUNKS_MAP: Final = TableMap(OutputChunk, OUTPUT_CHUNKS, append_only=True)
+OUTPUT_CHUNKS_MAP: Final = TableMap(OutputChunk, OUTPUT_CHUNKS, append_only=True, published=True)
 
 MAPS: Final = (
     QUERIES_MAP,

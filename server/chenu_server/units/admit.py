@@ -42,6 +42,7 @@ from chenu_server.units.judge import Judgement, Subject
 from chenu_server.units.rules import Rules, payload
 
 TEXT_PREVIEW = 100
+OUTPUT_FORMAT = {"text": "text", "json": "json", "json_schema": "json"}
 
 
 class Admit:
@@ -207,7 +208,7 @@ class Admit:
             action_digest=asked.encoded.action_digest,
             question_en=questions.english(judged.types, who),
             question_fr=questions.french(judged.types, who),
-            preview=questions.preview(asked.request.text),
+            preview=questions.preview(asked.request.conversation.last_text),
             provider=judged.chain[0].provider,
             model=judged.chain[0].model,
             max_cost_nanousd=asked.encoded.max_cost_nanousd,
@@ -294,10 +295,12 @@ class Admit:
             action_digest=asked.encoded.action_digest.hex(),
             content_digest=asked.content_digest.hex(),
             context_hash=asked.snapshot.content_hash.hex(),
+            mode=asked.request.mode.value,
             intents=[intent.value for intent in asked.analysis.intents],
+            detected_intents=[intent.value for intent in asked.analysis.detected],
             sphere=asked.request.sphere.value,
             policies_revision=self._rules.policies.revision,
-            text=asked.request.text[:TEXT_PREVIEW],
+            text=asked.request.conversation.last_text[:TEXT_PREVIEW],
             **more,
         )
 
@@ -324,7 +327,12 @@ class Admit:
             deadline_ms=asked.deadline_ms,
             resume_on_approval=asked.request.resume_on_approval,
             sphere=asked.request.sphere.value,
+            mode=asked.request.mode.value,
             intents=tuple(intent.value for intent in asked.analysis.intents),
+            detected_intents=tuple(intent.value for intent in asked.analysis.detected),
+            thread_id=asked.request.thread_id,
+            run_id=asked.request.run_id,
+            labels=asked.request.labels,
             action_digest=asked.encoded.action_digest,
             context_hash=asked.snapshot.content_hash,
             checkpoint_id=checkpoint_id,
@@ -341,6 +349,7 @@ class Admit:
             outcome=Outcome(),
             event_count=0,
             output_length=0,
+            output_format=OUTPUT_FORMAT[asked.request.conversation.response_format.kind],
             created_us=now.now_us,
             updated_us=now.now_us,
             ended_us=0,

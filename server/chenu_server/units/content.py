@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final, Protocol
 
 from chenu_server.governance.checkpoints.model import Bound, Checkpoint, ContentKind
+from chenu_server.pipeline.conversation import Conversation, PartKind, asked
 from chenu_server.pipeline.model import QueryRequest
-from chenu_server.pipeline.prompt import Prompt, prompt_of
+from chenu_server.pipeline.prompt import Said, said_of
 from chenu_server.pipeline.records import QueryContent
 from chenu_server.pipeline.stored import Plan, plan_from, request_from
 from chenu_server.units.rules import payload
@@ -37,28 +39,42 @@ class BoundContents:
         if stored is None:
             return ()
         request, plan = request_from(stored.request), plan_from(stored.plan)
-        prompt = prompt_of(request)
+        said = said_of(request)
         cap = plan.output_cap or request.max_output_tokens or self._default_cap
-        facts = payload(**_facts(checkpoint, request, plan, prompt), output_cap=cap)
+        facts = payload(**_facts(checkpoint, request, plan, said), output_cap=cap)
         items = [
             _bound(ContentKind.CONTEXT_ITEM, item.content, id=f"{item.kind}/{item.id}")
             for item in request.context_items
         ]
         return [
             _bound(ContentKind.FACTS, facts, media_type=JSON),
-            _bound(ContentKind.SYSTEM, prompt.system),
+            _bound(ContentKind.SYSTEM, said.system),
             *items,
-            _bound(ContentKind.TEXT, request.text),
+            *_spoken(request.conversation),
         ]
+
+
+def _spoken(conversation: Conversation) -> list[Bound]:
+    """Every part of the conversation, by its place; the facts say who said it."""
+    if conversation == asked(conversation.last_text):
+        return [_bound(ContentKind.TEXT, conversation.last_text)]
+    return [
+        _bound(
+            ContentKind(part.kind.value),
+            part.text,
+            id=f"{at}/{part_at}",
+            media_type=JSON if part.kind is PartKind.TOOL_CALL else TEXT,
+        )
+        for at, message in enumerate(conversation.messages)
+        for part_at, part in enumerate(message.parts)
+    ]
 
 
 def _bound(kind: ContentKind, text: str, *, id: str = "", media_type: str = TEXT) -> Bound:
     return Bound(kind=kind, id=id, media_type=media_type, data=text.encode())
 
 
-def _facts(
-    checkpoint: Checkpoint, request: QueryRequest, plan: Plan, prompt: Prompt
-) -> dict[str, Any]:
+def _facts(checkpoint: Checkpoint, request: QueryRequest, plan: Plan, said: Said) -> dict[str, Any]:
     """All else that the digest is made of, and the digest; nothing that changes later."""
     target, routing = request.target, request.routing
     return {
@@ -66,7 +82,10 @@ def _facts(
         "identity": checkpoint.identity_id,
         "principal": str(checkpoint.requester),
         "acting_for": list(checkpoint.acting_for),
+        "mode": request.mode,
         "intents": sorted(plan.analysis.intents),
+        "conversation": _without_texts(request.conversation),
+        "thread_id": request.thread_id,
         "operation": checkpoint.action,
         "target": {
             "operation": target.operation,
@@ -80,9 +99,18 @@ def _facts(
             {"kind": item.kind, "id": item.id, "sphere": item.sphere or ""}
             for item in request.context_items
         ],
-        "context_tag": prompt.tag,
+        "context_tag": said.tag,
         "context_hash": plan.snapshot.content_hash.hex(),
         "agent_role": request.agent_role,
         "routing": {name: getattr(routing, name) for name in routing.__slots__},
         "max_cost_nanousd": checkpoint.max_cost_nanousd,
     }
+
+
+def _without_texts(conversation: Conversation) -> dict[str, Any]:
+    """All of a conversation but what its parts say, which stands in pieces of its own."""
+    told = asdict(conversation)
+    for message in told["messages"]:
+        for part in message["parts"]:
+            del part["text"]
+    return told

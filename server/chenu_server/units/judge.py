@@ -131,7 +131,9 @@ def facts_of(subject: Subject) -> Facts:
         roles=tuple(role.value for role in sorted(caller.roles)),
         acting_for=caller.acting_for,
         operation=target.operation or OPERATION,
+        mode=request.mode.value,
         intents=tuple(intent.value for intent in subject.analysis.intents),
+        detected_intents=tuple(intent.value for intent in subject.analysis.detected),
         sphere=request.sphere.value,
         target_kind=target.kind,
         target_id=target.id,
@@ -153,7 +155,12 @@ def route_refusal(route: Route) -> NoRoute | PriceUnknown | None:
         unknown = [each for each in route.exclusions if each.reason == "price_unknown"]
         return PriceUnknown(tuple(map(_listed, unknown[:EXCLUSIONS_TOLD])))
     lines = tuple(f"{_listed(each)}={each.reason}" for each in told)
-    return NoRoute(exclusions=lines, count=len(route.exclusions))
+    missing = dict.fromkeys(word for each in route.exclusions for word in each.missing if word)
+    return NoRoute(
+        exclusions=lines,
+        count=len(route.exclusions),
+        missing=tuple(word.translate(_IN_LISTS) for word in missing),
+    )
 
 
 def _listed(excluded: Exclusion) -> str:

@@ -72,7 +72,7 @@ def settlement_of(admitted: Admitted) -> Settlement:
             failure="not_dispatched",
             duration_us=0,
         ),
-        output="",
+        output=(),
         execution_us=0,
         lane_started_ns=now_ns,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from hashlib import sha256
+from typing import Any
 
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
-from chenu_server.pipeline import decide, drafts
+from chenu_server.pipeline import decide, drafts, output
 from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
 from chenu_server.pipeline.ports import AttemptEnd, Settlement
@@ -25,6 +25,7 @@ class Settle:
 
     def __init__(self, settlement: Settlement) -> None:
         self._asked = settlement
+        self._stored = output.stored(settlement.output)
 
     def needs(self, now: Moment) -> Iterable[Need]:
         """The query as it stands, and its reservation."""
@@ -52,15 +53,16 @@ class Settle:
         execution, audit = self._execution(stored), self._audit(now)
         query = self._with_attempt(rows, stored, ended, now, (execution, audit))
         events = [
+            *self._parts_complete(ended),
             *([end_event(ended, will_retry=False)] if ended else []),
             *left_open,
             drafts.lane_end(execution),
             drafts.lane_start(Lane.AUDIT),
             drafts.lane_end(audit),
         ]
-        query = decide.close(rows, query, self._asked.status, self._asked.outcome, events, now)
         for chunk in decide.chunks_of(query, query.attempts, self._asked.output):
-            rows.put(chunk)
+            rows.put(chunk)  # before the events: what is committed reaches the log in this order
+        query = decide.close(rows, query, self._asked.status, self._asked.outcome, events, now)
         rows.record(self._entry(query))
         return query
 
@@ -146,11 +148,27 @@ class Settle:
         now: Moment,
         reports: Sequence[LaneReport],
     ) -> Query:
-        lanes = decide.lanes_with(query.lanes, *reports)
-        length = len(self._asked.output.encode())
+        changes: dict[str, Any] = {
+            "lanes": decide.lanes_with(query.lanes, *reports),
+            "output_length": sum(part.length for part in self._stored),
+            "output_parts": self._stored,
+        }
         if ended is None:
-            return replace(query, lanes=lanes, output_length=length)
-        return end_attempt(rows, query, ended, now, lanes=lanes, output_length=length)
+            return replace(query, **changes)
+        return end_attempt(rows, query, ended, now, **changes)
+
+    def _parts_complete(self, ended: AttemptEnd | None) -> Iterable[EventDraft]:
+        """A succeeded attempt's parts, in the order in which readers are given them."""
+        if ended is None or ended.failure:
+            return
+        parts = enumerate(zip(self._asked.output, self._stored, strict=True))
+        for number, (part, stored) in sorted(parts, key=lambda each: output.is_call(each[1][0])):
+            yield drafts.part_complete(
+                attempt=ended.attempt.attempt,
+                part=number,
+                heading=output.heading_of(part),
+                length=stored.length,
+            )
 
     def _execution(self, query: Query) -> LaneReport:
         return LaneReport(
@@ -171,7 +189,7 @@ class Settle:
             cost_nanousd=query.cost_nanousd,
             estimated=query.estimated,
             model=query.model,
-            output_sha256=sha256(self._asked.output.encode()).hexdigest(),
+            output_sha256=output.digest_of(self._asked.output),
             provider=query.provider,
             status=query.status.value,
             usage=drafts.usage_body(query.usage),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.writer import SqlWriter
 from tests.contract.db.sample import SAMPLE, TABLES
-from tests.stores import store_at
+from tests.stores import STORES, Postgres, store_at
 
 OpenWriter = Callable[..., Awaitable[SqlWriter]]
 
@@ -28,6 +29,18 @@ def _with_sample(url: str) -> str:
 def url(database_url: str) -> str:
     """A database with the sample's tables, on each store in turn."""
     return _with_sample(database_url)
+
+
+@pytest.fixture(params=STORES)
+def blank_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without a schema, on each store in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/blank.db"
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    url = postgres.blank()
+    yield url
+    postgres.drop(url)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,19 +18,7 @@ import chenu_server
 from chenu_server.infra.db import migrate
 from chenu_server.infra.db.engine import connect_parameters, writer_engine
 from chenu_server.infra.db.metadata import METADATA
-from tests.stores import STORES, Postgres
-
-
-@pytest.fixture(params=STORES)
-def blank_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database without a schema, on each store in turn."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/blank.db"
-        return
-    postgres: Postgres = request.getfixturevalue("postgres")
-    url = postgres.blank()
-    yield url
-    postgres.drop(url)
+from tests.stores import Postgres
 
 
 def declare_every_table() -> None:

@@ -19,6 +19,7 @@ from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointStat
 from chenu_server.governance.limits import tables as limits
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline import tables as pipeline
+from chenu_server.pipeline.conversation import PartKind
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import (
     Lane,
@@ -28,6 +29,7 @@ from chenu_server.pipeline.model import (
     QueryStatus,
     TokenUsage,
 )
+from chenu_server.pipeline.output import StoredPart
 from chenu_server.pipeline.records import (
     Attempt,
     AttemptState,
@@ -128,7 +130,12 @@ QUERY: Final = Query(
     deadline_ms=300_000,
     resume_on_approval=True,
     sphere="scholar",
+    mode="generation",
     intents=("delete", "send"),
+    detected_intents=("payment",),
+    thread_id=AWKWARD,
+    run_id=AWKWARD,
+    labels=(("a", AWKWARD), (AWKWARD, "")),
     action_digest=bytes([255] * 32),
     context_hash=b"'\\\0" + bytes(29),
     checkpoint_id="c",
@@ -150,6 +157,11 @@ QUERY: Final = Query(
     ),
     event_count=17,
     output_length=LARGEST,
+    output_parts=(
+        StoredPart(PartKind.REASONING, "", 0),
+        StoredPart(PartKind.TOOL_CALL, AWKWARD, LARGEST),
+    ),
+    output_format="json",
     created_us=1,
     updated_us=2,
     ended_us=3,
@@ -198,7 +210,16 @@ SEGMENT: Final = EventSegment(
     ),
 )
 CHUNK: Final = OutputChunk(
-    identity_id="ali'ce", request_id="r", attempt=1, offset=LARGEST, text=AWKWARD
+    identity_id="ali'ce",
+    request_id="r",
+    attempt=1,
+    part=127,
+    offset=LARGEST,
+    text=AWKWARD,
+    kind=PartKind.TOOL_CALL,
+    name=AWKWARD,
+    call_id=AWKWARD,
+    proof=(AWKWARD, ""),
 )
 
 ROWS: Final[tuple[Row, ...]] = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
+from chenu.api.pipeline.v1 import conversation_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2 as rb
-from chenu.api.pipeline.v1 import routing_pb2
 from chenu_server import failpoints
-from tests.harness import Failure, Stage
+from tests.harness import Failure, Stage, only
 from tests.service.proofs.rates import hello, started
 from tests.service.proofs.registry import proves
 
@@ -41,6 +43,29 @@ async def cut(stage: Stage) -> Failure:
     stage.upstream.behave(fault="cut", fault_after=2, deltas=6)
     client = stage.client()
     return await client.fail(client.pipeline.Query, hello())
+
+
+@proves("TOOL_CALL_INVALID")
+async def undeclared_tool(stage: Stage) -> Failure:
+    """The model calls a tool that nobody declared."""
+    call = {"id": "a", "function": {"name": "drop_tables", "arguments": "{}"}}
+    choice = {"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}
+    stage.upstream.behave(raw=json.dumps({"choices": [choice]}))
+    client = stage.client()
+    return await client.fail(client.pipeline.Query, to_chat())
+
+
+@proves("OUTPUT_INVALID")
+async def no_json(stage: Stage) -> Failure:
+    """JSON is asked for, and the model answers with prose."""
+    client, request = stage.client(), to_chat()
+    request.response_format.kind = conversation_pb2.RESPONSE_KIND_JSON
+    return await client.fail(client.pipeline.Query, request)
+
+
+def to_chat() -> pb.QueryRequest:
+    """A query that goes to a provider of the chat wire."""
+    return pb.QueryRequest(text="Hello", routing=only("groq", "openai/gpt-oss-120b"))
 
 
 @proves("EXECUTION_INTERRUPTED")

@@ -310,7 +310,10 @@ def test_a_route_without_a_model_is_a_failure(gateway: Gateway, chenu: Shell) ->
 def test_providers_are_listed_with_their_prices(gateway: Gateway, chenu: Shell) -> None:
     """The catalogue is readable without the source."""
     model = router_service_pb2.Model(
-        name="fast", rates=router_service_pb2.Rates(input_nanousd=150_000_000, output_nanousd=1)
+        name="fast",
+        context_tokens=1000,
+        output_tokens_max=10,
+        rates=router_service_pb2.Rates(input_nanousd=150_000_000, output_nanousd=1),
     )
     provider = router_service_pb2.Provider(
         name="groq",
@@ -326,8 +329,8 @@ def test_providers_are_listed_with_their_prices(gateway: Gateway, chenu: Shell) 
 
     assert "groq\tGroq\tcloud\tconfigured\t2\n" in chenu("providers", "list").stdout
     assert (
-        "fast\t0\t0\t0\t0.15 USD\t0.000000001 USD\nnew\t0\t0\t0\tunknown\tunknown\n"
-        in chenu("providers", "get", "groq").stdout
+        "fast\t1000\t10\t0\t0.15 USD\t0.000000001 USD\n"
+        "new\tunknown\tunknown\t0\tunknown\tunknown\n" in chenu("providers", "get", "groq").stdout
     )
     assert "groq" == json.loads(chenu("providers", "get", "groq", "--json").stdout)["name"]
 

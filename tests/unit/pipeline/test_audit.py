@@ -11,6 +11,7 @@ from chenu_server.errors import ChenuError, GovernanceUnavailable, InternalError
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import QueryStatus
+from chenu_server.pipeline.output import text_of
 from chenu_server.pipeline.ports import Governance, Settlement
 from chenu_server.pipeline.records import Query
 from tests.unit.pipeline.test_execution import FakeProvider, Scene
@@ -49,7 +50,7 @@ async def test_a_database_that_is_away_is_asked_again_for_the_same() -> None:
     tried = await settled(GovernanceUnavailable(), GovernanceUnavailable())
 
     assert [QueryStatus.COMPLETED] * 3 == [each.status for each in tried]
-    assert ["hi"] * 3 == [each.output for each in tried]
+    assert ["hi"] * 3 == [text_of(each.output) for each in tried]
 
 
 async def test_an_end_that_cannot_be_written_is_one_without_the_answer() -> None:
@@ -59,7 +60,7 @@ async def test_an_end_that_cannot_be_written_is_one_without_the_answer() -> None
     assert [QueryStatus.COMPLETED, QueryStatus.FAILED] == [each.status for each in tried]
     last = tried[-1]
     assert last.ended is not None
-    assert (BOUND_1, True, "") == (last.ended.charge_nanousd, last.ended.estimated, last.output)
+    assert (BOUND_1, True, ()) == (last.ended.charge_nanousd, last.ended.estimated, last.output)
 
 
 async def test_what_cannot_be_ended_at_all_is_left_to_a_restart() -> None:

@@ -12,9 +12,25 @@ import pytest
 
 from chenu_server.caller import Caller, Principal, PrincipalType, Role
 from chenu_server.pipeline import canonical
+from chenu_server.pipeline.conversation import (
+    ChatMessage,
+    Conversation,
+    Part,
+    PartKind,
+    ResponseFormat,
+    Sampling,
+    Thinking,
+    Tool,
+    ToolEffect,
+    ToolUse,
+    asked,
+    text_part,
+)
+from chenu_server.pipeline.conversation import Role as Speaker
 from chenu_server.pipeline.model import (
     ContextItem,
     Intent,
+    Mode,
     QueryRequest,
     Routing,
     Sphere,
@@ -25,7 +41,44 @@ VECTORS = json.loads((Path(__file__).parents[2] / "vectors/request.json").read_t
 
 REQUEST = QueryRequest(
     request_id="7f1c4f4e-9d0a-4c53-9a3e-2a0a6d2f9b11",
-    text="Supprime tous mes anciens fils\u0000 🎈",
+    conversation=Conversation(
+        messages=(
+            ChatMessage(Speaker.SYSTEM, (text_part("Sois bref."),)),
+            ChatMessage(
+                Speaker.USER,
+                (
+                    Part(kind=PartKind.TEXT, text="Quel temps ?", cached=True),
+                    text_part("Supprime tous mes anciens fils\u0000 🎈"),
+                ),
+            ),
+            ChatMessage(
+                Speaker.ASSISTANT,
+                (
+                    Part(kind=PartKind.REASONING, text="hm", signature="s1", redacted="r1"),
+                    Part(kind=PartKind.TOOL_CALL, text='{"a":1}', call_id="c1", name="look"),
+                ),
+            ),
+            ChatMessage(
+                Speaker.TOOL,
+                (Part(kind=PartKind.TOOL_RESULT, text="no", call_id="c1", is_error=True),),
+            ),
+        ),
+        tools=(
+            Tool(
+                name="look",
+                effect=ToolEffect.READ,
+                description="Looks.",
+                parameters='{"type":"object"}',
+            ),
+        ),
+        tool_use=ToolUse(choice="named", tool="look", parallel=False),
+        sampling=Sampling(
+            temperature=0.1, top_p=0.9, stop=("END",), seed=-7, presence_penalty=-0.5
+        ),
+        response_format=ResponseFormat(kind="json_schema", name="answer", schema="{}"),
+        thinking=Thinking(effort="low", budget_tokens=1_024),
+    ),
+    mode=Mode.GENERATION,
     intents=(Intent.DELETE, Intent.SEND),
     sphere=Sphere.BUSINESS,
     target=Target(operation="nova.query", kind="thread", id="42", sphere=Sphere.SCHOLAR),
@@ -35,7 +88,39 @@ REQUEST = QueryRequest(
     max_output_tokens=512,
     max_cost_nanousd=5_000_000,
     detached=True,
+    thread_id="fil 1",
+    run_id="run",
+    labels=(("team", "a"), ("zone", "é")),
 )
+MESSAGES = REQUEST.conversation.messages
+
+
+def changed_message(message: int, **changes: Any) -> Conversation:
+    """The conversation with one message changed."""
+    messages = list(MESSAGES)
+    messages[message] = replace(messages[message], **changes)
+    return replace(REQUEST.conversation, messages=tuple(messages))
+
+
+def changed_part(message: int, at: int = 0, **changes: Any) -> Conversation:
+    """The conversation with one part changed."""
+    parts = list(MESSAGES[message].parts)
+    parts[at] = replace(parts[at], **changes)
+    return changed_message(message, parts=tuple(parts))
+
+
+def changed_tool(**changes: Any) -> Conversation:
+    """The conversation with its tool changed."""
+    tool = replace(REQUEST.conversation.tools[0], **changes)
+    return replace(REQUEST.conversation, tools=(tool,))
+
+
+def changed_sampling(**changes: Any) -> Conversation:
+    """The conversation with its sampling changed."""
+    sampling = replace(REQUEST.conversation.sampling, **changes)
+    return replace(REQUEST.conversation, sampling=sampling)
+
+
 CALLER = Caller(
     principal=Principal(type=PrincipalType.AGENT, id="écrivain"),
     identity_id="acme",
@@ -43,7 +128,8 @@ CALLER = Caller(
     acting_for=("user:ann",),
 )
 CHANGES: dict[str, Any] = {
-    "text": "other",
+    "conversation": asked("other"),
+    "mode": Mode.COMMAND,
     "intents": (Intent.DELETE,),
     "sphere": Sphere.PERSONAL,
     "target": Target(),
@@ -55,6 +141,37 @@ CHANGES: dict[str, Any] = {
     "detached": False,
     "resume_on_approval": True,
     "validate_only": True,
+    "thread_id": "",
+    "run_id": "",
+    "labels": (),
+}
+# Each is one thing of the conversation that an approval binds, changed.
+IN_CONVERSATION: dict[str, Conversation] = {
+    "a role": changed_message(0, role=Speaker.USER),
+    "a text": changed_part(1, text="other"),
+    "a cache hint": changed_part(1, cached=False),
+    "a call's arguments": changed_part(2, at=1, text='{"a":2}'),
+    "a call's tool": changed_part(2, at=1, name="other"),
+    "a call's id": changed_part(2, at=1, call_id="c2"),
+    "a signature": changed_part(2, signature="s2"),
+    "a redacted thought": changed_part(2, redacted="r2"),
+    "a result's outcome": changed_part(3, is_error=False),
+    "a message less": replace(REQUEST.conversation, messages=MESSAGES[1:]),
+    "no tools": replace(REQUEST.conversation, tools=()),
+    "a tool's effect": changed_tool(effect=ToolEffect.WRITE),
+    "a tool's name": changed_tool(name="other"),
+    "a tool's description": changed_tool(description=""),
+    "a tool's parameters": changed_tool(parameters=""),
+    "the choice of tools": replace(REQUEST.conversation, tool_use=ToolUse()),
+    "parallel calls": replace(
+        REQUEST.conversation, tool_use=ToolUse(choice="named", tool="look", parallel=True)
+    ),
+    "the last bit of a temperature": changed_sampling(temperature=0.1 + 2**-56),
+    "a zero penalty's sign": changed_sampling(presence_penalty=-0.0),
+    "no seed": changed_sampling(seed=None),
+    "the stops": changed_sampling(stop=()),
+    "the format": replace(REQUEST.conversation, response_format=ResponseFormat()),
+    "the thinking": replace(REQUEST.conversation, thinking=Thinking(effort="high")),
 }
 
 
@@ -79,7 +196,9 @@ def action(request: QueryRequest, caller: Caller, max_cost: int = 7_000_000) -> 
         caller,
         request,
         intents=request.intents,
-        encoded_request=canonical.encoded_request("system", request.text, 512),
+        system="system",
+        messages=request.conversation.messages,
+        output_cap=512,
         context=canonical.context_hash(caller.identity_id, request),
         max_cost_nanousd=max_cost,
     )
@@ -103,7 +222,7 @@ def test_the_published_vectors_say_what_was_asked() -> None:
             "acting_for": CALLER.acting_for,
         },
         "request": asdict(REQUEST),
-        "lane_c": {"system": "system", "user": REQUEST.text, "output_cap": 512},
+        "lane_c": {"system": "system", "output_cap": 512},
         "max_cost_nanousd": 7_000_000,
     }
 
@@ -113,10 +232,12 @@ def test_the_published_vectors_say_what_was_asked() -> None:
 def test_the_context_hash_is_what_the_page_says() -> None:
     """Anyone can recompute it without this code."""
     item = listed([b"note", b"1", b"", "données".encode()])
+    short = replace(REQUEST, conversation=asked("Quoi ?"))
+    part = listed([b"text", b"Quoi ?", b"", b"", b"", b"", b"\0\0"])
+    messages = listed([listed([b"user", listed([part])])])
+    fields = [b"acme", b"business", b"fil 1", listed([item]), messages]
 
-    assert digested("chenu.context.v1", [b"acme", b"business", listed([item])]) == (
-        canonical.context_hash("acme", REQUEST).hex()
-    )
+    assert digested("chenu.context.v2", fields) == canonical.context_hash("acme", short).hex()
 
 
 def test_every_field_of_a_request_but_its_id_is_compared() -> None:
@@ -156,11 +277,20 @@ def test_an_approval_is_for_exactly_this_caller(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["text", "intents", "target", "context_items", "agent_role", "routing"]
+    "name", ["conversation", "mode", "intents", "target", "context_items", "agent_role", "routing"]
 )
 def test_an_approval_is_for_exactly_this_action(name: str) -> None:
     """Whatever changes what would be done needs a new approval."""
     assert action(REQUEST, CALLER) != action(replace(REQUEST, **{name: CHANGES[name]}), CALLER)
+
+
+@pytest.mark.parametrize("what", IN_CONVERSATION)
+def test_an_approval_is_for_exactly_this_conversation(what: str) -> None:
+    """A part that could be changed behind an approval would be one that nobody approved."""
+    other = replace(REQUEST, conversation=IN_CONVERSATION[what])
+
+    assert action(REQUEST, CALLER) != action(other, CALLER)
+    assert canonical.content_digest(REQUEST) != canonical.content_digest(other)
 
 
 def test_an_approval_is_for_at_most_this_cost() -> None:

@@ -31,16 +31,18 @@ from chenu_server.providers.model import (
     Billing,
     ChatRequest,
     Finished,
+    PartDelta,
+    Proof,
     ProviderEvent,
     ProviderFailure,
     Retry,
-    TextDelta,
+    ToolCall,
     Usage,
 )
 from tests.unit.units.samples import BOUND_1, World, admission
 
 ANSWER = (
-    TextDelta("hi"),
+    PartDelta(0, "text", "hi"),
     Finished(usage=Usage(input_tokens=3, output_tokens=4), stop_reason="stop", model="m"),
 )
 UNREACHED = ProviderFailure(
@@ -68,6 +70,19 @@ class FakeProvider:
             raise self.error
         for event in self.events:
             yield event
+
+
+class BreakingProvider(FakeProvider):
+    """Says what it was told to, and breaks then."""
+
+    async def stream(
+        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        """One call."""
+        on_dispatch()
+        for event in self.events:
+            yield event
+        raise UNREACHED
 
 
 @dataclass
@@ -194,10 +209,56 @@ async def test_a_bug_in_a_call_does_not_lose_what_it_may_have_cost(
 
 async def test_a_stream_without_its_terminator_is_never_a_success() -> None:
     """Even of a provider that just stops talking."""
-    step, state = await outcome(Scene(FakeProvider(events=(TextDelta("hi"),))))
+    step, state = await outcome(Scene(FakeProvider(events=(PartDelta(0, "text", "hi"),))))
 
     assert isinstance(step, Fail)
     assert (BOUND_1, True, "internal") == cost(state)
+
+
+async def test_a_call_reaches_no_reader_and_the_answer_has_it() -> None:
+    """The lane tells what is said; what is to be done is told by who records it."""
+    thought, said = PartDelta(0, "reasoning", "hm"), PartDelta(2, "text", "hi")
+    finished = replace(
+        ANSWER[-1],
+        calls=(ToolCall(part=1, call_id="c", name="look", arguments="{}"),),
+        proofs=(Proof(part=0, signature="s", redacted=""),),
+    )
+    lane, state, run = await Scene(FakeProvider(events=(thought, said, finished))).start()
+
+    step = await lane.run(state, run)
+    run.finish()
+
+    assert Proceed() == step
+    assert [("reasoning", "hm"), ("text", "hi")] == [
+        (part.kind.value, part.text) for part in run.log.parts
+    ]
+    assert [("hm", "s"), ("{}", ""), ("hi", "")] == [
+        (part.text, part.signature) for part in state.output.parts()
+    ]
+
+
+@pytest.mark.parametrize("kind", ["text", "reasoning"])
+async def test_whatever_a_reader_was_given_lets_no_other_model_answer(kind: str) -> None:
+    """A thought is a piece of this model's answer as much as a text; a call was not given."""
+    step, _ = await outcome(Scene(BreakingProvider(events=(PartDelta(0, kind, "é"),))))
+
+    assert isinstance(step, Fail)
+    assert "StreamTruncated" == step.outcome.reason
+    assert ("output_length", "2") in step.outcome.error
+
+
+async def test_an_attempt_that_broke_behind_its_calls_has_none() -> None:
+    """The next model is asked: nobody has seen anything."""
+    finished = replace(
+        ANSWER[-1], calls=(ToolCall(part=0, call_id="c", name="look", arguments="{}"),)
+    )
+    scene = Scene(BreakingProvider(events=(finished,)), AwayGovernance())
+
+    step, state = await outcome(scene)
+
+    assert isinstance(step, Fail)
+    assert "ProviderUnavailable" == step.outcome.reason
+    assert () == state.output.parts()
 
 
 @pytest.mark.parametrize("refusal", [GovernanceUnavailable(), ServerOverloaded(1, "units")])

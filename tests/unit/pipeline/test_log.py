@@ -14,6 +14,7 @@ from chenu_server.errors import GovernanceUnavailable, QueryCancelled
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.log import LogHub, QueryLog
 from chenu_server.pipeline.model import Cursor
+from chenu_server.pipeline.output import TEXT
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk
 
 KEY = ("acme", "query")
@@ -50,7 +51,9 @@ def segment(*events: Event) -> EventSegment:
 
 def chunk(offset: int, text: str) -> OutputChunk:
     """A stored piece of attempt 1."""
-    return OutputChunk(identity_id=KEY[0], request_id=KEY[1], attempt=1, offset=offset, text=text)
+    return OutputChunk(
+        identity_id=KEY[0], request_id=KEY[1], attempt=1, part=0, offset=offset, text=text
+    )
 
 
 async def read(log: QueryLog, after: Cursor = Cursor()) -> list[Event]:  # noqa: B008 - frozen
@@ -69,7 +72,7 @@ def whole_log(pieces: list[str]) -> QueryLog:
     log = QueryLog(KEY, ASKED)
     log.commit([event(1), started(2)])
     for piece in pieces:
-        log.delta(1, piece)
+        log.delta(1, 0, TEXT, piece)
     log.commit([completed(3), final(4)])
     return log
 
@@ -121,7 +124,9 @@ async def test_neighbouring_pieces_come_as_one_delta() -> None:
     events = await read(whole_log(["a", "b", "c"]))
 
     deltas = [each for each in events if each.kind is EventKind.LLM_CALL_DELTA]
-    assert [{"attempt": 1, "offset": 0, "text": "abc"}] == [each.body for each in deltas]
+    heading = {"kind": "text", "name": "", "call_id": ""}
+    whole = {"attempt": 1, "part": 0, "offset": 0, "text": "abc", **heading}
+    assert [whole] == [each.body for each in deltas]
 
 
 WORST = {
@@ -184,7 +189,7 @@ async def test_who_is_behind_does_not_wait_for_what_is_there() -> None:
     """Gathering is for little text; a late reader would never catch up with a fast model."""
     log = QueryLog(KEY, ASKED)
     log.commit([event(1), started(2)])
-    log.delta(1, "a" * 200_000)
+    log.delta(1, 0, TEXT, "a" * 200_000)
 
     async with asyncio.timeout(20), aclosing(log.follow(Cursor(sequence=2), 3_600)) as events:
         sizes = [len((await anext(events)).body["text"]) for _ in range(3)]

@@ -13,10 +13,12 @@ import pytest
 from chenu_server.caller import Caller, Principal, PrincipalType, Role
 from chenu_server.errors import ChenuError, GovernanceUnavailable, ServerOverloaded
 from chenu_server.errors import QueryState as QueryStateError
+from chenu_server.pipeline.conversation import asked
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
 from chenu_server.pipeline.log import LogHub, QueryLog
 from chenu_server.pipeline.model import Cursor, QueryRequest, QueryStatus
+from chenu_server.pipeline.output import TEXT, text_of
 from chenu_server.pipeline.records import Asked, EventSegment, Query
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.service import PipelineLimits, PipelineService
@@ -74,7 +76,9 @@ class World:
 
     def ask(self, request_id: str = "again") -> QueryRun:
         """The run of somebody who asks under this id."""
-        return self.pipeline.start(CALLER, QueryRequest(request_id=request_id, text="t"), None)
+        return self.pipeline.start(
+            CALLER, QueryRequest(request_id=request_id, conversation=asked("t")), None
+        )
 
     @property
     def query(self) -> Query:
@@ -274,7 +278,7 @@ async def test_a_repeat_of_another_id_takes_nothing_from_who_reads_under_it() ->
     world.decide.clear()
     two = world.ask()
     world.status = QueryStatus.COMPLETED
-    log.delta(1, "the answer")
+    log.delta(1, 0, TEXT, "the answer")
     log.commit((END,))
     log.set_query(world.query)
     read = await asyncio.wait_for(reading, 10)
@@ -284,14 +288,14 @@ async def test_a_repeat_of_another_id_takes_nothing_from_who_reads_under_it() ->
     with pytest.raises(ServerOverloaded):
         await two.log.rest()
     assert (QueryStatus.COMPLETED, "the answer", FIRST.key) == read
-    assert (FIRST.key, "the answer") == (one.log.current.key, one.log.output)
+    assert (FIRST.key, "the answer") == (one.log.current.key, text_of(one.log.parts))
 
 
 async def _read(run: QueryRun) -> tuple[QueryStatus, str, object]:
     """What somebody is answered who asks once."""
     with run.attached():
         query = await run.log.rest()
-        return query.status, run.log.output, run.log.current.key
+        return query.status, text_of(run.log.parts), run.log.current.key
 
 
 async def test_an_approved_query_that_could_not_be_cancelled_can_still_be_run() -> None:

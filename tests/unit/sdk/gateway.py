@@ -14,6 +14,7 @@ from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 
 from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.pipeline.v1 import (
+    conversation_pb2,
     event_pb2,
     message_pb2,
     pipeline_service_pb2,
@@ -225,12 +226,63 @@ def delta(offset: int, text: str, attempt: int = 1) -> event_pb2.Event:
     )
 
 
-def completed(sequence: int, output_length: int) -> event_pb2.Event:
-    """`pipeline.complete`."""
+def piece(part: conversation_pb2.Part, number: int, start: int, text: str) -> event_pb2.Event:
+    """`llm_call.delta` of a part, as a server with parts sends it."""
+    event = delta(start, text)
+    event.llm_call_delta.part = number
+    if start == 0:
+        heading = kind_of(part)
+        event.llm_call_delta.kind = heading
+        event.llm_call_delta.name = part.tool_call.name
+        event.llm_call_delta.call_id = part.tool_call.call_id
+    return event
+
+
+def part_complete(sequence: int, number: int, part: conversation_pb2.Part) -> event_pb2.Event:
+    """`part.complete`."""
+    return event_pb2.Event(
+        sequence=sequence,
+        request_id=REQUEST_ID,
+        type=event_pb2.EVENT_TYPE_PART_COMPLETE,
+        part_complete=event_pb2.PartComplete(
+            attempt=1,
+            part=number,
+            kind=kind_of(part),
+            name=part.tool_call.name,
+            call_id=part.tool_call.call_id,
+            length=len(said_in(part).encode()),
+        ),
+    )
+
+
+def output_parts(parts: Sequence[conversation_pb2.Part]) -> list[message_pb2.OutputPart]:
+    """What a query's row tells of its answer."""
+    return [
+        message_pb2.OutputPart(part=number, kind=kind_of(each), length=len(said_in(each).encode()))
+        for number, each in enumerate(parts)
+    ]
+
+
+def kind_of(part: conversation_pb2.Part) -> conversation_pb2.PartKind.ValueType:
+    """What a part is."""
+    content = part.WhichOneof("content") or ""
+    return conversation_pb2.PartKind.Value(f"PART_KIND_{content.upper()}")
+
+
+def said_in(part: conversation_pb2.Part) -> str:
+    """The text of a part's deltas."""
+    return part.text or part.reasoning.text or part.tool_call.arguments_json
+
+
+def completed(
+    sequence: int, output_length: int, parts: Sequence[conversation_pb2.Part] = ()
+) -> event_pb2.Event:
+    """`pipeline.complete`; without parts it is that of a server from before them."""
     query = message_pb2.Query(
         request_id=REQUEST_ID,
         state=message_pb2.QUERY_STATE_COMPLETED,
         output_length=output_length,
+        output_parts=output_parts(parts),
     )
     return event_pb2.Event(
         sequence=sequence,

@@ -35,6 +35,7 @@ def test_events_are_named_with_a_dot() -> None:
         "rate_limit.exceeded",
         "pipeline.complete",
         "pipeline.error",
+        "part.complete",
     ) == names(event_pb2.EventType)
 
 

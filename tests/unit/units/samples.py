@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, Final, TypeVar
 
 from chenu_server.caller import Caller, Principal, PrincipalType, Role
+from chenu_server.engine import Prompt
 from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Reservation, Scope
 from chenu_server.governance.checkpoints.model import (
     Checkpoint,
@@ -18,6 +19,7 @@ from chenu_server.governance.checkpoints.model import (
 from chenu_server.governance.limits.model import ProviderLimit
 from chenu_server.governance.policy.load import load_policies
 from chenu_server.pipeline import drafts
+from chenu_server.pipeline.conversation import Part, PartKind, asked
 from chenu_server.pipeline.model import (
     Analysis,
     Candidate,
@@ -83,6 +85,7 @@ def candidate(provider: str, price: int = 1) -> Candidate:
         output=2 * price * 1_000_000,
         cache_read=0,
         cache_write=0,
+        cache_write_hour=0,
         source="test",
     )
     return Candidate(
@@ -137,6 +140,18 @@ def rules(**fields: Any) -> Rules:
     return Rules(**given)
 
 
+def analysis(intents: tuple[Intent, ...]) -> Analysis:
+    """What lane A makes of a command that shows just these intents."""
+    return Analysis(
+        intents=intents,
+        detected=intents,
+        confidence=0.9,
+        entities=(),
+        keywords=(),
+        sensitivity="internal",
+    )
+
+
 def admission(
     request_id: str = "q",
     *,
@@ -157,16 +172,17 @@ def admission(
         for lane in (Lane.INTENT, Lane.CONTEXT, Lane.ENCODING)
     )
     request = QueryRequest(
-        request_id=request_id, text="Do it", intents=intents, resume_on_approval=resume_on_approval
+        request_id=request_id,
+        conversation=asked("Do it"),
+        intents=intents,
+        resume_on_approval=resume_on_approval,
     )
     return Admission(
         caller=caller,
         request=request,
         content_digest=content,
         content=QueryContent(identity_id=ACME, request_id=request_id, request="{}", plan="{}"),
-        analysis=Analysis(
-            intents=intents, confidence=0.9, entities=(), keywords=(), sensitivity="internal"
-        ),
+        analysis=analysis(intents),
         snapshot=Snapshot(
             snapshot_id="snapshot",
             content_hash=bytes(32),
@@ -174,8 +190,7 @@ def admission(
             crosses_spheres=crosses_spheres,
         ),
         encoded=Encoded(
-            system="",
-            user="Do it",
+            prompt=Prompt(asked("Do it").messages),
             output_cap=CAP,
             cap_is_default=default_cap,
             max_cost_nanousd=routed.dearest_bound_nanousd if max_cost is None else max_cost,
@@ -329,9 +344,11 @@ def settlement(
     end: AttemptEnd | None,
     status: QueryStatus = QueryStatus.COMPLETED,
     outcome: Outcome | None = None,
-    output: str = "",
+    output: str | tuple[Part, ...] = "",
 ) -> Settlement:
     """Lane G's question."""
+    if isinstance(output, str):
+        output = (Part(kind=PartKind.TEXT, text=output),) if output else ()
     return Settlement(
         query=admitted.query,
         status=status,

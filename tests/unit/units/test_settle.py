@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 
 from chenu_server.errors import ProviderRejected, QueryCancelled
 from chenu_server.governance.budgets.model import ReservationState
-from chenu_server.pipeline.decide import outcome_of
+from chenu_server.pipeline.conversation import Part, PartKind
+from chenu_server.pipeline.decide import CHUNK_CHARACTERS, outcome_of, parts_of
+from chenu_server.pipeline.events import EventKind
 from chenu_server.pipeline.model import Lane, LaneStatus, Outcome, QueryStatus, TokenUsage
+from chenu_server.pipeline.output import StoredPart
 from chenu_server.pipeline.ports import Admitted
-from chenu_server.pipeline.records import Attempt, AttemptState, OutputChunk
+from chenu_server.pipeline.records import Attempt, AttemptState, EventSegment, OutputChunk
 from chenu_server.units.late import settlement_of
 from chenu_server.units.recover import Recover
 from chenu_server.units.retry import Retry
@@ -46,12 +51,58 @@ def test_an_answer_is_posted_stored_and_told() -> None:
         world.query.output_length,
     )
     assert ["né"] == [chunk.text for chunk in world.rows.all(OutputChunk)]
+    assert (StoredPart(PartKind.TEXT, "", 3),) == world.query.output_parts
+    assert sha256("né".encode()).hexdigest() in world.rows.entries[-1].payload
+    assert 1 == world.kinds.count("part.complete")
     assert ["allow", "execute", "settle"] == world.entries
     assert "llm_call.complete" in world.kinds
     assert "pipeline.complete" == world.kinds[-1]
     assert not world.query.estimated
     assert LaneStatus.COMPLETED is world.lane(Lane.EXECUTION)
     assert LaneStatus.COMPLETED is world.lane(Lane.AUDIT)
+
+
+PARTS = (
+    Part(kind=PartKind.REASONING, text="", redacted="r"),
+    Part(kind=PartKind.TOOL_CALL, text='{"é":1}', name="look", call_id="c1"),
+    Part(kind=PartKind.TEXT, text="a" * (CHUNK_CHARACTERS + 1)),
+)
+
+
+def test_each_part_is_stored_and_told_calls_behind_all_others() -> None:
+    """Rows by part and byte; ends in the order in which readers get the parts."""
+    world = World()
+    admitted = world.admitted()
+
+    world.act(Settle(settlement(admitted, ended(admitted, 1), output=PARTS)))
+
+    chunks = world.rows.all(OutputChunk)
+    assert PARTS == parts_of(chunks)
+    assert [(0, 0), (1, 0), (2, 0), (2, CHUNK_CHARACTERS)] == [(c.part, c.offset) for c in chunks]
+    assert [("", "r"), (), (), ()] == [chunk.proof for chunk in chunks]
+    lengths = [part.length for part in world.query.output_parts]
+    assert ([0, 8, CHUNK_CHARACTERS + 1], sum(lengths)) == (lengths, world.query.output_length)
+    (last,) = [each for each in world.rows.all(EventSegment) if each.events[-1].kind.is_final]
+    bodies = [each.body for each in last.events if each.kind is EventKind.PART_COMPLETE]
+    assert [0, 2, 1] == [body["part"] for body in bodies]
+    told = {"kind": "tool_call", "name": "look", "call_id": "c1", "length": 8, "attempt": 1}
+    assert {**told, "part": 1} == bodies[-1]
+    assert EventKind.LLM_CALL_COMPLETE is last.events[3].kind
+    stored = list(world.rows.stored.values())
+    assert stored.index(chunks[-1]) < stored.index(last), "the log is given output before its end"
+
+
+def test_what_a_failed_attempt_said_is_stored_and_no_part_of_it_is_complete() -> None:
+    """It is no answer; a reader cuts what it has to what the row tells."""
+    world = World()
+    admitted = world.admitted()
+    end = ended(admitted, 0, failure="cut")
+
+    world.act(Settle(settlement(admitted, end, FAILED, REJECTED, output=PARTS[-1:])))
+
+    assert PARTS[-1:] == parts_of(world.rows.all(OutputChunk))
+    assert [CHUNK_CHARACTERS + 1] == [part.length for part in world.query.output_parts]
+    assert "part.complete" not in world.kinds
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,8 @@ FAMILIES: Final[Mapping[str, tuple[type[ChenuError], grpc.StatusCode]]] = Mappin
         "PROVIDER_UNAVAILABLE": (ProviderFailed, _CODE.UNAVAILABLE),
         "PROVIDER_REJECTED": (ProviderFailed, _CODE.FAILED_PRECONDITION),
         "STREAM_TRUNCATED": (ProviderFailed, _CODE.DATA_LOSS),
+        "TOOL_CALL_INVALID": (ProviderFailed, _CODE.FAILED_PRECONDITION),
+        "OUTPUT_INVALID": (ProviderFailed, _CODE.FAILED_PRECONDITION),
         "EXECUTION_INTERRUPTED": (QueryStopped, _CODE.ABORTED),
         "QUERY_CANCELLED": (QueryStopped, _CODE.CANCELLED),
         "DEADLINE_EXCEEDED": (QueryStopped, _CODE.DEADLINE_EXCEEDED),

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
-from chenu.api.pipeline.v1 import event_pb2, message_pb2
+from chenu.api.pipeline.v1 import conversation_pb2, event_pb2, message_pb2
+
+_TEXT: Final = conversation_pb2.PART_KIND_TEXT
+_CALL: Final = conversation_pb2.PART_KIND_TOOL_CALL
+_REASONING: Final = conversation_pb2.PART_KIND_REASONING
 
 
 class LogGap(Exception):
@@ -12,23 +17,63 @@ class LogGap(Exception):
 
 
 @dataclass
+class _Read:
+    """What was read of a part, from byte `base` on."""
+
+    base: int = 0
+    kind: int = conversation_pb2.PART_KIND_UNSPECIFIED
+    name: str = ""
+    call_id: str = ""
+    held: bytearray = field(default_factory=bytearray)
+
+    @property
+    def end(self) -> int:
+        return self.base + len(self.held)
+
+    @property
+    def text(self) -> str:
+        return self.held.decode("utf-8", errors="ignore")
+
+    def part(self) -> conversation_pb2.Part:
+        """The part as far as it was read."""
+        if self.kind == _CALL:
+            call = conversation_pb2.ToolCall(
+                call_id=self.call_id, name=self.name, arguments_json=self.text
+            )
+            return conversation_pb2.Part(tool_call=call)
+        if self.kind == _REASONING:
+            return conversation_pb2.Part(reasoning=conversation_pb2.Reasoning(text=self.text))
+        return conversation_pb2.Part(text=self.text)
+
+
+@dataclass
 class LogReader:
-    """What has been read of a log: how far, and the answer's text from the first cursor on."""
+    """What has been read of a log: how far, and the answer's parts from the first cursor on."""
 
     cursor: event_pb2.Cursor = field(default_factory=event_pb2.Cursor)
     final: message_pb2.Query | None = None
     checkpoint: event_pb2.CheckpointCreated | None = None
     blocked: bool = False
-    _text: bytearray = field(default_factory=bytearray)
-    _base: int = field(init=False)
+    _parts: dict[int, _Read] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._base = self.cursor.offset  # where the text that this reader holds begins
+        self._parts[self.cursor.part] = _Read(base=self.cursor.offset)
 
     @property
     def text(self) -> str:
         """The last attempt's text that was read; cut to what the server stored once it ended."""
-        return self._text.decode("utf-8", errors="ignore")
+        # A server from before parts tells no kind; all that it sends is text, and part 0.
+        read = (self._parts[number] for number in sorted(self._parts) if self._is_text(number))
+        return "".join(each.text for each in read)
+
+    @property
+    def parts(self) -> list[conversation_pb2.Part]:
+        """The last attempt's parts that were read, in order; cut once it ended, like the text.
+
+        A thought has its text alone: what proves it to its provider stands in an answer only.
+        """
+        read = (self._parts[number] for number in sorted(self._parts))
+        return [each.part() for each in read if each.held or each.kind == _CALL]
 
     def read(self, event: event_pb2.Event) -> event_pb2.Event | None:
         """
@@ -52,18 +97,22 @@ class LogReader:
     def _delta(self, event: event_pb2.Event) -> event_pb2.Event | None:
         delta, cursor = event.llm_call_delta, self.cursor
         if delta.attempt > cursor.attempt:
-            cursor.attempt, cursor.offset, self._base = delta.attempt, 0, 0
-            self._text.clear()
+            cursor.attempt = delta.attempt
+            self._parts.clear()
         if delta.attempt < cursor.attempt:
             return None
-        if delta.offset > cursor.offset:
-            raise LogGap(f"text at byte {delta.offset} came after {cursor.offset}")
-        unread = delta.text.encode()[cursor.offset - delta.offset :]
+        part = self._parts.setdefault(delta.part, _Read())
+        start = part.end
+        if delta.offset > start:
+            raise LogGap(f"text at byte {delta.offset} came after {start}")
+        if delta.offset == 0:
+            part.kind, part.name, part.call_id = delta.kind, delta.name, delta.call_id
+        unread = delta.text.encode()[start - delta.offset :]
         if not unread:
             return None
-        self._text += unread
-        cursor.offset += len(unread)
-        return _from_byte(event, unread, cursor.offset - len(unread))
+        part.held += unread
+        cursor.part, cursor.offset = delta.part, part.end
+        return _from_byte(event, unread, start)
 
     def _note(self, event: event_pb2.Event) -> None:
         body = event.WhichOneof("body")
@@ -71,14 +120,33 @@ class LogReader:
             self.checkpoint = event.checkpoint_created
         elif body in {"pipeline_blocked", "checkpoint_resolved"}:
             self.blocked = body == "pipeline_blocked"
+        elif body == "part_complete":
+            self._whole(event.part_complete)
         elif body == "pipeline_complete":
             self._end(event.pipeline_complete.query)
         elif body == "pipeline_error":
             self._end(event.pipeline_error.query)
 
+    def _whole(self, whole: event_pb2.PartComplete) -> None:
+        if whole.attempt == self.cursor.attempt or not whole.length:
+            part = self._parts.setdefault(whole.part, _Read())
+            part.kind, part.name, part.call_id = whole.kind, whole.name, whole.call_id
+
     def _end(self, query: message_pb2.Query) -> None:
         self.final = query
-        del self._text[max(0, query.output_length - self._base) :]
+        stored = {each.part: each for each in query.output_parts}
+        if not stored:  # nothing, or a server from before parts
+            stored[0] = message_pb2.OutputPart(kind=_TEXT, length=query.output_length)
+        for number, part in list(self._parts.items()):
+            if number not in stored:
+                del self._parts[number]
+                continue
+            part.kind = stored[number].kind
+            del part.held[max(0, stored[number].length - part.base) :]
+
+    def _is_text(self, number: int) -> bool:
+        kind = self._parts[number].kind
+        return kind == _TEXT or (number == 0 and not kind)
 
 
 def _from_byte(event: event_pb2.Event, unread: bytes, offset: int) -> event_pb2.Event:
@@ -86,6 +154,9 @@ def _from_byte(event: event_pb2.Event, unread: bytes, offset: int) -> event_pb2.
         return event
     rest = event_pb2.Event()
     rest.CopyFrom(event)
-    rest.llm_call_delta.offset = offset
-    rest.llm_call_delta.text = unread.decode("utf-8", errors="replace")
+    delta = rest.llm_call_delta
+    delta.offset = offset
+    delta.text = unread.decode("utf-8", errors="replace")
+    for told_at_the_start in ("kind", "name", "call_id"):
+        delta.ClearField(told_at_the_start)
     return rest

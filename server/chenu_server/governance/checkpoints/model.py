@@ -99,6 +99,9 @@ class ContentKind(enum.StrEnum):
     CONTEXT_ITEM = "context_item"
     SYSTEM = "system"
     FACTS = "facts"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    REASONING = "reasoning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

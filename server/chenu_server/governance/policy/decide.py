@@ -19,7 +19,9 @@ class Facts(NamedTuple):
     roles: tuple[str, ...]
     acting_for: tuple[str, ...]
     operation: str
+    mode: str
     intents: tuple[str, ...]
+    detected_intents: tuple[str, ...]
     sphere: str
     target_kind: str
     target_id: str

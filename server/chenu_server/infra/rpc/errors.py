@@ -69,6 +69,8 @@ STATUS_OF: Final[
     errors.ProviderUnavailable: (_Status.UNAVAILABLE, pb.ERROR_REASON_PROVIDER_UNAVAILABLE),
     errors.ProviderRejected: (_Status.FAILED_PRECONDITION, pb.ERROR_REASON_PROVIDER_REJECTED),
     errors.StreamTruncated: (_Status.DATA_LOSS, pb.ERROR_REASON_STREAM_TRUNCATED),
+    errors.ToolCallInvalid: (_Status.FAILED_PRECONDITION, pb.ERROR_REASON_TOOL_CALL_INVALID),
+    errors.OutputInvalid: (_Status.FAILED_PRECONDITION, pb.ERROR_REASON_OUTPUT_INVALID),
     errors.ExecutionInterrupted: (_Status.ABORTED, pb.ERROR_REASON_EXECUTION_INTERRUPTED),
     errors.QueryCancelled: (_Status.CANCELLED, pb.ERROR_REASON_QUERY_CANCELLED),
     errors.DeadlineExceeded: (_Status.DEADLINE_EXCEEDED, pb.ERROR_REASON_DEADLINE_EXCEEDED),

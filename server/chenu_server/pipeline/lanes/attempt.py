@@ -9,12 +9,15 @@ from chenu_server.engine import cost
 from chenu_server.errors import (
     ChenuError,
     DeadlineUnreachable,
+    OutputInvalid,
     ProviderRejected,
     ProviderUnavailable,
     QueueFull,
     StreamTruncated,
+    ToolCallInvalid,
 )
 from chenu_server.pipeline.model import Candidate, TokenUsage
+from chenu_server.pipeline.output import Output
 from chenu_server.pipeline.ports import Admitted, AttemptEnd
 from chenu_server.providers.model import Billing, Finished, ProviderFailure, Retry, Usage
 
@@ -34,6 +37,12 @@ class Call:
     def candidate(self) -> Candidate:
         """The model that is called."""
         return self.admitted.chain[0]
+
+    @property
+    def answer(self) -> Finished:
+        """How its provider ended it. A stream ends with its terminator or raises."""
+        assert self.finished is not None, "a stream ends with its terminator or raises"
+        return self.finished
 
 
 class Tried:
@@ -75,14 +84,10 @@ class Tried:
 
 def succeeded(call: Call) -> AttemptEnd:
     """The end of a call that has its terminator."""
-    assert call.finished is not None, "a stream ends with its terminator or raises"
-    usage, stop_reason = call.finished.usage, call.finished.stop_reason
-    charge = _cost_of(call, usage)
-    if not usage.exact:  # the answer is whole, and what it cost is not known
-        charge = max(charge, call.candidate.bound_nanousd)
+    usage, stop_reason = call.answer.usage, call.answer.stop_reason
     return _end(
         call,
-        charge=charge,
+        charge=_charge_of_whole(call, usage),
         usage=_usage(usage),
         estimated=not usage.exact,
         stop_reason=stop_reason,
@@ -91,7 +96,16 @@ def succeeded(call: Call) -> AttemptEnd:
 
 def failed(call: Call, failure: ProviderFailure) -> AttemptEnd:
     """The end of a call that its provider failed."""
-    unknown = failure.billing is Billing.UNKNOWN
+    if failure.billing is Billing.TOLD and (usage := failure.usage) is not None:
+        return _end(
+            call,
+            charge=_charge_of_whole(call, usage),
+            usage=_usage(usage),
+            estimated=not usage.exact,
+            failure=failure.kind,
+            detail=failure.detail,
+        )
+    unknown = failure.billing is not Billing.FREE
     charge = call.candidate.bound_nanousd if unknown else 0
     if unknown and failure.usage is not None:  # counts above the bound are believed
         charge = max(charge, _cost_of(call, failure.usage))
@@ -104,11 +118,16 @@ def given_up(call: Call, why: str, detail: str) -> AttemptEnd:
     return _end(call, charge=charge, estimated=call.dispatched, failure=why, detail=detail)
 
 
-def final_error(failure: ProviderFailure, call: Call, output: list[str]) -> ChenuError | None:
+def final_error(failure: ProviderFailure, call: Call, output: Output) -> ChenuError | None:
     """What the caller gets if no other provider may be tried; None if one may."""
     provider = call.candidate.provider
+    # The model has answered, and was paid: another one would be paid for the same again.
+    if failure.kind == "tool_call_invalid":
+        return ToolCallInvalid(provider, failure.subject, failure.problem)
+    if failure.kind == "output_invalid":
+        return OutputInvalid(provider, failure.problem)
     if output:  # the caller has read of this answer: another one's words cannot follow
-        return StreamTruncated(provider, len("".join(output).encode()))
+        return StreamTruncated(provider, output.length)
     if failure.retry is Retry.NEVER:
         return ProviderRejected(provider, failure.kind)
     return None
@@ -134,6 +153,12 @@ def _end(
         stop_reason=stop_reason,
         detail=detail,
     )
+
+
+def _charge_of_whole(call: Call, usage: Usage) -> int:
+    """What an answer cost that had ended: by its tokens, if they are known."""
+    charge = _cost_of(call, usage)
+    return charge if usage.exact else max(charge, call.candidate.bound_nanousd)
 
 
 def _cost_of(call: Call, usage: Usage) -> int:

@@ -68,7 +68,7 @@ def _settlement(query: QueryState, step: Proceed | Fail) -> Settlement:
         status=end.status,
         outcome=end.outcome,
         ended=query.ended,
-        output="".join(query.output),
+        output=query.output.parts(),
         execution_us=(now_ns - query.execution_started_ns) // 1_000,
         lane_started_ns=now_ns,
     )
@@ -93,5 +93,5 @@ def _without_answer(settlement: Settlement) -> Settlement:
         status=QueryStatus.FAILED,
         outcome=outcome_of(InternalError()),
         ended=ended,
-        output="",
+        output=(),
     )

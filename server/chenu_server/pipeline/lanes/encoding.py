@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from chenu_server.caller import Caller
+from chenu_server.engine import Prompt
 from chenu_server.pipeline import canonical
+from chenu_server.pipeline.conversation import ChatMessage, Conversation
 from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import (
     Analysis,
@@ -17,7 +20,7 @@ from chenu_server.pipeline.model import (
     Snapshot,
 )
 from chenu_server.pipeline.ports import Router
-from chenu_server.pipeline.prompt import Prompt, prompt_of
+from chenu_server.pipeline.prompt import said_of
 from chenu_server.pipeline.state import QueryState, Run
 
 
@@ -55,7 +58,8 @@ class EncodingLane:
         approved_max_nanousd: int = 0,
     ) -> Encoded:
         """Lane C for a request; `approved_max_nanousd` holds a resumed one to its approval."""
-        prompt = prompt_of(request)
+        said = said_of(request)
+        prompt = engine_prompt(request.conversation, said.all_messages)
         ceiling = request.max_cost_nanousd
         wanted = request.max_output_tokens or self._default_cap
         route = self._route(
@@ -70,13 +74,14 @@ class EncodingLane:
             caller,
             request,
             intents=analysis.intents,
-            encoded_request=canonical.encoded_request(prompt.system, prompt.user, wanted),
+            system=said.system,
+            messages=said.messages,
+            output_cap=wanted,
             context=snapshot.content_hash,
             max_cost_nanousd=max_cost,
         )
         return Encoded(
-            system=prompt.system,
-            user=prompt.user,
+            prompt=prompt,
             output_cap=wanted,
             cap_is_default=request.max_output_tokens == 0,
             max_cost_nanousd=max_cost,
@@ -88,7 +93,8 @@ class EncodingLane:
         """The route that a request would take; nothing is called or written."""
         wanted = request.max_output_tokens or self._default_cap
         ceiling = request.max_cost_nanousd
-        return self._route(request, prompt_of(request), wanted, ceiling, explained=True)
+        prompt = engine_prompt(request.conversation, said_of(request).all_messages)
+        return self._route(request, prompt, wanted, ceiling, explained=True)
 
     def _route(
         self,
@@ -100,14 +106,27 @@ class EncodingLane:
         explained: bool,
     ) -> Route:
         route_at = partial(
-            self._router.route,
-            request,
-            system=prompt.system,
-            user=prompt.user,
-            ceiling=ceiling,
-            explained=explained,
+            self._router.route, request, prompt, ceiling=ceiling, explained=explained
         )
         route = route_at(output_cap=wanted)
         if route.chain or request.max_output_tokens or not ceiling:
             return route
         return route_at(output_cap=self._least_cap)
+
+
+def engine_prompt(conversation: Conversation, messages: Sequence[ChatMessage]) -> Prompt:
+    """What the engine measures and encodes, for any model: made once a query."""
+    use, wanted = conversation.tool_use, conversation.response_format
+    return Prompt(
+        messages,
+        tools=conversation.tools,
+        tool_choice=use.choice,
+        tool_choice_name=use.tool,
+        parallel_calls=use.parallel,
+        format=wanted.kind,
+        schema_name=wanted.name,
+        schema=wanted.schema,
+        sampling=conversation.sampling,
+        effort=conversation.thinking.effort,
+        budget_tokens=conversation.thinking.budget_tokens,
+    )

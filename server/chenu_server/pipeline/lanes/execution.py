@@ -19,6 +19,7 @@ from chenu_server.errors import (
     QueryCancelled,
     QueueFull,
 )
+from chenu_server.pipeline.conversation import Conversation
 from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.lanes.attempt import (
     Call,
@@ -30,6 +31,7 @@ from chenu_server.pipeline.lanes.attempt import (
 )
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
 from chenu_server.pipeline.model import Candidate, QueryStatus
+from chenu_server.pipeline.output import LIVE
 from chenu_server.pipeline.ports import (
     Admitted,
     Governance,
@@ -42,12 +44,14 @@ from chenu_server.pipeline.ports import (
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stop import Stopped, StopReason
 from chenu_server.pipeline.waiting import ProviderQueue, Submit, Waiter
-from chenu_server.providers.model import ChatRequest, Message, ProviderFailure, TextDelta
+from chenu_server.providers.model import ChatRequest, Finished, ProviderFailure
 
 T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
+# A tool that takes nothing is given nothing.
+NO_PARAMETERS = '{"type":"object","additionalProperties":false}'
 # The query's own deadline ends it; the provider's is only there should that fail.
 _GRACE_S = 1.0
 
@@ -89,6 +93,7 @@ class ExecutionLane:
         try:
             await self._call(call, query, run)
             query.ended = succeeded(call)
+            query.output.finish(call.answer)
             self._works(call.candidate)
             return Proceed()
         except ProviderFailure as failure:
@@ -159,11 +164,14 @@ class ExecutionLane:
     async def _call(self, call: Call, query: QueryState, run: Run) -> None:
         await self._within_time(call, query, run)
         assert query.encoded is not None
+        conversation = query.request.conversation
         request = ChatRequest(
             model=call.candidate.model,
-            system=query.encoded.system,
-            messages=(Message(role="user", text=query.encoded.user),),
+            prompt=query.encoded.prompt,
             output_cap=call.admitted.output_cap,
+            declared=declared(conversation),
+            format=conversation.response_format.kind,
+            schema=conversation.response_format.schema,
         )
         provider = self._providers[call.candidate.provider]
         attempt = call.admitted.attempt.attempt
@@ -176,12 +184,12 @@ class ExecutionLane:
             )
             async with aclosing(stream) as events:
                 async for event in events:
-                    if isinstance(event, TextDelta):
-                        query.output.append(event.text)
-                        run.log.delta(attempt, event.text)
-                        failpoints.hit("execution.streaming")
-                    else:
+                    if isinstance(event, Finished):
                         call.finished = event
+                    else:
+                        query.output.add(event.part, event.kind, event.text)
+                        run.log.delta(attempt, event.part, LIVE[event.kind], event.text)
+                        failpoints.hit("execution.streaming")
         failpoints.hit("execution.after_answer")
 
     def _dispatch(self, call: Call) -> Callable[[], None]:
@@ -255,6 +263,16 @@ def stop_error(reason: StopReason, request_id: str) -> ChenuError:
     if reason is StopReason.SHUTDOWN:
         return ExecutionInterrupted(request_id)
     return QueryCancelled(request_id)
+
+
+def declared(conversation: Conversation) -> tuple[tuple[str, str], ...]:
+    """The tools that the answer may call, as they were chosen, each with its schema."""
+    use = conversation.tool_use
+    return tuple(
+        (tool.name, tool.parameters or NO_PARAMETERS)
+        for tool in conversation.tools
+        if use.choice != "none" and use.tool in ("", tool.name)
+    )
 
 
 def _fail(error: ChenuError) -> Fail:

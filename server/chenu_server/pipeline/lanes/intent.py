@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-from chenu_server.engine import analyze
+from chenu_server.engine import analyze, sensitivity_of
 from chenu_server.pipeline import drafts
 from chenu_server.pipeline.lanes.steps import Proceed
-from chenu_server.pipeline.model import Analysis, Intent, Lane, LaneStatus
+from chenu_server.pipeline.model import Analysis, Intent, Lane, LaneStatus, Mode, QueryRequest
 from chenu_server.pipeline.state import QueryState, Run
 
 _ORDER = tuple(Intent)
 
 
 class IntentLane:
-    """Adds the intents that the text shows to the declared ones; never removes one."""
+    """Finds what the texts ask for; of a command that decides, beside what was declared."""
 
     async def run(self, query: QueryState, run: Run) -> Proceed:
         """Fill `query.analysis`."""
         query.lanes.start(Lane.INTENT)
-        query.analysis = analysis_of(query.request.text, query.request.intents)
+        query.analysis = analysis_of(query.request)
         summary = ",".join(query.analysis.intents)
         query.lanes.finish(Lane.INTENT, LaneStatus.COMPLETED, summary)
-        request = query.request
-        start = drafts.pipeline_start(
-            request.sphere.value, query.analysis.intents, request.agent_role
-        )
-        query.lanes.drafts.insert(0, start)  # it tells the intents, which only now are known
+        # It tells the intents, which only now are known.
+        query.lanes.drafts.insert(0, drafts.pipeline_start(query.request, query.analysis))
         return Proceed()
 
 
-def analysis_of(text: str, declared: tuple[Intent, ...]) -> Analysis:
-    """Declared and detected intents together; `query` alone when neither says anything."""
-    found = analyze(text)
-    detected = {Intent(name) for name in found.intents}
-    nothing_found = detected == {Intent.QUERY} and declared
-    together = set(declared) if nothing_found else detected | set(declared)
+def analysis_of(request: QueryRequest) -> Analysis:
+    """Declared and detected intents; `query` alone when neither says anything."""
+    found = analyze(request.conversation.readings)
+    detected = frozenset(map(Intent, found.intents))
+    intents = _deciding(request, detected)
     return Analysis(
-        intents=tuple(intent for intent in _ORDER if intent in together),
+        intents=intents,
+        detected=_in_order(detected),
         confidence=found.confidence,
         entities=tuple((kind, value) for kind, value in found.entities),
         keywords=tuple(found.keywords),
-        sensitivity=found.sensitivity,
+        sensitivity=sensitivity_of(intents),
     )
+
+
+def _deciding(request: QueryRequest, detected: frozenset[Intent]) -> tuple[Intent, ...]:
+    """Those that a policy sees as what is asked for."""
+    declared = frozenset(request.intents)
+    if not declared:
+        return _in_order(detected) if request.mode is Mode.COMMAND else (Intent.QUERY,)
+    # A command that says what it wants, and whose text shows nothing, wants just that.
+    if request.mode is Mode.GENERATION or detected == {Intent.QUERY}:
+        return _in_order(declared)
+    return _in_order(declared | detected)
+
+
+def _in_order(intents: frozenset[Intent]) -> tuple[Intent, ...]:
+    return tuple(intent for intent in _ORDER if intent in intents)

@@ -1,4 +1,4 @@
-"""An answer's text that was too long for one message, fetched in pieces."""
+"""An answer that was too long for one message, fetched in pieces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ def cursor_before_output(query: message_pb2.Query) -> event_pb2.Cursor:
 
 async def fill_in(answer: message_pb2.Answer, log: Log) -> None:
     """
-    Read the text from the query's log and put it in the answer.
+    Read the parts from the query's log and put them in the answer.
+
+    Thoughts come without what proves them to their provider, and `json` stays empty: read `text`.
 
     Raises:
         ChenuError: The log could not be read to its end.
@@ -21,5 +23,7 @@ async def fill_in(answer: message_pb2.Answer, log: Log) -> None:
     async with log:
         async for _ in log:
             pass
-    answer.text = log.text
+    answer.text, parts = log.text, log.parts
+    if [part.WhichOneof("content") for part in parts] != ["text"]:
+        answer.parts.extend(parts)
     answer.output_omitted = False

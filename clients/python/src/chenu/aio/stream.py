@@ -13,7 +13,7 @@ import grpc
 from chenu import errors
 from chenu.aio.connection import typed
 from chenu.aio.patience import Patience, is_cut
-from chenu.api.pipeline.v1 import event_pb2
+from chenu.api.pipeline.v1 import conversation_pb2, event_pb2
 from chenu.log import LogGap, LogReader
 
 HELD_S: Final = 2.0
@@ -75,6 +75,11 @@ class Log:
     def text(self) -> str:
         """The answer's text so far; once the query has ended, exactly what the server stored."""
         return self._reader.text
+
+    @property
+    def parts(self) -> list[conversation_pb2.Part]:
+        """The answer's parts so far: texts, thoughts as text alone, and tool calls once settled."""
+        return self._reader.parts
 
     async def __aenter__(self) -> Self:
         return self

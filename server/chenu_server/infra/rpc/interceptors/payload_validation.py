@@ -81,8 +81,8 @@ def _unknown_in(message: Message, path: str) -> str:
     if len(unknown):
         return f"{path}{unknown[0].field_number}"
     for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue  # a map's texts; what else its entries held is dropped where they are read
         for inner in value if field.is_repeated else [value]:
             found = _unknown_in(inner, f"{path}{field.name}.")
             if found:

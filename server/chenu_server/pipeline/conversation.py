@@ -1,0 +1,160 @@
+"""What a model is asked: turns of parts, tools, and how it should answer. Standard library only."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+TEXT_MAX: Final = 50_000
+
+
+class Role(enum.StrEnum):
+    """Who speaks."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+class PartKind(enum.StrEnum):
+    """What a part is."""
+
+    TEXT = "text"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    REASONING = "reasoning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A piece of a message. `text` is all of it that a person reads.
+
+    It is the text, the arguments of a call as JSON, what came of a call, or the thought. A call
+    and its result share `call_id`; `name` is the tool's. `signature` and `redacted` are what a
+    provider wants back with a thought.
+    """
+
+    kind: PartKind
+    text: str
+    call_id: str = ""
+    name: str = ""
+    is_error: bool = False
+    signature: str = ""
+    redacted: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One turn."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+class ToolEffect(enum.StrEnum):
+    """What calling a tool does."""
+
+    READ = "read"
+    WRITE = "write"
+    DELETE = "delete"
+    SEND = "send"
+    TRANSFER = "transfer"
+    PAYMENT = "payment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """What the model may propose to call; `parameters` is a JSON schema, or empty."""
+
+    name: str
+    effect: ToolEffect
+    description: str = ""
+    parameters: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUse:
+    """Whether tools are called. `parallel` is None where the provider decides."""
+
+    choice: str = "auto"  # auto, none, required or named
+    tool: str = ""
+    parallel: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How the model picks its words; None is the provider's default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseFormat:
+    """What the answer's text must be: `text`, `json`, or `json_schema` with a schema."""
+
+    kind: str = "text"
+    name: str = ""
+    schema: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """How long the model may think; empty and 0 are the provider's defaults."""
+
+    effort: str = ""
+    budget_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """All that a model is asked, and how it should answer."""
+
+    messages: tuple[ChatMessage, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_use: ToolUse = ToolUse()
+    sampling: Sampling = Sampling()
+    response_format: ResponseFormat = ResponseFormat()
+    thinking: Thinking = Thinking()
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """The text of every part, in order."""
+        return (part.text for message in self.messages for part in message.parts)
+
+    @property
+    def readings(self) -> list[str]:
+        """Every text, and those that one speaks in one go as a model reads them: joined.
+
+        What is split over parts, or over turns that nobody answered, is one text to a model.
+        """
+        runs = [
+            [part.text for message in spoken for part in message.parts if part.text]
+            for _, spoken in groupby(self.messages, key=lambda message: message.role)
+        ]
+        joined = ["".join(run) for run in runs if len(run) > 1]
+        return [*(text for run in runs for text in run), *joined]
+
+    @property
+    def last_text(self) -> str:
+        """What was said last, which is what is asked."""
+        return next((text for text in reversed(tuple(self.texts)) if text), "")
+
+
+def text_part(text: str) -> Part:
+    """A part that is plain text."""
+    return Part(kind=PartKind.TEXT, text=text)
+
+
+def asked(text: str) -> Conversation:
+    """The conversation that one text is short for."""
+    return Conversation(messages=(ChatMessage(Role.USER, (text_part(text),)),))

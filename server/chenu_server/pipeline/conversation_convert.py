@@ -1,0 +1,337 @@
+"""Wire to model, for what a model is asked: checked so that no provider has to refuse it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from chenu.api.pipeline.v1 import conversation_pb2 as pb
+from chenu.api.pipeline.v1 import pipeline_service_pb2
+from chenu_server.engine import check_schemas, is_json_object
+from chenu_server.errors import InvalidField
+from chenu_server.pipeline.conversation import (
+    TEXT_MAX,
+    ChatMessage,
+    Conversation,
+    Part,
+    PartKind,
+    ResponseFormat,
+    Role,
+    Sampling,
+    Thinking,
+    Tool,
+    ToolEffect,
+    ToolUse,
+    asked,
+)
+
+MESSAGES_MAX: Final = 200
+PARTS_MAX: Final = 1_024
+TOOLS_MAX: Final = 128
+CALL_ID_MAX: Final = 256
+DESCRIPTION_MAX: Final = 4_096
+SCHEMAS_MAX: Final = 131_072
+CACHE_HINTS_MAX: Final = 4
+STOPS_MAX: Final = 4
+STOP_MAX: Final = 256
+THINKING_TOKENS: Final = range(1_024, 128_001)
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# What needs a person's approval, which calls cannot be held for yet.
+_TAKEN: Final = frozenset({ToolEffect.READ, ToolEffect.WRITE})
+_MAY_SAY: Final = {
+    Role.SYSTEM: frozenset({PartKind.TEXT}),
+    Role.USER: frozenset({PartKind.TEXT}),
+    Role.ASSISTANT: frozenset({PartKind.TEXT, PartKind.REASONING, PartKind.TOOL_CALL}),
+    Role.TOOL: frozenset({PartKind.TOOL_RESULT}),
+}
+_CACHED: Final = frozenset({PartKind.TEXT, PartKind.TOOL_RESULT})
+
+
+def conversation_from(request: pipeline_service_pb2.QueryRequest) -> Conversation:
+    """
+    What a request asks of a model, checked.
+
+    Raises:
+        InvalidField: A part of it is not one that this rpc takes; names the field.
+    """
+    if request.messages and request.text:
+        raise InvalidField("text", "it is short for one message; leave it out where there are any")
+    tools = _tools(request.tools)
+    wanted = _format(request.response_format)
+    _must_be_usable(tools, wanted)
+    if not request.messages:
+        messages = asked(text_from(request.text, "text")).messages
+    else:
+        messages = _messages(request.messages, has_tools=bool(tools))
+    return Conversation(
+        messages=messages,
+        tools=tools,
+        tool_use=_tool_use(request.tool_use, tools),
+        sampling=_sampling(request.sampling),
+        response_format=wanted,
+        thinking=_thinking(request.thinking, request.max_output_tokens),
+    )
+
+
+def text_from(text: str, field: str) -> str:
+    """A text of 1 to 50,000 characters."""
+    if not 1 <= len(text) <= TEXT_MAX:
+        raise InvalidField(field, f"{len(text)} characters; it takes 1 to {TEXT_MAX:,}")
+    return text
+
+
+# --- messages -----------------------------------------------------------------------------------
+
+
+def _messages(messages: Sequence[pb.ChatMessage], *, has_tools: bool) -> tuple[ChatMessage, ...]:
+    if len(messages) > MESSAGES_MAX:
+        raise InvalidField("messages", f"at most {MESSAGES_MAX}")
+    if sum(len(message.parts) for message in messages) > PARTS_MAX:
+        raise InvalidField("messages.parts", f"at most {PARTS_MAX} over all messages")
+    read = tuple(_message(message) for message in messages)
+    if sum(part.cached for message in read for part in message.parts) > CACHE_HINTS_MAX:
+        raise InvalidField("messages.parts.cache_hint", f"at most {CACHE_HINTS_MAX}")
+    _must_be_a_conversation(read)
+    _must_answer_calls(read, has_tools=has_tools)
+    return read
+
+
+def _message(message: pb.ChatMessage) -> ChatMessage:
+    role = Role(word_from(pb.MessageRole, message.role, "MESSAGE_ROLE", "messages.role"))
+    parts = tuple(_part(part) for part in message.parts)
+    if not parts:
+        raise InvalidField("messages.parts", "is empty; a message says something")
+    if any(part.kind not in _MAY_SAY[role] for part in parts):
+        says = ", ".join(sorted(_MAY_SAY[role]))
+        raise InvalidField("messages.parts", f"a {role} message holds only: {says}")
+    return ChatMessage(role, parts)
+
+
+def _part(part: pb.Part) -> Part:
+    match part.WhichOneof("content"):
+        case "text":
+            read = Part(
+                kind=PartKind.TEXT,
+                text=text_from(part.text, "messages.parts.text"),
+                cached=_is_cached(part),
+            )
+        case "tool_call":
+            read = _call(part.tool_call)
+        case "tool_result":
+            read = _result(part)
+        case "reasoning":
+            read = _reasoning(part.reasoning)
+        case _:
+            raise InvalidField("messages.parts", "a part has no content")
+    if part.cache_hint and read.kind not in _CACHED:
+        raise InvalidField("messages.parts.cache_hint", "only in a text or a tool result")
+    return read
+
+
+def _is_cached(part: pb.Part) -> bool:
+    if part.cache_hint not in pb.CacheHint.values():
+        raise InvalidField("messages.parts.cache_hint", f"unknown value {part.cache_hint}")
+    return part.cache_hint == pb.CACHE_HINT_EPHEMERAL
+
+
+def _call(call: pb.ToolCall) -> Part:
+    field = "messages.parts.tool_call"
+    if not is_json_object(call.arguments_json):
+        raise InvalidField(f"{field}.arguments_json", "is no JSON object")
+    return Part(
+        kind=PartKind.TOOL_CALL,
+        text=call.arguments_json,
+        call_id=_call_id(call.call_id, f"{field}.call_id"),
+        name=_name(call.name, f"{field}.name"),
+    )
+
+
+def _result(part: pb.Part) -> Part:
+    result, field = part.tool_result, "messages.parts.tool_result"
+    if result.outcome not in pb.ToolOutcome.values():
+        raise InvalidField(f"{field}.outcome", f"unknown value {result.outcome}")
+    return Part(
+        kind=PartKind.TOOL_RESULT,
+        text=result.text,
+        call_id=_call_id(result.call_id, f"{field}.call_id"),
+        is_error=result.outcome == pb.TOOL_OUTCOME_ERROR,
+        cached=_is_cached(part),
+    )
+
+
+def _reasoning(reasoning: pb.Reasoning) -> Part:
+    if not (reasoning.text or reasoning.redacted):
+        raise InvalidField("messages.parts.reasoning", "is empty")
+    if reasoning.redacted and (reasoning.text or reasoning.signature):
+        raise InvalidField("messages.parts.reasoning", "a redacted thought has nothing beside it")
+    return Part(
+        kind=PartKind.REASONING,
+        text=reasoning.text,
+        signature=reasoning.signature,
+        redacted=reasoning.redacted,
+    )
+
+
+def _call_id(text: str, field: str) -> str:
+    if not 1 <= len(text) <= CALL_ID_MAX:
+        raise InvalidField(field, f"{len(text)} characters; it takes 1 to {CALL_ID_MAX}")
+    return text
+
+
+def _must_be_a_conversation(messages: Sequence[ChatMessage]) -> None:
+    """System messages, then turns of which the first is a user's and the last is to be answered."""
+    roles = [message.role for message in messages]
+    turns = [role for role in roles if role is not Role.SYSTEM]
+    if roles[: len(roles) - len(turns)].count(Role.SYSTEM) != len(roles) - len(turns):
+        raise InvalidField("messages", "system messages stand before all others")
+    if not turns or turns[0] is not Role.USER:
+        raise InvalidField("messages", "the first that is no system message is a user's")
+    if turns[-1] is Role.ASSISTANT:
+        raise InvalidField("messages", "the last is a user's or a tool's, for a model to answer")
+
+
+def _must_answer_calls(messages: Sequence[ChatMessage], *, has_tools: bool) -> None:
+    """One result for each call of the message before, and none of any other."""
+    open_calls: list[str] = []
+    for message in messages:
+        ids = [part.call_id for part in message.parts if part.call_id]
+        if message.role is Role.TOOL:
+            _must_be_open(ids, open_calls)
+            open_calls = [call_id for call_id in open_calls if call_id not in ids]
+            continue
+        if open_calls:
+            raise InvalidField("messages", f"call {open_calls[0]!r} has no result behind it")
+        if len(set(ids)) < len(ids):
+            raise InvalidField("messages.parts.tool_call.call_id", "two calls have one id")
+        if ids and not has_tools:
+            raise InvalidField("tools", "a conversation that calls tools must say which there are")
+        open_calls = ids
+    if open_calls:
+        raise InvalidField("messages", f"call {open_calls[0]!r} has no result behind it")
+
+
+def _must_be_open(ids: Sequence[str], open_calls: Sequence[str]) -> None:
+    for call_id in ids:
+        if call_id not in open_calls or ids.count(call_id) > 1:
+            field = "messages.parts.tool_result.call_id"
+            raise InvalidField(
+                field, f"{call_id!r} is no call of the message before, or is given twice"
+            )
+
+
+# --- tools and options --------------------------------------------------------------------------
+
+
+def _tools(tools: Sequence[pb.Tool]) -> tuple[Tool, ...]:
+    if len(tools) > TOOLS_MAX:
+        raise InvalidField("tools", f"at most {TOOLS_MAX}")
+    read = tuple(_tool(tool) for tool in tools)
+    if len({tool.name for tool in read}) < len(read):
+        raise InvalidField("tools.name", "two tools have one name")
+    return read
+
+
+def _tool(tool: pb.Tool) -> Tool:
+    effect = ToolEffect(word_from(pb.ToolEffect, tool.effect, "TOOL_EFFECT", "tools.effect"))
+    if effect not in _TAKEN:
+        raise InvalidField(
+            "tools.effect", f"{effect} needs a person's approval, which calls cannot wait for yet"
+        )
+    if len(tool.description) > DESCRIPTION_MAX:
+        raise InvalidField("tools.description", f"at most {DESCRIPTION_MAX:,} characters")
+    return Tool(
+        name=_name(tool.name, "tools.name"),
+        effect=effect,
+        description=tool.description,
+        parameters=tool.parameters,
+    )
+
+
+def _tool_use(use: pb.ToolUse, tools: Sequence[Tool]) -> ToolUse:
+    choice = word_from(pb.ToolChoice, use.choice, "TOOL_CHOICE", "tool_use.choice", "auto")
+    parallel = word_from(pb.ParallelCalls, use.parallel, "PARALLEL_CALLS", "tool_use.parallel", "")
+    if (choice != "auto" or parallel) and not tools:
+        raise InvalidField("tool_use", "there are no tools to use")
+    if (choice == "named") != bool(use.tool):
+        raise InvalidField("tool_use.tool", "is for the choice `named`, and only for it")
+    if use.tool and use.tool not in {tool.name for tool in tools}:
+        raise InvalidField("tool_use.tool", "is none of the tools")
+    return ToolUse(
+        choice=choice, tool=use.tool, parallel=parallel == "allowed" if parallel else None
+    )
+
+
+def _sampling(sampling: pb.Sampling) -> Sampling:
+    if len(sampling.stop) > STOPS_MAX:
+        raise InvalidField("sampling.stop", f"at most {STOPS_MAX}")
+    if any(not 1 <= len(stop) <= STOP_MAX for stop in sampling.stop):
+        raise InvalidField("sampling.stop", f"each has 1 to {STOP_MAX} characters")
+    if sampling.HasField("top_p") and sampling.top_p == 0:
+        raise InvalidField("sampling.top_p", "above 0, at most 1")
+    return Sampling(
+        temperature=_number(sampling, "temperature", 0, 2),
+        top_p=_number(sampling, "top_p", 0, 1),
+        stop=tuple(sampling.stop),
+        seed=sampling.seed if sampling.HasField("seed") else None,
+        presence_penalty=_number(sampling, "presence_penalty", -2, 2),
+        frequency_penalty=_number(sampling, "frequency_penalty", -2, 2),
+    )
+
+
+def _number(sampling: pb.Sampling, name: Any, low: int, high: int) -> float | None:
+    if not sampling.HasField(name):
+        return None
+    value: float = getattr(sampling, name)
+    if not low <= value <= high:  # NaN is in no range
+        raise InvalidField(f"sampling.{name}", f"{low} to {high}")
+    return value + 0.0  # there is one zero, or one request would have two digests
+
+
+def _format(wanted: pb.ResponseFormat) -> ResponseFormat:
+    kind = word_from(pb.ResponseKind, wanted.kind, "RESPONSE_KIND", "response_format.kind", "text")
+    if kind != "json_schema":
+        if wanted.name or wanted.schema:
+            raise InvalidField("response_format.schema", "only with `json_schema`")
+        return ResponseFormat(kind=kind)
+    name = _name(wanted.name, "response_format.name") if wanted.name else "answer"
+    return ResponseFormat(kind=kind, name=name, schema=wanted.schema)
+
+
+def _thinking(thinking: pb.Thinking, output_cap: int) -> Thinking:
+    effort = word_from(pb.ThinkingEffort, thinking.effort, "THINKING_EFFORT", "thinking.effort", "")
+    budget = thinking.budget_tokens
+    if budget and budget not in THINKING_TOKENS:
+        raise InvalidField("thinking.budget_tokens", "0, or 1,024 to 128,000")
+    if budget and budget >= output_cap:
+        raise InvalidField("thinking.budget_tokens", "must be below max_output_tokens")
+    return Thinking(effort=effort, budget_tokens=budget)
+
+
+def _must_be_usable(tools: Sequence[Tool], wanted: ResponseFormat) -> None:
+    """All schemas of a request together: each is compiled here, and again at the answer."""
+    named = [("tools.parameters", tool.parameters) for tool in tools if tool.parameters]
+    if wanted.kind == "json_schema":
+        named.append(("response_format.schema", wanted.schema))
+    if sum(len(schema) for _, schema in named) > SCHEMAS_MAX:
+        raise InvalidField(named[-1][0], f"all schemas have at most {SCHEMAS_MAX:,} characters")
+    if found := check_schemas([schema for _, schema in named]):
+        at, problem = found
+        raise InvalidField(named[at][0], problem)
+
+
+def _name(text: str, field: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise InvalidField(field, "1 to 64 letters, digits, `_` and `-`")
+    return text
+
+
+def word_from(wire: Any, number: int, prefix: str, field: str, untold: str | None = None) -> str:
+    """A wire enum's value by its name in lower case; `untold` stands for its zero value."""
+    if number == 0 and untold is not None:
+        return untold
+    if number == 0 or number not in wire.values():
+        raise InvalidField(field, f"unknown value {number}" if number else "is missing")
+    name: str = wire.Name(number)
+    return name.removeprefix(f"{prefix}_").lower()

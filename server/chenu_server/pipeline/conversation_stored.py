@@ -1,0 +1,84 @@
+"""A conversation as plain values for JSON, and back. Pure; what is at its default is left out."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Final
+
+from chenu_server.pipeline.conversation import (
+    ChatMessage,
+    Conversation,
+    Part,
+    PartKind,
+    ResponseFormat,
+    Role,
+    Sampling,
+    Thinking,
+    Tool,
+    ToolEffect,
+    ToolUse,
+)
+
+_OPTIONS: Final = {
+    "tool_use": ToolUse,
+    "sampling": Sampling,
+    "response_format": ResponseFormat,
+    "thinking": Thinking,
+}
+
+# What each field is where it is left out; asked once, for a query is stored in microseconds.
+_UNTOLD: Final = {
+    kind: tuple((field.name, field.default) for field in fields(kind))
+    for kind in (Part, Tool, *_OPTIONS.values())
+}
+
+
+def conversation_plain(conversation: Conversation) -> dict[str, Any]:
+    """Lists and mappings of plain values; floats keep every bit through JSON."""
+    plain: dict[str, Any] = {
+        "messages": [
+            [message.role.value, [_told(part) for part in message.parts]]
+            for message in conversation.messages
+        ]
+    }
+    if conversation.tools:
+        plain["tools"] = [_told(tool) for tool in conversation.tools]
+    for name in _OPTIONS:
+        if told := _told(getattr(conversation, name)):
+            plain[name] = told
+    return plain
+
+
+def conversation_from(plain: dict[str, Any]) -> Conversation:
+    """The conversation that `conversation_plain` was given."""
+    options = {name: _option(kind, plain.get(name, {})) for name, kind in _OPTIONS.items()}
+    return Conversation(
+        messages=tuple(
+            ChatMessage(Role(role), tuple(_part(told) for told in parts))
+            for role, parts in plain["messages"]
+        ),
+        tools=tuple(_tool(told) for told in plain.get("tools", ())),
+        **options,
+    )
+
+
+def _told(value: Part | Tool | ToolUse | Sampling | ResponseFormat | Thinking) -> dict[str, Any]:
+    """The fields that are not what they would be untold."""
+    told = ((name, getattr(value, name), untold) for name, untold in _UNTOLD[type(value)])
+    return {name: found for name, found, untold in told if found != untold}
+
+
+def _part(told: dict[str, Any]) -> Part:
+    return Part(**{**told, "kind": PartKind(told["kind"])})
+
+
+def _tool(told: dict[str, Any]) -> Tool:
+    return Tool(**{**told, "effect": ToolEffect(told["effect"])})
+
+
+def _option(kind: type[Any], told: dict[str, Any]) -> Any:
+    return kind(**{name: _frozen(value) for name, value in told.items()})
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

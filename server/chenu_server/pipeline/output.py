@@ -1,0 +1,148 @@
+"""What a provider says, part by part: while it is said, and as it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from chenu_server.engine import encode_list
+from chenu_server.pipeline.conversation import Part, PartKind
+from chenu_server.providers.model import Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a part is, as its first piece tells it; name and id are a tool call's."""
+
+    kind: PartKind
+    name: str = ""
+    call_id: str = ""
+
+
+TEXT: Final = Heading(PartKind.TEXT)
+LIVE: Final[Mapping[str, Heading]] = {
+    "text": TEXT,
+    "reasoning": Heading(PartKind.REASONING),
+}
+"""The parts that readers are given while they are said, by the provider event's kind."""
+
+
+def heading_of(part: Part) -> Heading:
+    """What a part is."""
+    return Heading(part.kind, part.name, part.call_id)
+
+
+def is_call(part: Part) -> bool:
+    """Whether readers get it behind all other parts, once the answer is settled."""
+    return part.kind is PartKind.TOOL_CALL
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """What a query's row knows of a part: enough for a reader to drop what was not stored."""
+
+    kind: PartKind
+    name: str
+    length: int
+
+
+class Output:
+    """What the attempts of a query have said: one of them at most says anything.
+
+    The decoder (`wire` in the engine) bounds what comes at once: `CALLS_MAX` calls of
+    `ARGUMENTS_BYTES_MAX`, and `PROOFS_BYTES_MAX`. Text and thoughts are as long as their provider
+    makes them. It begins each part behind all others and never goes back to one.
+    """
+
+    __slots__ = ("_finished", "_said")
+
+    def __init__(self) -> None:
+        self._said: list[tuple[int, str, list[str]]] = []
+        self._finished: Finished | None = None
+
+    def __bool__(self) -> bool:
+        """Whether a reader has been given anything, be it a thought."""
+        return bool(self._said)
+
+    def add(self, part: int, kind: str, text: str) -> None:
+        """A piece of a part that readers get as it comes."""
+        if not self._said or self._said[-1][0] != part:
+            self._said.append((part, kind, []))
+        self._said[-1][2].append(text)
+
+    def finish(self, finished: Finished) -> None:
+        """The attempt succeeded: its calls and proofs belong to the answer."""
+        self._finished = finished
+
+    @property
+    def length(self) -> int:
+        """How many bytes of UTF-8 were said, over all parts."""
+        return sum(len(text.encode()) for _, _, pieces in self._said for text in pieces)
+
+    def parts(self) -> tuple[Part, ...]:
+        """All parts in order. One that was begun and left empty is an empty text."""
+        found: dict[int, Part] = {}
+        for number, kind, pieces in self._said:
+            found[number] = Part(kind=LIVE[kind].kind, text="".join(pieces))
+        if self._finished is not None:
+            for call in self._finished.calls:
+                found[call.part] = Part(
+                    kind=PartKind.TOOL_CALL,
+                    text=call.arguments,
+                    name=call.name,
+                    call_id=call.call_id,
+                )
+            for proof in self._finished.proofs:
+                thought = found.get(proof.part)
+                found[proof.part] = Part(
+                    kind=PartKind.REASONING,
+                    text=thought.text if thought else "",
+                    signature=proof.signature,
+                    redacted=proof.redacted,
+                )
+        empty = Part(kind=PartKind.TEXT, text="")
+        return tuple(found.get(number, empty) for number in range(max(found, default=-1) + 1))
+
+
+def part_from(heading: Heading, proof: Sequence[str], pieces: Iterable[str]) -> Part:
+    """A part from its heading, its proof, which may be empty, and all of its pieces."""
+    signature, redacted = proof or ("", "")
+    return Part(
+        kind=heading.kind,
+        text="".join(pieces),
+        name=heading.name,
+        call_id=heading.call_id,
+        signature=signature,
+        redacted=redacted,
+    )
+
+
+def text_of(parts: Iterable[Part]) -> str:
+    """All text of an answer: its text parts joined."""
+    return "".join(part.text for part in parts if part.kind is PartKind.TEXT)
+
+
+def is_one_text(parts: Sequence[Part]) -> bool:
+    """Whether an answer is what nearly every answer is."""
+    return len(parts) == 1 and parts[0].kind is PartKind.TEXT
+
+
+def stored(parts: Iterable[Part]) -> tuple[StoredPart, ...]:
+    """What the query's row says of the parts."""
+    return tuple(StoredPart(part.kind, part.name, len(part.text.encode())) for part in parts)
+
+
+def digest_of(parts: Sequence[Part]) -> str:
+    """
+    The SHA-256 of an answer, in hex, as its ledger entry tells it.
+
+    Of an answer without parts, or with one that is text, it is that of its text. Of any other it
+    is that of `list(list(kind, name, call id, text), ...)` in canonical bytes, a list for each
+    part in order.
+    """
+    if not parts or is_one_text(parts):
+        return sha256(text_of(parts).encode()).hexdigest()
+    each = [[part.kind, part.name, part.call_id, part.text] for part in parts]
+    return sha256(encode_list(each)).hexdigest()

@@ -1,0 +1,92 @@
+"""What an attempt says, and what its ledger entry tells of it."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from chenu_server.pipeline.conversation import Part, PartKind
+from chenu_server.pipeline.output import Output, StoredPart, digest_of, is_one_text, stored, text_of
+from chenu_server.providers.model import Finished, Proof, ToolCall, Usage
+
+USAGE = Usage(input_tokens=1, output_tokens=1)
+
+
+def finished(*calls: ToolCall, proofs: tuple[Proof, ...] = ()) -> Finished:
+    """A provider's end."""
+    return Finished(usage=USAGE, stop_reason="stop", model="m", calls=calls, proofs=proofs)
+
+
+def text(said: str) -> Part:
+    """A part of text."""
+    return Part(kind=PartKind.TEXT, text=said)
+
+
+CALL = Part(kind=PartKind.TOOL_CALL, text="{}", name="look", call_id="c")
+
+
+def test_pieces_calls_and_proofs_are_the_parts_by_number() -> None:
+    """Whatever came when: a thought that is kept from us stands where it was thought."""
+    output = Output()
+    output.add(1, "text", "n")
+    output.add(1, "text", "é")
+    output.add(3, "reasoning", "hm")
+    hidden = Proof(part=0, signature="", redacted="r")
+    signed = Proof(part=3, signature="s", redacted="")
+    call = ToolCall(part=2, call_id="c", name="look", arguments="{}")
+    output.finish(finished(call, proofs=(hidden, signed)))
+
+    assert (
+        Part(kind=PartKind.REASONING, text="", redacted="r"),
+        text("né"),
+        CALL,
+        Part(kind=PartKind.REASONING, text="hm", signature="s"),
+    ) == output.parts()
+
+
+def test_a_number_that_nothing_was_said_of_is_an_empty_text() -> None:
+    """Numbers are places in the row's list: none may be missing."""
+    output = Output()
+    output.add(0, "text", "a")
+    output.finish(finished(ToolCall(part=2, call_id="c", name="look", arguments="{}")))
+
+    assert (text("a"), text(""), CALL) == output.parts()
+
+
+def test_any_piece_counts_as_said() -> None:
+    """A reader has been given a thought too; its bytes are the caller's to know."""
+    output = Output()
+    assert (False, 0, ()) == (bool(output), output.length, output.parts())
+
+    output.add(0, "reasoning", "é")
+    output.add(1, "text", "a")
+
+    assert (True, 3) == (bool(output), output.length)
+
+
+def test_text_is_the_text_parts_and_one_alone_is_the_ordinary_answer() -> None:
+    """Joined without anything between them."""
+    assert "ab" == text_of((text("a"), CALL, text("b")))
+    assert [True, False, False, False] == [
+        is_one_text(parts) for parts in ((text("a"),), (CALL,), (text("a"), CALL), ())
+    ]
+
+
+def test_a_row_tells_the_length_in_bytes() -> None:
+    """What a reader cuts at."""
+    assert (StoredPart(PartKind.TEXT, "", 2), StoredPart(PartKind.TOOL_CALL, "look", 2)) == stored(
+        (text("é"), CALL)
+    )
+
+
+def test_the_digest_of_one_text_is_its_own_and_of_others_that_of_canonical_bytes() -> None:
+    """Entries from before answers had parts verify as they did."""
+
+    def packed(*items: bytes) -> bytes:
+        return len(items).to_bytes(4) + b"".join(len(i).to_bytes(4) + i for i in items)
+
+    lists = [packed(b"text", b"", b"", "é".encode()), packed(b"tool_call", b"look", b"c", b"{}")]
+
+    assert sha256(b"").hexdigest() == digest_of(())
+    assert sha256("é".encode()).hexdigest() == digest_of((text("é"),))
+    assert sha256(packed(*lists)).hexdigest() == digest_of((text("é"), CALL))
+    assert sha256(packed(lists[1])).hexdigest() == digest_of((CALL,))
