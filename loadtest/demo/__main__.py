@@ -19,7 +19,7 @@ from chenu.errors import ChenuError
 from loadtest.database import DATABASES
 from loadtest.demo.proof import Unproven, same, usd
 from loadtest.demo.stage import FUNDED, PROVIDERS, Stage
-from loadtest.demo.steps import approval, boundary, budget, ledger, stream
+from loadtest.demo.steps import approval, boundary, budget, conversation, ledger, stream
 from loadtest.demo.steps.rate import RateLimit
 from loadtest.processes import ProcessFailed, end_like_ctrl_c
 from loadtest.site import Site, running_site
@@ -58,12 +58,14 @@ async def _show(site: Site, started: float) -> None:
         waiting = await _blocked(stage)
         await _step("c", "a person approves", approval.approved(stage, waiting))
         await _step("d", "who may not; a person rejects", _refusals(stage, waiting))
-        await _step("e", "another identity", boundary.kept_apart(stage))
+        await _step("e", "two turns, a tool, JSON", conversation.talked(stage))
+        await _step("f", "text work", conversation.worked_on_text(stage))
+        await _step("g", "another identity", boundary.kept_apart(stage))
         await filling  # the next step holds the provider's answers back
-        await _step("f", "a budget for three, twenty at once", budget.exhausted(stage))
-        await _step("g", "100 calls a minute to a provider", rate.come_back())
-        await _step("h", "the ledger", ledger.exported(stage))
-        await _step("i", "the books", _books(stage))
+        await _step("h", "a budget for three, twenty at once", budget.exhausted(stage))
+        await _step("i", "100 calls a minute to a provider", rate.come_back())
+        await _step("j", "the ledger", ledger.exported(stage))
+        await _step("k", "the books", _books(stage))
 
 
 async def _blocked(stage: Stage) -> approval.Blocked:
