@@ -119,3 +119,27 @@ async def test_an_output_is_checked_where_a_format_is_asked_for(
     failure = outcome.failure
     told = failure and (failure.billing, failure.kind, failure.problem)
     assert told == ((Billing.TOLD, "output_invalid", problem) if problem else None)
+
+
+async def test_calls_without_an_id_have_one_of_their_own_in_every_answer(setup: Setup) -> None:
+    """The conversation gives them back, and a provider refuses one in which two share an id."""
+    unnamed = {"type": "tool_use", "name": "weather", "input": {}}
+    delta = {"tool_calls": [{"function": {"name": "weather", "arguments": "{}"}}]}
+    chat = {"choices": [{"index": 0, "delta": delta, "finish_reason": "tool_calls"}]}
+    raw = events_of(
+        *(chat, "[DONE]")
+        if setup.name != "anthropic"
+        else (
+            {"type": "message_start", "message": {}},
+            {"type": "content_block_start", "index": 0, "content_block": unnamed},
+            *MESSAGES_PARTS[-2:],
+        )
+    )
+    setup.upstream.behave(raw=raw)
+    request = replace(setup.ask(), declared=(("weather", ""),))
+
+    ends = [(await run(setup.stream(request))).finished[0] for _ in range(2)]
+
+    ids = [call.call_id for end in ends for call in end.calls]
+    assert 2 == len(ids) == len(set(ids))
+    assert all(each.startswith("call_0_") for each in ids)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chenu_engine::route::{Catalogue, ModelRecord, RouteQuery, Strategy};
 use criterion::{Criterion, criterion_group, criterion_main};
 
-const MODELS: u32 = 60;
+const MODELS: u32 = 200;
 
 fn record(number: u32) -> ModelRecord {
     ModelRecord {
@@ -54,7 +54,7 @@ fn route(criterion: &mut Criterion) {
     let standings: Vec<(String, u32)> =
         (0..18).map(|number| (format!("provider-{number}"), 900)).collect();
     let query = query();
-    criterion.bench_function("route_over_60_models_of_18_providers", |bencher| {
+    criterion.bench_function("route_over_200_models_of_18_providers", |bencher| {
         bencher.iter(|| catalogue.route(black_box(&query), &standings));
     });
 }

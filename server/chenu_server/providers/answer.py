@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from chenu_server.engine import AnswerDecoder, AnswerPiece
+from chenu_server.ids import new_id
 from chenu_server.providers import failures
 from chenu_server.providers.call import Call
 from chenu_server.providers.model import (
@@ -19,6 +22,8 @@ from chenu_server.providers.model import (
     Usage,
 )
 from chenu_server.providers.patience import Hearing
+
+_PLACE: Final = re.compile(r"call_\d{1,3}")
 
 
 async def answered(
@@ -62,12 +67,13 @@ async def answered(
 
 def _finished(decoder: AnswerDecoder, last: AnswerPiece, model: str) -> Finished:
     """The end of a whole answer; calls and proofs all come with its last piece."""
+    own = new_id()
     return Finished(
         usage=_usage_of(decoder),
         stop_reason=decoder.stop_reason,
         model=decoder.model or model,
         calls=tuple(
-            ToolCall(part=part, call_id=call_id, name=name, arguments=arguments)
+            ToolCall(part=part, call_id=_id_of(call_id, own), name=name, arguments=arguments)
             for part, call_id, name, arguments in last.calls
         ),
         proofs=tuple(
@@ -76,6 +82,14 @@ def _finished(decoder: AnswerDecoder, last: AnswerPiece, model: str) -> Finished
         ),
         json=decoder.json,
     )
+
+
+def _id_of(call_id: str, own: str) -> str:
+    """A call that its provider gave no id, or only its place, has one of its own.
+
+    Ids are given back with the conversation, in which two turns must not share one.
+    """
+    return f"{call_id}_{own}" if _PLACE.fullmatch(call_id) else call_id
 
 
 def _usage_of(decoder: AnswerDecoder) -> Usage:
