@@ -115,16 +115,23 @@ class Thinking:
     budget_tokens: int = 0
 
 
+# Most queries say nothing of these: they share one of each, which `is` tells from all others.
+ANY_TOOL_USE: Final = ToolUse()
+ANY_SAMPLING: Final = Sampling()
+ANY_TEXT: Final = ResponseFormat()
+ANY_THINKING: Final = Thinking()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """All that a model is asked, and how it should answer."""
 
     messages: tuple[ChatMessage, ...]
     tools: tuple[Tool, ...] = ()
-    tool_use: ToolUse = ToolUse()
-    sampling: Sampling = Sampling()
-    response_format: ResponseFormat = ResponseFormat()
-    thinking: Thinking = Thinking()
+    tool_use: ToolUse = ANY_TOOL_USE
+    sampling: Sampling = ANY_SAMPLING
+    response_format: ResponseFormat = ANY_TEXT
+    thinking: Thinking = ANY_THINKING
 
     @property
     def texts(self) -> Iterator[str]:

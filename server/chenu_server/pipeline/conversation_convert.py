@@ -11,6 +11,10 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2
 from chenu_server.engine import check_schemas, is_json_object
 from chenu_server.errors import InvalidField
 from chenu_server.pipeline.conversation import (
+    ANY_SAMPLING,
+    ANY_TEXT,
+    ANY_THINKING,
+    ANY_TOOL_USE,
     TEXT_MAX,
     ChatMessage,
     Conversation,
@@ -58,9 +62,11 @@ def conversation_from(request: pipeline_service_pb2.QueryRequest) -> Conversatio
     """
     if request.messages and request.text:
         raise InvalidField("text", "it is short for one message; leave it out where there are any")
-    tools = _tools(request.tools)
-    wanted = _format(request.response_format)
-    _must_be_usable(tools, wanted)
+    said = request.HasField
+    tools = _tools(request.tools) if request.tools else ()
+    wanted = _format(request.response_format) if said("response_format") else ANY_TEXT
+    if tools or wanted is not ANY_TEXT:
+        _must_be_usable(tools, wanted)
     if not request.messages:
         messages = asked(text_from(request.text, "text")).messages
     else:
@@ -68,10 +74,12 @@ def conversation_from(request: pipeline_service_pb2.QueryRequest) -> Conversatio
     return Conversation(
         messages=messages,
         tools=tools,
-        tool_use=_tool_use(request.tool_use, tools),
-        sampling=_sampling(request.sampling),
+        tool_use=_tool_use(request.tool_use, tools) if said("tool_use") else ANY_TOOL_USE,
+        sampling=_sampling(request.sampling) if said("sampling") else ANY_SAMPLING,
         response_format=wanted,
-        thinking=_thinking(request.thinking, request.max_output_tokens),
+        thinking=_thinking(request.thinking, request.max_output_tokens)
+        if said("thinking")
+        else ANY_THINKING,
     )
 
 

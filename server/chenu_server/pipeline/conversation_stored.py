@@ -6,6 +6,10 @@ from dataclasses import fields
 from typing import Any, Final
 
 from chenu_server.pipeline.conversation import (
+    ANY_SAMPLING,
+    ANY_TEXT,
+    ANY_THINKING,
+    ANY_TOOL_USE,
     ChatMessage,
     Conversation,
     Part,
@@ -20,16 +24,16 @@ from chenu_server.pipeline.conversation import (
 )
 
 _OPTIONS: Final = {
-    "tool_use": ToolUse,
-    "sampling": Sampling,
-    "response_format": ResponseFormat,
-    "thinking": Thinking,
+    "tool_use": (ToolUse, ANY_TOOL_USE),
+    "sampling": (Sampling, ANY_SAMPLING),
+    "response_format": (ResponseFormat, ANY_TEXT),
+    "thinking": (Thinking, ANY_THINKING),
 }
 
 # What each field is where it is left out; asked once, for a query is stored in microseconds.
 _UNTOLD: Final = {
     kind: tuple((field.name, field.default) for field in fields(kind))
-    for kind in (Part, Tool, *_OPTIONS.values())
+    for kind in (Part, Tool, ToolUse, Sampling, ResponseFormat, Thinking)
 }
 
 
@@ -43,15 +47,19 @@ def conversation_plain(conversation: Conversation) -> dict[str, Any]:
     }
     if conversation.tools:
         plain["tools"] = [_told(tool) for tool in conversation.tools]
-    for name in _OPTIONS:
-        if told := _told(getattr(conversation, name)):
+    for name, (_, untold) in _OPTIONS.items():
+        value = getattr(conversation, name)
+        if value is not untold and (told := _told(value)):
             plain[name] = told
     return plain
 
 
 def conversation_from(plain: dict[str, Any]) -> Conversation:
     """The conversation that `conversation_plain` was given."""
-    options = {name: _option(kind, plain.get(name, {})) for name, kind in _OPTIONS.items()}
+    options: dict[str, Any] = {
+        name: _option(kind, plain[name]) if name in plain else untold
+        for name, (kind, untold) in _OPTIONS.items()
+    }
     return Conversation(
         messages=tuple(
             ChatMessage(Role(role), tuple(_part(told) for told in parts))

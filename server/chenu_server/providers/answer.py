@@ -67,13 +67,12 @@ async def answered(
 
 def _finished(decoder: AnswerDecoder, last: AnswerPiece, model: str) -> Finished:
     """The end of a whole answer; calls and proofs all come with its last piece."""
-    own = new_id()
     return Finished(
         usage=_usage_of(decoder),
         stop_reason=decoder.stop_reason,
         model=decoder.model or model,
         calls=tuple(
-            ToolCall(part=part, call_id=_id_of(call_id, own), name=name, arguments=arguments)
+            ToolCall(part=part, call_id=_id_of(call_id), name=name, arguments=arguments)
             for part, call_id, name, arguments in last.calls
         ),
         proofs=tuple(
@@ -84,12 +83,12 @@ def _finished(decoder: AnswerDecoder, last: AnswerPiece, model: str) -> Finished
     )
 
 
-def _id_of(call_id: str, own: str) -> str:
+def _id_of(call_id: str) -> str:
     """A call that its provider gave no id, or only its place, has one of its own.
 
     Ids are given back with the conversation, in which two turns must not share one.
     """
-    return f"{call_id}_{own}" if _PLACE.fullmatch(call_id) else call_id
+    return f"{call_id}_{new_id()}" if _PLACE.fullmatch(call_id) else call_id
 
 
 def _usage_of(decoder: AnswerDecoder) -> Usage:
