@@ -173,7 +173,7 @@ impl SamplingFields {
     }
 }
 
-fn wire_named(name: &str) -> PyResult<Wire> {
+pub(crate) fn wire_named(name: &str) -> PyResult<Wire> {
     match name {
         "openai_chat" => Ok(Wire::Chat),
         "anthropic_messages" => Ok(Wire::Messages),

@@ -2,12 +2,13 @@
 
 use std::sync::Mutex;
 
-use chenu_engine::wire::{self as engine, Declared, Event, Expected, Wire};
+use chenu_engine::wire::{self as engine, Declared, Event, Expected};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 
 use crate::classes::result_class;
 use crate::convert::{locked, mistake};
+use crate::prompt::wire_named;
 
 result_class! {
     /// Tokens that an answer has told of so far.
@@ -90,14 +91,6 @@ impl Piece {
     }
 }
 
-fn wire_of(wire: &str) -> PyResult<Wire> {
-    match wire {
-        "openai_chat" => Ok(Wire::Chat),
-        "anthropic_messages" => Ok(Wire::Messages),
-        other => Err(mistake(format!("{other} is no wire"))),
-    }
-}
-
 fn expected(format: &str, schema: String) -> PyResult<Expected> {
     match format {
         "text" => Ok(Expected::Text),
@@ -128,7 +121,7 @@ impl AnswerDecoder {
         is_stream: bool,
         ends_without_terminator: bool,
     ) -> PyResult<Self> {
-        let (wire, format, tools) = (wire_of(wire)?, expected(format, schema)?, tools(declared));
+        let (wire, format, tools) = (wire_named(wire)?, expected(format, schema)?, tools(declared));
         let decoder = engine::Decoder::new(wire, tools, format, is_stream, ends_without_terminator);
         Ok(Self(Mutex::new(decoder)))
     }

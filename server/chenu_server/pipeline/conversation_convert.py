@@ -192,7 +192,7 @@ def _must_be_a_conversation(messages: Sequence[ChatMessage]) -> None:
     """System messages, then turns of which the first is a user's and the last is to be answered."""
     roles = [message.role for message in messages]
     turns = [role for role in roles if role is not Role.SYSTEM]
-    if roles[: len(roles) - len(turns)].count(Role.SYSTEM) != len(roles) - len(turns):
+    if roles[len(roles) - len(turns) :] != turns:
         raise InvalidField("messages", "system messages stand before all others")
     if not turns or turns[0] is not Role.USER:
         raise InvalidField("messages", "the first that is no system message is a user's")

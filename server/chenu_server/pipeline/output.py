@@ -51,9 +51,9 @@ class StoredPart:
 class Output:
     """What the attempts of a query have said: one of them at most says anything.
 
-    The decoder (`wire` in the engine) bounds what comes at once: `CALLS_MAX` calls of
-    `ARGUMENTS_BYTES_MAX`, and `PROOFS_BYTES_MAX`. Text and thoughts are as long as their provider
-    makes them. It begins each part behind all others and never goes back to one.
+    The decoder (`wire` in the engine) bounds it: `PARTS_MAX` parts beside `CALLS_MAX` calls of
+    `ARGUMENTS_BYTES_MAX`, and `PROOFS_BYTES_MAX`; a call's stream ends at `STREAM_BYTES_MAX`. It
+    begins each part behind all others and never goes back to one.
     """
 
     __slots__ = ("_finished", "_said")
