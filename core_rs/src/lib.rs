@@ -12,6 +12,7 @@ mod convert;
 mod intent;
 mod ledger;
 mod limit;
+mod media;
 mod policy;
 mod prompt;
 mod route;
@@ -38,6 +39,8 @@ mod _core {
     use super::limit::{
         Arrival, CallBuckets, FairQueue, IdentityWindows, SlotChoice, WindowState, choose_slot,
     };
+    #[pymodule_export]
+    use super::media::{MediaLimits, look};
     #[pymodule_export]
     use super::policy::{PolicyQuery, PolicySet, PolicyVerdict};
     #[pymodule_export]

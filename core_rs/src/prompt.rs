@@ -6,6 +6,7 @@ use chenu_engine::wire::{self as engine, CapField, Effort, Format, Part, Role, T
 use pyo3::prelude::*;
 
 use crate::convert::mistake;
+use crate::media::{MediaLimits, MediumFields};
 
 /// A message as Python holds it, read attribute by attribute.
 #[derive(FromPyObject)]
@@ -24,6 +25,7 @@ struct PartFields {
     signature: String,
     redacted: String,
     cached: bool,
+    media: Option<MediumFields>,
 }
 
 #[derive(FromPyObject)]
@@ -46,9 +48,11 @@ struct SamplingFields {
 /// What a model is asked, in words of no provider.
 #[pyclass(frozen, module = "chenu_server._core")]
 pub(crate) struct Prompt {
-    prompt: engine::Prompt,
+    asked: engine::Prompt,
     /// What `size` has said: each model that may answer asks again.
     sizes: [OnceLock<usize>; 2],
+    /// Whether it holds files, which take long to write.
+    has_files: bool,
 }
 
 #[pymethods]
@@ -73,7 +77,8 @@ impl Prompt {
         budget_tokens: u32,
     ) -> PyResult<Self> {
         let budget_tokens = (budget_tokens > 0).then_some(budget_tokens);
-        let prompt = engine::Prompt {
+        let has_files = messages.iter().any(MessageFields::has_files);
+        let asked = engine::Prompt {
             messages: messages.into_iter().map(MessageFields::message).collect::<PyResult<_>>()?,
             tools: tools.into_iter().map(ToolFields::tool).collect(),
             tool_choice: tool_choice_named(tool_choice, tool_choice_name)?,
@@ -82,13 +87,14 @@ impl Prompt {
             sampling: sampling.unwrap_or_default().sampling(),
             thinking: engine::Thinking { effort: effort_named(effort)?, budget_tokens },
         };
-        Ok(Self { prompt, sizes: Default::default() })
+        Ok(Self { asked, sizes: Default::default(), has_files })
     }
 
     /// The body of a request that streams its answer.
     #[pyo3(signature = (wire, *, model, output_cap, cap_field, stream_options))]
     fn encode(
         &self,
+        py: Python<'_>,
         wire: &str,
         model: &str,
         output_cap: u64,
@@ -101,7 +107,11 @@ impl Prompt {
             other => return Err(mistake(format!("{other:?} is no field of an output cap"))),
         };
         let target = engine::Target { model, output_cap, cap_field, stream_options };
-        Ok(self.prompt.encode(wire_named(wire)?, &target))
+        let wire = wire_named(wire)?;
+        if self.has_files {
+            return Ok(py.detach(|| self.asked.encode(wire, &target)));
+        }
+        Ok(self.asked.encode(wire, &target))
     }
 
     /// A bound of the body's bytes, less those of the model's name.
@@ -112,17 +122,23 @@ impl Prompt {
             Wire::Chat => chat,
             Wire::Messages => messages,
         };
-        Ok(*known.get_or_init(|| self.prompt.size(wire)))
+        Ok(*known.get_or_init(|| self.asked.size(wire)))
     }
 
     /// What a model must be able to do.
     fn needs(&self) -> Vec<&'static str> {
-        self.prompt.needs()
+        self.asked.needs()
+    }
+
+    /// What each model counts the files as at most; `None` for one that does not take them.
+    fn media_tokens(&self, limits: Vec<Option<PyRef<'_, MediaLimits>>>) -> Vec<Option<u64>> {
+        let tokens = |each: &PyRef<'_, MediaLimits>| self.asked.media_tokens(&each.0);
+        limits.iter().map(|each| each.as_ref().and_then(tokens)).collect()
     }
 
     /// Tokens that a provider of this wire adds to what the body says.
     fn extra_tokens(&self, wire: &str) -> PyResult<u32> {
-        wire_named(wire).map(|wire| self.prompt.extra_tokens(wire))
+        wire_named(wire).map(|wire| self.asked.extra_tokens(wire))
     }
 }
 
@@ -133,6 +149,10 @@ pub(crate) fn wire_offers(wire: &str) -> PyResult<Vec<&'static str>> {
 }
 
 impl MessageFields {
+    fn has_files(&self) -> bool {
+        self.parts.iter().any(|part| part.media.is_some())
+    }
+
     fn message(self) -> PyResult<engine::Message> {
         let role = match self.role.as_str() {
             "system" => Role::System,
@@ -148,13 +168,17 @@ impl MessageFields {
 
 impl PartFields {
     fn part(self) -> PyResult<Part> {
-        let Self { kind, text, call_id: id, name, is_error, signature, redacted, cached } = self;
-        Ok(match kind.as_str() {
-            "text" => Part::Text { text, cached },
-            "tool_call" => Part::ToolCall { id, name, arguments: text },
-            "tool_result" => Part::ToolResult { id, text, is_error, cached },
-            "reasoning" => Part::Reasoning { text, signature, redacted },
-            other => return Err(mistake(format!("{other:?} is no kind of part"))),
+        let Self { kind, text, call_id: id, name, is_error, signature, redacted, cached, media } =
+            self;
+        let source = media.map(MediumFields::source).transpose()?;
+        Ok(match (kind.as_str(), source) {
+            ("image", Some(source)) => Part::Image { source, cached },
+            ("document", Some(source)) => Part::Document { source, name: text, cached },
+            ("text", _) => Part::Text { text, cached },
+            ("tool_call", _) => Part::ToolCall { id, name, arguments: text },
+            ("tool_result", _) => Part::ToolResult { id, text, is_error, cached },
+            ("reasoning", _) => Part::Reasoning { text, signature, redacted },
+            (other, _) => return Err(mistake(format!("{other:?} is no kind of part, or empty"))),
         })
     }
 }

@@ -42,6 +42,7 @@ argument_class! {
         regions: Vec<String>,
         body_bytes: Vec<i64>,
         extra_tokens: Vec<i64>,
+        media_tokens: Vec<Option<i64>>,
         output_cap: i64,
         nova_provider: Option<String>,
         nova_model: Option<String>,

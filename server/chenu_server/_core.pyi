@@ -26,6 +26,7 @@ __all__ = [
     "FairQueue",
     "IdentityWindows",
     "LedgerEntry",
+    "MediaLimits",
     "ModelRecord",
     "PolicyQuery",
     "PolicySet",
@@ -52,6 +53,7 @@ __all__ = [
     "export_tail",
     "is_json_object",
     "late_post",
+    "look",
     "overran",
     "owns",
     "post",
@@ -567,6 +569,7 @@ class RouteQuery:
         regions: Sequence[str],
         body_bytes: Sequence[int],
         extra_tokens: Sequence[int],
+        media_tokens: Sequence[int | None],
         output_cap: int,
         nova_provider: str | None,
         nova_model: str | None,
@@ -574,7 +577,9 @@ class RouteQuery:
         """Take the query's fields.
 
         Empty `capabilities`, `allowed_providers` and `regions` ask nothing. `body_bytes` and
-        `extra_tokens` have one item for each record of the catalogue. No rule depends on
+        `extra_tokens` have one item for each record of the catalogue, and so has `media_tokens`
+        where the query holds files: what they count as there at most, None where they are not
+        taken. No rule depends on
         `priority`. The role `nova` is served by `nova_provider` and `nova_model` alone.
 
         Raises:
@@ -758,15 +763,27 @@ def sensitivity_of(intents: Sequence[str]) -> str:
 
 # --- prompts for providers -----------------------------------------------------------------------
 
+class _Medium(Protocol):
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def data(self) -> bytes | None: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
 class _Part(Protocol):
     """A piece of a message; what its kind does not have is empty or false."""
 
     @property
     def kind(self) -> str:
-        """`text`, `tool_call`, `tool_result` or `reasoning`."""
+        """`text`, `image`, `document`, `tool_call`, `tool_result` or `reasoning`."""
     @property
     def text(self) -> str:
-        """The text, a call's arguments as one JSON object, a result or a thought."""
+        """The text, a document's name, a call's arguments as JSON, a result, a thought."""
     @property
     def call_id(self) -> str:
         """The id of a call, and of the call that a result is of."""
@@ -785,6 +802,9 @@ class _Part(Protocol):
     @property
     def cached(self) -> bool:
         """Whether the provider should keep the prompt up to this text or result."""
+    @property
+    def media(self) -> _Medium | None:
+        """The file of an image or a document, and of nothing else."""
 
 class _Message(Protocol):
     """What one side says at a time."""
@@ -822,6 +842,52 @@ class _Sampling(Protocol):
     def seed(self) -> int | None: ...
     @property
     def stop(self) -> Sequence[str]: ...
+
+def look(data: bytes) -> tuple[str, int, int] | None:
+    """What an image or a document is by its own bytes: media type, width and height in pixels.
+
+    A document has neither and is told 0; None for what a request may not hold, or is broken.
+    """
+
+class _ImageLimits(Protocol):
+    @property
+    def max(self) -> int: ...
+    @property
+    def bytes_max(self) -> int: ...
+    @property
+    def edge_max(self) -> int: ...
+    @property
+    def base_tokens(self) -> int: ...
+    @property
+    def cell_edge(self) -> int: ...
+    @property
+    def cell_millitokens(self) -> int: ...
+    @property
+    def cells_min(self) -> int: ...
+    @property
+    def cells_max(self) -> int: ...
+
+class _DocumentLimits(Protocol):
+    @property
+    def max(self) -> int: ...
+    @property
+    def bytes_max(self) -> int: ...
+
+@final
+class MediaLimits:
+    """Which images and documents a model takes, and what it counts them as."""
+
+    def __new__(
+        cls,
+        images: _ImageLimits | None,
+        documents: _DocumentLimits | None,
+        *,
+        context_tokens: int,
+    ) -> MediaLimits:
+        """None: it takes none of that kind. A document counts as the whole context window."""
+    @property
+    def image_tokens_max(self) -> int:
+        """The most that one image is counted as; 0 if none is taken."""
 
 @final
 class Prompt:
@@ -877,6 +943,8 @@ class Prompt:
         """Words for what a model must be able to do, sorted, such as `functions` or `seed`."""
     def extra_tokens(self, wire: str) -> int:
         """Tokens that a provider of this wire adds to what the body says."""
+    def media_tokens(self, limits: Sequence[MediaLimits | None]) -> list[int | None]:
+        """What models with these limits count the files as at most; None: it does not take them."""
 
 def wire_offers(wire: str) -> list[str]:
     """Those of the words of `Prompt.needs` that a wire has room for, sorted."""

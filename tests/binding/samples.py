@@ -12,6 +12,17 @@ SALT = bytes(range(32))
 
 
 @dataclass(frozen=True)
+class Medium:
+    """A file."""
+
+    media_type: str = ""
+    url: str = ""
+    data: bytes | None = None
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True)
 class Part:
     """A piece of a message."""
 
@@ -23,6 +34,7 @@ class Part:
     signature: str = ""
     redacted: str = ""
     cached: bool = False
+    media: Medium | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +148,7 @@ def route_query(**changes: Any) -> _core.RouteQuery:
         "regions": [],
         "body_bytes": [1_000],
         "extra_tokens": [0],
+        "media_tokens": [],
         "output_cap": 1_024,
         "nova_provider": "anthropic",
         "nova_model": "sonnet",

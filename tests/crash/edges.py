@@ -11,15 +11,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu_server.upstream import Behaviour
 from tests.crash.books import Rows
 from tests.crash.scene import DELETION, QUESTION, Scene
 from tests.crash.site import DONE, Running
+from tests.files import png
 
 Call = Callable[[Scene, Running], Awaitable[str]]
 Act = Callable[[Scene, str], Awaitable[None]]
 
 PATIENCE_S: Final = 20.0
+PICTURE: Final = {
+    "messages": [
+        cp.ChatMessage(
+            role=cp.MESSAGE_ROLE_USER,
+            parts=[
+                cp.Part(text=QUESTION),
+                cp.Part(image=cp.Image(data=png(), media_type="image/png")),
+            ],
+        )
+    ],
+}
 
 ask, approve, reject = Scene.ask, Scene.approve, Scene.reject
 resume, cancel = Scene.resume, Scene.cancel
@@ -119,6 +132,7 @@ async def dies_of_a_check_made_again(scene: Scene, kill: str) -> None:
 # --- stories ----------------------------------------------------------------------------------
 
 ASKED: Final = Story(name="asked", act=dies_of(ask))
+WITH_FILE: Final = Story(name="with-a-file", act=dies_of(ask), text="", fields=PICTURE)
 BLOCKED: Final = Story(name="blocked", act=dies_of(ask), text=DELETION)
 DENIED: Final = Story(name="denied", act=dies_of(ask, funded=False), funded=False)
 APPROVED: Final = Story(name="approved", act=dies_of(ask, approve), text=DELETION)
@@ -195,6 +209,12 @@ EDGES: Final = (
     # (none) -> running, blocked, failed
     edge("admit.before_commit", ASKED, NOTHING, NOTHING, [(ask, DONE)], 1),
     edge("admit.after_commit", ASKED, running(), interrupted(), [(ask, UNKNOWN)], 0),
+    # The same with files: what was stored of one before the crash is in nobody's way.
+    edge("hold_files.before_commit", WITH_FILE, NOTHING, NOTHING, [(ask, DONE)], 1),
+    edge("hold_files.after_commit", WITH_FILE, NOTHING, NOTHING, [(ask, DONE)], 1),
+    edge("keep_chunk.before_commit", WITH_FILE, NOTHING, NOTHING, [(ask, DONE)], 1),
+    edge("keep_chunk.after_commit", WITH_FILE, NOTHING, NOTHING, [(ask, DONE)], 1),
+    edge("admit.after_commit", WITH_FILE, running(), interrupted(), [(ask, UNKNOWN)], 0),
     edge("admit.before_commit", BLOCKED, NOTHING, NOTHING, THEN_APPROVED, 1),
     edge("admit.after_commit", BLOCKED, IS_BLOCKED, IS_BLOCKED, THEN_APPROVED, 1),
     edge("admit.before_commit", DENIED, NOTHING, NOTHING, [(ask, DONE)], 1),

@@ -71,7 +71,9 @@ const part = (it) =>
     it.signature,
     it.redacted,
     flags(it.is_error, it.cached),
+    ...(it.media ? medium(it.media) : []),
   ]);
+const medium = (it) => [it.media_type, it.url, Buffer.from(it.sha256, "hex"), i64(it.size)];
 const message = (it) => list([it.role, list(it.parts.map(part))]);
 const messages = (conversation) => list(conversation.messages.map(message));
 const tool = (it) => list([it.name, it.effect, it.description, it.parameters]);

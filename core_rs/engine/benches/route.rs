@@ -39,6 +39,7 @@ fn query() -> RouteQuery {
         regions: Vec::new(),
         body_bytes: (0..MODELS).map(|_| 6_000).collect(),
         extra_tokens: (0..MODELS).map(|_| 0).collect(),
+        media_tokens: Vec::new(),
         output_cap: 1_024,
         nova_provider: None,
         nova_model: None,

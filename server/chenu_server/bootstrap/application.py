@@ -32,8 +32,10 @@ from chenu_server.governance.identity.service import BoundaryService
 from chenu_server.governance.limits.service import IdentityLimiter
 from chenu_server.infra import telemetry
 from chenu_server.infra.rpc.server import RpcServer
+from chenu_server.pipeline.media_store import FileSweep
 from chenu_server.pipeline.service import PipelineLimits, PipelineService
 from chenu_server.units.governance import WriterGovernance
+from chenu_server.units.media import FileKeeper
 from chenu_server.units.resume import resume_approved
 from chenu_server.units.sweep import Sweeper
 
@@ -44,6 +46,7 @@ STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EXPIRE_EVERY_S = 1.0
 RECOVER_EVERY_S = 5.0
 RESUME_EVERY_S = 5.0
+SWEEP_FILES_EVERY_S = 5.0
 SWITCH_INTERVAL_S = 0.001
 
 
@@ -54,6 +57,7 @@ class Application:
     port: int
     pipeline: PipelineService
     sweeper: Sweeper
+    files: FileSweep
 
 
 async def serve(settings: Settings) -> None:
@@ -115,7 +119,8 @@ async def _start(
     settings: Settings, stack: AsyncExitStack, storage: Storage, inputs: Inputs
 ) -> Application:
     routes, stores = inputs.routes, stores_of(settings, storage)
-    rules = rules_of(settings, inputs.policies, storage.owner.owner_id)
+    owner_id = storage.owner.owner_id
+    rules = rules_of(settings, inputs.policies, owner_id)
     governance = WriterGovernance(storage.writer, rules)
     limiter = IdentityLimiter(identity_limit(settings))
     await limiter.restore(stores.queries)
@@ -123,8 +128,9 @@ async def _start(
         storage.writer, ledger_number=settings.ledger.number, arrivals=limiter
     )
     queues = queues_of(settings, routes, stores)
+    files = FileKeeper(storage.writer, stores.files, owner_id=owner_id)
     pipeline = PipelineService(
-        lanes_of(settings, governance, routes, queues),
+        lanes_of(settings, governance, routes, queues, files),
         governance=governance,
         store=stores.governed,
         hub=storage.hub,
@@ -137,6 +143,7 @@ async def _start(
         ),
     )
     sweeper = sweeper_of(storage, stores)
+    file_sweep = FileSweep(settings.database.url, storage.reader, owner_id, files.is_held)
     await sweeper.recover()
     await sweeper.expire()
     mounts = [
@@ -157,7 +164,8 @@ async def _start(
     storage.served.set()
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
     _repeat(stack, sweeper, routes, stores, pipeline)
-    return Application(port=server.port, pipeline=pipeline, sweeper=sweeper)
+    spawn_repeated(stack, "files", file_sweep.sweep, lambda: SWEEP_FILES_EVERY_S)
+    return Application(port=server.port, pipeline=pipeline, sweeper=sweeper, files=file_sweep)
 
 
 def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:

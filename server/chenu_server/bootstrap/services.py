@@ -67,6 +67,7 @@ from chenu_server.pipeline.servicer import PipelineServicer
 from chenu_server.pipeline.waiting import ProviderQueue
 from chenu_server.units.content import BoundContents
 from chenu_server.units.governance import WriterGovernance
+from chenu_server.units.media import FileKeeper
 from chenu_server.units.reads import WaitingInPipeline
 
 
@@ -116,6 +117,7 @@ def lanes_of(
     governance: WriterGovernance,
     routes: Routes,
     queues: Mapping[str, ProviderQueue],
+    files: FileKeeper,
 ) -> LaneSet:
     """The seven lanes, and the one that resumes."""
     encoding = EncodingLane(
@@ -127,7 +129,7 @@ def lanes_of(
         intent=IntentLane(),
         context=ContextLane(),
         encoding=encoding,
-        governance=GovernanceLane(governance, queues),
+        governance=GovernanceLane(governance, queues, files),
         checkpoint=CheckpointLane(),
         execution=ExecutionLane(
             governance,
@@ -136,7 +138,7 @@ def lanes_of(
             settings.limits.dispatch_within_ms * 1_000,
         ),
         audit=AuditLane(governance),
-        resume=ResumeLane(encoding, governance, queues),
+        resume=ResumeLane(encoding, governance, queues, files),
     )
 
 
@@ -176,7 +178,8 @@ def governance_mounts(
 ) -> list[Mount]:
     """Checkpoints, budgets, identity and audit."""
     waiting = WaitingInPipeline(pipeline, stores.queries)
-    content = BoundContents(stores.queries, default_cap=settings.pipeline.default_output_cap)
+    cap = settings.pipeline.default_output_cap
+    content = BoundContents(stores.queries, stores.files, default_cap=cap)
     checkpoints = CheckpointService(stores.checkpoints, governance, waiting, content, boundary)
     budgets = BudgetService(
         writer=storage.writer,

@@ -24,8 +24,10 @@ from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.reader import Reader
 from chenu_server.infra.db.stores import store_at
 from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.pipeline import media_tables
 from chenu_server.pipeline import tables as pipeline_tables
 from chenu_server.pipeline.log import LogHub
+from chenu_server.pipeline.media_store import SqlFiles
 from chenu_server.pipeline.store import SqlQueries
 from chenu_server.units.alarms import tell_overruns
 from chenu_server.units.late import LateCommits
@@ -59,6 +61,7 @@ class Stores:
     checkpoints: SqlCheckpoints
     slots: SqlSlots
     governed: GovernedQueries
+    files: SqlFiles
 
 
 async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
@@ -87,6 +90,7 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
         store_at(url, ledger_number=number),
         [
             *pipeline_tables.MAPS,
+            *media_tables.MAPS,
             *budget_tables.MAPS,
             *limit_tables.MAPS,
             *checkpoint_tables.MAPS,
@@ -137,7 +141,13 @@ def stores_of(settings: Settings, storage: Storage) -> Stores:
     checkpoints = SqlCheckpoints(storage.reader)
     slots = SqlSlots(storage.reader, ledger_number=settings.ledger.number)
     governed = GovernedQueries(queries, checkpoints, slots)
-    return Stores(queries=queries, checkpoints=checkpoints, slots=slots, governed=governed)
+    return Stores(
+        queries=queries,
+        checkpoints=checkpoints,
+        slots=slots,
+        governed=governed,
+        files=SqlFiles(storage.reader),
+    )
 
 
 def now_us() -> int:

@@ -122,7 +122,7 @@ def _messages(messages: Sequence[ChatMessage]) -> Fields:
 
 
 def _part(part: Part) -> Fields:
-    return [
+    fields: Fields = [
         part.kind,
         part.text,
         part.call_id,
@@ -131,6 +131,10 @@ def _part(part: Part) -> Fields:
         part.redacted,
         bytes([part.is_error, part.cached]),
     ]
+    if part.media is not None:
+        medium = part.media
+        fields += [medium.media_type, medium.url, bytes.fromhex(medium.sha256), medium.size]
+    return fields
 
 
 def _tool(tool: Tool) -> Fields:

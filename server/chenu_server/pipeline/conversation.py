@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
 
@@ -27,15 +27,34 @@ class PartKind(enum.StrEnum):
     TOOL_CALL = "tool_call"
     TOOL_RESULT = "tool_result"
     REASONING = "reasoning"
+    IMAGE = "image"
+    DOCUMENT = "document"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Medium:
+    """The file of an image or a document: here, named by its SHA-256, or at an address elsewhere.
+
+    `width` and `height` are an image's, in pixels. `data` are its bytes, which only those hold who
+    ask the model; all others know the file by its digest.
+    """
+
+    media_type: str = ""
+    url: str = ""
+    sha256: str = ""  # in hex
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    data: bytes | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """A piece of a message. `text` is all of it that a person reads.
 
-    It is the text, the arguments of a call as JSON, what came of a call, or the thought. A call
-    and its result share `call_id`; `name` is the tool's. `signature` and `redacted` are what a
-    provider wants back with a thought.
+    It is the text, the arguments of a call as JSON, what came of a call, the thought, or the name
+    of a document. A call and its result share `call_id`; `name` is the tool's. `signature` and
+    `redacted` are what a provider wants back with a thought.
     """
 
     kind: PartKind
@@ -46,6 +65,7 @@ class Part:
     signature: str = ""
     redacted: str = ""
     cached: bool = False
+    media: Medium | None = None  # of an image or a document
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +172,36 @@ class Conversation:
         return [*(text for run in runs for text in run), *joined]
 
     @property
+    def files(self) -> list[Medium]:
+        """The files that came with it, each once."""
+        media = (
+            part.media
+            for message in self.messages
+            for part in message.parts
+            if part.media is not None
+        )
+        return list({medium.sha256: medium for medium in media if medium.sha256}.values())
+
+    def with_data(self, data: Mapping[str, bytes]) -> Conversation:
+        """The same with the bytes of its files, by their SHA-256."""
+        return replace(
+            self,
+            messages=tuple(
+                ChatMessage(message.role, tuple(_filled(part, data) for part in message.parts))
+                for message in self.messages
+            ),
+        )
+
+    @property
     def last_text(self) -> str:
         """What was said last, which is what is asked."""
         return next((text for text in reversed(tuple(self.texts)) if text), "")
+
+
+def _filled(part: Part, data: Mapping[str, bytes]) -> Part:
+    if part.media is None or not part.media.sha256:
+        return part
+    return replace(part, media=replace(part.media, data=data[part.media.sha256]))
 
 
 def text_part(text: str) -> Part:

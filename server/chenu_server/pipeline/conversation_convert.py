@@ -29,6 +29,7 @@ from chenu_server.pipeline.conversation import (
     ToolUse,
     asked,
 )
+from chenu_server.pipeline.media_convert import FILES_MAX, document_from, image_from
 
 MESSAGES_MAX: Final = 200
 PARTS_MAX: Final = 1_024
@@ -46,11 +47,11 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TAKEN: Final = frozenset({ToolEffect.READ, ToolEffect.WRITE})
 _MAY_SAY: Final = {
     Role.SYSTEM: frozenset({PartKind.TEXT}),
-    Role.USER: frozenset({PartKind.TEXT}),
+    Role.USER: frozenset({PartKind.TEXT, PartKind.IMAGE, PartKind.DOCUMENT}),
     Role.ASSISTANT: frozenset({PartKind.TEXT, PartKind.REASONING, PartKind.TOOL_CALL}),
     Role.TOOL: frozenset({PartKind.TOOL_RESULT}),
 }
-_CACHED: Final = frozenset({PartKind.TEXT, PartKind.TOOL_RESULT})
+_CACHED: Final = frozenset({PartKind.TEXT, PartKind.TOOL_RESULT, PartKind.IMAGE, PartKind.DOCUMENT})
 
 
 def conversation_from(request: pipeline_service_pb2.QueryRequest) -> Conversation:
@@ -101,6 +102,8 @@ def _messages(messages: Sequence[pb.ChatMessage], *, has_tools: bool) -> tuple[C
     read = tuple(_message(message) for message in messages)
     if sum(part.cached for message in read for part in message.parts) > CACHE_HINTS_MAX:
         raise InvalidField("messages.parts.cache_hint", f"at most {CACHE_HINTS_MAX}")
+    if sum(part.media is not None for message in read for part in message.parts) > FILES_MAX:
+        raise InvalidField("messages.parts", f"at most {FILES_MAX} images and documents")
     _must_be_a_conversation(read)
     _must_answer_calls(read, has_tools=has_tools)
     return read
@@ -131,10 +134,14 @@ def _part(part: pb.Part) -> Part:
             read = _result(part)
         case "reasoning":
             read = _reasoning(part.reasoning)
+        case "image":
+            read = image_from(part.image, cached=_is_cached(part))
+        case "document":
+            read = document_from(part.document, cached=_is_cached(part))
         case _:
             raise InvalidField("messages.parts", "a part has no content")
     if part.cache_hint and read.kind not in _CACHED:
-        raise InvalidField("messages.parts.cache_hint", "only in a text or a tool result")
+        raise InvalidField("messages.parts.cache_hint", "not in a call, nor in a thought")
     return read
 
 

@@ -12,6 +12,7 @@ from chenu_server.pipeline.conversation import (
     ANY_TOOL_USE,
     ChatMessage,
     Conversation,
+    Medium,
     Part,
     PartKind,
     ResponseFormat,
@@ -30,10 +31,14 @@ _OPTIONS: Final = {
     "thinking": (Thinking, ANY_THINKING),
 }
 
+# A file's bytes stand in rows of their own.
+_NOT_HERE: Final = frozenset({"data"})
 # What each field is where it is left out; asked once, for a query is stored in microseconds.
 _UNTOLD: Final = {
-    kind: tuple((field.name, field.default) for field in fields(kind))
-    for kind in (Part, Tool, ToolUse, Sampling, ResponseFormat, Thinking)
+    kind: tuple(
+        (field.name, field.default) for field in fields(kind) if field.name not in _NOT_HERE
+    )
+    for kind in (Part, Medium, Tool, ToolUse, Sampling, ResponseFormat, Thinking)
 }
 
 
@@ -41,7 +46,7 @@ def conversation_plain(conversation: Conversation) -> dict[str, Any]:
     """Lists and mappings of plain values; floats keep every bit through JSON."""
     plain: dict[str, Any] = {
         "messages": [
-            [message.role.value, [_told(part) for part in message.parts]]
+            [message.role.value, [_part_plain(part) for part in message.parts]]
             for message in conversation.messages
         ]
     }
@@ -70,14 +75,26 @@ def conversation_from(plain: dict[str, Any]) -> Conversation:
     )
 
 
-def _told(value: Part | Tool | ToolUse | Sampling | ResponseFormat | Thinking) -> dict[str, Any]:
+def _part_plain(part: Part) -> dict[str, Any]:
+    told = _told(part)
+    if part.media is not None:
+        told["media"] = _told(part.media)
+    return told
+
+
+def _told(
+    value: Part | Medium | Tool | ToolUse | Sampling | ResponseFormat | Thinking,
+) -> dict[str, Any]:
     """The fields that are not what they would be untold."""
     told = ((name, getattr(value, name), untold) for name, untold in _UNTOLD[type(value)])
     return {name: found for name, found, untold in told if found != untold}
 
 
 def _part(told: dict[str, Any]) -> Part:
-    return Part(**{**told, "kind": PartKind(told["kind"])})
+    values = {**told, "kind": PartKind(told["kind"])}
+    if "media" in told:
+        values["media"] = Medium(**told["media"])
+    return Part(**values)
 
 
 def _tool(told: dict[str, Any]) -> Tool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller, Principal
 from chenu_server.engine import Prompt
 from chenu_server.errors import CheckpointPending
-from chenu_server.pipeline.conversation import Part
+from chenu_server.pipeline.conversation import Medium, Part
 from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import (
     Analysis,
@@ -300,6 +301,28 @@ class QueryStore(Protocol):
 
     async def free_times(self, provider: str, count: int) -> tuple[int, ...]:
         """When the first `count` slots of a provider are free, ascending."""
+        ...
+
+
+class Files(Protocol):
+    """Where the images and documents of queries are stored."""
+
+    def held(self, identity_id: str, files: Sequence[Medium]) -> AbstractAsyncContextManager[None]:
+        """
+        Files are stored inside the block, and afterwards if a query uses them.
+
+        Raises:
+            GovernanceUnavailable, ServerOverloaded: They cannot be stored now.
+        """
+        ...
+
+    async def filled(self, identity_id: str, request: QueryRequest) -> QueryRequest:
+        """
+        A stored request with the bytes of its files.
+
+        Raises:
+            GovernanceUnavailable: One of them cannot be read.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chenu_server.pipeline.canonical import block_digest
-from chenu_server.pipeline.conversation import ChatMessage, Role, text_part
+from chenu_server.pipeline.conversation import ChatMessage, Part, PartKind, Role, text_part
 from chenu_server.pipeline.model import NOVA_ROLE, ContextItem, QueryRequest
 
 TAG_CHARACTERS: Final = 16
@@ -59,19 +59,24 @@ def said_of(request: QueryRequest) -> Said:
 
 
 def _behind(blocks: str, messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
-    """The blocks before the user's first text.
+    """The blocks before all that the user says.
 
     At the beginning, so that a conversation over the same items keeps it: providers cache it.
     """
     at = _opening(messages)
-    return _with_text(messages, at, f"{blocks}\n\n{messages[at].parts[0].text}")
+    first, *others = messages[at].parts
+    if first.kind is PartKind.TEXT:
+        return _with_parts(messages, at, replace(first, text=f"{blocks}\n\n{first.text}"), *others)
+    return _with_parts(messages, at, text_part(blocks), first, *others)
 
 
 def _alone(messages: tuple[ChatMessage, ...]) -> tuple[ChatMessage, ...]:
     """Without items; a first text that begins like a block gets a line before it, so it is none."""
     at = _opening(messages)
-    text = messages[at].parts[0].text
-    return _with_text(messages, at, f"\n{text}") if _begins_like_a_block(text) else messages
+    first, *others = messages[at].parts
+    if first.kind is PartKind.TEXT and _begins_like_a_block(first.text):
+        return _with_parts(messages, at, replace(first, text=f"\n{first.text}"), *others)
+    return messages
 
 
 def _begins_like_a_block(text: str) -> bool:
@@ -79,15 +84,15 @@ def _begins_like_a_block(text: str) -> bool:
 
 
 def _opening(messages: tuple[ChatMessage, ...]) -> int:
-    """Which message is the user's first: a conversation begins with a text of theirs."""
+    """Which message is the user's first."""
     return next(at for at, message in enumerate(messages) if message.role is Role.USER)
 
 
-def _with_text(messages: tuple[ChatMessage, ...], at: int, text: str) -> tuple[ChatMessage, ...]:
-    """The message at this place with another first text."""
-    first, *others = messages[at].parts
-    message = ChatMessage(Role.USER, (replace(first, text=text), *others))
-    return (*messages[:at], message, *messages[at + 1 :])
+def _with_parts(
+    messages: tuple[ChatMessage, ...], at: int, *parts: Part
+) -> tuple[ChatMessage, ...]:
+    """The user's message at this place with other parts."""
+    return (*messages[:at], ChatMessage(Role.USER, parts), *messages[at + 1 :])
 
 
 def _tag(items: Sequence[ContextItem], messages: Sequence[ChatMessage]) -> str:

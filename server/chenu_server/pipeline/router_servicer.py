@@ -15,6 +15,7 @@ from chenu_server.pipeline import convert, encode
 from chenu_server.pipeline.conversation import asked
 from chenu_server.pipeline.conversation_convert import text_from
 from chenu_server.pipeline.model import QueryRequest
+from chenu_server.pipeline.routing import media_limits
 from chenu_server.pipeline.service import PipelineService
 from chenu_server.providers.model import ModelRecord, ProviderRecord
 
@@ -100,6 +101,21 @@ def _model(model: ModelRecord) -> pb.Model:
         tier=model.tier,
         regions=model.regions,
         rates=_rates(model),
+        media=_media(model),
+    )
+
+
+def _media(model: ModelRecord) -> pb.MediaLimits | None:
+    limits, images, documents = media_limits(model), model.images, model.documents
+    if limits is None:
+        return None
+    return pb.MediaLimits(
+        images_max=images.max if images else 0,
+        image_bytes_max=images.bytes_max if images else 0,
+        image_edge_max=images.edge_max if images else 0,
+        image_tokens_max=limits.image_tokens_max,
+        documents_max=documents.max if documents else 0,
+        document_bytes_max=documents.bytes_max if documents else 0,
     )
 
 

@@ -36,9 +36,22 @@ ROLE_DEFAULTS: Final = (
 )
 # What a model can or cannot do whatever its wire carries: its record says so.
 MODEL_ABILITIES: Final = frozenset(
-    {"functions", "json", "json_schema", "reasoning_effort", "reasoning_budget"}
+    {
+        "functions",
+        "json",
+        "json_schema",
+        "reasoning_effort",
+        "reasoning_budget",
+        "vision",
+        "documents",
+        "image_urls",
+        "document_urls",
+    }
 )
 CAPABILITY_MISSING: Final = "capability_missing"
+MEDIA_TOO_LARGE: Final = "media_too_large"
+# What a prompt asks of a model that holds files.
+FILES: Final = frozenset({"vision", "documents"})
 NOVA_PROVIDER: Final = "anthropic"
 NOVA_ALIAS: Final = "nova"
 
@@ -55,6 +68,7 @@ class _Snapshot:
     wire_of: tuple[str, ...]
     name_bytes: tuple[int, ...]
     abilities: tuple[frozenset[str], ...]
+    media: tuple[engine.MediaLimits | None, ...]
     catalogue: engine.Catalogue
     nova_model: str
 
@@ -70,6 +84,18 @@ class _Snapshot:
             if wanted in model.aliases and provider in ("", model.provider):
                 return model.name
         return wanted or None
+
+    def media_tokens(
+        self, prompt: engine.Prompt, bodies: Sequence[int], extra: Sequence[int]
+    ) -> list[int | None]:
+        """What the files count as at most, beside all else that fills the context window."""
+        rows = zip(self.models, prompt.media_tokens(self.media), bodies, extra, strict=True)
+        return [
+            None
+            if tokens is None
+            else max(min(tokens, (model.context_tokens or 0) - body - more), 0)
+            for model, tokens, body, more in rows
+        ]
 
 
 class CatalogueRouter:
@@ -103,12 +129,18 @@ class CatalogueRouter:
             for wire, name_bytes in zip(snapshot.wire_of, snapshot.name_bytes, strict=True)
         ]
         extra = [sizes[wire].extra_tokens for wire in snapshot.wire_of]
-        needed = frozenset((*request.routing.required_capabilities, *prompt.needs()))
+        needs = prompt.needs()
+        needed = frozenset((*request.routing.required_capabilities, *needs))
+        media = snapshot.media_tokens(prompt, bodies, extra) if not FILES.isdisjoint(needs) else ()
         decision = snapshot.catalogue.route(
-            _engine_query(request, sorted(needed), bodies, extra, output_cap, ceiling, snapshot)
+            _engine_query(
+                request, sorted(needed), bodies, extra, media, output_cap, ceiling, snapshot
+            )
         )
         if decision.unknown_preferred is not None:
             raise NotFound("model or provider", decision.unknown_preferred)
+        if media:
+            extra = [each + (tokens or 0) for each, tokens in zip(extra, media, strict=True)]
         chain = _chain(snapshot.models, decision, bodies, extra, self._chain_max)
         told = explained or not chain
         return Route(
@@ -147,6 +179,7 @@ def _snapshot_of(records: Mapping[str, ProviderRecord], providers: Providers) ->
         wire_of=tuple(wires[model.provider] for model in models),
         name_bytes=tuple(len(to_json(model.name)) for model in models),
         abilities=abilities,
+        media=tuple(map(media_limits, models)),
         catalogue=engine.Catalogue(
             records_of,
             list(TASK_DEFAULTS),
@@ -165,7 +198,29 @@ def _abilities(model: ModelRecord, wire: str) -> frozenset[str]:
     offered = frozenset(engine.wire_offers(wire))
     beyond_the_wire = MODEL_ABILITIES - offered
     carried = offered - MODEL_ABILITIES - frozenset(model.refuses)
-    return carried | (frozenset(model.capabilities) - beyond_the_wire)
+    return carried | (_own_abilities(model) - beyond_the_wire)
+
+
+def _own_abilities(model: ModelRecord) -> frozenset[str]:
+    """What its record says; files only where it says how they are counted."""
+    told = frozenset(model.capabilities) - FILES
+    images, documents = model.images, model.documents
+    of_files = {
+        "vision": images is not None,
+        "image_urls": images is not None and images.urls,
+        "documents": documents is not None,
+        "document_urls": documents is not None and documents.urls,
+    }
+    return told.union(word for word, has in of_files.items() if has)
+
+
+def media_limits(model: ModelRecord) -> engine.MediaLimits | None:
+    """Which files a model takes; None for none."""
+    if model.images is None and model.documents is None:
+        return None
+    return engine.MediaLimits(
+        model.images, model.documents, context_tokens=model.context_tokens or 0
+    )
 
 
 def _engine_record(model: ModelRecord, wire: str, abilities: frozenset[str]) -> engine.ModelRecord:
@@ -194,6 +249,7 @@ def _engine_query(
     needed: Sequence[str],
     bodies: Sequence[int],
     extra: Sequence[int],
+    media: Sequence[int | None],
     output_cap: int,
     ceiling: int,
     snapshot: _Snapshot,
@@ -213,6 +269,7 @@ def _engine_query(
         regions=list(routing.regions),
         body_bytes=bodies,
         extra_tokens=extra,
+        media_tokens=media,
         output_cap=output_cap,
         nova_provider=NOVA_PROVIDER,
         nova_model=snapshot.nova_model,

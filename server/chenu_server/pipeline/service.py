@@ -284,7 +284,7 @@ class PipelineService:
         await self._load(run.log)  # also a loaded one: the approval may be another process's
         content = await self._store.content(query.identity_id, query.request_id)
         assert content is not None, "an admitted query has its content"
-        state = self._lanes.resume.prepare(query, content)
+        state = await self._lanes.resume.prepare(query, content)
         run.detached = state.request.detached or state.request.resume_on_approval
         step = await self._lanes.resume.run(state, run)
         if isinstance(step, Proceed):

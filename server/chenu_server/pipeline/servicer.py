@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, nullcontext
 
@@ -21,7 +22,8 @@ from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.decide import error_of, parts_of
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.log import QueryLog
-from chenu_server.pipeline.model import START, Cursor, Intent, QueryStatus
+from chenu_server.pipeline.media_convert import media_bytes
+from chenu_server.pipeline.model import START, Cursor, Intent, QueryRequest, QueryStatus
 from chenu_server.pipeline.ports import QueryFilter, QueryStore, Validation
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.service import PipelineService
@@ -50,7 +52,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         self, request: pb.QueryRequest, context: Context
     ) -> pb.QueryResponse:
         """Run one query and answer it whole."""
-        caller, wanted = current_caller(), convert.request_from(request)
+        caller, wanted = current_caller(), await _read(request)
         if wanted.validate_only:
             return _validation(*await self._pipeline.validate(caller, wanted))
         run = self._pipeline.start(caller, wanted, context.time_remaining())
@@ -65,7 +67,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         self, request: pb.RunRequest, context: Context
     ) -> AsyncIterator[pb.RunResponse]:
         """Run one query and stream its log; the status is the outcome."""
-        caller, wanted = current_caller(), convert.request_from(request.query)
+        caller, wanted = current_caller(), await _read(request.query)
         if wanted.validate_only:
             raise InvalidField("query.validate_only", "a validation has no log; use Query")
         with self._attachments.opened(caller.identity_id):
@@ -182,6 +184,15 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             raise await self._store.pending(query)
         if query.status is not QueryStatus.COMPLETED:
             raise error_of(query.outcome)
+
+
+async def _read(request: pb.QueryRequest) -> QueryRequest:
+    """A request, checked. One with files is read on a thread: to digest them takes long."""
+    if not (request.messages and media_bytes(request.messages)):
+        return convert.request_from(request)
+    wanted = await asyncio.to_thread(convert.request_from, request)
+    request.ClearField("messages")  # their bytes are held once, by what was read
+    return wanted
 
 
 def _blocks(event: Event, query: records.Query) -> bool:

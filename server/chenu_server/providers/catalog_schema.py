@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chenu_server.providers.address import problem_of
-from chenu_server.providers.model import ModelRecord, ProviderRecord, Rates
+from chenu_server.providers.model import (
+    DocumentLimits,
+    ImageLimits,
+    ModelRecord,
+    ProviderRecord,
+    Rates,
+)
 
 WIRES = ("anthropic_messages", "openai_chat")
 # `optional`: a key is sent as bearer where one is configured.
@@ -131,7 +137,33 @@ def _model_of(provider: str, name: str, fields: Any) -> ModelRecord:
         rates=_rates_of(place, fields.get("price")),
         aliases=tuple(fields.get("aliases", ())),
         refuses=tuple(fields.get("refuses", ())),
+        images=_images_of(place, fields),
+        documents=_documents_of(place, fields),
     )
+
+
+def _images_of(place: str, fields: dict[str, Any]) -> ImageLimits | None:
+    table = fields.get("images")
+    if table is None:
+        return None
+    place = f"{place}, images"
+    if "vision" not in fields["capabilities"]:
+        raise CatalogueError(f"{place}: goes with the capability 'vision'")
+    _check(place, table, _IMAGES, _MEDIA_OPTIONAL)
+    if table["cells_min"] > table["cells_max"]:
+        raise CatalogueError(f"{place}: cells_min is larger than cells_max")
+    return ImageLimits(**{key: value for key, value in table.items() if key not in _WITNESS})
+
+
+def _documents_of(place: str, fields: dict[str, Any]) -> DocumentLimits | None:
+    table = fields.get("documents")
+    if table is None:
+        return None
+    place = f"{place}, documents"
+    if "documents" not in fields["capabilities"]:
+        raise CatalogueError(f"{place}: goes with the capability 'documents'")
+    _check(place, table, _DOCUMENTS, _MEDIA_OPTIONAL)
+    return DocumentLimits(**{key: value for key, value in table.items() if key not in _WITNESS})
 
 
 def _is_model_name(name: object) -> bool:
@@ -281,6 +313,8 @@ _MODEL_OPTIONAL = {
     "output_tokens_max": _integer(1, _TOKENS_MAX),
     "aliases": _list_of((_is_model_name, _MODEL_NAME_TEXT)),
     "price": _TABLE,
+    "images": _TABLE,
+    "documents": _TABLE,
     "refuses": _list_of(_one_of(REFUSABLE)),
     "retired": _FLAG,
 }
@@ -292,3 +326,16 @@ _PRICE_OPTIONAL = {
     },
     "source": _one_of(("operator",)),
 }
+_FILES_MAX, _FILE_BYTES_MAX = 10_000, 1_000_000_000
+_IMAGES = {
+    "max": _integer(1, _FILES_MAX),
+    "bytes_max": _integer(1, _FILE_BYTES_MAX),
+    "edge_max": _integer(1, 1_000_000),
+    "base_tokens": _integer(0, _TOKENS_MAX),
+    "cell_edge": _integer(1, 100_000),
+    "cell_millitokens": _integer(0, _TOKENS_MAX),
+    "cells_min": _integer(1, 1_000_000),
+    "cells_max": _integer(1, 1_000_000),
+}
+_DOCUMENTS = {"max": _integer(1, _FILES_MAX), "bytes_max": _integer(1, _FILE_BYTES_MAX)}
+_MEDIA_OPTIONAL = {**_WITNESS, "urls": _FLAG}

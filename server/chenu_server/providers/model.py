@@ -143,10 +143,39 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLimits:
+    """Which images a model takes, and what it counts one as.
+
+    That is `base_tokens`, and `cell_millitokens` thousandths for each cell of `cell_edge` pixels
+    along its edge, of which it has from `cells_min` to `cells_max`.
+    """
+
+    max: int  # in one request
+    bytes_max: int
+    edge_max: int  # in pixels
+    base_tokens: int
+    cell_edge: int
+    cell_millitokens: int
+    cells_min: int
+    cells_max: int
+    urls: bool = False  # whether its provider fetches for itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentLimits:
+    """Which documents a model takes; one counts as its whole context window."""
+
+    max: int  # in one request
+    bytes_max: int
+    urls: bool = False  # whether its provider fetches for itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
     """One model of the catalogue. What is not known of it is None, and keeps it from being used.
 
-    `refuses` are the parameters that it turns down though its wire has a place for them.
+    `refuses` are the parameters that it turns down though its wire has a place for them. A model
+    of which no rule for images, or documents, is known is asked with none, whatever it can see.
     """
 
     provider: str
@@ -161,6 +190,8 @@ class ModelRecord:
     rates: Rates | None
     aliases: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()  # what its wire carries and this model does not take
+    images: ImageLimits | None = None
+    documents: DocumentLimits | None = None
 
     @property
     def is_complete(self) -> bool:

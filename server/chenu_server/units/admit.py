@@ -39,6 +39,7 @@ from chenu_server.unit import ById, Moment, Need, Rows
 from chenu_server.units import attach, judge
 from chenu_server.units.attempts import open_attempt, take_slot
 from chenu_server.units.judge import Judgement, Subject
+from chenu_server.units.media import use_files
 from chenu_server.units.rules import Rules, payload
 
 TEXT_PREVIEW = 100
@@ -145,7 +146,7 @@ class Admit:
         query = self._query(QueryStatus.FAILED, (report,), now)
         events = [*self._asked.drafts, *notice, drafts.lane_end(report)]
         query = decide.close(rows, query, QueryStatus.FAILED, outcome, events, now)
-        rows.put(self._asked.content)
+        self._put_content(rows)
         rows.record(decide.entry(query, "deny", "execute", reason, self._payload()))
         return Closed(query=query)
 
@@ -173,7 +174,7 @@ class Admit:
         ]
         query = decide.append(rows, query, events, now)
         rows.put(query)
-        rows.put(self._asked.content)
+        self._put_content(rows)
         rows.put(checkpoint)
         rows.record(
             decide.entry(
@@ -240,7 +241,7 @@ class Admit:
         query = self._query(
             QueryStatus.RUNNING, (report, skipped), now, output_cap=judged.output_cap
         )
-        rows.put(self._asked.content)
+        self._put_content(rows)
         rows.record(
             decide.entry(
                 query,
@@ -282,6 +283,10 @@ class Admit:
             now_us=now.now_us,
         )
         assert isinstance(held, budgets.Held), "judge has found room on these very rows"
+
+    def _put_content(self, rows: Rows) -> None:
+        rows.put(self._asked.content)
+        use_files(rows, self._key[0], self._asked.request)
 
     def _report(self, status: LaneStatus, now: Moment, summary: str = "") -> LaneReport:
         duration_us = (now.mono_ns - self._asked.lane_started_ns) // 1_000

@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
-from chenu_server.governance.checkpoints.model import Bound, Checkpoint, ContentKind
-from chenu_server.pipeline.conversation import Conversation, PartKind, asked
+from chenu_server.governance.checkpoints.model import (
+    Bound,
+    Checkpoint,
+    ContentKind,
+    StoredFile,
+)
+from chenu_server.pipeline.conversation import Conversation, Part, PartKind, asked
 from chenu_server.pipeline.model import QueryRequest
 from chenu_server.pipeline.prompt import Said, said_of
 from chenu_server.pipeline.records import QueryContent
 from chenu_server.pipeline.stored import Plan, plan_from, request_from
+from chenu_server.units.media import FileReader
 from chenu_server.units.rules import payload
 
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
+URI_LIST: Final = "text/uri-list"
 
 
 class StoredContents(Protocol):
@@ -29,8 +36,9 @@ class StoredContents(Protocol):
 class BoundContents:
     """The checkpoints' `BoundContent`. `default_cap` is for plans that do not tell their cap."""
 
-    def __init__(self, queries: StoredContents, *, default_cap: int) -> None:
+    def __init__(self, queries: StoredContents, files: FileReader, *, default_cap: int) -> None:
         self._queries = queries
+        self._files = files
         self._default_cap = default_cap
 
     async def of(self, checkpoint: Checkpoint) -> Sequence[Bound]:
@@ -53,21 +61,31 @@ class BoundContents:
             *_spoken(request.conversation),
         ]
 
+    async def read(self, identity_id: str, file: StoredFile, offset: int, size: int) -> bytes:
+        """A run of a file's bytes."""
+        return await self._files.read(identity_id, file.sha256, offset, size)
+
 
 def _spoken(conversation: Conversation) -> list[Bound]:
     """Every part of the conversation, by its place; the facts say who said it."""
     if conversation == asked(conversation.last_text):
         return [_bound(ContentKind.TEXT, conversation.last_text)]
     return [
-        _bound(
-            ContentKind(part.kind.value),
-            part.text,
-            id=f"{at}/{part_at}",
-            media_type=JSON if part.kind is PartKind.TOOL_CALL else TEXT,
-        )
+        _part(part, f"{at}/{part_at}")
         for at, message in enumerate(conversation.messages)
         for part_at, part in enumerate(message.parts)
     ]
+
+
+def _part(part: Part, id: str) -> Bound:
+    kind, medium = ContentKind(part.kind.value), part.media
+    if medium is None:
+        media_type = JSON if part.kind is PartKind.TOOL_CALL else TEXT
+        return _bound(kind, part.text, id=id, media_type=media_type)
+    if medium.url:
+        return _bound(kind, medium.url, id=id, media_type=URI_LIST)
+    file = StoredFile(medium.sha256, medium.size)
+    return Bound(kind=kind, id=id, media_type=medium.media_type, file=file)
 
 
 def _bound(kind: ContentKind, text: str, *, id: str = "", media_type: str = TEXT) -> Bound:
@@ -112,5 +130,8 @@ def _without_texts(conversation: Conversation) -> dict[str, Any]:
     told = asdict(conversation)
     for message in told["messages"]:
         for part in message["parts"]:
-            del part["text"]
+            if part["media"] is None:
+                del part["text"], part["media"]
+            else:  # a document's name stands here, its file in pieces
+                del part["media"]["data"]
     return told

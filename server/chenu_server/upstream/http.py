@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 HEAD_BYTES_MAX = 32 * 1024
-BODY_BYTES_MAX = 8 * 1024 * 1024
+BODY_BYTES_MAX = 32 * 1024 * 1024
 
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests"}
 

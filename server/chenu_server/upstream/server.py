@@ -8,6 +8,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Self
 
 from chenu_server.providers.catalog import Catalogue, load_catalogue
@@ -20,6 +21,8 @@ from chenu_server.upstream.wires import Answer, AnthropicMessages, Ask, OpenAiCh
 
 ARRIVALS_MAX = 200_000
 BODIES_MAX = 1_000
+# One with files is remembered by its size alone.
+KEPT_BODY_BYTES_MAX = 1024 * 1024
 LATER_S = 86_400.0
 
 # A provider's own path and query stand between its name and what its wire appends.
@@ -170,7 +173,7 @@ class FakeUpstream:
     ) -> None:
         behaviour = self._playbook.take(provider, ask.model)
         status, why = self._verdict(request, provider, wire, ask, behaviour)
-        pieces, tokens = _compose(ask, behaviour, len(request.body))
+        pieces, tokens = _compose(ask, behaviour, len(request.body) - ask.file_chars)
         billed = status == 200 and behaviour.fault != "refuse"
         cost = self.bill.charge(provider, ask.model, tokens) if billed else 0
         self._arrive(request, provider, ask, status, cost)
@@ -222,8 +225,9 @@ class FakeUpstream:
     ) -> None:
         self.arrivals_total += 1
         marker = _MARKER.search(ask.prompt) if ask else None
-        self.bodies.append(request.body)
-        self.requests.append(request)
+        kept = request.body if len(request.body) <= KEPT_BODY_BYTES_MAX else b""
+        self.bodies.append(kept)
+        self.requests.append(replace(request, body=kept))
         self.arrivals.append(
             Arrival(
                 number=self.arrivals_total,
@@ -284,7 +288,10 @@ async def _finish(
 
 
 def _compose(ask: Ask, behaviour: Behaviour, body_bytes: int) -> tuple[tuple[str, ...], Tokens]:
-    """The answer's pieces and its count: four characters to a token unless told, four bytes in."""
+    """The answer's pieces and its count: four characters to a token unless told, four bytes in.
+
+    Files count for nothing: each provider has a rule of its own for them.
+    """
     told = behaviour.answer or behaviour.calls
     text = behaviour.answer if told else f"{ask.model} heard: {ask.prompt}"
     if behaviour.answer_chars:

@@ -20,6 +20,7 @@ class Ask:
     output_cap: int
     streaming: bool
     wants_usage: bool
+    file_chars: int  # of images and documents, in base64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ class AnthropicMessages:
             output_cap=_positive(body, "max_tokens"),
             streaming=bool(body.get("stream")),
             wants_usage=True,
+            file_chars=_file_chars(body),
         )
 
     def begin(self, answer: Answer) -> bytes:
@@ -193,6 +195,7 @@ class OpenAiChat:
             output_cap=_positive(body, cap),
             streaming=bool(body.get("stream")),
             wants_usage=bool(options.get("include_usage")),
+            file_chars=_file_chars(body),
         )
 
     def begin(self, answer: Answer) -> bytes:
@@ -321,4 +324,25 @@ def _said(content: object) -> str | None:
     blocks = [block for block in content if isinstance(block, dict)]
     said = [block.get("text") or _said(block.get("content")) for block in blocks]
     texts = [text for text in said if isinstance(text, str)]
-    return "".join(texts) if texts else None
+    return "".join(texts) if texts or any(map(_file_of, blocks)) else None
+
+
+def _file_chars(body: dict[str, Any]) -> int:
+    """How much of a body is files in base64."""
+    contents = [each.get("content") for each in body["messages"] if isinstance(each, dict)]
+    blocks = [block for content in contents if isinstance(content, list) for block in content]
+    return sum(len(_file_of(block)) for block in blocks if isinstance(block, dict))
+
+
+def _file_of(block: dict[str, Any]) -> str:
+    """The base64 of a block's file, or its address; empty if it has none."""
+    for kind, name in (
+        ("source", "data"),
+        ("source", "url"),
+        ("image_url", "url"),
+        ("file", "file_data"),
+    ):
+        place = block.get(kind)
+        if isinstance(place, dict) and isinstance(found := place.get(name), str):
+            return found
+    return ""

@@ -18,9 +18,11 @@ from chenu_server.governance.checkpoints import tables as checkpoints
 from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, CheckpointType
 from chenu_server.governance.limits import tables as limits
 from chenu_server.governance.limits.model import Slot
+from chenu_server.pipeline import media_tables as media
 from chenu_server.pipeline import tables as pipeline
 from chenu_server.pipeline.conversation import PartKind
 from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.media_records import FileChunk, HeldFile, StoredFile, UsedFile
 from chenu_server.pipeline.model import (
     Lane,
     LaneReport,
@@ -41,7 +43,13 @@ from chenu_server.pipeline.records import (
 )
 from chenu_server.unit import Row
 
-MAPS: Final = (*budgets.MAPS, *limits.MAPS, *checkpoints.MAPS, *pipeline.MAPS)
+MAPS: Final = (
+    *budgets.MAPS,
+    *limits.MAPS,
+    *checkpoints.MAPS,
+    *pipeline.MAPS,
+    *media.MAPS,
+)
 
 # What is data in SQL, JSON, arrays and C strings, and must never be anything else.
 AWKWARD: Final = (
@@ -234,4 +242,8 @@ ROWS: Final[tuple[Row, ...]] = (
     ATTEMPT,
     SEGMENT,
     CHUNK,
+    StoredFile(identity_id="ali'ce", sha256=bytes(range(32)), size=LARGEST),
+    FileChunk(identity_id="ali'ce", sha256=b"", offset=LARGEST, data=bytes(range(256))),
+    HeldFile(hold_id="h", sha256=b"\0", identity_id="ali'ce", owner_id="o"),
+    UsedFile(identity_id="ali'ce", sha256=bytes(32), request_id="r"),
 )

@@ -15,6 +15,7 @@ from chenu_server.pipeline import canonical
 from chenu_server.pipeline.conversation import (
     ChatMessage,
     Conversation,
+    Medium,
     Part,
     PartKind,
     ResponseFormat,
@@ -39,6 +40,7 @@ from chenu_server.pipeline.model import (
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors/request.json").read_text("utf-8"))
 
+PICTURE = Medium(media_type="image/png", sha256="ab" * 32, size=7, width=2, height=1)
 REQUEST = QueryRequest(
     request_id="7f1c4f4e-9d0a-4c53-9a3e-2a0a6d2f9b11",
     conversation=Conversation(
@@ -49,6 +51,7 @@ REQUEST = QueryRequest(
                 (
                     Part(kind=PartKind.TEXT, text="Quel temps ?", cached=True),
                     text_part("Supprime tous mes anciens fils\u0000 🎈"),
+                    Part(kind=PartKind.IMAGE, text="", media=PICTURE),
                 ),
             ),
             ChatMessage(
@@ -155,6 +158,11 @@ IN_CONVERSATION: dict[str, Conversation] = {
     "a call's id": changed_part(2, at=1, call_id="c2"),
     "a signature": changed_part(2, signature="s2"),
     "a redacted thought": changed_part(2, redacted="r2"),
+    "a file": changed_part(1, at=2, media=replace(PICTURE, sha256="ac" * 32)),
+    "a file's type": changed_part(1, at=2, media=replace(PICTURE, media_type="image/gif")),
+    "a file's size": changed_part(1, at=2, media=replace(PICTURE, size=8)),
+    "a file's address": changed_part(1, at=2, media=Medium(url="https://a")),
+    "no file": changed_part(1, at=2, media=None),
     "a result's outcome": changed_part(3, is_error=False),
     "a message less": replace(REQUEST.conversation, messages=MESSAGES[1:]),
     "no tools": replace(REQUEST.conversation, tools=()),

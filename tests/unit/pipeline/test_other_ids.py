@@ -98,7 +98,7 @@ class World:
             raise self.refusal
         return Attach(self.query, is_new=self.is_new)
 
-    def _prepared(self, query: Query, content: object) -> Any:
+    async def _prepared(self, query: Query, content: object) -> Any:
         flags = SimpleNamespace(detached=True, resume_on_approval=False)
         return SimpleNamespace(request=flags)
 

@@ -95,6 +95,19 @@ def test_no_number_of_a_model_stands_without_its_source_and_date(model: str) -> 
     assert not WITNESSED & fields.keys() or witnessed(fields)
 
 
+def test_no_rule_for_files_stands_without_its_source_and_date() -> None:
+    """A wrong rule bounds a cost too low."""
+    rules = [
+        fields[kind]
+        for fields in LIVE.values()
+        for kind in ("images", "documents")
+        if kind in fields
+    ]
+
+    assert rules
+    assert all(map(witnessed, rules))
+
+
 @pytest.mark.parametrize("provider", NAMES)
 def test_no_rule_of_a_provider_stands_without_its_source_and_date(provider: str) -> None:
     """How it wants to be called is read in its documentation, and may be read again."""

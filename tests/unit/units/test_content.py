@@ -48,9 +48,22 @@ def stored(**plan: object) -> QueryContent:
     )
 
 
+class NoFiles:
+    """Files that nobody reads here."""
+
+    async def read(self, identity_id: str, sha256: str, offset: int, size: int) -> bytes:
+        """Never asked."""
+        raise AssertionError(sha256)
+
+
+def contents(content: QueryContent | None) -> BoundContents:
+    """What is bound, of this stored content."""
+    return BoundContents(Stored(content), NoFiles(), default_cap=77)
+
+
 async def cap_of(content: QueryContent) -> int:
     """The output cap that the facts tell."""
-    facts, *_ = await BoundContents(Stored(content), default_cap=77).of(checkpoint())
+    facts, *_ = await contents(content).of(checkpoint())
     cap: int = json.loads(facts.data)["output_cap"]
     return cap
 
@@ -67,13 +80,11 @@ async def test_a_plan_from_before_caps_were_kept_is_read() -> None:
 
 async def test_content_that_is_gone_is_nothing() -> None:
     """An empty thing would look like an empty request."""
-    assert () == await BoundContents(Stored(None), default_cap=77).of(checkpoint())
+    assert () == await contents(None).of(checkpoint())
 
 
 async def test_the_things_come_in_the_order_that_the_digest_binds_them() -> None:
     """Facts, system prompt, context items, text."""
-    kinds = [
-        it.kind for it in await BoundContents(Stored(stored()), default_cap=77).of(checkpoint())
-    ]
+    kinds = [it.kind for it in await contents(stored()).of(checkpoint())]
 
     assert [ContentKind.FACTS, ContentKind.SYSTEM, ContentKind.TEXT] == kinds

@@ -23,6 +23,8 @@ pub enum Exclusion {
     CapabilityMissing,
     /// It may process data outside the allowed regions.
     RegionNotAllowed,
+    /// A file is larger than it takes, or there are more.
+    MediaTooLarge,
     /// Prompt and answer do not fit its context.
     ContextTooSmall,
     /// It cannot answer at the length asked for.
@@ -44,6 +46,7 @@ impl Exclusion {
             Self::ProviderForbidden => "provider_forbidden",
             Self::CapabilityMissing => "capability_missing",
             Self::RegionNotAllowed => "region_not_allowed",
+            Self::MediaTooLarge => "media_too_large",
             Self::ContextTooSmall => "context_too_small",
             Self::OutputCapTooLarge => "output_cap_too_large",
             Self::PriceUnknown => "price_unknown",
@@ -55,12 +58,14 @@ impl Exclusion {
 /// The bound of an attempt with `record`, or the first constraint that excludes it.
 ///
 /// The price comes after all else, so that an unknown one is told only where it alone stands in
-/// the way.
+/// the way. What files count as at most (`media`) is a bound of the cost and no reason to exclude:
+/// a document of one page counts as a whole context.
 pub(super) fn check(
     query: &RouteQuery,
     record: &ModelRecord,
     role_is_locked: bool,
     worst: &Worst,
+    media: Option<i64>,
 ) -> Result<Result<i64, Exclusion>, AmountError> {
     let checks = [
         (query.unlocked(record, role_is_locked), Exclusion::NovaLocked),
@@ -69,6 +74,7 @@ pub(super) fn check(
         (!query.forbidden_providers.contains(&record.provider), Exclusion::ProviderForbidden),
         (has_all(&record.capabilities, &query.capabilities), Exclusion::CapabilityMissing),
         (stays_within(&query.regions, &record.regions), Exclusion::RegionNotAllowed),
+        (media.is_some(), Exclusion::MediaTooLarge),
         (query.output_cap <= record.output_tokens_max, Exclusion::OutputCapTooLarge),
         (tokens(worst) <= record.context_tokens, Exclusion::ContextTooSmall),
         (record.dearest_input_rate.is_some(), Exclusion::PriceUnknown),
@@ -76,7 +82,8 @@ pub(super) fn check(
     if let Some((_, exclusion)) = checks.into_iter().find(|(passed, _)| !passed) {
         return Ok(Err(exclusion));
     }
-    let bound = bound(worst)?;
+    let extra_tokens = worst.extra_tokens.saturating_add(media.unwrap_or_default());
+    let bound = bound(&Worst { extra_tokens, ..*worst })?;
     let affordable = query.cost_ceiling.is_none_or(|ceiling| bound <= ceiling);
     Ok(if affordable { Ok(bound) } else { Err(Exclusion::OverCostCeiling) })
 }

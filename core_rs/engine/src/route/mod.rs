@@ -19,8 +19,8 @@ use order::Order;
 /// A caller's mistake with a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RouteError {
-    /// Body sizes are given for each record, in the catalogue's order.
-    #[error("body_bytes and extra_tokens need one item for each record of the catalogue")]
+    /// Sizes are given for each record, in the catalogue's order.
+    #[error("sizes need one item for each record of the catalogue")]
     Sizes,
     /// A bound cannot be computed.
     #[error(transparent)]
@@ -70,7 +70,11 @@ impl Catalogue {
     /// Splits the records into candidates, not yet scored, and exclusions.
     fn constrain(&self, query: &RouteQuery) -> Result<Decision, RouteError> {
         let count = self.records.len();
-        if query.body_bytes.len() != count || query.extra_tokens.len() != count {
+        let no_media = query.media_tokens.is_empty();
+        if query.body_bytes.len() != count
+            || query.extra_tokens.len() != count
+            || !(no_media || query.media_tokens.len() == count)
+        {
             return Err(RouteError::Sizes);
         }
         let role_is_locked = self.records.iter().any(|record| query.locks(record));
@@ -78,7 +82,8 @@ impl Catalogue {
         let mut decision = Decision::default();
         for (index, (record, (&body, &extra))) in self.records.iter().zip(sizes).enumerate() {
             let worst = query.worst(record, body, extra);
-            match constraint::check(query, record, role_is_locked, &worst)? {
+            let media = query.media_tokens.get(index).copied().unwrap_or(Some(0));
+            match constraint::check(query, record, role_is_locked, &worst, media)? {
                 Ok(bound) => decision.candidates.push(Scored { index, bound, ..Scored::default() }),
                 Err(exclusion) => decision.exclusions.push((index, exclusion)),
             }

@@ -99,6 +99,9 @@ pub struct RouteQuery {
     pub body_bytes: Vec<i64>,
     /// The wire's constants for images and tools for each record of the catalogue.
     pub extra_tokens: Vec<i64>,
+    /// Tokens that each record counts the query's files as at most, `None` where it does not take
+    /// them; empty for a query without files.
+    pub media_tokens: Vec<Option<i64>>,
     /// Tokens that may come back.
     pub output_cap: i64,
     /// The provider of the model that the role `nova` is locked to.

@@ -13,6 +13,7 @@ mod encode;
 mod error;
 mod expected;
 mod json;
+mod media;
 mod messages;
 mod needs;
 mod prompt;
@@ -27,6 +28,7 @@ pub use content::PARTS_MAX;
 pub use decoder::{Decoder, Fed};
 pub use error::{Blame, Refusal, refusal_of};
 pub use expected::{Expected, OUTPUT_BYTES_MAX, unfenced};
+pub use media::{Bytes, DocumentLimits, ImageLimits, ImageRule, Look, MediaLimits, Source, look};
 pub use prompt::{
     CapField, Effort, Format, Message, Part, Prompt, Role, Sampling, Target, Thinking, Tool,
     ToolChoice,

@@ -1,6 +1,7 @@
 //! What a prompt asks of a model and of the wire to it.
 
 use super::Wire;
+use super::media::{MediaLimits, Source};
 use super::prompt::{Format, Part, Prompt};
 
 impl Prompt {
@@ -10,8 +11,11 @@ impl Prompt {
         let (sampling, thinking) = (&self.sampling, &self.thinking);
         let words = [
             ("cache_hints", self.any_part(is_cached)),
+            ("document_urls", self.documents().any(is_elsewhere)),
+            ("documents", self.documents().next().is_some()),
             ("frequency_penalty", sampling.frequency_penalty.is_some()),
             ("functions", !self.tools.is_empty() || self.any_part(is_of_a_tool)),
+            ("image_urls", self.images().any(is_elsewhere)),
             ("json", self.format == Format::Json),
             ("json_schema", matches!(self.format, Format::JsonSchema { .. })),
             ("parallel_calls", self.parallel_calls.is_some()),
@@ -24,6 +28,7 @@ impl Prompt {
             ("temperature", sampling.temperature.is_some()),
             ("temperature_above_1", sampling.temperature.is_some_and(|it| it > 1.0)),
             ("top_p", sampling.top_p.is_some()),
+            ("vision", self.images().next().is_some()),
         ];
         words.into_iter().filter_map(|(word, needed)| needed.then_some(word)).collect()
     }
@@ -43,8 +48,32 @@ impl Prompt {
         }
     }
 
+    /// Tokens that a model counts images and documents as at most; `None` if it does not take them.
+    #[must_use]
+    pub fn media_tokens(&self, limits: &MediaLimits) -> Option<u64> {
+        limits.tokens(self.images(), self.documents())
+    }
+
+    fn images(&self) -> impl Iterator<Item = &Source> {
+        self.parts().filter_map(|part| match part {
+            Part::Image { source, .. } => Some(source),
+            _ => None,
+        })
+    }
+
+    fn documents(&self) -> impl Iterator<Item = &Source> {
+        self.parts().filter_map(|part| match part {
+            Part::Document { source, .. } => Some(source),
+            _ => None,
+        })
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.messages.iter().flat_map(|message| &message.parts)
+    }
+
     fn any_part(&self, is: impl Fn(&Part) -> bool) -> bool {
-        self.messages.iter().flat_map(|message| &message.parts).any(is)
+        self.parts().any(is)
     }
 }
 
@@ -56,8 +85,10 @@ impl Wire {
     pub fn offers(self) -> &'static [&'static str] {
         match self {
             Self::Chat => &[
+                "documents",
                 "frequency_penalty",
                 "functions",
+                "image_urls",
                 "json",
                 "json_schema",
                 "parallel_calls",
@@ -68,10 +99,14 @@ impl Wire {
                 "temperature",
                 "temperature_above_1",
                 "top_p",
+                "vision",
             ],
             Self::Messages => &[
                 "cache_hints",
+                "document_urls",
+                "documents",
                 "functions",
+                "image_urls",
                 "json",
                 "json_schema",
                 "parallel_calls",
@@ -81,13 +116,24 @@ impl Wire {
                 "stop",
                 "temperature",
                 "top_p",
+                "vision",
             ],
         }
     }
 }
 
 fn is_cached(part: &Part) -> bool {
-    matches!(part, Part::Text { cached: true, .. } | Part::ToolResult { cached: true, .. })
+    match part {
+        Part::Text { cached, .. }
+        | Part::Image { cached, .. }
+        | Part::Document { cached, .. }
+        | Part::ToolResult { cached, .. } => *cached,
+        Part::ToolCall { .. } | Part::Reasoning { .. } => false,
+    }
+}
+
+fn is_elsewhere(source: &Source) -> bool {
+    matches!(source, Source::Url(_))
 }
 
 /// A thought that nobody proved goes back to no provider, on either wire: it asks nothing of one.

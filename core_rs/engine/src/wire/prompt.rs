@@ -1,11 +1,13 @@
 //! What a model is asked, in words of no provider.
 
+use super::media::Source;
+
 /// Who says a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Whoever runs the conversation. These messages come first, and only first.
     System,
-    /// Whoever asks: texts.
+    /// Whoever asks: texts, images and documents.
     User,
     /// The model: texts, reasoning and calls of tools.
     Assistant,
@@ -20,6 +22,22 @@ pub enum Part {
     Text {
         /// Any text.
         text: String,
+        /// Whether the provider should keep the prompt up to here for the next call.
+        cached: bool,
+    },
+    /// A picture.
+    Image {
+        /// Where it is.
+        source: Source,
+        /// Whether the provider should keep the prompt up to here for the next call.
+        cached: bool,
+    },
+    /// A file to read.
+    Document {
+        /// Where it is.
+        source: Source,
+        /// What the model may call it; empty when nobody said.
+        name: String,
         /// Whether the provider should keep the prompt up to here for the next call.
         cached: bool,
     },

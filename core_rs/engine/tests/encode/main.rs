@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod media;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod needs;

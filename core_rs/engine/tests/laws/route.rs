@@ -55,6 +55,7 @@ fn query() -> RouteQuery {
         regions: vec![],
         body_bytes: vec![1_000; 4],
         extra_tokens: vec![0; 4],
+        media_tokens: Vec::new(),
         output_cap: 1_000,
         nova_provider: Some("anthropic".into()),
         nova_model: Some("opus".into()),
@@ -336,6 +337,7 @@ prop_compose! {
             output_cap: cap,
             body_bytes: vec![body; count],
             extra_tokens: vec![0; count],
+            media_tokens: Vec::new(),
             nova_provider: Some("a".to_owned()),
             nova_model: Some("m".to_owned()),
             ..query()

@@ -108,7 +108,7 @@ def piece_of(piece: Piece) -> pb.ContentPiece:
         media_type=thing.media_type,
         offset=piece.offset,
         data=piece.data,
-        size=len(thing.data),
+        size=thing.size,
     )
 
 

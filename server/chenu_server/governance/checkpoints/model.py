@@ -102,24 +102,41 @@ class ContentKind(enum.StrEnum):
     TOOL_CALL = "tool_call"
     TOOL_RESULT = "tool_result"
     REASONING = "reasoning"
+    IMAGE = "image"
+    DOCUMENT = "document"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that stands in rows of its own; it is read piece by piece."""
+
+    sha256: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """One thing that an action digest binds, whole."""
+    """One thing that an action digest binds, whole: its bytes are here, or those of a file."""
 
     kind: ContentKind
     id: str
     media_type: str
-    data: bytes
+    data: bytes = b""
+    file: StoredFile | None = None
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self.data) if self.file is None else self.file.size
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of a thing's bytes."""
+    """A run of a thing's bytes: which, and unless they are a file's the bytes themselves."""
 
     thing: Bound
     offset: int
+    size: int
     data: bytes
 
 

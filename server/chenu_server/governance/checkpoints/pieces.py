@@ -22,13 +22,13 @@ def page_from(
     index, offset, room = start.thing, start.offset, bytes_max
     while index < len(things):
         thing = things[index]
-        data = thing.data[offset : offset + room]
-        if not data and offset < len(thing.data):
+        size = min(thing.size - offset, room)
+        if not size and offset < thing.size:
             return pieces, Place(index, offset)
-        pieces.append(Piece(thing, offset, data))
-        room -= len(data)
-        offset += len(data)
-        if offset < len(thing.data):
+        pieces.append(Piece(thing, offset, size, thing.data[offset : offset + size]))
+        room -= size
+        offset += size
+        if offset < thing.size:
             return pieces, Place(index, offset)
         index, offset = index + 1, 0
     return pieces, None
@@ -38,4 +38,4 @@ def _is_in(things: Sequence[Bound], place: Place) -> bool:
     """Whether a page can begin there: not at the end of a thing, which the page before has told."""
     if place.thing >= len(things):
         return False
-    return place.offset == 0 or place.offset < len(things[place.thing].data)
+    return place.offset == 0 or place.offset < things[place.thing].size

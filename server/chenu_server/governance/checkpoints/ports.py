@@ -13,6 +13,7 @@ from chenu_server.governance.checkpoints.model import (
     CheckpointState,
     Resolution,
     ResolveAnswer,
+    StoredFile,
 )
 
 
@@ -46,6 +47,10 @@ class BoundContent(Protocol):
 
     async def of(self, checkpoint: Checkpoint) -> Sequence[Bound]:
         """All that its action digest binds, in its order; nothing once it is no longer stored."""
+        ...
+
+    async def read(self, identity_id: str, file: StoredFile, offset: int, size: int) -> bytes:
+        """A run of a file's bytes; fewer if they are no longer stored."""
         ...
 
 

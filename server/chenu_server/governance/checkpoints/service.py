@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from chenu_server.caller import Caller, Role
@@ -10,6 +11,7 @@ from chenu_server.errors import (
     CheckpointAlreadyResolved,
     CheckpointCancelled,
     CheckpointExpired,
+    GovernanceUnavailable,
     InvalidField,
     RoleRequired,
 )
@@ -22,8 +24,10 @@ from chenu_server.governance.checkpoints.model import (
     Lapsed,
     Lost,
     OtherAction,
+    Piece,
     Resolution,
     Resolved,
+    StoredFile,
 )
 from chenu_server.governance.checkpoints.ports import (
     Boundary,
@@ -76,6 +80,24 @@ class CheckpointService:
         checkpoint = await self.get(caller, checkpoint_id)
         _check_concerned(caller, checkpoint)
         return await self._content.of(checkpoint)
+
+    async def filled(self, caller: Caller, pieces: Sequence[Piece]) -> Sequence[Piece]:
+        """
+        Pieces of content with the bytes of those that are of files.
+
+        Raises:
+            GovernanceUnavailable: A file cannot be read.
+        """
+        return [
+            piece if piece.thing.file is None else await self._read(caller, piece, piece.thing.file)
+            for piece in pieces
+        ]
+
+    async def _read(self, caller: Caller, piece: Piece, file: StoredFile) -> Piece:
+        data = await self._content.read(caller.identity_id, file, piece.offset, piece.size)
+        if len(data) != piece.size:  # half of what an approval binds is nothing to approve by
+            raise GovernanceUnavailable
+        return replace(piece, data=data)
 
     async def page(self, caller: Caller, wanted: CheckpointFilter) -> Sequence[Checkpoint]:
         """Checkpoints of the caller's identity, newest first."""

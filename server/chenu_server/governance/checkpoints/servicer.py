@@ -42,13 +42,14 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         about = ("checkpoint_content", caller.identity_id, checkpoint_id)
         start = convert.place_from(after_of(request.page_token, about))
         things = await self._checkpoints.content(caller, checkpoint_id)
-        pieces, following = page_from(things, start, bytes_max)
+        page, following = page_from(things, start, bytes_max)
+        pieces = await self._checkpoints.filled(caller, page)
         token = ""
         if following is not None:
             token = page_token_of((str(following.thing), str(following.offset)), about)
         return pb.GetCheckpointContentResponse(
             pieces=[convert.piece_of(piece) for piece in pieces],
-            total_bytes=sum(len(thing.data) for thing in things),
+            total_bytes=sum(thing.size for thing in things),
             next_page_token=token,
         )
 

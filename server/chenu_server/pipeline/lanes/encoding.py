@@ -7,6 +7,7 @@ from functools import partial
 
 from chenu_server.caller import Caller
 from chenu_server.engine import Prompt
+from chenu_server.errors import InvalidField
 from chenu_server.pipeline import canonical
 from chenu_server.pipeline.conversation import ChatMessage, Conversation
 from chenu_server.pipeline.lanes.steps import Proceed
@@ -21,6 +22,7 @@ from chenu_server.pipeline.model import (
 )
 from chenu_server.pipeline.ports import Router
 from chenu_server.pipeline.prompt import said_of
+from chenu_server.pipeline.routing import MEDIA_TOO_LARGE
 from chenu_server.pipeline.state import QueryState, Run
 
 
@@ -38,6 +40,7 @@ class EncodingLane:
 
         Raises:
             NotFound: The preferred provider or model is not in the catalogue.
+            InvalidField: No model takes files as large, or as many.
         """
         query.lanes.start(Lane.ENCODING)
         assert query.analysis is not None and query.snapshot is not None  # lanes A and B ran
@@ -57,7 +60,13 @@ class EncodingLane:
         snapshot: Snapshot,
         approved_max_nanousd: int = 0,
     ) -> Encoded:
-        """Lane C for a request; `approved_max_nanousd` holds a resumed one to its approval."""
+        """
+        Lane C for a request; `approved_max_nanousd` holds a resumed one to its approval.
+
+        Raises:
+            NotFound: The preferred provider or model is not in the catalogue.
+            InvalidField: No model takes files as large, or as many.
+        """
         said = said_of(request)
         prompt = engine_prompt(request.conversation, said.all_messages)
         ceiling = request.max_cost_nanousd
@@ -69,6 +78,8 @@ class EncodingLane:
             approved_max_nanousd or ceiling,
             explained=request.validate_only,
         )
+        if not approved_max_nanousd:
+            _refuse_too_large_files(route)
         max_cost = approved_max_nanousd or ceiling or route.dearest_bound_nanousd
         digest = canonical.action_digest(
             caller,
@@ -112,6 +123,13 @@ class EncodingLane:
         if route.chain or request.max_output_tokens or not ceiling:
             return route
         return route_at(output_cap=self._least_cap)
+
+
+def _refuse_too_large_files(route: Route) -> None:
+    """The caller can mend that, as it can any field, where nothing else would do."""
+    if not route.chain and any(each.reason == MEDIA_TOO_LARGE for each in route.exclusions):
+        text = "no model that could answer takes files so large, or so many"
+        raise InvalidField("messages.parts", text)
 
 
 def engine_prompt(conversation: Conversation, messages: Sequence[ChatMessage]) -> Prompt:

@@ -15,6 +15,7 @@ from chenu_server.pipeline.ports import (
     Blocked,
     Closed,
     Conflict,
+    Files,
     Full,
     Governance,
     Known,
@@ -31,9 +32,12 @@ Decided = Admitted | Blocked | Closed | Known | Attached | Full | Conflict
 class GovernanceLane:
     """Claims the id and gets the decision, durably, or a refusal that binds nothing."""
 
-    def __init__(self, governance: Governance, queues: Mapping[str, ProviderQueue]) -> None:
+    def __init__(
+        self, governance: Governance, queues: Mapping[str, ProviderQueue], files: Files
+    ) -> None:
         self._governance = governance
         self._queues = queues
+        self._files = files
 
     async def run(self, query: QueryState, run: Run) -> Step:
         """
@@ -46,7 +50,12 @@ class GovernanceLane:
             GovernanceUnavailable: The decision cannot be recorded.
         """
         query.lanes.start(Lane.GOVERNANCE)
-        answer = await self._decided(admission_of(query), query, run)
+        admission = admission_of(query)
+        if files := query.request.conversation.files:
+            async with self._files.held(query.caller.identity_id, files):
+                answer = await self._decided(admission, query, run)
+        else:
+            answer = await self._decided(admission, query, run)
         match answer:
             case Admitted():
                 query.admitted = answer

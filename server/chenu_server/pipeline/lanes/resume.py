@@ -13,6 +13,7 @@ from chenu_server.pipeline.model import Candidate
 from chenu_server.pipeline.ports import (
     Admitted,
     Closed,
+    Files,
     Governance,
     NotResumable,
     Resumption,
@@ -34,14 +35,21 @@ class ResumeLane:
         encoding: EncodingLane,
         governance: Governance,
         queues: Mapping[str, ProviderQueue],
+        files: Files,
     ) -> None:
         self._encoding = encoding
         self._governance = governance
         self._queues = queues
+        self._files = files
 
-    def prepare(self, query: Query, content: QueryContent) -> QueryState:
-        """The stored results of lanes A and B, and lane C within the approved cost."""
-        request = request_from(content.request)
+    async def prepare(self, query: Query, content: QueryContent) -> QueryState:
+        """
+        The stored results of lanes A and B, and lane C within the approved cost.
+
+        Raises:
+            GovernanceUnavailable: An image or a document of it cannot be read.
+        """
+        request = await self._files.filled(query.identity_id, request_from(content.request))
         plan = plan_from(content.plan)
         caller = requester_of(query, plan.roles)
         state = QueryState(

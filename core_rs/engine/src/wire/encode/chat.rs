@@ -2,6 +2,7 @@
 
 use super::writer::{Json, Sink};
 use super::{JSON_ONLY, name_and_description, object_of, optional, said, schema_of, texts};
+use crate::wire::media::Source;
 use crate::wire::prompt::{Format, Message, Part, Prompt, Role, Target, ToolChoice};
 
 pub(super) fn members<S: Sink>(prompt: &Prompt, target: &Target<'_>, json: &mut Json<S>) {
@@ -54,19 +55,52 @@ fn message<S: Sink>(message: &Message, json: &mut Json<S>) {
 fn user<S: Sink>(parts: &[Part], json: &mut Json<S>) {
     json.field("role", "user");
     json.key("content");
-    let mut texts = parts.iter().filter_map(said);
-    match (texts.next(), texts.next()) {
-        (text, None) => json.string(text),
+    let mut sent = parts.iter().filter(|part| said(part).is_some() || is_file(part));
+    match (sent.next(), sent.next()) {
+        (first, None) if first.is_none_or(|part| !is_file(part)) => {
+            json.string(first.and_then(said));
+        }
         _ => json.list(|json| parts.iter().for_each(|part| block(part, json))),
     }
 }
 
+fn is_file(part: &Part) -> bool {
+    matches!(part, Part::Image { .. } | Part::Document { .. })
+}
+
 fn block<S: Sink>(part: &Part, json: &mut Json<S>) {
-    if let Some(text) = said(part) {
-        json.object(|json| {
+    match part {
+        Part::Text { text, .. } if !text.is_empty() => json.object(|json| {
             json.field("type", "text");
             json.field("text", text);
-        });
+        }),
+        Part::Image { source, .. } => json.object(|json| {
+            json.field("type", "image_url");
+            json.key("image_url").object(|json| {
+                json.key("url");
+                address(source, json);
+            });
+        }),
+        Part::Document { source, name, .. } => json.object(|json| {
+            json.field("type", "file");
+            json.key("file").object(|json| {
+                // The provider wants a name with a file that it is given.
+                json.field("filename", if name.is_empty() { "document.pdf" } else { name });
+                json.key("file_data");
+                address(source, json);
+            });
+        }),
+        _ => {}
+    }
+}
+
+/// The address of a file: its own, or one that holds its bytes (RFC 2397).
+fn address<S: Sink>(source: &Source, json: &mut Json<S>) {
+    match source {
+        Source::Data { media_type, bytes, .. } => {
+            json.file(["data:", media_type, ";base64,"], bytes.as_slice());
+        }
+        Source::Url(url) => json.string([url.as_str()]),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::writer::{Json, Sink};
 use super::{JSON_ONLY, name_and_description, object_of, optional, said, schema_of, texts};
+use crate::wire::media::Source;
 use crate::wire::prompt::{Format, Part, Prompt, Role, Target, Thinking, ToolChoice};
 
 /// Stands in for the field that this wire lacks.
@@ -73,7 +74,10 @@ fn can_be_sent(part: &Part) -> bool {
         Part::Reasoning { signature, redacted, .. } => {
             !signature.is_empty() || !redacted.is_empty()
         }
-        Part::ToolCall { .. } | Part::ToolResult { .. } => true,
+        Part::Image { .. }
+        | Part::Document { .. }
+        | Part::ToolCall { .. }
+        | Part::ToolResult { .. } => true,
     }
 }
 
@@ -89,6 +93,19 @@ fn block<S: Sink>(part: &Part, json: &mut Json<S>) {
         Part::Text { text, cached } => {
             json.field("type", "text");
             json.field("text", text);
+            cache_control(*cached, json);
+        }
+        Part::Image { source: file, cached } => {
+            json.field("type", "image");
+            source(file, json);
+            cache_control(*cached, json);
+        }
+        Part::Document { source: file, name, cached } => {
+            json.field("type", "document");
+            source(file, json);
+            if !name.is_empty() {
+                json.field("title", name);
+            }
             cache_control(*cached, json);
         }
         Part::ToolCall { id, name, arguments } => {
@@ -108,6 +125,20 @@ fn block<S: Sink>(part: &Part, json: &mut Json<S>) {
         }
         Part::Reasoning { text, signature, redacted } => thought(text, signature, redacted, json),
     }
+}
+
+fn source<S: Sink>(source: &Source, json: &mut Json<S>) {
+    json.key("source").object(|json| match source {
+        Source::Data { media_type, bytes, .. } => {
+            json.field("type", "base64");
+            json.field("media_type", media_type);
+            json.key("data").file([], bytes.as_slice());
+        }
+        Source::Url(url) => {
+            json.field("type", "url");
+            json.field("url", url);
+        }
+    });
 }
 
 fn thought<S: Sink>(text: &str, signature: &str, redacted: &str, json: &mut Json<S>) {

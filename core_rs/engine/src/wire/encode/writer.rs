@@ -1,20 +1,29 @@
 //! JSON written as it is told, into text or into nothing but its length.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// Where JSON goes. It cannot fail.
 pub(super) trait Sink {
     /// Takes what comes next.
     fn put(&mut self, text: &str);
+
+    /// Takes a file's bytes, which come next in base64.
+    fn put_file(&mut self, bytes: &[u8]);
 }
 
 impl Sink for String {
     fn put(&mut self, text: &str) {
         self.push_str(text);
     }
+
+    fn put_file(&mut self, bytes: &[u8]) {
+        STANDARD.encode_string(bytes, self);
+    }
 }
 
-/// How many bytes were put into it.
+/// How many bytes were put into it, but for files: a model counts those by rules of its own.
 #[derive(Debug, Default)]
 pub(super) struct Count(pub(super) usize);
 
@@ -22,6 +31,8 @@ impl Sink for Count {
     fn put(&mut self, text: &str) {
         self.0 += text.len();
     }
+
+    fn put_file(&mut self, _bytes: &[u8]) {}
 }
 
 /// A writer of one JSON value. Commas come by themselves; braces come in pairs.
@@ -61,6 +72,15 @@ impl<S: Sink> Json<S> {
         self.begin();
         self.out.put("\"");
         pieces.into_iter().for_each(|piece| escape(piece, &mut self.out));
+        self.out.put("\"");
+    }
+
+    /// A string that begins with `head`, which needs no escape, and goes on as a file in base64.
+    pub(super) fn file<'a>(&mut self, head: impl IntoIterator<Item = &'a str>, bytes: &[u8]) {
+        self.begin();
+        self.out.put("\"");
+        head.into_iter().for_each(|piece| self.out.put(piece));
+        self.out.put_file(bytes);
         self.out.put("\"");
     }
 

@@ -45,6 +45,14 @@ class _ContentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentKi
     """CONTENT_KIND_TOOL_RESULT, wire name `tool_result`: what came of a call in the conversation."""
     CONTENT_KIND_REASONING: _ContentKind.ValueType  # 7
     """CONTENT_KIND_REASONING, wire name `reasoning`: what the model thought in an earlier turn."""
+    CONTENT_KIND_IMAGE: _ContentKind.ValueType  # 8
+    """CONTENT_KIND_IMAGE, wire name `image`: an image of the conversation, its file's bytes; its
+    address where it has one (`text/uri-list`).
+    """
+    CONTENT_KIND_DOCUMENT: _ContentKind.ValueType  # 9
+    """CONTENT_KIND_DOCUMENT, wire name `document`: a document of the conversation, likewise. Its name
+    stands in the facts.
+    """
 
 class ContentKind(_ContentKind, metaclass=_ContentKindEnumTypeWrapper):
     """ContentKind is what a piece of content is."""
@@ -68,6 +76,14 @@ CONTENT_KIND_TOOL_RESULT: ContentKind.ValueType  # 6
 """CONTENT_KIND_TOOL_RESULT, wire name `tool_result`: what came of a call in the conversation."""
 CONTENT_KIND_REASONING: ContentKind.ValueType  # 7
 """CONTENT_KIND_REASONING, wire name `reasoning`: what the model thought in an earlier turn."""
+CONTENT_KIND_IMAGE: ContentKind.ValueType  # 8
+"""CONTENT_KIND_IMAGE, wire name `image`: an image of the conversation, its file's bytes; its
+address where it has one (`text/uri-list`).
+"""
+CONTENT_KIND_DOCUMENT: ContentKind.ValueType  # 9
+"""CONTENT_KIND_DOCUMENT, wire name `document`: a document of the conversation, likewise. Its name
+stands in the facts.
+"""
 Global___ContentKind: _TypeAlias = ContentKind  # noqa: Y015
 
 class _CheckpointDecision:

@@ -105,6 +105,10 @@ class _PartKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartKind.Val
     """PART_KIND_TOOL_RESULT, wire name `tool_result`. Never a part of an answer."""
     PART_KIND_REASONING: _PartKind.ValueType  # 4
     """PART_KIND_REASONING, wire name `reasoning`: its bytes are the thought's text."""
+    PART_KIND_IMAGE: _PartKind.ValueType  # 5
+    """PART_KIND_IMAGE, wire name `image`. Never a part of an answer."""
+    PART_KIND_DOCUMENT: _PartKind.ValueType  # 6
+    """PART_KIND_DOCUMENT, wire name `document`. Never a part of an answer."""
 
 class PartKind(_PartKind, metaclass=_PartKindEnumTypeWrapper):
     """PartKind is what a part is."""
@@ -119,6 +123,10 @@ PART_KIND_TOOL_RESULT: PartKind.ValueType  # 3
 """PART_KIND_TOOL_RESULT, wire name `tool_result`. Never a part of an answer."""
 PART_KIND_REASONING: PartKind.ValueType  # 4
 """PART_KIND_REASONING, wire name `reasoning`: its bytes are the thought's text."""
+PART_KIND_IMAGE: PartKind.ValueType  # 5
+"""PART_KIND_IMAGE, wire name `image`. Never a part of an answer."""
+PART_KIND_DOCUMENT: PartKind.ValueType  # 6
+"""PART_KIND_DOCUMENT, wire name `document`. Never a part of an answer."""
 Global___PartKind: _TypeAlias = PartKind  # noqa: Y015
 
 class _CacheHint:
@@ -329,8 +337,9 @@ class ChatMessage(_message.Message):
     """role is who speaks. System messages stand before all others. Required."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
-        """parts are what is said, in order, at least one. A system or a user message holds texts, an
-        assistant message texts, reasoning and tool calls, a tool message tool results.
+        """parts are what is said, in order, at least one. A system message holds texts, a user message
+        texts, images and documents, an assistant message texts, reasoning and tool calls, a tool
+        message tool results.
         """
 
     def __init__(
@@ -357,12 +366,14 @@ class Part(_message.Message):
     TOOL_CALL_FIELD_NUMBER: _builtins.int
     TOOL_RESULT_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
     CACHE_HINT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """text is plain text, 1 to 50,000 characters in a request."""
     cache_hint: Global___CacheHint.ValueType
-    """cache_hint asks the provider to keep the conversation up to here. Only in a text or a tool
-    result of a request, at most 4 times.
+    """cache_hint asks the provider to keep the conversation up to here. Only in a text, an image, a
+    document or a tool result of a request, at most 4 times.
     """
     @_builtins.property
     def tool_call(self) -> Global___ToolCall:
@@ -376,6 +387,14 @@ class Part(_message.Message):
     def reasoning(self) -> Global___Reasoning:
         """reasoning is what the model thought aloud."""
 
+    @_builtins.property
+    def image(self) -> Global___Image:
+        """image is a picture to look at."""
+
+    @_builtins.property
+    def document(self) -> Global___Document:
+        """document is a file to read."""
+
     def __init__(
         self,
         *,
@@ -383,13 +402,15 @@ class Part(_message.Message):
         tool_call: Global___ToolCall | None = ...,
         tool_result: Global___ToolResult | None = ...,
         reasoning: Global___Reasoning | None = ...,
+        image: Global___Image | None = ...,
+        document: Global___Document | None = ...,
         cache_hint: Global___CacheHint.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "reasoning", b"reasoning", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "document", b"document", "image", b"image", "reasoning", b"reasoning", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hint", b"cache_hint", "content", b"content", "reasoning", b"reasoning", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hint", b"cache_hint", "content", b"content", "document", b"document", "image", b"image", "reasoning", b"reasoning", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "tool_call", "tool_result", "reasoning"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "tool_call", "tool_result", "reasoning", "image", "document"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
@@ -488,6 +509,87 @@ class Reasoning(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Reasoning: _TypeAlias = Reasoning  # noqa: Y015
+
+@_typing.final
+class Image(_message.Message):
+    """Image is a picture to look at. A request holds at most 64 images and documents. Which models take
+    it, how large and how many, the catalogue says: a model that does not is no candidate.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """data is the file itself: PNG, JPEG, GIF or WebP, at most 20,971,520 bytes with all else that
+    the request holds.
+    """
+    url: _builtins.str
+    """url is where the provider finds it: `https://` and at most 2,040 visible ASCII characters. It
+    is passed on as it is: this server never fetches it. Only models whose provider fetches for
+    itself are candidates, and the cost bound is that of the largest picture.
+    """
+    media_type: _builtins.str
+    """media_type is the file's: `image/png`, `image/jpeg`, `image/gif` or `image/webp`. Required with
+    data, which must be of this type; empty with url.
+    """
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        url: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "source", b"source", "url", b"url"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "media_type", b"media_type", "source", b"source", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["data", "url"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___Image: _TypeAlias = Image  # noqa: Y015
+
+@_typing.final
+class Document(_message.Message):
+    """Document is a file to read. Its pages are not counted here: its cost bound is the model's whole
+    context window.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """data is the file itself: a PDF, at most 20,971,520 bytes with all else that the request
+    holds.
+    """
+    url: _builtins.str
+    """url is where the provider finds it, as for an image."""
+    media_type: _builtins.str
+    """media_type is the file's: `application/pdf`. Required with data; empty with url."""
+    name: _builtins.str
+    """name is what the model may call it, at most 256 characters. It is read like a text."""
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        url: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "source", b"source", "url", b"url"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "media_type", b"media_type", "name", b"name", "source", b"source", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["data", "url"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___Document: _TypeAlias = Document  # noqa: Y015
 
 @_typing.final
 class Tool(_message.Message):

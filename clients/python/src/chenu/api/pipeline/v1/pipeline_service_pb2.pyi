@@ -26,7 +26,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class QueryRequest(_message.Message):
-    """QueryRequest is one query. It holds at most 262,144 bytes. Who asks, in which identity and on
+    """QueryRequest is one query. It holds at most 262,144 bytes, and with the data of images and
+    documents at most 20,971,520. Who asks, in which identity and on
     whose behalf comes from the token and the `x-chenu-identity` header. A field that the server does
     not know is refused.
     """

@@ -279,6 +279,7 @@ class Model(_message.Message):
     TIER_FIELD_NUMBER: _builtins.int
     REGIONS_FIELD_NUMBER: _builtins.int
     RATES_FIELD_NUMBER: _builtins.int
+    MEDIA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """name is the model's name at its provider."""
     context_tokens: _builtins.int
@@ -307,6 +308,10 @@ class Model(_message.Message):
     def rates(self) -> Global___Rates:
         """rates are its prices. Absent: none is known, and it is not used."""
 
+    @_builtins.property
+    def media(self) -> Global___MediaLimits:
+        """media is which images and documents it takes. Absent: none."""
+
     def __init__(
         self,
         *,
@@ -320,14 +325,57 @@ class Model(_message.Message):
         tier: _builtins.str = ...,
         regions: _abc.Iterable[_builtins.str] | None = ...,
         rates: Global___Rates | None = ...,
+        media: Global___MediaLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rates", b"rates"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["media", b"media", "rates", b"rates"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "capabilities", b"capabilities", "context_tokens", b"context_tokens", "name", b"name", "output_tokens_max", b"output_tokens_max", "quality", b"quality", "rates", b"rates", "regions", b"regions", "speed", b"speed", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "capabilities", b"capabilities", "context_tokens", b"context_tokens", "media", b"media", "name", b"name", "output_tokens_max", b"output_tokens_max", "quality", b"quality", "rates", b"rates", "regions", b"regions", "speed", b"speed", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class MediaLimits(_message.Message):
+    """MediaLimits is which images and documents a model takes. 0: none of that kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGES_MAX_FIELD_NUMBER: _builtins.int
+    IMAGE_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    IMAGE_EDGE_MAX_FIELD_NUMBER: _builtins.int
+    IMAGE_TOKENS_MAX_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_MAX_FIELD_NUMBER: _builtins.int
+    DOCUMENT_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    images_max: _builtins.int
+    """images_max is how many images one request may hold."""
+    image_bytes_max: _builtins.int
+    """image_bytes_max is how large one image's file may be."""
+    image_edge_max: _builtins.int
+    """image_edge_max is how many pixels an image may be wide or high."""
+    image_tokens_max: _builtins.int
+    """image_tokens_max is the most that one image is counted as."""
+    documents_max: _builtins.int
+    """documents_max is how many documents one request may hold."""
+    document_bytes_max: _builtins.int
+    """document_bytes_max is how large one document's file may be."""
+    def __init__(
+        self,
+        *,
+        images_max: _builtins.int = ...,
+        image_bytes_max: _builtins.int = ...,
+        image_edge_max: _builtins.int = ...,
+        image_tokens_max: _builtins.int = ...,
+        documents_max: _builtins.int = ...,
+        document_bytes_max: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_bytes_max", b"document_bytes_max", "documents_max", b"documents_max", "image_bytes_max", b"image_bytes_max", "image_edge_max", b"image_edge_max", "image_tokens_max", b"image_tokens_max", "images_max", b"images_max"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MediaLimits: _TypeAlias = MediaLimits  # noqa: Y015
 
 @_typing.final
 class Rates(_message.Message):

@@ -165,6 +165,11 @@ class _ExclusionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exclu
     """EXCLUSION_REASON_NOT_PREFERRED_MODEL, wire name `not_preferred_model`: the strategy is
     `specific` and this is another model; or it is Nova's, and another than hers is preferred.
     """
+    EXCLUSION_REASON_MEDIA_TOO_LARGE: _ExclusionReason.ValueType  # 20
+    """EXCLUSION_REASON_MEDIA_TOO_LARGE, wire name `media_too_large`: an image or a document is larger
+    than it takes, or there are more. A query that no other reason keeps from every model is
+    INVALID_FIELD.
+    """
 
 class ExclusionReason(_ExclusionReason, metaclass=_ExclusionReasonEnumTypeWrapper):
     """ExclusionReason is why a model does not fit."""
@@ -204,6 +209,11 @@ EXCLUSION_REASON_NOVA_LOCKED: ExclusionReason.ValueType  # 9
 EXCLUSION_REASON_NOT_PREFERRED_MODEL: ExclusionReason.ValueType  # 10
 """EXCLUSION_REASON_NOT_PREFERRED_MODEL, wire name `not_preferred_model`: the strategy is
 `specific` and this is another model; or it is Nova's, and another than hers is preferred.
+"""
+EXCLUSION_REASON_MEDIA_TOO_LARGE: ExclusionReason.ValueType  # 20
+"""EXCLUSION_REASON_MEDIA_TOO_LARGE, wire name `media_too_large`: an image or a document is larger
+than it takes, or there are more. A query that no other reason keeps from every model is
+INVALID_FIELD.
 """
 Global___ExclusionReason: _TypeAlias = ExclusionReason  # noqa: Y015
 

@@ -1,0 +1,191 @@
+"""Images and documents are stored before the query that they came with is admitted.
+
+Never in the batch of its admission: a file is written in chunks, each a unit of its own, so that
+the queries of others wait for one chunk at most. Until the query is recorded its files are held by
+the process; the unit that records it uses them (`use_files`), and what is neither is swept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final, Protocol
+
+from chenu_server.errors import GovernanceUnavailable
+from chenu_server.ids import new_id
+from chenu_server.pipeline.conversation import Medium
+from chenu_server.pipeline.media_records import (
+    CHUNK_BYTES,
+    FileChunk,
+    HeldFile,
+    StoredFile,
+    UsedFile,
+)
+from chenu_server.pipeline.model import QueryRequest
+from chenu_server.unit import ById, Moment, Need, Rows, Writer
+
+# As many chunks may be in one batch, so many files at a time are written.
+CHUNKS_AT_A_TIME: Final = 2
+
+
+class FileReader(Protocol):
+    """Reads what is stored of files."""
+
+    async def read(self, identity_id: str, sha256: str, offset: int, size: int) -> bytes:
+        """The bytes of a file from `offset` on, at most `size`; fewer at its end."""
+        ...
+
+
+class HoldFiles:
+    """Hold files, and find out which of them are not stored yet."""
+
+    name = "hold_files"
+
+    def __init__(
+        self, identity_id: str, hold_id: str, owner_id: str, digests: Sequence[bytes]
+    ) -> None:
+        self._identity_id = identity_id
+        self._hold_id = hold_id
+        self._owner_id = owner_id
+        self._digests = digests
+
+    def needs(self, now: Moment) -> Iterable[Need]:
+        """What is stored under these digests."""
+        return [ById(StoredFile, (self._identity_id, digest)) for digest in self._digests]
+
+    def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
+        """Nothing."""
+        return ()
+
+    def decide(self, rows: Rows, now: Moment) -> frozenset[bytes]:
+        """Those that are missing."""
+        for digest in self._digests:
+            rows.put(
+                HeldFile(
+                    hold_id=self._hold_id,
+                    sha256=digest,
+                    identity_id=self._identity_id,
+                    owner_id=self._owner_id,
+                )
+            )
+        return frozenset(
+            digest
+            for digest in self._digests
+            if rows.get(StoredFile, (self._identity_id, digest)) is None
+        )
+
+
+class KeepChunk:
+    """Store one chunk of a held file, and with the last one that the file is whole."""
+
+    name = "keep_chunk"
+
+    def __init__(self, chunk: FileChunk, whole: StoredFile | None) -> None:
+        self._chunk = chunk
+        self._whole = whole
+
+    def needs(self, now: Moment) -> Iterable[Need]:
+        """Nothing: the same file's same chunk is the same."""
+        return ()
+
+    def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
+        """Nothing."""
+        return ()
+
+    def decide(self, rows: Rows, now: Moment) -> None:
+        """Write it."""
+        rows.put(self._chunk)
+        if self._whole is not None:
+            rows.put(self._whole)
+
+
+def use_files(rows: Rows, identity_id: str, request: QueryRequest) -> None:
+    """A query is recorded: its files are used from here on. In the unit that records it."""
+    for file in request.conversation.files:
+        rows.put(
+            UsedFile(
+                identity_id=identity_id,
+                sha256=bytes.fromhex(file.sha256),
+                request_id=request.request_id,
+            )
+        )
+
+
+class FileKeeper:
+    """The pipeline's `Files`."""
+
+    def __init__(self, writer: Writer, reader: FileReader, *, owner_id: str) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._owner_id = owner_id
+        self._holds: set[str] = set()
+        self._room = asyncio.Semaphore(CHUNKS_AT_A_TIME)
+
+    def is_held(self, hold_id: str) -> bool:
+        """Whether this process still has this hold."""
+        return hold_id in self._holds
+
+    @asynccontextmanager
+    async def held(self, identity_id: str, files: Sequence[Medium]) -> AsyncIterator[None]:
+        """
+        Files are stored inside the block, and afterwards if a query uses them.
+
+        Raises:
+            GovernanceUnavailable, ServerOverloaded: They cannot be stored now.
+        """
+        if not files:
+            yield
+            return
+        hold_id = new_id()
+        self._holds.add(hold_id)
+        try:
+            digests = [bytes.fromhex(file.sha256) for file in files]
+            missing = await self._writer.submit(
+                HoldFiles(identity_id, hold_id, self._owner_id, digests)
+            )
+            for file in files:
+                if bytes.fromhex(file.sha256) in missing:
+                    await self._keep(identity_id, file)
+            yield
+        finally:
+            self._holds.discard(hold_id)
+
+    async def filled(self, identity_id: str, request: QueryRequest) -> QueryRequest:
+        """
+        A stored request with the bytes of its files.
+
+        Raises:
+            GovernanceUnavailable: One of them cannot be read, or is not what it was.
+        """
+        files = request.conversation.files
+        if not files:
+            return request
+        data = {file.sha256: await self._read(identity_id, file) for file in files}
+        return replace(request, conversation=request.conversation.with_data(data))
+
+    async def _read(self, identity_id: str, file: Medium) -> bytes:
+        data = await self._reader.read(identity_id, file.sha256, 0, file.size)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        if digest != file.sha256:
+            raise GovernanceUnavailable
+        return data
+
+    async def _keep(self, identity_id: str, file: Medium) -> None:
+        for unit in _chunks(identity_id, file):
+            async with self._room:
+                await self._writer.submit(unit)
+
+
+def _chunks(identity_id: str, file: Medium) -> Iterator[KeepChunk]:
+    assert file.data is not None, "who sends a file has its bytes"
+    sha256 = bytes.fromhex(file.sha256)
+    for offset in range(0, file.size, CHUNK_BYTES):
+        end = offset + CHUNK_BYTES
+        chunk = FileChunk(
+            identity_id=identity_id, sha256=sha256, offset=offset, data=file.data[offset:end]
+        )
+        whole = StoredFile(identity_id=identity_id, sha256=sha256, size=file.size)
+        yield KeepChunk(chunk, whole if end >= file.size else None)

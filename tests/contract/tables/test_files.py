@@ -1,0 +1,230 @@
+"""Files of queries on both stores: whole or not there, held while a query waits, swept after."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from chenu_server.errors import GovernanceUnavailable
+from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.owners import Owner, acquire_owner
+from chenu_server.infra.db.reader import Reader
+from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.pipeline.conversation import (
+    ChatMessage,
+    Conversation,
+    Medium,
+    Part,
+    PartKind,
+    Role,
+)
+from chenu_server.pipeline.media_records import CHUNK_BYTES
+from chenu_server.pipeline.media_store import FileSweep, SqlFiles
+from chenu_server.pipeline.media_tables import MAPS
+from chenu_server.pipeline.model import QueryRequest
+from chenu_server.unit import Moment, Need, Rows
+from chenu_server.units.media import FileKeeper, use_files
+from tests.stores import store_at
+
+LARGE = bytes(range(256)) * (CHUNK_BYTES // 100)  # more than two chunks
+
+
+def medium(data: bytes) -> Medium:
+    """A file as it came with a request."""
+    return Medium(
+        media_type="image/png",
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        data=data,
+    )
+
+
+def asked(*files: Medium, request_id: str = "q") -> QueryRequest:
+    """A request with these files."""
+    parts = tuple(Part(kind=PartKind.IMAGE, text="", media=file) for file in files)
+    return QueryRequest(
+        request_id=request_id,
+        conversation=Conversation(messages=(ChatMessage(Role.USER, parts),)),
+    )
+
+
+@dataclass(frozen=True)
+class Use:
+    """Records a query, as far as files are concerned."""
+
+    request: QueryRequest
+    name: str = "use"
+
+    def needs(self, now: Moment) -> list[Need]:
+        """Nothing."""
+        return []
+
+    def needs_next(self, rows: Rows, now: Moment) -> list[Need]:
+        """Nothing."""
+        return []
+
+    def decide(self, rows: Rows, now: Moment) -> None:
+        """As admission does."""
+        use_files(rows, "acme", self.request)
+
+
+@dataclass
+class Worker:
+    """One process on a database."""
+
+    url: str
+    writer: SqlWriter
+    reader: Reader
+    owner: Owner
+    keeper: FileKeeper
+    sweep: FileSweep
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        with writer_engine(self.url).begin() as connection:
+            return int(connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) or 0)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Whole files, chunks, and holds."""
+        tables = ("stored_files", "file_chunks", "held_files")
+        whole, chunks, held = map(self.count, tables)
+        return whole, chunks, held
+
+
+Open = Callable[[], Any]
+
+
+async def opened(url: str, owner: Owner) -> Worker:
+    """A process with this owner's name."""
+    writer = SqlWriter(store_at(url), MAPS)
+    await writer.start()
+    reader = Reader(url, threads=2)
+    keeper = FileKeeper(writer, SqlFiles(reader), owner_id=owner.owner_id)
+    sweep = FileSweep(url, reader, owner.owner_id, keeper.is_held)
+    return Worker(url, writer, reader, owner, keeper, sweep)
+
+
+@pytest.fixture
+async def worker(database_url: str) -> AsyncIterator[Worker]:
+    """A process on each store in turn."""
+    running = await opened(database_url, acquire_owner(database_url))
+    yield running
+    await running.writer.close()
+    await running.reader.close()
+    running.owner.close()
+
+
+async def test_a_file_is_read_back_whole_and_by_pieces(worker: Worker) -> None:
+    """From any byte to any other, over the bounds of chunks."""
+    file = medium(LARGE)
+    async with worker.keeper.held("acme", [file]):
+        pass
+    files = SqlFiles(worker.reader)
+
+    for offset, size in (
+        (0, len(LARGE)),
+        (0, 1),
+        (CHUNK_BYTES - 1, 2),
+        (CHUNK_BYTES, CHUNK_BYTES),
+        (len(LARGE) - 1, 10),
+        (len(LARGE), 1),
+    ):
+        assert LARGE[offset : offset + size] == await files.read("acme", file.sha256, offset, size)
+    assert b"" == await files.read("globex", file.sha256, 0, 10)
+
+
+async def test_a_stored_request_gets_the_bytes_of_its_files_back(worker: Worker) -> None:
+    """Each its own, however often it stands in the conversation."""
+    first, second = medium(LARGE), medium(b"small")
+    async with worker.keeper.held("acme", [first, second]):
+        pass
+    bare = asked(*(Medium(sha256=it.sha256, size=it.size) for it in (second, first, second)))
+
+    filled = await worker.keeper.filled("acme", bare)
+
+    found = [part.media.data for part in filled.conversation.messages[0].parts if part.media]
+    assert [b"small", LARGE, b"small"] == found
+
+
+async def test_a_file_that_is_not_what_it_was_is_not_given_to_a_model(worker: Worker) -> None:
+    """A person approved those bytes and no others."""
+    file = medium(LARGE)
+    async with worker.keeper.held("acme", [file]):
+        pass
+    with writer_engine(worker.url).begin() as connection:
+        connection.execute(
+            sa.text('UPDATE file_chunks SET data = :data WHERE "offset" > 0'), {"data": b"other"}
+        )
+
+    with pytest.raises(GovernanceUnavailable):
+        await worker.keeper.filled("acme", asked(file))
+
+
+async def test_what_is_held_is_not_swept_and_what_is_used_stays(worker: Worker) -> None:
+    """A query may wait to be admitted for as long as it likes."""
+    used, unused = medium(LARGE), medium(b"unused")
+    async with worker.keeper.held("acme", [used, unused]):
+        assert 0 == await worker.sweep.sweep()
+        await worker.writer.submit(Use(asked(used)))
+    before = worker.counts
+
+    ended = await worker.sweep.sweep()
+
+    assert (2, 4, 2) == before
+    assert (2, (1, 3, 0)) == (ended, worker.counts)
+
+
+async def test_a_file_that_another_query_holds_or_uses_outlives_the_first(worker: Worker) -> None:
+    """It is stored once for all of them."""
+    file = medium(b"shared")
+    async with worker.keeper.held("acme", [file]):
+        async with worker.keeper.held("acme", [file]):
+            pass
+        await worker.sweep.sweep()
+        whole, _, held = worker.counts
+        await worker.writer.submit(Use(asked(file, request_id="other")))
+    await worker.sweep.sweep()
+
+    assert (1, 1) == (whole, held)
+    assert (1, 1, 0) == worker.counts
+
+
+async def test_one_identitys_file_is_not_anothers(worker: Worker) -> None:
+    """Neither kept for it nor deleted with it."""
+    file = medium(b"both have it")
+    async with worker.keeper.held("acme", [file]):
+        async with worker.keeper.held("globex", [file]):
+            stored = worker.counts[0]
+        await worker.sweep.sweep()
+
+        assert (2, (1, 1, 1)) == (stored, worker.counts)
+
+
+async def test_what_a_dead_process_held_is_swept_once_it_is_struck_off(
+    database_url: str, worker: Worker
+) -> None:
+    """Also a file of which it had stored only the first chunk."""
+    whole, part = medium(LARGE), medium(b"x" * (CHUNK_BYTES + 1))
+    with writer_engine(database_url).begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO owners (owner_id, lock_key, label, started_us)"
+                " VALUES ('dead', 1, 'dead', 1)"
+            )
+        )
+    dead = FileKeeper(worker.writer, SqlFiles(worker.reader), owner_id="dead")
+    async with dead.held("acme", [whole, part]):
+        with writer_engine(database_url).begin() as connection:
+            connection.execute(sa.text('DELETE FROM file_chunks WHERE "offset" = 262144'))
+        early = await worker.sweep.sweep()
+        worker.owner.forget("dead")
+        late = await worker.sweep.sweep()
+
+    assert (0, 2) == (early, late)
+    assert (0, 0, 0) == worker.counts
