@@ -58,7 +58,7 @@ async def _show(site: Site, started: float) -> None:
         waiting = await _blocked(stage)
         await _step("c", "a person approves", approval.approved(stage, waiting))
         await _step("d", "who may not; a person rejects", _refusals(stage, waiting))
-        await _step("e", "two turns, a tool, JSON", conversation.talked(stage))
+        await _step("e", "two turns, a tool, JSON, a picture", conversation.talked(stage))
         await _step("f", "text work", conversation.worked_on_text(stage))
         await _step("g", "another identity", boundary.kept_apart(stage))
         await filling  # the next step holds the provider's answers back

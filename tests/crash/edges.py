@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu_server.upstream import Behaviour
 from tests.crash.books import Rows
 from tests.crash.scene import DELETION, QUESTION, Scene
@@ -22,17 +21,6 @@ Call = Callable[[Scene, Running], Awaitable[str]]
 Act = Callable[[Scene, str], Awaitable[None]]
 
 PATIENCE_S: Final = 20.0
-PICTURE: Final = {
-    "messages": [
-        cp.ChatMessage(
-            role=cp.MESSAGE_ROLE_USER,
-            parts=[
-                cp.Part(text=QUESTION),
-                cp.Part(image=cp.Image(data=png(), media_type="image/png")),
-            ],
-        )
-    ],
-}
 
 ask, approve, reject = Scene.ask, Scene.approve, Scene.reject
 resume, cancel = Scene.resume, Scene.cancel
@@ -132,7 +120,7 @@ async def dies_of_a_check_made_again(scene: Scene, kill: str) -> None:
 # --- stories ----------------------------------------------------------------------------------
 
 ASKED: Final = Story(name="asked", act=dies_of(ask))
-WITH_FILE: Final = Story(name="with-a-file", act=dies_of(ask), text="", fields=PICTURE)
+WITH_FILE: Final = Story(name="with-a-file", act=dies_of(ask), fields={"picture": png()})
 BLOCKED: Final = Story(name="blocked", act=dies_of(ask), text=DELETION)
 DENIED: Final = Story(name="denied", act=dies_of(ask, funded=False), funded=False)
 APPROVED: Final = Story(name="approved", act=dies_of(ask, approve), text=DELETION)

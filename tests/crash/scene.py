@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import message_pb2
+from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.governance.checkpoints.tables import CHECKPOINTS
 from tests.crash.books import Rows, rows_of
@@ -22,12 +23,12 @@ DELETION: Final = "Delete all archived items"
 class Scene:
     """One query of the backend, with the marker by which the upstream's calls are told apart."""
 
-    def __init__(self, site: Site, text: str, **fields: Any) -> None:
+    def __init__(self, site: Site, text: str, picture: bytes = b"", **fields: Any) -> None:
         self.site = site
         self.request_id = str(uuid4())
         self.request = pb.QueryRequest(
             request_id=self.request_id,
-            text=f"{text} [[{self.request_id}]]",
+            **_asked(f"{text} [[{self.request_id}]]", picture),
             **{"detached": True, **fields},
         )
         self.text = ""
@@ -115,3 +116,12 @@ class Scene:
         with self.site.database() as database:
             now = {"expires_us": CHECKPOINTS.c.created_us}
             database.execute(sa.update(CHECKPOINTS).values(**now, use_before_us=1))
+
+
+def _asked(text: str, picture: bytes) -> dict[str, Any]:
+    """What is asked: a text, or a picture and a text about it."""
+    if not picture:
+        return {"text": text}
+    image = cp.Part(image=cp.Image(data=picture, media_type="image/png"))
+    parts = [image, cp.Part(text=text)]
+    return {"messages": [cp.ChatMessage(role=cp.MESSAGE_ROLE_USER, parts=parts)]}

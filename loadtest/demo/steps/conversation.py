@@ -1,17 +1,19 @@
-"""A conversation: a tool that only reads, its result, an answer in JSON; and text work."""
+"""A conversation: a tool that only reads, its result, JSON, a picture; and text work."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 
-from chenu import errors
+from chenu import errors, files
 from chenu.api.pipeline.v1 import conversation_pb2 as c
 from chenu.api.pipeline.v1 import message_pb2, pipeline_service_pb2
-from loadtest.demo.proof import refused, same
+from loadtest.demo.picture import grey_square
+from loadtest.demo.proof import refused, same, usd
 from loadtest.demo.stage import Stage, ask, only
 
 MODEL = "mistral-medium-3-5"  # of mistral, for this step alone
+SEEING_MODEL = "claude-haiku-5-5"  # of anthropic
 LINES = "Remove duplicate lines from this list:\nfig\nplum\nfig"
 FORECAST = '{"city": "Paris", "rain": true}'
 CITY = '{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}'
@@ -21,7 +23,7 @@ WEATHER = c.Tool(
 
 
 async def talked(stage: Stage) -> list[str]:
-    """Two turns: the model asks for the weather, is told it, and answers in JSON."""
+    """Two turns: the model asks for the weather, is told it, answers in JSON; then a picture."""
     stage.upstream.behave(MODEL, calls=json.dumps([["get_weather", {"city": "Paris"}]]))
     turns = [_said(c.MESSAGE_ROLE_USER, c.Part(text="Is there rain in Paris?"))]
     first = await _ask(stage, turns)
@@ -40,7 +42,25 @@ async def talked(stage: Stage) -> list[str]:
     return [
         f"turn 1 -> {called.tool_call.name} {called.tool_call.arguments_json}, once it was settled",
         f"turn 2 -> {second.json}, checked against its schema",
+        await _looked(stage),
     ]
+
+
+async def _looked(stage: Stage) -> str:
+    """A picture costs by its pixels, whatever its bytes, and reaches the model as it is."""
+    stage.upstream.behave(SEEING_MODEL, answer="a grey square")
+    picture = files.image(grey_square(56))
+    request = pipeline_service_pb2.QueryRequest(
+        messages=[_said(c.MESSAGE_ROLE_USER, picture, c.Part(text="What is to be seen?"))],
+        routing=only(SEEING_MODEL),
+        mode=c.QUERY_MODE_GENERATION,
+    )
+    request.validate_only = True
+    bound = (await stage["orders"].pipeline.query(request)).validation.cost_bound_nanousd
+    request.validate_only = False
+    answer = (await stage["orders"].pipeline.query(request)).answer
+    same("a grey square", answer.text, "what the model saw")
+    return f"a picture of 56 by 56 pixels -> {answer.text!r}, for at most {usd(bound)}"
 
 
 async def worked_on_text(stage: Stage) -> list[str]:

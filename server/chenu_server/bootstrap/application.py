@@ -119,8 +119,7 @@ async def _start(
     settings: Settings, stack: AsyncExitStack, storage: Storage, inputs: Inputs
 ) -> Application:
     routes, stores = inputs.routes, stores_of(settings, storage)
-    owner_id = storage.owner.owner_id
-    rules = rules_of(settings, inputs.policies, owner_id)
+    rules = rules_of(settings, inputs.policies, storage.owner.owner_id)
     governance = WriterGovernance(storage.writer, rules)
     limiter = IdentityLimiter(identity_limit(settings))
     await limiter.restore(stores.queries)
@@ -128,7 +127,7 @@ async def _start(
         storage.writer, ledger_number=settings.ledger.number, arrivals=limiter
     )
     queues = queues_of(settings, routes, stores)
-    files = FileKeeper(storage.writer, stores.files, owner_id=owner_id)
+    files, file_sweep = files_of(settings, storage, stores)
     pipeline = PipelineService(
         lanes_of(settings, governance, routes, queues, files),
         governance=governance,
@@ -143,7 +142,6 @@ async def _start(
         ),
     )
     sweeper = sweeper_of(storage, stores)
-    file_sweep = FileSweep(settings.database.url, storage.reader, owner_id, files.is_held)
     await sweeper.recover()
     await sweeper.expire()
     mounts = [
@@ -166,6 +164,13 @@ async def _start(
     _repeat(stack, sweeper, routes, stores, pipeline)
     spawn_repeated(stack, "files", file_sweep.sweep, lambda: SWEEP_FILES_EVERY_S)
     return Application(port=server.port, pipeline=pipeline, sweeper=sweeper, files=file_sweep)
+
+
+def files_of(settings: Settings, storage: Storage, stores: Stores) -> tuple[FileKeeper, FileSweep]:
+    """What keeps the files of queries, and what deletes those that no query came to use."""
+    owner_id = storage.owner.owner_id
+    files = FileKeeper(storage.writer, stores.files, owner_id=owner_id)
+    return files, FileSweep(settings.database.url, storage.reader, owner_id, files.is_held)
 
 
 def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:

@@ -6,12 +6,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chenu_server.cli import parse
-from chenu_server.cli.content import joined, lines_of
+from chenu_server.cli.content import Thing, joined, lines_of, written
 from chenu_server.cli.exit_codes import ExitCode, fail
 from chenu_server.cli.groups import commands
 from chenu_server.cli.output import fields, message_object, note, usd, when, who
@@ -55,7 +56,13 @@ async def get_checkpoint(session: Session, checkpoint_id: CheckpointId) -> None:
 
 
 @remote(app, "content")
-async def content(session: Session, checkpoint_id: CheckpointId) -> None:
+async def content(
+    session: Session,
+    checkpoint_id: CheckpointId,
+    save: Annotated[
+        Path | None, typer.Option(help="Write images and documents into this directory.")
+    ] = None,
+) -> None:
     """Show all that an approval binds: the facts, every context item, the whole text."""
     pieces = session.client.checkpoints.content(checkpoint_id)
     if session.output.as_json:
@@ -66,8 +73,17 @@ async def content(session: Session, checkpoint_id: CheckpointId) -> None:
     async for thing in joined(pieces):
         shown = True
         print("\n".join(lines_of(thing)))
+        if save is not None and thing.is_file:
+            _save(thing, save)
     if not shown:
         note("nothing: what was asked is no longer stored")
+
+
+def _save(thing: Thing, directory: Path) -> None:
+    try:
+        note(f"saved {written(thing, directory)}")
+    except OSError as error:
+        raise typer.BadParameter(str(error), param_hint="--save") from error
 
 
 @remote(app, "approve")

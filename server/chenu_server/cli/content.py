@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chenu_server.cli.output import IN_PROSE, visible
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
 
 # In front of every line that somebody else wrote, and of no other.
 MARGIN: Final = "| "
+
+_EXTENSIONS: Final = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "application/pdf": "pdf",
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,11 @@ class Thing:
     media_type: str
     data: bytes
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is nothing that a terminal shows."""
+        return not self.media_type.startswith(("text/", "application/json"))
+
 
 async def joined(
     pieces: AsyncIterator[checkpoint_service_pb2.ContentPiece],
@@ -33,21 +48,34 @@ async def joined(
     from chenu.api.governance.v1 import checkpoint_service_pb2
     from chenu.names import name_of
 
-    data = b""
+    data = bytearray()
     async for piece in pieces:
         data += piece.data
         if len(data) == piece.size:
             kind = name_of(checkpoint_service_pb2.ContentKind, piece.kind)
-            yield Thing(kind, piece.id, piece.media_type, data)
-            data = b""
+            yield Thing(kind, piece.id, piece.media_type, bytes(data))
+            data.clear()
 
 
 def lines_of(thing: Thing) -> Iterator[str]:
     """A thing's own line, then its lines behind the margin, every control in them made visible."""
     name = f"{thing.kind} {thing.id}".strip()
     yield visible(f"{name}  {thing.media_type}  {len(thing.data)} bytes")
+    if thing.is_file:
+        digest = hashlib.sha256(thing.data).hexdigest()
+        yield f"{MARGIN}a file, not shown; --save DIRECTORY writes it (sha256 {digest})"
+        return
     for line in _text(thing).split("\n"):
         yield f"{MARGIN}{visible(line, IN_PROSE)}"
+
+
+def written(thing: Thing, directory: Path) -> Path:
+    """Write a file under a name that it did not choose; an older one of that name stays."""
+    extension = _EXTENSIONS.get(thing.media_type, "bin")
+    path = directory / f"{thing.kind}-{thing.id.replace('/', '-')}.{extension}"
+    with path.open("xb") as file:
+        file.write(thing.data)
+    return path
 
 
 def _text(thing: Thing) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,6 +65,16 @@ class Manner:
     ] = 300.0
 
 
+@dataclass(frozen=True)
+class Files:
+    """What comes with the text."""
+
+    image: Annotated[
+        list[Path] | None, typer.Option(help="A PNG, JPEG, GIF or WebP file. Repeatable.")
+    ] = None
+    document: Annotated[list[Path] | None, typer.Option(help="A PDF file. Repeatable.")] = None
+
+
 app = commands()
 
 
@@ -80,6 +91,7 @@ async def query(
     ceiling: Ceiling,
     routing: Routing,
     manner: Manner,
+    files: Files,
     thoughts: Thoughts = False,
 ) -> None:
     """
@@ -88,6 +100,7 @@ async def query(
     With --json: the query's events, one a line; with --no-stream, its result.
     """
     request = _request(text, intent or [], sphere, target, ceiling, routing, manner)
+    _attach(request, files)
     if manner.validate_only or not manner.stream:
         response = await session.client.pipeline.query(request, timeout_s=manner.timeout)
         _print_response(session, response, thoughts=thoughts)
@@ -145,6 +158,24 @@ def _request(
         validate_only=manner.validate_only,
         mode=_mode(manner),
     )
+
+
+def _attach(request: pipeline_service_pb2.QueryRequest, files: Files) -> None:
+    """Let files stand before the text, where models read them best."""
+    from chenu import files as parts
+    from chenu.api.pipeline.v1 import conversation_pb2
+
+    try:
+        attached = [
+            *(parts.image(path) for path in files.image or ()),
+            *(parts.document(path) for path in files.document or ()),
+        ]
+    except (parts.UnknownFile, OSError) as error:
+        raise typer.BadParameter(str(error), param_hint="--image, --document") from error
+    if attached:
+        said = [*attached, conversation_pb2.Part(text=request.text)]
+        request.messages.add(role=conversation_pb2.MESSAGE_ROLE_USER, parts=said)
+        request.text = ""
 
 
 def _mode(manner: Manner) -> conversation_pb2.QueryMode.ValueType:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +117,24 @@ def test_whoever_approves_is_told_how_much_there_is_and_how_to_read_it(
 
     told = "50300 bytes with 1 context items: chenu checkpoints content c-1"
     assert told in result.stderr
+
+
+def test_a_file_is_not_shown_but_saved(gateway: Gateway, chenu: Shell, tmp_path: Path) -> None:
+    """Its bytes would be noise, or move the terminal's cursor; none is ever written over."""
+    picture = b"\x89PNG\x1b[2J"
+    answered(
+        gateway,
+        piece(cb.CONTENT_KIND_IMAGE, picture[:3], id="0/1", media_type="image/png", size=8),
+        piece(cb.CONTENT_KIND_IMAGE, picture[3:], id="0/1", media_type="image/png", size=8),
+    )
+
+    shown = chenu("checkpoints", "content", "c-1", "--save", str(tmp_path))
+    again = chenu("checkpoints", "content", "c-1", "--save", str(tmp_path))
+
+    digest = hashlib.sha256(picture).hexdigest()
+    assert ["image 0/1  image/png  8 bytes", f"sha256 {digest})"] == [
+        shown.stdout.splitlines()[0],
+        shown.stdout.splitlines()[1].partition("it (")[2],
+    ]
+    assert picture == (tmp_path / "image-0-1.png").read_bytes()
+    assert 2 == again.exit_code

@@ -18,6 +18,7 @@ from chenu.api.pipeline.v1 import (
     routing_pb2,
 )
 from chenu_server.cli.exit_codes import ExitCode
+from tests.files import PDF, png
 from tests.listener import Listener
 from tests.unit.cli.conftest import Answer, Gateway, Shell
 from tests.unit.sdk.gateway import (
@@ -115,6 +116,29 @@ def test_every_option_reaches_the_request(gateway: Gateway, chenu: Shell) -> Non
         resume_on_approval=True,
         mode=conversation_pb2.QUERY_MODE_GENERATION,
     ) == sent(gateway)
+
+
+def test_files_stand_before_the_text(gateway: Gateway, chenu: Shell, tmp_path: Path) -> None:
+    """As a conversation of one message; what is no such file is a mistake on the line."""
+    gateway.answers["Run"] = run_log(*LOG)
+    picture, report = tmp_path / "a.png", tmp_path / "q3.pdf"
+    picture.write_bytes(png())
+    report.write_bytes(PDF)
+
+    chenu("query", "What is it?", "--image", str(picture), "--document", str(report))
+    wrong = chenu("query", "What is it?", "--image", str(report))
+    missing = chenu("query", "What is it?", "--image", str(tmp_path / "none.png"))
+
+    (message,) = sent(gateway).messages
+    assert "" == sent(gateway).text
+    assert conversation_pb2.MESSAGE_ROLE_USER == message.role
+    assert (png(), "q3.pdf", "What is it?") == (
+        message.parts[0].image.data,
+        message.parts[1].document.name,
+        message.parts[2].text,
+    )
+    assert [ExitCode.USAGE] * 2 == [wrong.exit_code, missing.exit_code]
+    assert 1 == len(gateway.asked)
 
 
 def test_the_text_can_come_from_standard_input(gateway: Gateway, chenu: Shell) -> None:
