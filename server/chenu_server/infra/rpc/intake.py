@@ -1,10 +1,10 @@
 """Requests on their way in: who may send a large one, how many at once, and for how long.
 
 How large a message is nobody knows before it is there, and gRPC's core takes in what is asked for.
-So it is not asked for before the outer layers have let the call pass. Then nearly every message is
-small and there at once, and costs nothing here. One that is not there after two ticks takes a place
-as large as a message can be, or its call is refused. One that turns out large counts with its bytes
-until they are stored.
+So it is not asked for before the outer layers have let the call pass, and of few calls at a time.
+Nearly every message is small and there at once, and costs nothing here. One that is not there after
+two ticks takes a place as large as a message can be, or its call is refused; so a turn to ask is
+never far. One that turns out large counts with its bytes until they are stored.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 import grpc
 
 from chenu_server.errors import ChenuError, GovernanceUnavailable, InvalidField, ServerOverloaded
+from chenu_server.infra.rpc.turns import Turns
 
 # What a message may have on the wire, on top of the largest request: beyond it the core itself
 # refuses, by the length that stands before a message and without taking it in.
@@ -24,6 +25,10 @@ MESSAGE_BYTES_MAX: Final = 22_020_096
 TICK_S: Final = 0.05
 # The first comes at any time after a call has begun, so a call has at least one whole tick.
 _TICKS_FREE: Final = 2
+# Requests that are asked for and have no place, in all and of one identity or address. Small ones
+# take a fraction of a millisecond, so many more of them than a server can serve pass in turn.
+_ASKED_MAX: Final = 8
+_ASKED_EACH_MAX: Final = 4
 # When a place comes free is not known.
 _RETRY_US: Final = 1_000_000
 
@@ -50,6 +55,8 @@ class Intake:
     def __init__(self, limits: IntakeLimits) -> None:
         self._limits = limits
         self._ticks_max = _TICKS_FREE + int(limits.timeout_s / TICK_S)
+        self._turns = Turns(_ASKED_MAX, _ASKED_EACH_MAX)
+        self._open_turns = Turns(2**31, _ASKED_EACH_MAX)  # an address keeps out itself alone
         self._arriving: dict[Upload, None] = {}
         self._taken: Counter[str] = Counter()
         self._ticking = False
@@ -58,19 +65,30 @@ class Intake:
     def close(self) -> None:
         """End the calls with an identity whose requests are not there, and take no more of them."""
         self._closed = True
+        self._turns.close(GovernanceUnavailable())
         for upload in self._arriving:
-            if upload.owner is not None:
+            if not upload.is_open:
                 upload.end(GovernanceUnavailable())
 
-    def enter(self, upload: Upload) -> None:
+    async def enter(self, upload: Upload) -> None:
         """
-        A request is asked for; `leave` is owed.
+        A request may be asked for now; `leave` is owed.
 
         Raises:
             GovernanceUnavailable: No more of them are taken.
         """
-        if self._closed and upload.owner is not None:
+        if self._closed and not upload.is_open:
             raise GovernanceUnavailable
+        turns = self._turns_of(upload)
+        turn = turns.take(upload.owner)
+        if turn is not None:
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():  # called in the same moment
+                    turns.give(upload.owner)
+                raise
+        upload.has_turn = True
         self._arriving[upload] = None
         if not self._ticking:
             self._ticking = True
@@ -79,6 +97,15 @@ class Intake:
     def leave(self, upload: Upload) -> None:
         """A request is there, or will not come."""
         del self._arriving[upload]
+        self._end_turn(upload)
+
+    def _turns_of(self, upload: Upload) -> Turns:
+        return self._open_turns if upload.is_open else self._turns
+
+    def _end_turn(self, upload: Upload) -> None:
+        if upload.has_turn:
+            upload.has_turn = False
+            self._turns_of(upload).give(upload.owner)
 
     def take(self, owner: str, bytes_: int) -> None:
         """
@@ -119,15 +146,26 @@ class Intake:
         if upload.ticks > self._ticks_max:
             raise ServerOverloaded(_RETRY_US, SLOW)
         if upload.ticks == _TICKS_FREE:
-            if upload.owner is None:
+            if upload.is_open:
                 raise ServerOverloaded(_RETRY_US, SLOW_OPEN)
             upload.hold(MESSAGE_BYTES_MAX)
+            self._end_turn(upload)
 
 
 class Upload:
     """The one request of a call, which is not read before `receive`."""
 
-    __slots__ = ("_context", "_held_bytes", "_intake", "_refusal", "_task", "owner", "ticks")
+    __slots__ = (
+        "_context",
+        "_held_bytes",
+        "_intake",
+        "_refusal",
+        "_task",
+        "has_turn",
+        "is_open",
+        "owner",
+        "ticks",
+    )
 
     def __init__(self, intake: Intake, context: Context) -> None:
         self._intake = intake
@@ -135,13 +173,16 @@ class Upload:
         self._task: asyncio.Task[Any] | None = None
         self._refusal: ChenuError | None = None
         self._held_bytes = 0
-        self.owner: str | None = None
-        """The identity that it counts for; None for a call that needs none."""
+        self.owner = ""
+        self.is_open = False
+        self.has_turn = False
         self.ticks = 0
 
-    async def receive(self, owner: str | None) -> bytes:
+    async def receive(self, owner: str, *, is_open: bool = False) -> bytes:
         """
         The bytes of the request; `release` is owed.
+
+        They count for `owner`, an identity; for a call that is open to anyone, an address.
 
         Raises:
             ServerOverloaded: They take too long, or there is no room for them.
@@ -150,7 +191,8 @@ class Upload:
         """
         self.owner = owner
         self._task = asyncio.current_task()
-        self._intake.enter(self)
+        self.is_open = is_open
+        await self._intake.enter(self)
         try:
             request: Any = await self._context.read()
         except asyncio.CancelledError:
@@ -173,13 +215,13 @@ class Upload:
             ServerOverloaded: There is no room; none count.
         """
         self.release()
-        if bytes_ and self.owner is not None:
+        if bytes_:
             self._intake.take(self.owner, bytes_)
             self._held_bytes = bytes_
 
     def release(self) -> None:
         """None of its bytes count any longer. May be called again."""
-        if self._held_bytes and self.owner is not None:
+        if self._held_bytes:
             self._intake.give(self.owner, self._held_bytes)
             self._held_bytes = 0
 

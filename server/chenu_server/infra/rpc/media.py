@@ -15,6 +15,8 @@ from google.protobuf.descriptor import Descriptor
 PART: Final = "chenu.api.pipeline.v1.Part"
 KINDS: Final = frozenset({"image", "document"})
 DATA: Final = "data"
+# Fields beside those of media, of a conversation that is as long as it may be: a few thousand.
+FIELDS_MAX: Final = 10_000
 
 _VARINT, _LENGTH = 0, 2
 _FIXED: Final = {1: 8, 5: 4}
@@ -33,20 +35,23 @@ class Media:
     def __init__(self, inside: Mapping[int, Media | None]) -> None:
         self._inside = inside
 
-    def rest_bytes(self, message: bytes | memoryview, at_most: int) -> int:
+    def rest_bytes(self, message: bytes, at_most: int) -> int:
         """How many bytes of a message are no media; if more than `at_most`, any number above it.
 
-        What is no message counts as no media. Each field that is looked at adds to the count, so
-        the work is bounded by `at_most`, whatever comes.
+        What is no message counts as no media, and so does all that stands behind `FIELDS_MAX`
+        fields: the work is bounded, whatever comes.
         """
+        return self._rest(memoryview(message), at_most, iter(range(FIELDS_MAX)))
+
+    def _rest(self, message: memoryview, at_most: int, turns: Iterator[int]) -> int:
         if not self._inside:
             return len(message)
         rest = 0
-        for number, own_bytes, content in _fields(memoryview(message)):
+        for number, own_bytes, content in _fields(message, turns):
             rest += own_bytes
             inner = self._inside.get(number, _ORDINARY)
             if inner is not None:
-                rest += inner.rest_bytes(content, at_most - rest)
+                rest += inner._rest(content, at_most - rest, turns)
             if rest > at_most:
                 break
         return rest
@@ -78,15 +83,19 @@ def _data_of(medium: Descriptor) -> Media:
     return Media({medium.fields_by_name[DATA].number: None})
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """Number, bytes beside the content, and content of each field; of the rest, once it is none."""
+def _fields(message: memoryview, turns: Iterator[int]) -> Iterator[tuple[int, int, memoryview]]:
+    """Number, bytes beside the content, and content of each field; of the rest, once it is none.
+
+    Each field takes a turn. Without one the rest is not looked at.
+    """
     at = 0
     while at < len(message):
         begin = at
         try:
+            next(turns)
             number, at, length = _head(message, at)
             message[at + length - 1]
-        except IndexError:
+        except (IndexError, StopIteration):
             yield _NO_FIELD, len(message) - begin, message[:0]
             return
         yield number, at - begin, message[at : at + length]

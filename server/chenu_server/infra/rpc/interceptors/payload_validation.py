@@ -12,10 +12,11 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from chenu_server.errors import InvalidField, RequestTooLarge
-from chenu_server.infra.rpc.context import CALL
+from chenu_server.infra.rpc.context import CALL, current_caller
 from chenu_server.infra.rpc.intake import Upload
 from chenu_server.infra.rpc.interceptors.chain import Context, Handler
 from chenu_server.infra.rpc.methods import Decode, Method
+from chenu_server.infra.rpc.open_streams import address_of
 
 REQUEST_BYTES_MAX: Final = 262_144
 MEDIA_REQUEST_BYTES_MAX: Final = 20_971_520
@@ -39,12 +40,12 @@ class PayloadValidation:
         if method.decode is None:
             return proceed
         check_size = _size_check(method)
+        receive = _receive if method.access is not None else _receive_open
         decode = _decoder(method.decode, method.request_name, strict=_is_strict(method))
 
         async def checked(upload: Upload, context: Context) -> Any:
-            caller = CALL.get().caller if method.access is not None else None
             try:
-                request = await upload.receive(caller.identity_id if caller else None)
+                request = await receive(upload, context)
                 check_size(request)
                 _hold(upload, len(request))
                 message = decode(request)
@@ -57,6 +58,14 @@ class PayloadValidation:
             return await proceed(_each(check_size, decode, requests), context)
 
         return checked_stream if method.request_streaming else checked
+
+
+async def _receive(upload: Upload, _context: Context) -> bytes:
+    return await upload.receive(current_caller().identity_id)
+
+
+async def _receive_open(upload: Upload, context: Context) -> bytes:
+    return await upload.receive(address_of(context.peer()), is_open=True)
 
 
 def _is_strict(method: Method) -> bool:
