@@ -19,6 +19,7 @@ DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 
 ACK = END_STREAM = 0x1
 END_HEADERS: Final = 0x4
 HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE, TRUE_BINARY = 1, 4, 0xFE03
+CANCELLED: Final = 8
 WINDOW_MAX: Final = 2**31 - 1
 
 
@@ -67,6 +68,12 @@ class Connection:
 
     def call(self, method: str, request: bytes, metadata: Iterable[tuple[str, str]]) -> int:
         """Begin one call and send its only message; the id of its stream."""
+        number = self.begin(method, metadata)
+        self.send(number, announced(len(request)) + request, is_last=True)
+        return number
+
+    def begin(self, method: str, metadata: Iterable[tuple[str, str]]) -> int:
+        """Begin one call and send no message yet; the id of its stream."""
         number, self._next_id = self._next_id, self._next_id + 2
         fields = (
             (":method", "POST"),
@@ -78,8 +85,15 @@ class Connection:
             *metadata,
         )
         self._send(HEADERS, END_HEADERS, number, b"".join(_literal(*field) for field in fields))
-        self._send(DATA, END_STREAM, number, b"\0" + len(request).to_bytes(4) + request)
         return number
+
+    def send(self, number: int, piece: bytes, *, is_last: bool = False) -> None:
+        """Send a piece of a message, of at most 16 KiB, without a look at the server's window."""
+        self._send(DATA, END_STREAM if is_last else 0, number, piece)
+
+    def cancel(self, number: int) -> None:
+        """Leave one call."""
+        self._send(RESET, 0, number, CANCELLED.to_bytes(4))
 
     def open_window(self, number: int) -> None:
         """Take whatever a stream has to send."""
@@ -142,6 +156,11 @@ async def connected(port: int, *, window_bytes: int = 0) -> AsyncIterator[Connec
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+
+
+def announced(message_bytes: int) -> bytes:
+    """What stands before a message that is not compressed."""
+    return b"\0" + message_bytes.to_bytes(4)
 
 
 def _literal(name: str, value: str) -> bytes:

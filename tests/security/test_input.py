@@ -24,7 +24,7 @@ LISTED = {(promise.status, reason) for reason, promise in contract.promises().it
 # What gRPC itself answers to more bytes than a message may have.
 TRANSPORT = ("RESOURCE_EXHAUSTED", "")
 REQUEST_BYTES_MAX = 262_144
-MESSAGE_BYTES_MAX = 1_048_576
+MESSAGE_BYTES_MAX = 22_020_096
 SEED = 20_261_121
 
 in_every_text = pytest.mark.parametrize("place", places(is_text), ids=lambda it: it.name)

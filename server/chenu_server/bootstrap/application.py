@@ -19,6 +19,7 @@ from chenu_server.bootstrap.inputs import Inputs, open_inputs
 from chenu_server.bootstrap.routes import Routes, price_again, until_midnight_s
 from chenu_server.bootstrap.services import (
     governance_mounts,
+    intake_limits,
     lanes_of,
     layers_of,
     limits_mount,
@@ -155,6 +156,7 @@ async def _start(
         layers_of(settings, inputs.issuers, boundary),
         write_timeout_s=settings.pipeline.write_timeout_s,
         unread_max=settings.pipeline.unread_max,
+        intake=intake_limits(settings),
         max_connection_age_s=settings.server.max_connection_age_s,
         ready=lambda: storage.ready,
     )

@@ -41,6 +41,7 @@ from chenu_server.governance.identity.servicer import IdentityServicer
 from chenu_server.governance.identity.store import SqlViolations
 from chenu_server.governance.limits.service import IdentityLimiter, LimitService
 from chenu_server.governance.limits.servicer import RateLimitServicer
+from chenu_server.infra.rpc.intake import IntakeLimits
 from chenu_server.infra.rpc.interceptors.access_log import AccessLog
 from chenu_server.infra.rpc.interceptors.authentication import Authentication
 from chenu_server.infra.rpc.interceptors.chain import Layer
@@ -82,6 +83,7 @@ def layers_of(
     open_streams = OpenStreamLimits(
         streams_max=limits.open_streams_max,
         per_peer_max=limits.open_streams_per_peer,
+        asking_max=limits.open_asking_max,
         idle_s=limits.open_stream_idle_s,
         watch_idle_s=limits.open_watch_idle_s,
     )
@@ -95,6 +97,16 @@ def layers_of(
         PayloadValidation(),
         AccessLog(),
     ]
+
+
+def intake_limits(settings: Settings) -> IntakeLimits:
+    """What may be on its way to the server."""
+    server = settings.server
+    return IntakeLimits(
+        bytes_max=server.receiving_max_bytes,
+        per_identity_bytes=server.receiving_per_identity_bytes,
+        timeout_s=server.receive_timeout_s,
+    )
 
 
 def queues_of(settings: Settings, routes: Routes, stores: Stores) -> Mapping[str, ProviderQueue]:

@@ -32,6 +32,8 @@ PASSWORD: Final = re.compile(r"(//[^/:@]*:)([^@]*)@")
 # Seconds of 68 years: as microseconds they still fit the int64 of the engine and of the columns.
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 NotNegative = Annotated[int, Field(ge=0, le=2**31 - 1)]
+# A request on its way counts as large as one can be: 21 MiB.
+ReceivingBytes = Annotated[int, Field(ge=22_020_096, le=2**40)]
 TimeoutMs = Annotated[int, Field(ge=1, le=600_000)]
 CheckpointExpiry = Annotated[int, Field(ge=60, le=86_400)]
 PrincipalTypeName = Literal["user", "service", "agent"]
@@ -80,6 +82,12 @@ class ServerSettings(Section):
     """How long calls may finish after SIGTERM before they are cut."""
     max_connection_age_s: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """When connections are told to go, to spread load; running calls end on the old one."""
+    receiving_max_bytes: ReceivingBytes = 268_435_456
+    """Bytes of requests over 262,144 that are on their way in or not stored yet, of all callers."""
+    receiving_per_identity_bytes: ReceivingBytes = 67_108_864
+    """Of these, for one identity."""
+    receive_timeout_s: Annotated[int, Field(ge=1, le=600)] = 60
+    """How long one request may take to arrive."""
 
     @property
     def is_loopback(self) -> bool:
@@ -195,6 +203,8 @@ class LimitSettings(Section):
     """Streams that need no token (health, reflection) open at a time."""
     open_streams_per_peer: NotNegative = 128
     """Of these, from one address."""
+    open_asking_max: NotNegative = 8
+    """Of these, streams of reflection: each may hold up to 21 MiB of a request while it is open."""
     open_stream_idle_s: NotNegative = 60
     """How long reflection may be asked nothing before its stream is ended."""
     open_watch_idle_s: NotNegative = 3_600

@@ -27,6 +27,7 @@ from chenu_server.errors import BoundaryViolation
 from chenu_server.governance.identity.model import ViolationType
 from chenu_server.governance.identity.service import TokenService
 from chenu_server.infra.rpc.context import current_call, current_caller
+from chenu_server.infra.rpc.intake import IntakeLimits
 from chenu_server.infra.rpc.interceptors.access_log import AccessLog
 from chenu_server.infra.rpc.interceptors.authentication import Authentication
 from chenu_server.infra.rpc.interceptors.chain import Layer
@@ -207,7 +208,9 @@ def _concrete(kind: Any) -> Any:
     return kind
 
 
-UNBOUNDED: Final = OpenStreamLimits(streams_max=0, per_peer_max=0, idle_s=0, watch_idle_s=0)
+UNBOUNDED: Final = OpenStreamLimits(
+    streams_max=0, per_peer_max=0, asking_max=0, idle_s=0, watch_idle_s=0
+)
 
 
 def all_layers(
@@ -293,12 +296,16 @@ def bearer(sent: str = "", **headers: str) -> Metadata:
 
 @asynccontextmanager
 async def serving(
-    *, calls_per_s: int = 0, burst: int = 1, open_streams: OpenStreamLimits = UNBOUNDED
+    *,
+    calls_per_s: int = 0,
+    burst: int = 1,
+    open_streams: OpenStreamLimits = UNBOUNDED,
+    intake: IntakeLimits | None = None,
 ) -> AsyncIterator[Served]:
     """A server on a free port, drained afterwards."""
     script, boundary = Script(), FakeBoundary()
     layers = all_layers(boundary, calls_per_s=calls_per_s, burst=burst, open_streams=open_streams)
-    server = RpcServer("127.0.0.1:0", mounts(script), layers)
+    server = RpcServer("127.0.0.1:0", mounts(script), layers, intake=intake)
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         yield Served(server, channel, script, boundary)

@@ -177,7 +177,7 @@ async def test_a_streaming_handler_is_closed_before_its_call_ends() -> None:
     wrapped = await folded(held)
 
     with pytest.raises(asyncio.CancelledError):
-        await wrapped("x", LostContext())
+        await wrapped(None, LostContext())
     ended.append("call")
 
     assert ["handler", "call"] == ended
@@ -203,7 +203,7 @@ async def test_a_stream_may_say_nothing_for_longer_than_a_write_may_take() -> No
         yield b"b"
 
     wrapped = await folded(pondering, write_timeout_s=0.001)
-    await wrapped("x", TakingContext())
+    await wrapped(None, TakingContext())
 
     assert [b"b"] == said
 
@@ -223,19 +223,31 @@ async def test_a_stream_leaves_no_timer_behind(
     monkeypatch.setattr(chain, "WriteLimit", Noted)
     wrapped = await folded(streamed)
     with suppress(asyncio.CancelledError):
-        await wrapped("ab", context)
+        await wrapped(None, context)
 
     assert 1 == len(closed)
 
 
+class Reading:
+    """A layer that reads, in place of the request, what the test gave for one."""
+
+    def around(self, method: Method, proceed: Handler) -> Handler:
+        """Give it to the handler."""
+
+        async def read(_upload: Any, context: Context) -> Any:
+            return await proceed("ab", context)
+
+        return read
+
+
 async def folded(function: Any, **settings: Any) -> Any:
-    """The coroutine function that a streaming handler becomes, with no layer around it."""
+    """The coroutine function that a streaming handler becomes, with a request that is read."""
     handler: Any = grpc.unary_stream_rpc_method_handler(function, None, None)
     methods = {"/m": Method(name="/m", request_name="text", access=None)}
     details: Any = SimpleNamespace(method="/m")
-    made = Chain(methods, [], **settings)
+    made = Chain(methods, [Reading()], **settings)
     wrapped: Any = await made.intercept_service(lambda _: _given(handler), details)
-    return wrapped.unary_stream
+    return wrapped.stream_stream
 
 
 async def _given(handler: Any) -> Any:

@@ -38,10 +38,16 @@ STREAMING = [
 ]
 
 
-def limits(*, all_: int = 0, peer: int = 0, idle_s: int = 0, watch_s: int = 0) -> OpenStreamLimits:
+def limits(
+    *, all_: int = 0, peer: int = 0, asking: int = 0, idle_s: int = 0, watch_s: int = 0
+) -> OpenStreamLimits:
     """Limits that are off unless told."""
     return OpenStreamLimits(
-        streams_max=all_, per_peer_max=peer, idle_s=idle_s, watch_idle_s=watch_s
+        streams_max=all_,
+        per_peer_max=peer,
+        asking_max=asking,
+        idle_s=idle_s,
+        watch_idle_s=watch_s,
     )
 
 
@@ -103,6 +109,22 @@ async def test_every_open_stream_takes_a_place(name: str) -> None:
 
     assert grpc.StatusCode.RESOURCE_EXHAUSTED == refusal.code
     assert ("SERVER_OVERLOADED", OF_ALL) == (refusal.reason, refusal.info.metadata["resource"])
+
+
+async def test_streams_that_may_send_at_any_time_are_fewer() -> None:
+    """What has come of a message of theirs is held, without a token, until the rest has come."""
+    async with serving(open_streams=limits(all_=9, asking=1)) as served:
+        asking = reflection(served.channel)
+        await asking.write(LISTED)
+        await asking.read()
+        refusal = await refusal_of(reflection(served.channel))
+        watching = watch(served.channel)
+        told = (await watching.read()).status
+        for each in (asking, watching):
+            each.cancel()
+
+    assert "streams without a token that ask" == refusal.info.metadata["resource"]
+    assert health_pb2.HealthCheckResponse.SERVING == told
 
 
 async def test_one_address_leaves_places_for_others() -> None:

@@ -5,7 +5,7 @@ A task that a call starts inherits its context: what it logs carries the call's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,12 +15,18 @@ from chenu_server.engine import monotonic_ns
 from chenu_server.governance.identity.model import VerifiedToken
 
 
+def _nothing() -> None:
+    """A request that is not large counts for nothing."""
+
+
 @dataclass(slots=True)
 class Call:
     """One RPC. The layers fill in what they find out; a servicer only reads.
 
     `deadline_ns` is on the monotonic clock; None when the client set none. `taken_sequence` is the
-    last event that the reader of a stream has taken; its servicer keeps it.
+    last event that the reader of a stream has taken; its servicer keeps it. `release_body` says
+    that a large request is stored and held no more, so that others may come; the end of its call
+    says so at the latest.
     """
 
     method: str
@@ -33,6 +39,7 @@ class Call:
     token: VerifiedToken | None = None
     caller: Caller | None = None
     taken_sequence: int = 0
+    release_body: Callable[[], None] = _nothing
     logged: bool = field(default=False, repr=False)
 
     def remaining_ms(self) -> int | None:

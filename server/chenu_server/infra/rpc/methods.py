@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from chenu.api.annotations.v1 import access_pb2 as pb
 from chenu_server.caller import PrincipalType, Role
+from chenu_server.infra.rpc.media import Media, media_in
 
 Decode = Callable[[bytes], Message]
 
@@ -35,11 +36,12 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One rpc as the layers see it. `access` is None for open to anyone."""
+    """One rpc as the layers see it. `access` is None for open to anyone, `media` for no parts."""
 
     name: str
     request_name: str
     access: Access | None
+    media: Media | None = None
     decode: Decode | None = None
     request_streaming: bool = False
     response_streaming: bool = False
@@ -52,7 +54,12 @@ def governed(services: Iterable[ServiceDescriptor]) -> dict[str, Method]:
         ValueError: An rpc has none, or an incomplete one; it would be open to anyone.
     """
     return {
-        name: Method(name=name, request_name=rpc.input_type.name, access=_access_of(rpc))
+        name: Method(
+            name=name,
+            request_name=rpc.input_type.name,
+            access=_access_of(rpc),
+            media=media_in(rpc.input_type),
+        )
         for name, rpc in _named(services)
     }
 

@@ -21,6 +21,7 @@ from chenu_server.infra.rpc.methods import Method
 
 OF_ALL: Final = "streams without a token"
 OF_PEER: Final = "streams without a token from this address"
+OF_ASKING: Final = "streams without a token that ask"
 IDLE: Final = "idle streams without a token"
 # When a place comes free is not known where idle streams may stay.
 RETRY_S: Final = 1.0
@@ -34,6 +35,8 @@ class OpenStreamLimits:
 
     streams_max: int
     per_peer_max: int
+    asking_max: int
+    """Of all, those whose client may send at any time: what it has sent of a message is held."""
     idle_s: int
     """How long a client may ask nothing, where it asks (reflection)."""
     watch_idle_s: int
@@ -45,6 +48,7 @@ class _Place:
     peer: str
     timeout: asyncio.Timeout
     idle_s: int
+    asks: bool
 
     def heard(self) -> None:
         """Something was said: the time of silence begins anew."""
@@ -68,7 +72,7 @@ class OpenStreams:
 
         async def bounded(request: Any, context: Context) -> Any:
             timeout = asyncio.timeout(idle_s or None)
-            place = _Place(address_of(CALL.get().peer), timeout, idle_s)
+            place = _Place(address_of(CALL.get().peer), timeout, idle_s, asks)
             try:
                 with self._taken(place, context):
                     async with timeout:
@@ -92,12 +96,15 @@ class OpenStreams:
         _refuse_at(self._limits.streams_max, self._open, OF_ALL)
         ours = {each for each in self._open if each.peer == place.peer}
         _refuse_at(self._limits.per_peer_max, ours, OF_PEER)
+        if place.asks:
+            asking = {each for each in self._open if each.asks}
+            _refuse_at(self._limits.asking_max, asking, OF_ASKING)
         self._open.add(place)
         try:
             yield
         except SlowConsumer:
             # What it did not take stays in memory, and for how long is not known.
-            unread = _Place(place.peer, asyncio.timeout(None), 0)
+            unread = _Place(place.peer, asyncio.timeout(None), 0, place.asks)
             self._open.add(unread)
             cast("Any", context).add_done_callback(lambda _: self._open.discard(unread))
             raise

@@ -13,6 +13,7 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
 from chenu_server.infra.rpc.health import HEALTH, Health
+from chenu_server.infra.rpc.intake import MESSAGE_BYTES_MAX, IntakeLimits
 from chenu_server.infra.rpc.interceptors.chain import WRITE_TIMEOUT_S, Chain, Layer
 from chenu_server.infra.rpc.interceptors.unread import UNREAD_MAX
 from chenu_server.infra.rpc.methods import governed, open_to_anyone
@@ -20,7 +21,6 @@ from chenu_server.infra.rpc.reflection import REFLECTION, Reflection
 
 log = structlog.get_logger(__name__)
 
-MESSAGE_BYTES_MAX: Final = 1_048_576
 # gRPC's core resets calls at random when more than this many wait for Python, 1,000 by default,
 # and their clients see CANCELLED. How much is taken on is this server's own decision.
 PENDING_MAX: Final = 20_000
@@ -55,6 +55,7 @@ class RpcServer:
         *,
         write_timeout_s: float = WRITE_TIMEOUT_S,
         unread_max: int = UNREAD_MAX,
+        intake: IntakeLimits | None = None,
         max_connection_age_s: int | None = None,
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -72,7 +73,13 @@ class RpcServer:
         self._port = 0
         self._ready = ready
         self._following: asyncio.Task[None] | None = None
-        self._chain = Chain(methods, layers, write_timeout_s=write_timeout_s, unread_max=unread_max)
+        self._chain = Chain(
+            methods,
+            layers,
+            write_timeout_s=write_timeout_s,
+            unread_max=unread_max,
+            intake=intake,
+        )
         self._server = grpc.aio.server(
             interceptors=[self._chain], options=options(max_connection_age_s)
         )

@@ -2,11 +2,12 @@
 
 A handler of any kind becomes one coroutine function of (request, context): a stream of responses
 is written through the context, so a layer never stands between two messages, and every stream is
-ended alike whose reader does not take them. Requests arrive as bytes, because grpc.aio would decode
-them before any layer runs and answer a bad one with UNKNOWN; `payload_validation` decodes them.
+ended alike whose reader does not take them.
 
-A unary call stays one, though grpc.aio never answers it when it ends without its message: to read
-that message here is one more turn through gRPC's core for each call that does send it.
+Every handler is given to grpc.aio as one of a stream of requests: of the other kinds it takes in
+the message, and decodes it, before any layer runs. What the layers pass on is an `Upload`, which
+`payload_validation` reads, behind all that can be refused without. On the wire the call is what the
+contract says, and it takes as many turns through gRPC's core.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import grpc
 
 from chenu_server.errors import GovernanceUnavailable, SlowConsumer
 from chenu_server.infra.rpc.context import CALL
+from chenu_server.infra.rpc.intake import Intake, IntakeLimits, Upload
 from chenu_server.infra.rpc.interceptors.unread import UNREAD_MAX, Unread
 from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
 from chenu_server.infra.rpc.methods import Method
@@ -51,9 +53,11 @@ class Chain(grpc.aio.ServerInterceptor):
         *,
         write_timeout_s: float = WRITE_TIMEOUT_S,
         unread_max: int = UNREAD_MAX,
+        intake: IntakeLimits | None = None,
     ) -> None:
         self._methods = methods
         self._layers = layers
+        self._intake = Intake(intake or IntakeLimits())
         self._write_timeout_s = write_timeout_s
         self._unread = Unread(unread_max)
         self._wrapped: dict[str, tuple[RpcHandler, RpcHandler]] = {}
@@ -80,6 +84,7 @@ class Chain(grpc.aio.ServerInterceptor):
     async def close(self) -> None:
         """Refuse governed calls from now on, and wait until none is in hand."""
         self._closing = True
+        self._intake.close()
         await self._idle.wait()
 
     def _wrap(self, name: str, handler: RpcHandler) -> RpcHandler:
@@ -96,7 +101,13 @@ class Chain(grpc.aio.ServerInterceptor):
             proceed = layer.around(method, proceed)
         if method.access is not None:
             proceed = self._counted(proceed)
-        return _of_same_kind(handler, proceed)
+        return _unread(handler, proceed if handler.request_streaming else self._uploading(proceed))
+
+    def _uploading(self, proceed: Handler) -> Handler:
+        async def uploading(_requests: Any, context: Context) -> Any:
+            return await proceed(Upload(self._intake, context), context)
+
+        return uploading
 
     def _admitting(self, proceed: Handler) -> Handler:
         async def admitted(request: Any, context: Context) -> Any:
@@ -187,12 +198,11 @@ async def _write(response: Any, context: Context, limit: WriteLimit) -> None:
     limit.done()
 
 
-def _of_same_kind(handler: RpcHandler, proceed: Handler) -> RpcHandler:
-    make: Any = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }[handler.request_streaming, handler.response_streaming]
+def _unread(handler: RpcHandler, proceed: Handler) -> RpcHandler:
+    make: Any = (
+        grpc.stream_stream_rpc_method_handler
+        if handler.response_streaming
+        else grpc.stream_unary_rpc_method_handler
+    )
     wrapped: RpcHandler = make(proceed, None, handler.response_serializer)
     return wrapped

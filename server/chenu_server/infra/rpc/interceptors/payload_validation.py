@@ -1,4 +1,4 @@
-"""Layer 7: decodes requests; what is too large or no message of this type is refused.
+"""Layer 7: reads and decodes requests; what is too large or no message of this type is refused.
 
 Text is data here: NUL, control characters and attack strings are valid UTF-8 and pass.
 """
@@ -12,12 +12,20 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from chenu_server.errors import InvalidField, RequestTooLarge
+from chenu_server.infra.rpc.context import CALL, current_caller
+from chenu_server.infra.rpc.intake import Upload
 from chenu_server.infra.rpc.interceptors.chain import Context, Handler
 from chenu_server.infra.rpc.methods import Decode, Method
+from chenu_server.infra.rpc.open_streams import address_of
 
 REQUEST_BYTES_MAX: Final = 262_144
+MEDIA_REQUEST_BYTES_MAX: Final = 20_971_520
+# Of a call that needs no token: the name of a service, of a symbol or of a file.
+OPEN_BYTES_MAX: Final = 4_096
 
 Read = Callable[[bytes], Message]
+
+_UNKNOWN: Final = "this server does not know this field"
 
 
 class PayloadValidation:
@@ -28,52 +36,102 @@ class PayloadValidation:
     """
 
     def around(self, method: Method, proceed: Handler) -> Handler:
-        """Decode before `proceed`, or while it reads a stream of requests."""
+        """Read and decode before `proceed`, or while it reads a stream of requests."""
         if method.decode is None:
             return proceed
-        strict = method.access is not None and method.access.new_work
-        read = _reader(method.decode, method.request_name, strict=strict)
+        check_size = _size_check(method)
+        receive = _receive if method.access is not None else _receive_open
+        decode = _decoder(method.decode, method.request_name, strict=_is_strict(method))
 
-        async def checked(request: Any, context: Context) -> Any:
-            return await proceed(read(request), context)
+        async def checked(upload: Upload, context: Context) -> Any:
+            try:
+                request = await receive(upload, context)
+                check_size(request)
+                _hold(upload, len(request))
+                message = decode(request)
+                del request
+                return await proceed(message, context)
+            finally:
+                upload.release()
 
         async def checked_stream(requests: Any, context: Context) -> Any:
-            return await proceed(_each(read, requests), context)
+            return await proceed(_each(check_size, decode, requests), context)
 
         return checked_stream if method.request_streaming else checked
 
 
-def _reader(decode: Decode, name: str, *, strict: bool) -> Read:
+async def _receive(upload: Upload, _context: Context) -> bytes:
+    return await upload.receive(current_caller().identity_id)
+
+
+async def _receive_open(upload: Upload, context: Context) -> bytes:
+    return await upload.receive(address_of(context.peer()), is_open=True)
+
+
+def _is_strict(method: Method) -> bool:
+    return method.access is not None and method.access.new_work
+
+
+def _hold(upload: Upload, bytes_: int) -> None:
+    if bytes_ <= REQUEST_BYTES_MAX:
+        upload.release()
+    else:
+        upload.hold(bytes_)
+        CALL.get().release_body = upload.release
+
+
+def _size_check(method: Method) -> Callable[[bytes], None]:
+    media = method.media
+    least = REQUEST_BYTES_MAX if method.access is not None else OPEN_BYTES_MAX
+
+    def check(request: bytes) -> None:
+        if len(request) <= least:
+            return
+        if media is None or media.rest_bytes(request, least) > least:
+            raise RequestTooLarge(least)
+        if len(request) > MEDIA_REQUEST_BYTES_MAX:
+            raise RequestTooLarge(MEDIA_REQUEST_BYTES_MAX)
+
+    return check
+
+
+def _decoder(decode: Decode, name: str, *, strict: bool) -> Read:
     def read(request: bytes) -> Message:
-        if len(request) > REQUEST_BYTES_MAX:
-            raise RequestTooLarge(REQUEST_BYTES_MAX)
         try:
             message = decode(request)
         except DecodeError as error:
             raise InvalidField("request", f"these bytes are no {name}, or hold no UTF-8") from error
         if strict:
-            refuse_unknown(message)
+            refuse_unknown(message, is_large=len(request) > REQUEST_BYTES_MAX)
         return message
 
     return read
 
 
-async def _each(read: Read, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+async def _each(
+    check_size: Callable[[bytes], None], decode: Read, requests: AsyncIterator[bytes]
+) -> AsyncIterator[Message]:
     async for request in requests:
-        yield read(request)
+        check_size(request)
+        yield decode(request)
 
 
-def refuse_unknown(message: Message) -> None:
-    """Refuse fields of a newer contract, however deep.
+def refuse_unknown(message: Message, *, is_large: bool = False) -> None:
+    """Refuse fields of a newer contract, however deep. A large message is not copied for it.
 
     Raises:
         InvalidField: There is one; the error names where.
     """
+    if is_large:
+        field = _unknown_in(message, "")
+        if field:
+            raise InvalidField(field, _UNKNOWN)
+        return
     known = type(message)()
     known.CopyFrom(message)
     known.DiscardUnknownFields()
     if known.ByteSize() != message.ByteSize():
-        raise InvalidField(_unknown_in(message, ""), "this server does not know this field")
+        raise InvalidField(_unknown_in(message, ""), _UNKNOWN)
 
 
 def _unknown_in(message: Message, path: str) -> str:

@@ -1,0 +1,64 @@
+"""Turns at something that few may do at a time, and fewer of one owner; the rest wait in line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+
+
+class Turns:
+    """A turn is taken at once if there is one. Owners that wait get theirs one after another."""
+
+    def __init__(self, all_max: int, each_max: int) -> None:
+        self._all_max = all_max
+        self._each_max = each_max
+        self._taken: Counter[str] = Counter()
+        self._total = 0
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    def take(self, owner: str) -> asyncio.Future[None] | None:
+        """None: the turn is taken, and `give` is owed. Else it is once this is done."""
+        if self._total < self._all_max and self._taken[owner] < self._each_max:
+            self._begin(owner)
+            return None
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(owner, deque()).append(turn)
+        return turn
+
+    def give(self, owner: str) -> None:
+        """A turn is over; the next one takes it."""
+        self._total -= 1
+        self._taken[owner] -= 1
+        if not self._taken[owner]:
+            del self._taken[owner]
+        if self._waiting:
+            self._call_next()
+
+    def close(self, error: Exception) -> None:
+        """Nobody who waits gets a turn: this is raised for each."""
+        lines, self._waiting = self._waiting, {}
+        for turn in (turn for line in lines.values() for turn in line):
+            if not turn.done():
+                turn.set_exception(error)
+
+    def _begin(self, owner: str) -> None:
+        self._total += 1
+        self._taken[owner] += 1
+
+    def _call_next(self) -> None:
+        for owner in list(self._waiting):
+            if self._total >= self._all_max:
+                return
+            if self._taken[owner] < self._each_max:
+                self._call_one_of(owner)
+
+    def _call_one_of(self, owner: str) -> None:
+        line = self._waiting.pop(owner)
+        while line:
+            turn = line.popleft()
+            if not turn.done():  # else its call has ended
+                self._begin(owner)
+                turn.set_result(None)
+                break
+        if line:
+            self._waiting[owner] = line  # behind the others
