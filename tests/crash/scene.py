@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
-from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import conversation_pb2 as cp
+from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.governance.checkpoints.tables import CHECKPOINTS
 from tests.crash.books import Rows, rows_of

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import conversation_pb2 as cp
+from chenu.api.pipeline.v1 import message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2 as rb
-from chenu.api.pipeline.v1 import routing_pb2
 from tests.files import PDF, gif, jpeg, png, webp
 from tests.harness import Client, Failure, Stage, only
 from tests.service.asking import approval, blocked
@@ -351,3 +351,46 @@ async def test_validation_and_refusal_keep_nothing(stage: Stage) -> None:
     assert held in (0, 3)  # known already, or found out only when it asked to be admitted
     assert 1 == len(rows(stage, "stored_files"))
     assert 1 == len(rows(stage, "file_chunks"))
+
+
+# --- size ---------------------------------------------------------------------------------------
+
+MEDIA_MAX = 20_971_520
+TEXT_MAX = 262_144
+
+
+def sized(bytes_: int, *more: cp.Part) -> pb.QueryRequest:
+    """A request of exactly so many bytes, nearly all of them in images that Claude takes."""
+    whole = png(1, 1, b"x" * 7_000_000)
+    parts = [image(whole), image(whole)]
+    request = pb.QueryRequest(messages=asks(*parts, image(png()), *more), routing=only(*CLAUDE))
+    missing = bytes_ - request.ByteSize()
+    while request.ByteSize() != bytes_:
+        request.messages[0].parts[2].image.data = png(1, 1, b"x" * missing)
+        missing += bytes_ - request.ByteSize()
+    return request
+
+
+async def test_a_request_with_files_may_have_twenty_mebibytes(stage: Stage) -> None:
+    """And not a byte more; what of it is no file is bounded as it always is."""
+    client = stage.client()
+    largest = sized(MEDIA_MAX)
+
+    answer = await client.call(client.pipeline.Query, largest, timeout_s=60)
+    refused = [
+        await client.fail(client.pipeline.Query, request)
+        for request in (
+            sized(MEDIA_MAX + 1),
+            pb.QueryRequest(
+                messages=[*asks(image(png()), text="x" * 50_000) * 5, *asks(text="x" * 50_000)]
+            ),
+        )
+    ]
+
+    assert message_pb2.STOP_REASON_END == answer.answer.stop_reason
+    assert stage.upstream.arrivals[-1].body_bytes > MEDIA_MAX * 4 // 3
+    assert message_pb2.COST_BASIS_EXACT == answer.query.cost_basis
+    assert [("REQUEST_TOO_LARGE", str(limit)) for limit in (MEDIA_MAX, TEXT_MAX)] == [
+        (failure.reason, failure.metadata["limit_bytes"]) for failure in refused
+    ]
+    assert 2 == len(rows(stage, "used_files"))  # two of the three are one file
