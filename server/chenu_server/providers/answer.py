@@ -98,5 +98,6 @@ def _usage_of(decoder: AnswerDecoder) -> Usage:
         output_tokens=told.output_tokens,
         cache_read_tokens=told.cache_read_tokens,
         cache_write_tokens=told.cache_write_tokens,
+        cache_write_hour_tokens=told.cache_write_hour_tokens,
         exact=told.exact,
     )

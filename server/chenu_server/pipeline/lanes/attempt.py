@@ -169,6 +169,7 @@ def _cost_of(call: Call, usage: Usage) -> int:
             (usage.output_tokens, rates.output),
             (usage.cache_read_tokens, rates.cache_read),
             (usage.cache_write_tokens, rates.cache_write),
+            (usage.cache_write_hour_tokens, rates.cache_write_hour),
         ]
     )
 
@@ -179,6 +180,7 @@ def _usage(usage: Usage) -> TokenUsage:
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        cache_write_hour_tokens=usage.cache_write_hour_tokens,
     )
 
 
