@@ -16,6 +16,7 @@ from chenu_server.errors import (
     StreamTruncated,
     ToolCallInvalid,
 )
+from chenu_server.pipeline.lanes.backoff import Backoff
 from chenu_server.pipeline.model import Candidate, TokenUsage
 from chenu_server.pipeline.output import Output
 from chenu_server.pipeline.ports import Admitted, AttemptEnd
@@ -48,7 +49,8 @@ class Call:
 class Tried:
     """What was tried for one query, and when those that throttled it have room again."""
 
-    def __init__(self) -> None:
+    def __init__(self, backoff: Backoff) -> None:
+        self.backoff = backoff
         self._failures: list[str] = []
         self._room_at_us: list[int] = []
         self._throttled = True
@@ -56,7 +58,9 @@ class Tried:
     def failed(self, provider: str, failure: ProviderFailure) -> None:
         """A provider was called and did not answer."""
         self._failures.append(f"{provider}:{failure.kind}")
-        after_ms = failure.retry_after_ms
+        self.backoff.failed(provider, failure)
+        # Against a wrong key or an empty account no wait helps, whatever the provider tells.
+        after_ms = None if failure.needs_operator else failure.retry_after_ms
         self._throttled &= failure.retry is Retry.LATER or after_ms is not None
         if after_ms is not None:
             self._room_at_us.append(_now_us() + after_ms * 1_000)
