@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from dataclasses import dataclass
 
@@ -120,6 +121,14 @@ class ProviderFailure(Exception):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
+
+
+class Interrupted(asyncio.CancelledError):
+    """A call was left by this side. `usage` is what the answer had told of its tokens till then."""
+
+    def __init__(self, usage: Usage) -> None:
+        super().__init__()
+        self.usage = usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Call:
     started_ns: int
     dispatched: bool = False
     finished: Finished | None = None
+    told: Usage | None = None  # when it was left by this side
 
     @property
     def candidate(self) -> Candidate:
@@ -117,8 +118,13 @@ def failed(call: Call, failure: ProviderFailure) -> AttemptEnd:
 
 
 def given_up(call: Call, why: str, detail: str) -> AttemptEnd:
-    """The end of a call that was left by this side: what went out is charged at its bound."""
+    """The end of a call that was left by this side.
+
+    What went out is charged at its bound, or by what was told of it if that is more.
+    """
     charge = call.candidate.bound_nanousd if call.dispatched else 0
+    if call.told is not None:
+        charge = max(charge, _cost_of(call, call.told))
     return _end(call, charge=charge, estimated=call.dispatched, failure=why, detail=detail)
 
 

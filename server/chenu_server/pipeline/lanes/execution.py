@@ -48,7 +48,7 @@ from chenu_server.pipeline.ports import (
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stop import Stopped, StopReason
 from chenu_server.pipeline.waiting import ProviderQueue, Submit, Waiter
-from chenu_server.providers.model import ChatRequest, Finished, ProviderFailure
+from chenu_server.providers.model import ChatRequest, Finished, Interrupted, ProviderFailure
 
 T = TypeVar("T")
 
@@ -188,14 +188,18 @@ class ExecutionLane:
                 timeout_s=max(run.deadline - time.monotonic(), 0) + _GRACE_S,
                 on_dispatch=self._dispatch(call),
             )
-            async with aclosing(stream) as events:
-                async for event in events:
-                    if isinstance(event, Finished):
-                        call.finished = event
-                    else:
-                        query.output.add(event.part, event.kind, event.text)
-                        run.log.delta(attempt, event.part, LIVE[event.kind], event.text)
-                        failpoints.hit("execution.streaming")
+            try:
+                async with aclosing(stream) as events:
+                    async for event in events:
+                        if isinstance(event, Finished):
+                            call.finished = event
+                        else:
+                            query.output.add(event.part, event.kind, event.text)
+                            run.log.delta(attempt, event.part, LIVE[event.kind], event.text)
+                            failpoints.hit("execution.streaming")
+            except Interrupted as interrupted:
+                call.told = interrupted.usage
+                raise
         failpoints.hit("execution.after_answer")
 
     def _dispatch(self, call: Call) -> Callable[[], None]:
