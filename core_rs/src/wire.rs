@@ -17,6 +17,7 @@ result_class! {
         output_tokens: u64 = usage.output_tokens,
         cache_read_tokens: u64 = usage.cache_read_tokens,
         cache_write_tokens: u64 = usage.cache_write_tokens,
+        cache_write_hour_tokens: u64 = usage.cache_write_hour_tokens,
         exact: bool = usage.exact,
     }
 }

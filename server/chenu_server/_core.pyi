@@ -966,7 +966,11 @@ class AnswerUsage:
     @property
     def cache_read_tokens(self) -> int: ...
     @property
-    def cache_write_tokens(self) -> int: ...
+    def cache_write_tokens(self) -> int:
+        """Written for the provider's usual time."""
+    @property
+    def cache_write_hour_tokens(self) -> int:
+        """Written for an hour, at another price."""
     @property
     def exact(self) -> bool: ...
 

@@ -140,7 +140,7 @@ async def test_an_answer_is_its_text_and_then_one_finish(setup: Setup) -> None:
 
 async def test_usage_is_what_the_provider_bills(setup: Setup, catalogue: Catalogue) -> None:
     """Settling with other numbers than the bill's would break the budget's promise."""
-    setup.upstream.behave(cached_tokens=7)
+    setup.upstream.behave(cached_tokens=7, written_tokens=5, written_hour_tokens=3)
 
     outcome = await run(setup.stream())
 
@@ -150,6 +150,7 @@ async def test_usage_is_what_the_provider_bills(setup: Setup, catalogue: Catalog
     exact = usage.input_tokens * rates.input + usage.output_tokens * rates.output
     exact += usage.cache_read_tokens * rates.cache_read
     exact += usage.cache_write_tokens * rates.cache_write
+    exact += usage.cache_write_hour_tokens * rates.cache_write_hour
     assert 7 == usage.cache_read_tokens
     assert setup.upstream.bill.total_nanousd == -(-exact // 1_000_000)
 

@@ -20,6 +20,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Sequence[str], Mapping[st
         return True
 
     monkeypatch.setattr(torture, "_passes", passes)
+    monkeypatch.setattr(torture, "_has_fuzz", lambda: False)
     return seen
 
 
@@ -46,6 +47,32 @@ def test_rounds_begin_until_the_time_is_over(
     assert rounds == [environment["PROPTEST_RNG_SEED"] for _, environment in engine]
     assert rounds == [environment["CHENU_TEST_SEED"] for _, environment in server]
     assert rounds == [command[-1].rpartition("=")[2] for command, _ in server]
+
+
+def test_where_cargo_fuzz_is_its_targets_get_a_quarter_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, ran: list[tuple[Sequence[str], Mapping[str, str]]]
+) -> None:
+    """Before the rounds, and bounded in time and memory; what proptest drives stays as it is."""
+    monkeypatch.setattr(torture, "_has_fuzz", lambda: True)
+
+    status = torment(monkeypatch, "--minutes", "8")
+
+    fuzz = [command for command, _ in ran if "fuzz" in command]
+    assert (0, ["decoder", "event_stream"]) == (status, [command[6] for command in fuzz])
+    assert all("-max_total_time=60" in command for command in fuzz)
+    assert fuzz == [command for command, _ in ran[:2]]
+
+
+def test_without_cargo_fuzz_one_line_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ran: list[tuple[Sequence[str], Mapping[str, str]]],
+) -> None:
+    """Who reads it knows what was not run."""
+    status = torment(monkeypatch, "--minutes", "1")
+
+    told = [line for line in capsys.readouterr().out.splitlines() if "fuzz" in line]
+    assert (0, 1) == (status, len(told))
 
 
 def test_a_seed_that_fails_is_named_and_can_be_run_again(

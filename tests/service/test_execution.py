@@ -36,6 +36,38 @@ async def test_a_provider_that_answers_with_an_error_is_left_for_the_next(
     assert stage.upstream.bill.total_nanousd >= response.query.cost_nanousd
 
 
+ONE_PROVIDER = routing_pb2.RoutingRequest(allowed_providers=[GROQ])
+"""Wishes whose chain has several models, all of one provider."""
+
+
+async def test_a_provider_that_throttles_is_given_its_time_before_another_of_its_models(
+    stage: Stage,
+) -> None:
+    """It would throttle that one too, and whoever asks too soon is throttled for longer."""
+    stage.upstream.script(GROQ, [Behaviour(status=429, retry_after_ms="300")])
+
+    response = await stage.client().query("Hello", routing=ONE_PROVIDER)
+
+    first, second = stage.upstream.arrivals
+    assert message_pb2.QUERY_STATE_COMPLETED == response.query.state
+    assert first.model != second.model
+    assert second.mono_ns - first.mono_ns >= 300_000_000
+
+
+async def test_a_provider_that_wants_a_long_time_is_asked_for_nothing_more(stage: Stage) -> None:
+    """The caller is told the time instead of waiting for it."""
+    stage.upstream.behave(GROQ, status=429, retry_after="30")
+    client = stage.client()
+
+    failure = await client.fail(
+        client.pipeline.Query, pb.QueryRequest(text="Hello", routing=ONE_PROVIDER)
+    )
+
+    assert "PROVIDER_UNAVAILABLE" == failure.reason
+    assert 20_000_000 < (failure.retry_after_us or 0) <= 30_000_000
+    assert 1 == stage.upstream.arrivals_total
+
+
 async def test_a_failover_shows_both_attempts_in_the_log(stage: Stage) -> None:
     """Whoever reads the log sees what was tried."""
     provider, model = await first_choice(stage)

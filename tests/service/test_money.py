@@ -185,6 +185,30 @@ async def test_both_budgets_are_posted_what_was_used(purse: Stage) -> None:
     )
 
 
+async def test_a_write_to_a_cache_costs_by_how_long_it_is_kept(purse: Stage) -> None:
+    """One price for both kinds would book the dearer one too low, and call it exact."""
+    await purse.budget()
+    purse.upstream.behave(written_tokens=300, written_hour_tokens=200)
+    client, request = purse.client(), hello(routing=only("anthropic", "claude-opus-5-5"))
+
+    answered = await client.call(client.pipeline.Query, request)
+    shown = await client.call(client.router.GetProvider, rb.GetProviderRequest(name="anthropic"))
+    stored = await client.call(
+        client.pipeline.GetQuery, pb.GetQueryRequest(request_id=answered.query.request_id)
+    )
+
+    (rates,) = [m.rates for m in shown.provider.models if m.name == "claude-opus-5-5"]
+    usage = stored.answer.usage
+    told = (usage.cache_write_tokens, usage.cache_write_hour_tokens)
+    counted = usage.input_tokens + usage.output_tokens + sum(told)
+    assert (300, 200) == told
+    assert message_pb2.COST_BASIS_EXACT == stored.query.cost_basis
+    assert (usage, counted) == (answered.answer.usage, stored.query.tokens_used)
+    assert rates.cache_write_nanousd < rates.cache_write_hour_nanousd
+    bill = purse.upstream.bill.total_nanousd
+    assert (bill, bill) == (stored.query.cost_nanousd, (await books(purse)).posted_nanousd)
+
+
 async def test_without_a_budget_nothing_runs(purse: Stage) -> None:
     """A budget of another identity is no budget."""
     await purse.budget("theirs")

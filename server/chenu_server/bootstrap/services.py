@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 
 from chenu.api.governance.v1 import (
@@ -148,6 +149,7 @@ def lanes_of(
             routes.registry.providers,
             queues,
             settings.limits.dispatch_within_ms * 1_000,
+            random.Random(),
         ),
         audit=AuditLane(governance),
         resume=ResumeLane(encoding, governance, queues, files),

@@ -248,8 +248,8 @@ class PipelineSettings(Section):
     """How long a stream's reader may hold an event up."""
     unread_max: Positive = 64
     """Streams of one identity that were ended for that, and whose reader is still connected."""
-    delta_coalesce_ms: NotNegative = 20
-    """How long text is gathered into one event."""
+    delta_coalesce_ms: Annotated[int, Field(ge=0, le=20)] = 20
+    """How long text is gathered into one event, 0 to 20."""
 
     @model_validator(mode="after")
     def _least_is_least(self) -> PipelineSettings:

@@ -128,10 +128,13 @@ def pipeline_end(outcome: Outcome, output_length: int) -> EventDraft:
 
 
 def usage_body(usage: TokenUsage) -> dict[str, int]:
-    """Token counts as a body."""
-    return {
+    """Token counts as a body; an hour's writes stand in it only where there are any."""
+    body = {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
     }
+    if usage.cache_write_hour_tokens:
+        body["cache_write_hour_tokens"] = usage.cache_write_hour_tokens
+    return body

@@ -226,6 +226,7 @@ def usage_of(usage: TokenUsage) -> message_pb2.Usage:
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        cache_write_hour_tokens=usage.cache_write_hour_tokens,
     )
 
 

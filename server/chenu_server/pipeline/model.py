@@ -270,7 +270,8 @@ class TokenUsage:
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
+    cache_write_tokens: int = 0  # for the provider's usual time
+    cache_write_hour_tokens: int = 0
 
     @property
     def total(self) -> int:
@@ -280,6 +281,7 @@ class TokenUsage:
             + self.output_tokens
             + self.cache_read_tokens
             + self.cache_write_tokens
+            + self.cache_write_hour_tokens
         )
 
 

@@ -127,5 +127,6 @@ def _rates(model: ModelRecord) -> pb.Rates | None:
         output_nanousd=model.rates.output,
         cache_read_nanousd=model.rates.cache_read,
         cache_write_nanousd=model.rates.cache_write,
+        cache_write_hour_nanousd=model.rates.cache_write_hour,
         source=model.rates.source,
     )

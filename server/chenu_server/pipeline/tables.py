@@ -39,16 +39,18 @@ def _usage_list(usage: TokenUsage) -> list[int]:
         usage.output_tokens,
         usage.cache_read_tokens,
         usage.cache_write_tokens,
+        *([usage.cache_write_hour_tokens] if usage.cache_write_hour_tokens else []),
     ]
 
 
 def _usage(plain: Any) -> TokenUsage:
-    read, written, cache_read, cache_written = plain
+    read, written, cache_read, cache_written, *cache_written_hour = plain
     return TokenUsage(
         input_tokens=read,
         output_tokens=written,
         cache_read_tokens=cache_read,
         cache_write_tokens=cache_written,
+        cache_write_hour_tokens=sum(cache_written_hour),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from typing import Final
@@ -13,6 +14,7 @@ from chenu_server.providers.call import Call
 from chenu_server.providers.model import (
     ChatRequest,
     Finished,
+    Interrupted,
     PartDelta,
     Proof,
     ProviderEvent,
@@ -35,6 +37,7 @@ async def answered(
     Raises:
         ProviderFailure: It is no answer, or no whole one, or not what was asked for. It brings
             what was told of its tokens.
+        Interrupted: The task was cancelled. Likewise.
     """
     decoder = AnswerDecoder(
         record.wire,
@@ -60,6 +63,8 @@ async def answered(
     except ProviderFailure as failure:
         failure.usage = _usage_of(decoder)
         raise
+    except asyncio.CancelledError:
+        raise Interrupted(_usage_of(decoder)) from None
     assert piece is not None, "no answer is whole before any of it has come"
     yield _finished(decoder, piece, request.model)
     await call.drain()
@@ -98,5 +103,6 @@ def _usage_of(decoder: AnswerDecoder) -> Usage:
         output_tokens=told.output_tokens,
         cache_read_tokens=told.cache_read_tokens,
         cache_write_tokens=told.cache_write_tokens,
+        cache_write_hour_tokens=told.cache_write_hour_tokens,
         exact=told.exact,
     )

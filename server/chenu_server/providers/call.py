@@ -164,12 +164,15 @@ class Call:
         return failures.timed_out(dispatched=self._dispatched)
 
     async def _read_out(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-        """A refusal and whether it is whole. It is classified and dropped: it may quote the key."""
+        """A refusal's beginning, and whether all of it came: a whole one is free at any size.
+
+        It is classified and dropped: it may quote the key.
+        """
         body = bytearray()
         try:
             async with asyncio.timeout_at(self._first_due):
-                while len(body) < REFUSAL_BYTES_MAX and (chunk := await response.content.readany()):
-                    body += chunk
+                while chunk := await response.content.readany():
+                    body += chunk[: REFUSAL_BYTES_MAX - len(body)]
         except (TimeoutError, aiohttp.ClientError, OSError):
             return bytes(body), False
         return bytes(body), response.content.at_eof()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the provider counted them; the four classes do not overlap.
+    """Tokens as the provider counted them; the five classes do not overlap.
 
     Not `exact`: something that is billed was not told, or what was told cannot be. The cost of
     these is then the least that the call may have cost.
@@ -31,7 +32,8 @@ class Usage:
     input_tokens: int
     output_tokens: int
     cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
+    cache_write_tokens: int = 0  # for the provider's usual time
+    cache_write_hour_tokens: int = 0
     exact: bool = True
 
 
@@ -119,6 +121,14 @@ class ProviderFailure(Exception):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.detail}"
+
+
+class Interrupted(asyncio.CancelledError):
+    """A call was left by this side. `usage` is what the answer had told of its tokens till then."""
+
+    def __init__(self, usage: Usage) -> None:
+        super().__init__()
+        self.usage = usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,7 @@ class Hearing:
         self._decoder = decoder
         self._is_stream = is_stream
         self._has_begun = False
-        self._counted = (0, 0, 0, 0)
+        self._counted = (0, 0, 0, 0, 0)
         self._line = b""  # as much of it as has come
 
     def hears(self, chunk: bytes, *, brought: bool) -> bool:
@@ -116,6 +116,7 @@ class Hearing:
             usage.output_tokens,
             usage.cache_read_tokens,
             usage.cache_write_tokens,
+            usage.cache_write_hour_tokens,
         )
         before, self._counted = self._counted, counted
         return before != counted

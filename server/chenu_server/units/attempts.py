@@ -141,4 +141,5 @@ def _sum(one: TokenUsage, other: TokenUsage) -> TokenUsage:
         output_tokens=one.output_tokens + other.output_tokens,
         cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
         cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
+        cache_write_hour_tokens=one.cache_write_hour_tokens + other.cache_write_hour_tokens,
     )

@@ -45,6 +45,8 @@ class Behaviour:
     fault: str = ""  # one of FAULTS
     fault_after: int = 0
     cached_tokens: int = 0  # of the input, read from a cache
+    written_tokens: int = 0  # beyond the input, written to a cache for its usual time
+    written_hour_tokens: int = 0  # beyond the input, written to a cache for an hour
     extra_input_tokens: int = 0  # billed beyond what was sent
     extra_output_tokens: int = 0  # billed beyond the cap
 

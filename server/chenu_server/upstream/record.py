@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chenu_server.providers.catalog import Catalogue
+from chenu_server.providers.model import Rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class Tokens:
     input: int
     output: int
     cache_read: int = 0
+    cache_write: int = 0
+    cache_write_hour: int = 0
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class BillLine:
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
+    cache_write_tokens: int = 0  # of either kind
     nanousd: int = 0
 
 
@@ -49,21 +53,19 @@ class BillLine:
 class Bill:
     """What each (provider, model) has cost, by the provider's own reckoning."""
 
-    prices: Mapping[tuple[str, str], tuple[int, int, int]]
+    prices: Mapping[tuple[str, str], Rates | None]
     lines: dict[tuple[str, str], BillLine] = field(default_factory=dict)
 
     def charge(self, provider: str, model: str, tokens: Tokens) -> int:
         """Add one attempt; its cost in nano-USD, rounded up once."""
-        per_input, per_output, per_cache_read = self.prices[provider, model]
-        exact = tokens.input * per_input + tokens.output * per_output
-        exact += tokens.cache_read * per_cache_read
-        cost, rest = divmod(exact, 1_000_000)
+        cost, rest = divmod(_exact(tokens, self.prices[provider, model]), 1_000_000)
         cost += 1 if rest else 0
         line = self.lines.setdefault((provider, model), BillLine())
         line.attempts += 1
         line.input_tokens += tokens.input
         line.output_tokens += tokens.output
         line.cache_read_tokens += tokens.cache_read
+        line.cache_write_tokens += tokens.cache_write + tokens.cache_write_hour
         line.nanousd += cost
         return cost
 
@@ -78,12 +80,23 @@ class Bill:
         return sum(line.attempts for line in self.lines.values())
 
 
-def prices_of(catalogue: Catalogue) -> dict[tuple[str, str], tuple[int, int, int]]:
-    """(input, output, cache read) in nano-USD per million tokens; nothing, if no price is known."""
+def _exact(tokens: Tokens, rates: Rates | None) -> int:
+    """Millionths of a nano-USD; nothing, if no price is known."""
+    if rates is None:
+        return 0
+    return (
+        tokens.input * rates.input
+        + tokens.output * rates.output
+        + tokens.cache_read * rates.cache_read
+        + tokens.cache_write * rates.cache_write
+        + tokens.cache_write_hour * rates.cache_write_hour
+    )
+
+
+def prices_of(catalogue: Catalogue) -> dict[tuple[str, str], Rates | None]:
+    """What each (provider, model) costs."""
     return {
-        (record.name, model.name): (rates.input, rates.output, rates.cache_read)
-        if (rates := model.rates)
-        else (0, 0, 0)
+        (record.name, model.name): model.rates
         for record in catalogue.providers.values()
         for model in record.models
     }

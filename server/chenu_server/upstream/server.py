@@ -306,6 +306,8 @@ def _compose(ask: Ask, behaviour: Behaviour, body_bytes: int) -> tuple[tuple[str
         input=counted - cached + behaviour.extra_input_tokens,
         output=-(-(len(text) + called) // behaviour.token_chars) + behaviour.extra_output_tokens,
         cache_read=cached,
+        cache_write=behaviour.written_tokens,
+        cache_write_hour=behaviour.written_hour_tokens,
     )
 
 

@@ -160,7 +160,11 @@ class AnthropicMessages:
             "usage": {
                 "input_tokens": tokens.input,
                 "cache_read_input_tokens": tokens.cache_read,
-                "cache_creation_input_tokens": 0,
+                "cache_creation_input_tokens": tokens.cache_write + tokens.cache_write_hour,
+                "cache_creation": {
+                    "ephemeral_5m_input_tokens": tokens.cache_write,
+                    "ephemeral_1h_input_tokens": tokens.cache_write_hour,
+                },
                 "output_tokens": tokens.output,
             }
             if tokens
@@ -269,12 +273,14 @@ def _function_calls(answer: Answer) -> list[dict[str, Any]]:
 
 
 def _usage(tokens: Tokens) -> dict[str, Any]:
-    prompt = tokens.input + tokens.cache_read
+    written = tokens.cache_write + tokens.cache_write_hour
+    prompt = tokens.input + tokens.cache_read + written
+    details = {"cached_tokens": tokens.cache_read, "cache_write_tokens": written}
     return {
         "prompt_tokens": prompt,
         "completion_tokens": tokens.output,
         "total_tokens": prompt + tokens.output,
-        "prompt_tokens_details": {"cached_tokens": tokens.cache_read},
+        "prompt_tokens_details": details,
     }
 
 

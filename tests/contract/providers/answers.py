@@ -71,7 +71,11 @@ ANSWERS = {
                 "usage": {
                     "input_tokens": 11,
                     "cache_read_input_tokens": 5,
-                    "cache_creation_input_tokens": 3,
+                    "cache_creation_input_tokens": 7,
+                    "cache_creation": {
+                        "ephemeral_5m_input_tokens": 3,
+                        "ephemeral_1h_input_tokens": 4,
+                    },
                     "output_tokens": 1,
                 },
             },
@@ -91,7 +95,13 @@ ANSWERS = {
             usage={"input_tokens": 11, "output_tokens": 17},
         )
         + event("message_stop"),
-        usage=Usage(input_tokens=11, output_tokens=17, cache_read_tokens=5, cache_write_tokens=3),
+        usage=Usage(
+            input_tokens=11,
+            output_tokens=17,
+            cache_read_tokens=5,
+            cache_write_tokens=3,
+            cache_write_hour_tokens=4,
+        ),
     ),
     # The verdicts on the prompt come first, in an event without a choice.
     "azure": Told(

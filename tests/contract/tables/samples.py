@@ -124,7 +124,11 @@ CHECKPOINT: Final = Checkpoint(
     consumed_us=6,
 )
 USAGE: Final = TokenUsage(
-    input_tokens=1, output_tokens=2, cache_read_tokens=3, cache_write_tokens=4
+    input_tokens=1,
+    output_tokens=2,
+    cache_read_tokens=3,
+    cache_write_tokens=4,
+    cache_write_hour_tokens=5,
 )
 QUERY: Final = Query(
     identity_id="ali'ce",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,7 @@ class FakeProvider:
     error: Exception | None = None
     goes_out: bool = True
     calls: int = 0
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def stream(
         self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
@@ -67,6 +69,7 @@ class FakeProvider:
         if self.goes_out:
             on_dispatch()
         if self.error is not None:
+            self.failed.set()
             raise self.error
         for event in self.events:
             yield event
@@ -160,6 +163,7 @@ class Scene:
             cast(Providers, dict.fromkeys(names, self.provider)),
             queues,
             dispatch_within_us=1_000_000,
+            dice=random.Random(1),
         )
         state = QueryState(
             caller=asked.caller, request=asked.request, content_digest=b"", deadline_ms=0
@@ -356,3 +360,115 @@ async def test_a_next_attempt_that_cannot_be_recorded_leaves_the_first_ones_fail
     assert isinstance(step, Fail)
     assert "ProviderUnavailable" == step.outcome.reason
     assert (0, False, "connection") == cost(state)
+
+
+# --- one provider, two models -----------------------------------------------------------------
+
+
+@dataclass
+class TwiceGovernance(FakeGovernance):
+    """Admits every further attempt at once."""
+
+    admitted: list[float] = field(default_factory=list)
+
+    async def retry(self, following: NextAttempt) -> Any:
+        """The next attempt."""
+        self.retried.set()
+        self.admitted.append(time.monotonic())
+        return Wait(free_times_us=(30_000_000,))
+
+
+def failing(after_ms: int | None = None) -> ProviderFailure:
+    """A provider that is overloaded, and may say for how long."""
+    return ProviderFailure(
+        retry=Retry.LATER,
+        billing=Billing.FREE,
+        kind="http_429",
+        detail="",
+        retry_after_ms=after_ms,
+    )
+
+
+async def same_provider(scene: Scene) -> tuple[ExecutionLane, QueryState, QueryRun]:
+    """The scene with a chain of two models of one provider."""
+    lane, state, run = await scene.start()
+    assert state.admitted is not None
+    first, *rest = state.admitted.chain
+    chain = (first, *(replace(each, provider=first.provider) for each in rest))
+    state.admitted = replace(state.admitted, chain=chain)
+    return lane, state, run
+
+
+async def test_a_provider_that_failed_is_given_a_moment_before_its_next_model_is_asked() -> None:
+    """It is as overloaded for the one as for the other."""
+    scene = Scene(FakeProvider(error=failing(150)), TwiceGovernance())
+    lane, state, run = await same_provider(scene)
+    started = time.monotonic()
+
+    running = asyncio.create_task(lane.run(state, run))
+    await asyncio.wait_for(scene.governance.retried.wait(), 5)
+    run.stop.set(StopReason.CANCELLED)
+    await running
+    run.finish()
+
+    assert isinstance(scene.governance, TwiceGovernance)
+    assert scene.governance.admitted[0] - started >= 0.15
+
+
+async def test_a_provider_that_wants_a_long_time_is_passed_by_and_its_time_is_told() -> None:
+    """Nothing is asked of it, and the caller knows when to come back."""
+    scene = Scene(FakeProvider(error=failing(30_000)), TwiceGovernance())
+    lane, state, run = await same_provider(scene)
+
+    step = await lane.run(state, run)
+    run.finish()
+
+    assert isinstance(step, Fail)
+    assert "ProviderUnavailable" == step.outcome.reason
+    assert "retry_at_us" in dict(step.outcome.error)
+    assert not scene.governance.retried.is_set()
+
+
+@pytest.mark.parametrize("reason", list(StopReason))
+async def test_a_stop_ends_the_wait_for_a_provider(reason: StopReason) -> None:
+    """Cancel, deadline, abandonment and drain alike: nobody waits for what will not be."""
+    scene = Scene(FakeProvider(error=failing(1_900)), TwiceGovernance())
+    lane, state, run = await same_provider(scene)
+    running = asyncio.create_task(lane.run(state, run))
+    await asyncio.wait_for(scene.provider.failed.wait(), 5)
+
+    run.stop.set(reason)
+    step: Any = await asyncio.wait_for(running, 1)
+    run.finish()
+
+    assert isinstance(step, Fail)
+    assert not scene.governance.retried.is_set()
+    assert (0, False, "http_429") == cost(state)
+
+
+async def test_a_wait_that_outlasts_the_deadline_is_not_begun() -> None:
+    """The caller would learn nothing by it but that his time is over."""
+    scene = Scene(FakeProvider(error=failing(1_900)), TwiceGovernance())
+    lane, state, run = await same_provider(scene)
+    run.deadline = time.monotonic() + 1
+
+    step = await asyncio.wait_for(lane.run(state, run), 0.9)
+    run.finish()
+
+    assert isinstance(step, Fail)
+    assert "ProviderUnavailable" == step.outcome.reason
+
+
+async def test_what_only_the_operator_can_mend_is_no_time_to_come_back() -> None:
+    """A wrong key is as wrong in seven seconds, whatever its provider tells."""
+    refusal = replace(failing(7_000), needs_operator=True, retry=Retry.ELSEWHERE)
+    scene = Scene(FakeProvider(error=refusal), FullGovernance())
+    lane, state, run = await scene.start()
+    assert state.admitted is not None
+    state.admitted = replace(state.admitted, chain=state.admitted.chain[:1])
+
+    step = await lane.run(state, run)
+    run.finish()
+
+    assert isinstance(step, Fail)
+    assert "retry_at_us" not in {key for key, value in step.outcome.error if value not in ("0", 0)}

@@ -21,8 +21,10 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Read from the provider's cache.
     pub cache_read_tokens: u64,
-    /// Written to the provider's cache.
+    /// Written to the provider's cache, for its usual time.
     pub cache_write_tokens: u64,
+    /// Written to it for an hour, at another price.
+    pub cache_write_hour_tokens: u64,
     /// Whether the cost of these is the whole cost. Else they are what is known of it, at least.
     pub exact: bool,
 }
@@ -158,6 +160,7 @@ impl ChatUsage {
             output_tokens: output,
             cache_read_tokens: self.cached.value(),
             cache_write_tokens: self.cache_write.value(),
+            cache_write_hour_tokens: 0, // this wire tells of one kind of write
             exact: told && possible,
         }
     }
@@ -191,7 +194,7 @@ pub(super) struct MessagesUsage {
     input: Count,
     output: Count,
     cache_read: Count,
-    cache_write: Count,
+    writes: Writes,
     output_is_final: bool,
 }
 
@@ -205,6 +208,54 @@ struct MessagesFields<'a> {
     cache_read: Option<Raw<'a>>,
     #[serde(borrow, rename = "cache_creation_input_tokens")]
     cache_write: Option<Raw<'a>>,
+    #[serde(borrow)]
+    cache_creation: Option<Raw<'a>>,
+}
+
+/// What was written to the cache: all of it, and the two kinds that it is made of.
+#[derive(Debug, Clone, Copy, Default)]
+struct Writes {
+    all: Count,
+    usual: Count,
+    hour: Count,
+}
+
+#[derive(Deserialize)]
+struct WriteFields<'a> {
+    #[serde(borrow, rename = "ephemeral_5m_input_tokens")]
+    usual: Option<Raw<'a>>,
+    #[serde(borrow, rename = "ephemeral_1h_input_tokens")]
+    hour: Option<Raw<'a>>,
+}
+
+impl Writes {
+    fn tell(&mut self, all: Option<Raw<'_>>, kinds: Option<Raw<'_>>) {
+        self.all.tell(all);
+        let Some(kinds) = read::<WriteFields<'_>>(kinds) else { return };
+        self.usual.tell(kinds.usual);
+        self.hour.tell(kinds.hour);
+    }
+
+    /// Tokens written for the usual time and for an hour, and whether they are all that was billed.
+    ///
+    /// Of the sum and its two kinds any two tell the third. A sum alone is of the usual kind, for
+    /// an hour is only written where it is asked for, and no request of ours does.
+    fn judged(self) -> (u64, u64, bool) {
+        let Self { all, usual, hour } = self;
+        let rest = |kind: Count| all.value().saturating_sub(kind.value());
+        let (usual_tokens, hour_tokens) = match (all.told, usual.told, hour.told) {
+            (Some(_), Some(_), None) => (usual.value(), rest(usual)),
+            (Some(_), _, _) => (usual.value().max(rest(hour)), hour.value()),
+            (None, ..) => (usual.value(), hour.value()),
+        };
+        let whole = match (all.told, usual.told, hour.told) {
+            (Some(all), Some(usual), Some(hour)) => all == usual + hour,
+            (Some(all), ..) => all == usual_tokens + hour_tokens,
+            (None, usual, hour) => usual.is_some() == hour.is_some(),
+        };
+        let possible = ![all, usual, hour].iter().any(|count| count.impossible);
+        (usual_tokens, hour_tokens, whole && possible)
+    }
 }
 
 impl MessagesUsage {
@@ -214,7 +265,7 @@ impl MessagesUsage {
         let before = self.output.value();
         self.input.tell(fields.input);
         self.cache_read.tell(fields.cache_read);
-        self.cache_write.tell(fields.cache_write);
+        self.writes.tell(fields.cache_write, fields.cache_creation);
         let mut last = Count::default();
         last.tell(fields.output);
         // The count at the end is of all that was written: one that shrinks is none.
@@ -226,9 +277,11 @@ impl MessagesUsage {
     /// As [`ChatUsage::judged`].
     pub(super) fn judged(&self, written: Written) -> Usage {
         let output = self.output.value();
-        let (read, write) = (self.cache_read.value(), self.cache_write.value());
-        let counts = [self.input, self.output, self.cache_read, self.cache_write];
-        let possible = self.input.value() + read + write > 0
+        let read = self.cache_read.value();
+        let (write, write_hour, writes_are_whole) = self.writes.judged();
+        let counts = [self.input, self.output, self.cache_read];
+        let possible = self.input.value() + read + write + write_hour > 0
+            && writes_are_whole
             && written.may_be(output)
             && !counts.iter().any(|count| count.impossible);
         Usage {
@@ -236,6 +289,7 @@ impl MessagesUsage {
             output_tokens: output,
             cache_read_tokens: read,
             cache_write_tokens: write,
+            cache_write_hour_tokens: write_hour,
             exact: self.input.told.is_some() && self.output_is_final && possible,
         }
     }

@@ -1,105 +1,21 @@
 //! What providers and the proxies before them really send, and what is right.
 
-use chenu_engine::wire::{
-    Blame, Declared, Decoder, EVENT_BYTES_MAX, Event, Expected, Fault, PARTS_MAX, Stop, Usage, Wire,
-};
+use chenu_engine::wire::{Blame, Decoder, EVENT_BYTES_MAX, Expected, PARTS_MAX, Stop, Usage, Wire};
 mod calls;
+mod hearing;
 mod outputs;
 mod parts;
 mod random;
 mod refusals;
 mod schemas;
+mod targets;
 mod usage;
 
-/// Everything that an answer said.
-#[derive(Debug, Default, PartialEq)]
-struct Said {
-    text: String,
-    reasoning: String,
-    /// Part, kind and text; neighbouring pieces of a part as one.
-    parts: Vec<(u32, &'static str, String)>,
-    /// Part, signature and hidden thoughts.
-    proofs: Vec<(u32, String, String)>,
-    calls: Vec<(String, String)>,
-    /// Part and id of each call.
-    ids: Vec<(u32, String)>,
-    json: Option<String>,
-    fault: Option<Fault>,
-    done: bool,
-    usage: Usage,
-    stop: Option<Stop>,
-}
-
-/// The schema of the arguments of the tool that every test declares, and the tool.
-const CITY: &str = r#"{"type":"object","properties":{"city":{"type":"string"}}}"#;
-
-fn get_weather() -> Declared {
-    Declared { name: "get_weather".to_owned(), parameters: CITY.to_owned() }
-}
+use hearing::{CITY, Said, get_weather, heard};
 
 /// The answer in pieces of these sizes, over and over, and then its clean end.
 fn said_in(wire: Wire, body: &[u8], sizes: &[usize]) -> Said {
     heard(Decoder::new(wire, vec![get_weather()], Expected::Text, true, false), body, sizes)
-}
-
-/// What a decoder makes of the body in pieces of these sizes.
-fn heard(mut decoder: Decoder, body: &[u8], sizes: &[usize]) -> Said {
-    let mut said = Said::default();
-    let mut rest = body;
-    for size in sizes.iter().cycle() {
-        let (piece, after) = rest.split_at((*size).clamp(1, rest.len().max(1)).min(rest.len()));
-        let fed = decoder.feed(piece);
-        take(&mut said, fed.events, fed.fault);
-        rest = after;
-        if rest.is_empty() {
-            break;
-        }
-    }
-    let fed = decoder.end();
-    take(&mut said, fed.events, fed.fault);
-    said.done = decoder.is_done();
-    said.usage = decoder.usage();
-    said.stop = Some(decoder.stop());
-    said.json = decoder.json().map(str::to_owned);
-    said
-}
-
-fn take(said: &mut Said, events: Vec<Event>, fault: Option<Fault>) {
-    for event in events {
-        match event {
-            Event::Text { part, text } => {
-                said.text += &text;
-                said.piece(part, "text", &text);
-            }
-            Event::Reasoning { part, text } => {
-                said.reasoning += &text;
-                said.piece(part, "reasoning", &text);
-            }
-            Event::Proof { part, signature, redacted } => {
-                said.proofs.push((part, signature, redacted));
-            }
-            Event::Call { part, id, name, arguments } => {
-                said.ids.push((part, id));
-                said.calls.push((name, arguments));
-            }
-        }
-    }
-    said.fault = said.fault.take().or(fault);
-}
-
-impl Said {
-    fn piece(&mut self, part: u32, kind: &'static str, text: &str) {
-        assert!(!text.is_empty(), "a piece that says nothing");
-        match self.parts.last_mut() {
-            Some(last) if (last.0, last.1) == (part, kind) => last.2 += text,
-            _ => self.parts.push((part, kind, text.to_owned())),
-        }
-    }
-
-    /// Kind and problem of the fault, if there is one.
-    fn wrong(&self) -> Option<(&str, &str)> {
-        self.fault.as_ref().map(|fault| (&*fault.kind, &*fault.problem))
-    }
 }
 
 fn said(wire: Wire, body: &str) -> Said {

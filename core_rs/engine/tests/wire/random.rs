@@ -1,9 +1,9 @@
 //! Any bytes in any split, and usage in any order.
 
-use chenu_engine::wire::{Decoder, Expected, Wire};
 use proptest::prelude::*;
 
-use crate::{CITY, END, HELLO, START, STOP, TEXT, USAGE, chat, get_weather, heard};
+use crate::targets::{a_stream_says_what_the_standard_says, any_split_says_the_same};
+use crate::{END, HELLO, START, STOP, TEXT, USAGE, chat};
 
 /// Lines such as streams are made of, whole and broken.
 fn lines() -> impl Strategy<Value = Vec<u8>> {
@@ -56,40 +56,23 @@ fn lines() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn expectations() -> impl Strategy<Value = Expected> {
-    prop::sample::select(vec![
-        Expected::Text,
-        Expected::Json,
-        Expected::JsonSchema(CITY.to_owned()),
-        Expected::JsonSchema("[".to_owned()),
-    ])
-}
-
-fn wires() -> impl Strategy<Value = Wire> {
-    prop_oneof![Just(Wire::Chat), Just(Wire::Messages)]
+/// How to read, and what.
+fn inputs() -> impl Strategy<Value = Vec<u8>> {
+    let body = prop_oneof![lines(), prop::collection::vec(any::<u8>(), 0..200)];
+    (any::<[u8; 5]>(), body).prop_map(|(reading, body)| [&reading[..], &body].concat())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_split_of_the_same_bytes_says_the_same(
-        wire in wires(),
-        body in prop_oneof![lines(), prop::collection::vec(any::<u8>(), 0..200)],
-        sizes in prop::collection::vec(1_usize..40, 1..20),
-        expected in expectations(),
-        (is_stream, no_terminator) in any::<(bool, bool)>(),
-    ) {
-        let said = |sizes: &[usize]| {
-            let tools = vec![get_weather()];
-            let decoder = Decoder::new(wire, tools, expected.clone(), is_stream, no_terminator);
-            heard(decoder, &body, sizes)
-        };
+    fn any_split_of_the_same_bytes_says_the_same(input in inputs()) {
+        any_split_says_the_same(&input);
+    }
 
-        let whole = said(&[body.len()]);
-
-        prop_assert_eq!(&whole, &said(&sizes));
-        prop_assert_eq!(&whole, &said(&[1]));
+    #[test]
+    fn a_stream_is_read_as_its_standard_says(input in inputs()) {
+        a_stream_says_what_the_standard_says(&input);
     }
 
     #[test]

@@ -96,6 +96,104 @@ fn what_was_told_in_any_spelling_is_exact() {
     assert_eq!(Usage { cache_read_tokens: 4, ..exact(7, 7) }, told(cached));
 }
 
+/// A Messages answer whose start tells `usage` of its input.
+fn written(usage: &str) -> Usage {
+    let start = format!(r#"{{"type":"message_start","message":{{"usage":{usage}}}}}"#);
+    said(Wire::Messages, &stream(&[&start.replace('\n', ""), TEXT, FINAL, END])).usage
+}
+
+const FINAL: &str = concat!(
+    r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"#,
+    r#""usage":{"output_tokens":7}}"#,
+);
+
+#[test]
+fn what_was_written_to_a_cache_is_told_by_how_long_it_is_kept() {
+    for (told, usual, hour) in [
+        (
+            r#""cache_creation_input_tokens":8,"cache_creation":{"ephemeral_5m_input_tokens":3,
+            "ephemeral_1h_input_tokens":5}"#,
+            3,
+            5,
+        ),
+        (r#""cache_creation_input_tokens":8"#, 8, 0),
+        (r#""cache_creation_input_tokens":8,"cache_creation":null"#, 8, 0),
+        (
+            r#""cache_creation_input_tokens":8,"cache_creation":{"ephemeral_1h_input_tokens":5}"#,
+            3,
+            5,
+        ),
+        (
+            r#""cache_creation_input_tokens":8,"cache_creation":{"ephemeral_5m_input_tokens":3}"#,
+            3,
+            5,
+        ),
+        (r#""cache_creation":{"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":5}"#, 3, 5),
+    ] {
+        let usage = written(&format!(r#"{{"input_tokens":11,{told}}}"#));
+
+        let kept =
+            Usage { cache_write_tokens: usual, cache_write_hour_tokens: hour, ..exact(11, 7) };
+        assert_eq!(kept, usage, "{told}");
+    }
+}
+
+#[test]
+fn writes_that_disagree_are_an_estimate_of_no_less_than_was_told() {
+    for (told, usual, hour) in [
+        (
+            r#""cache_creation_input_tokens":9,"cache_creation":{"ephemeral_5m_input_tokens":3,
+            "ephemeral_1h_input_tokens":5}"#,
+            4,
+            5,
+        ),
+        (
+            r#""cache_creation_input_tokens":2,"cache_creation":{"ephemeral_5m_input_tokens":3,
+            "ephemeral_1h_input_tokens":5}"#,
+            3,
+            5,
+        ),
+        (
+            r#""cache_creation_input_tokens":2,"cache_creation":{"ephemeral_1h_input_tokens":5}"#,
+            0,
+            5,
+        ),
+        (r#""cache_creation":{"ephemeral_5m_input_tokens":3}"#, 3, 0),
+        (
+            r#""cache_creation_input_tokens":8,"cache_creation":{"ephemeral_5m_input_tokens":8,
+            "ephemeral_1h_input_tokens":-1}"#,
+            8,
+            0,
+        ),
+    ] {
+        let usage = written(&format!(r#"{{"input_tokens":11,{told}}}"#));
+
+        assert!(!usage.exact, "{told}");
+        assert_eq!(
+            (usual, hour),
+            (usage.cache_write_tokens, usage.cache_write_hour_tokens),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn a_write_that_falls_keeps_its_highest_count_and_the_cost_is_an_estimate() {
+    let told = |usual: u64, hour: u64| {
+        format!(
+            r#"{{"type":"message_delta","delta":{{"stop_reason":"end_turn"}},"usage":{{
+            "output_tokens":7,"cache_creation_input_tokens":5,"cache_creation":{{
+            "ephemeral_5m_input_tokens":{usual},"ephemeral_1h_input_tokens":{hour}}}}}}}"#
+        )
+        .replace('\n', "")
+    };
+
+    let usage = said(Wire::Messages, &stream(&[START, TEXT, &told(5, 0), &told(0, 5), END])).usage;
+
+    assert!(!usage.exact);
+    assert_eq!((5, 5), (usage.cache_write_tokens, usage.cache_write_hour_tokens));
+}
+
 #[test]
 fn usage_is_read_wherever_a_provider_puts_it() {
     let groq = r#"{"choices":[],"x_groq":{"usage":{"prompt_tokens":11,"completion_tokens":7}}}"#;

@@ -16,6 +16,7 @@ from chenu_server.errors import (
     StreamTruncated,
     ToolCallInvalid,
 )
+from chenu_server.pipeline.lanes.backoff import Backoff
 from chenu_server.pipeline.model import Candidate, TokenUsage
 from chenu_server.pipeline.output import Output
 from chenu_server.pipeline.ports import Admitted, AttemptEnd
@@ -32,6 +33,7 @@ class Call:
     started_ns: int
     dispatched: bool = False
     finished: Finished | None = None
+    told: Usage | None = None  # when it was left by this side
 
     @property
     def candidate(self) -> Candidate:
@@ -48,7 +50,8 @@ class Call:
 class Tried:
     """What was tried for one query, and when those that throttled it have room again."""
 
-    def __init__(self) -> None:
+    def __init__(self, backoff: Backoff) -> None:
+        self.backoff = backoff
         self._failures: list[str] = []
         self._room_at_us: list[int] = []
         self._throttled = True
@@ -56,7 +59,9 @@ class Tried:
     def failed(self, provider: str, failure: ProviderFailure) -> None:
         """A provider was called and did not answer."""
         self._failures.append(f"{provider}:{failure.kind}")
-        after_ms = failure.retry_after_ms
+        self.backoff.failed(provider, failure)
+        # Against a wrong key or an empty account no wait helps, whatever the provider tells.
+        after_ms = None if failure.needs_operator else failure.retry_after_ms
         self._throttled &= failure.retry is Retry.LATER or after_ms is not None
         if after_ms is not None:
             self._room_at_us.append(_now_us() + after_ms * 1_000)
@@ -113,8 +118,13 @@ def failed(call: Call, failure: ProviderFailure) -> AttemptEnd:
 
 
 def given_up(call: Call, why: str, detail: str) -> AttemptEnd:
-    """The end of a call that was left by this side: what went out is charged at its bound."""
+    """The end of a call that was left by this side.
+
+    What went out is charged at its bound, or by what was told of it if that is more.
+    """
     charge = call.candidate.bound_nanousd if call.dispatched else 0
+    if call.told is not None:
+        charge = max(charge, _cost_of(call, call.told))
     return _end(call, charge=charge, estimated=call.dispatched, failure=why, detail=detail)
 
 
@@ -169,6 +179,7 @@ def _cost_of(call: Call, usage: Usage) -> int:
             (usage.output_tokens, rates.output),
             (usage.cache_read_tokens, rates.cache_read),
             (usage.cache_write_tokens, rates.cache_write),
+            (usage.cache_write_hour_tokens, rates.cache_write_hour),
         ]
     )
 
@@ -179,6 +190,7 @@ def _usage(usage: Usage) -> TokenUsage:
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        cache_write_hour_tokens=usage.cache_write_hour_tokens,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -29,6 +32,7 @@ from chenu_server.pipeline.lanes.attempt import (
     given_up,
     succeeded,
 )
+from chenu_server.pipeline.lanes.backoff import WAIT_MAX_S, Backoff
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
 from chenu_server.pipeline.model import Candidate, QueryStatus
 from chenu_server.pipeline.output import LIVE
@@ -44,7 +48,7 @@ from chenu_server.pipeline.ports import (
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stop import Stopped, StopReason
 from chenu_server.pipeline.waiting import ProviderQueue, Submit, Waiter
-from chenu_server.providers.model import ChatRequest, Finished, ProviderFailure
+from chenu_server.providers.model import ChatRequest, Finished, Interrupted, ProviderFailure
 
 T = TypeVar("T")
 
@@ -65,17 +69,19 @@ class ExecutionLane:
         providers: Providers,
         queues: Mapping[str, ProviderQueue],
         dispatch_within_us: int,
+        dice: random.Random,
     ) -> None:
         self._governance = governance
         self._providers = providers
         self._queues = queues
         self._dispatch_within_ns = dispatch_within_us * 1_000
+        self._dice = dice
         self._needs_operator: set[tuple[str, str, str]] = set()
 
     async def run(self, query: QueryState, run: Run) -> Proceed | Fail:
         """Fill `query.ended` and `query.output`; every failure is an outcome, a bug's too."""
         query.execution_started_ns = time.monotonic_ns()
-        tried = Tried()
+        tried = Tried(Backoff(self._dice))
         while True:
             assert query.admitted is not None, "lane D admits before lane F runs"
             call = Call(query.admitted, time.monotonic_ns())
@@ -182,14 +188,18 @@ class ExecutionLane:
                 timeout_s=max(run.deadline - time.monotonic(), 0) + _GRACE_S,
                 on_dispatch=self._dispatch(call),
             )
-            async with aclosing(stream) as events:
-                async for event in events:
-                    if isinstance(event, Finished):
-                        call.finished = event
-                    else:
-                        query.output.add(event.part, event.kind, event.text)
-                        run.log.delta(attempt, event.part, LIVE[event.kind], event.text)
-                        failpoints.hit("execution.streaming")
+            try:
+                async with aclosing(stream) as events:
+                    async for event in events:
+                        if isinstance(event, Finished):
+                            call.finished = event
+                        else:
+                            query.output.add(event.part, event.kind, event.text)
+                            run.log.delta(attempt, event.part, LIVE[event.kind], event.text)
+                            failpoints.hit("execution.streaming")
+            except Interrupted as interrupted:
+                call.told = interrupted.usage
+                raise
         failpoints.hit("execution.after_answer")
 
     def _dispatch(self, call: Call) -> Callable[[], None]:
@@ -223,6 +233,7 @@ class ExecutionLane:
         while chain:
             run.stop.check()
             try:
+                await self._back_off(chain[0].provider, run, tried.backoff)
                 answer = await self._admit_next(call, chain, query, run)
             except (QueueFull, DeadlineUnreachable) as refusal:
                 tried.had_no_room(chain[0].provider, refusal)
@@ -234,6 +245,22 @@ class ExecutionLane:
                     return False
             chain = chain[1:]
         return False
+
+    async def _back_off(self, provider: str, run: Run, backoff: Backoff) -> None:
+        """
+        Wait until the provider may be asked again, if it has failed in this query.
+
+        Raises:
+            DeadlineUnreachable: That is later than is worth waiting for, or than the deadline.
+            Stopped: The run must end.
+        """
+        wait_s = backoff.wait_s(provider)
+        if not wait_s:
+            return
+        if wait_s > min(WAIT_MAX_S, run.deadline - time.monotonic()):
+            raise DeadlineUnreachable(math.ceil(wait_s * 1e6), provider)
+        with run.stop.interrupts():
+            await asyncio.sleep(wait_s)
 
     async def _admit_next(
         self, call: Call, chain: tuple[Candidate, ...], query: QueryState, run: Run

@@ -639,7 +639,7 @@ Global___Answer: _TypeAlias = Answer  # noqa: Y015
 
 @_typing.final
 class Usage(_message.Message):
-    """Usage is tokens as the provider counted them. The four classes do not overlap."""
+    """Usage is tokens as the provider counted them. The five classes do not overlap."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -647,6 +647,7 @@ class Usage(_message.Message):
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     CACHE_READ_TOKENS_FIELD_NUMBER: _builtins.int
     CACHE_WRITE_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_HOUR_TOKENS_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """input_tokens were read at the full rate."""
     output_tokens: _builtins.int
@@ -654,7 +655,9 @@ class Usage(_message.Message):
     cache_read_tokens: _builtins.int
     """cache_read_tokens were read from the provider's cache."""
     cache_write_tokens: _builtins.int
-    """cache_write_tokens were written to the provider's cache."""
+    """cache_write_tokens were written to the provider's cache, for its usual time."""
+    cache_write_hour_tokens: _builtins.int
+    """cache_write_hour_tokens were written to the provider's cache for an hour, at another price."""
     def __init__(
         self,
         *,
@@ -662,10 +665,11 @@ class Usage(_message.Message):
         output_tokens: _builtins.int = ...,
         cache_read_tokens: _builtins.int = ...,
         cache_write_tokens: _builtins.int = ...,
+        cache_write_hour_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read_tokens", b"cache_read_tokens", "cache_write_hour_tokens", b"cache_write_hour_tokens", "cache_write_tokens", b"cache_write_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

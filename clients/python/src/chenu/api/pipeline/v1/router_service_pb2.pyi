@@ -388,6 +388,7 @@ class Rates(_message.Message):
     CACHE_READ_NANOUSD_FIELD_NUMBER: _builtins.int
     CACHE_WRITE_NANOUSD_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_HOUR_NANOUSD_FIELD_NUMBER: _builtins.int
     input_nanousd: _builtins.int
     """input_nanousd is per million input tokens."""
     output_nanousd: _builtins.int
@@ -395,9 +396,11 @@ class Rates(_message.Message):
     cache_read_nanousd: _builtins.int
     """cache_read_nanousd is per million tokens read from the provider's cache."""
     cache_write_nanousd: _builtins.int
-    """cache_write_nanousd is per million tokens written to the provider's cache."""
+    """cache_write_nanousd is per million tokens written to the provider's cache, for its usual time."""
     source: _builtins.str
     """source is which price table they came from."""
+    cache_write_hour_nanousd: _builtins.int
+    """cache_write_hour_nanousd is per million tokens written to the provider's cache for an hour."""
     def __init__(
         self,
         *,
@@ -406,10 +409,11 @@ class Rates(_message.Message):
         cache_read_nanousd: _builtins.int = ...,
         cache_write_nanousd: _builtins.int = ...,
         source: _builtins.str = ...,
+        cache_write_hour_nanousd: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read_nanousd", b"cache_read_nanousd", "cache_write_nanousd", b"cache_write_nanousd", "input_nanousd", b"input_nanousd", "output_nanousd", b"output_nanousd", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read_nanousd", b"cache_read_nanousd", "cache_write_hour_nanousd", b"cache_write_hour_nanousd", "cache_write_nanousd", b"cache_write_nanousd", "input_nanousd", b"input_nanousd", "output_nanousd", b"output_nanousd", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
