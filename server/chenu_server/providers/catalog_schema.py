@@ -266,6 +266,7 @@ _PROVIDER_OPTIONAL = {
     "terminator": _FLAG,
     "connect_timeout_ms": _integer(1, _TIMEOUT_MAX_MS),
     "first_event_timeout_ms": _integer(1, _TIMEOUT_MAX_MS),
+    "request_id_header": _text(_HEADER_NAME, "a header's name"),
     "between_events_timeout_ms": _integer(1, _TIMEOUT_MAX_MS),
 }
 _MODEL = {

@@ -78,7 +78,8 @@ class Finished:
 
     usage: Usage
     stop_reason: str  # one of STOP_REASONS, whatever the wire calls it
-    model: str
+    model: str  # that answered, as the provider names it; empty if it did not
+    request_id: str = ""  # the provider's own, likewise
     calls: tuple[ToolCall, ...] = ()
     proofs: tuple[Proof, ...] = ()
     json: str | None = None  # the output that was asked for, without a fence around it
@@ -115,6 +116,8 @@ class ProviderFailure(Exception):
     needs_operator: bool = False  # the key, the account, the URL or the model's name is wrong
     usage: Usage | None = None  # what the answer had told of its tokens before it broke
     problem: str = ""  # of a call or an output: what is wrong with it, such as `schema`
+    model: str = ""  # that answered, and the provider's request id, as `Finished` has them
+    request_id: str = ""
     subject: str = ""  # the tool that was called, as the model named it
 
     def __str__(self) -> str:
@@ -193,3 +196,4 @@ class ProviderRecord:
     # Two candidates can be silent for so long within a query's default deadline of 300 s.
     first_event_timeout_ms: int = 120_000
     between_events_timeout_ms: int = 30_000
+    request_id_header: str = "x-request-id"  # of an answer: how the provider names the call

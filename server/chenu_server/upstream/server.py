@@ -175,15 +175,16 @@ class FakeUpstream:
         cost = self.bill.charge(provider, ask.model, tokens) if billed else 0
         self._arrive(request, provider, ask, status, cost)
         await self._wait(behaviour)
+        headers = self._named(provider, behaviour) + behaviour.headers
         if behaviour.raw:
             body = behaviour.raw.encode()
-            connection.respond(status, body, behaviour.headers, kind=behaviour.raw_type)
+            connection.respond(status, body, headers, kind=behaviour.raw_type)
             return
         if status != 200:
             # Real providers quote the key in their refusals; so does this one, for those who log.
             key = wire.key_of(request.headers)
             complaint = wire.error(why, f"{why}, key {key!r}")
-            connection.respond(status, complaint, f"X-Key-Seen: {key}\r\n{behaviour.headers}")
+            connection.respond(status, complaint, f"X-Key-Seen: {key}\r\n{headers}")
             return
         unasked = not ask.streaming or self._tells_unasked(provider)
         shown = behaviour.fault != "no_usage" and (ask.wants_usage or unasked)
@@ -198,9 +199,16 @@ class FakeUpstream:
         if behaviour.fault == "refuse":
             connection.close()
         elif ask.streaming:
+            connection.begin_stream(headers)
             await _play(connection, wire, answer, behaviour)
         else:
-            connection.respond(200, wire.whole(answer))
+            connection.respond(200, wire.whole(answer), headers)
+
+    def _named(self, provider: str, behaviour: Behaviour) -> str:
+        """The header line by which the provider names the call."""
+        record = self._catalogue.providers.get(provider)
+        header = "x-request-id" if record is None else record.request_id_header
+        return f"{header}: {behaviour.request_id or f'req_{self.arrivals_total:08d}'}\r\n"
 
     def _tells_unasked(self, provider: str) -> bool:
         """Whether it tells its usage unasked, and refuses to be asked for it."""
@@ -250,7 +258,6 @@ class FakeUpstream:
 
 
 async def _play(connection: Connection, wire: Wire, answer: Answer, behaviour: Behaviour) -> None:
-    connection.begin_stream()
     written = wire.begin(answer)
     for number, piece in enumerate(answer.pieces):
         if behaviour.fault in FAULTS_MIDWAY and number == behaviour.fault_after:
