@@ -103,6 +103,7 @@ def record(**changes: Any) -> _core.ModelRecord:
     """A model of the catalogue."""
     fields: dict[str, Any] = {
         "provider": "anthropic",
+        "instance_of": "",
         "model": "sonnet",
         "wire": "anthropic",
         "quality": 90,

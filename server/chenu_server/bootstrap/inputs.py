@@ -82,8 +82,12 @@ def _parts(settings: Settings) -> Iterator[Settings]:
     for issuer in settings.identity.issuers:
         yield _with(bare, identity=_with(settings.identity, issuers=(issuer,)))
     yield _with(bare, policies=settings.policies)
-    for enabled in ((), *((name,) for name in settings.providers.enabled)):
-        yield _with(bare, providers=_with(settings.providers, enabled=enabled))
+    alone = _with(settings.providers, enabled=(), instances={})
+    yield _with(bare, providers=alone)
+    for name in settings.providers.enabled:
+        yield _with(bare, providers=_with(alone, enabled=(name,)))
+    for name, instance in settings.providers.instances.items():
+        yield _with(bare, providers=_with(alone, instances={name: instance}))
     yield settings
 
 

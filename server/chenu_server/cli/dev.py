@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -58,7 +59,8 @@ async def _dev(configured: Configured, folder: Path, listen: str) -> None:
     from chenu_server import bootstrap
     from chenu_server.cli.fake_provider import fake_provider
 
-    stopping = bootstrap.told_to_stop()
+    # Nobody changes its configuration, and a terminal that closes must not leave it behind.
+    stopping = bootstrap.told_by(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     async with fake_provider(folder / "provider.log") as base_url:
         settings = configured.settings(_overrides(folder, base_url, listen))
         _prepare(settings)

@@ -71,6 +71,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f", did you mean {close[0]!r}?" if close else ""
 
 
+def is_provider_name(name: str) -> bool:
+    """Whether a provider, or an instance of one, may be called so."""
+    return bool(_NAME.fullmatch(name))
+
+
 def provider_of(name: str, table: dict[str, Any]) -> tuple[ProviderRecord, list[str]]:
     """The record in a merged file, and the names of its retired models.
 
@@ -78,7 +83,7 @@ def provider_of(name: str, table: dict[str, Any]) -> tuple[ProviderRecord, list[
         CatalogueError: It does not say what a record must.
     """
     place = f"provider {name!r}"
-    if not _NAME.fullmatch(name):
+    if not is_provider_name(name):
         raise CatalogueError(f"{place}: a file's name is a lower-case word")
     _check(place, table, _PROVIDER, _PROVIDER_OPTIONAL)
     _check_address(place, table)
@@ -261,12 +266,12 @@ _PROVIDER_OPTIONAL = {
     "base_url_example": _URL,
     "query": _pairs(_QUERY_NAME),
     "headers": _pairs(_HEADER_NAME, _OWN_HEADER),
+    "request_id_header": _text(_HEADER_NAME, "a header's name"),
     "output_cap_field": _one_of(OUTPUT_CAP_FIELDS),
     "stream_options": _FLAG,
     "terminator": _FLAG,
     "connect_timeout_ms": _integer(1, _TIMEOUT_MAX_MS),
     "first_event_timeout_ms": _integer(1, _TIMEOUT_MAX_MS),
-    "request_id_header": _text(_HEADER_NAME, "a header's name"),
     "between_events_timeout_ms": _integer(1, _TIMEOUT_MAX_MS),
 }
 _MODEL = {

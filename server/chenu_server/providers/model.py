@@ -115,9 +115,9 @@ class ProviderFailure(Exception):
     retry_after_ms: int | None = None
     needs_operator: bool = False  # the key, the account, the URL or the model's name is wrong
     usage: Usage | None = None  # what the answer had told of its tokens before it broke
-    problem: str = ""  # of a call or an output: what is wrong with it, such as `schema`
     model: str = ""  # that answered, and the provider's request id, as `Finished` has them
     request_id: str = ""
+    problem: str = ""  # of a call or an output: what is wrong with it, such as `schema`
     subject: str = ""  # the tool that was called, as the model named it
 
     def __str__(self) -> str:
@@ -164,6 +164,12 @@ class ModelRecord:
     rates: Rates | None
     aliases: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()  # what its wire carries and this model does not take
+    instance_of: str = ""  # the record that its provider is an instance of
+
+    @property
+    def maker(self) -> str:
+        """The provider whose model it is, whatever that one's instance is called."""
+        return self.instance_of or self.provider
 
     @property
     def is_complete(self) -> bool:
@@ -176,6 +182,7 @@ class ProviderRecord:
     """One provider of the catalogue: data, not code.
 
     `base_url` is empty where each customer has an address of its own: the settings name it then.
+    Several instances of a provider are records of their own, each under its own name.
     """
 
     name: str
@@ -185,9 +192,12 @@ class ProviderRecord:
     auth: str
     tier: str
     models: tuple[ModelRecord, ...]
+    instance_of: str = ""  # the record that this is an instance of
+    region: str = ""  # where an instance runs, if the operator says so
     base_url_example: str = ""
     query: tuple[tuple[str, str], ...] = ()  # added to the address of each call
     headers: tuple[tuple[str, str], ...] = ()  # sent with each call; never a secret
+    request_id_header: str = "x-request-id"  # of an answer: how the provider names the call
     output_cap_field: str = "max_tokens"  # newer OpenAI models want `max_completion_tokens`
     stream_options: bool = True  # False: usage comes unasked, and the field is refused
     terminator: bool = True  # False: its streams just end; a cut one cannot be told from a whole
@@ -196,4 +206,3 @@ class ProviderRecord:
     # Two candidates can be silent for so long within a query's default deadline of 300 s.
     first_event_timeout_ms: int = 120_000
     between_events_timeout_ms: int = 30_000
-    request_id_header: str = "x-request-id"  # of an answer: how the provider names the call

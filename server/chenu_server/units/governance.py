@@ -51,6 +51,10 @@ class WriterGovernance:
         self._writer = writer
         self._rules = rules
 
+    def use(self, rules: Rules) -> None:
+        """Decide by these from now on; a unit that is under way goes on with its own."""
+        self._rules = rules
+
     async def admit(
         self, admission: Admission, *, take_slot: bool
     ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | Conflict:

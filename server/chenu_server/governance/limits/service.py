@@ -114,7 +114,7 @@ class LimitService:
         self,
         *,
         limiter: IdentityLimiter,
-        providers: Mapping[str, ProviderLimit],
+        providers: Callable[[], Mapping[str, ProviderLimit]],
         slots: SlotReader,
         waiting: Waiting,
         now_us: Callable[[], int] = lambda: time_ns() // 1_000,
@@ -136,10 +136,9 @@ class LimitService:
 
     async def providers(self) -> Sequence[ProviderState]:
         """Every provider's slots, by name."""
-        use = await self._slots.use(self._now_us())
+        use, limits = await self._slots.use(self._now_us()), self._providers()
         return [
-            self._provider(name, self._providers[name], use.get(name, _UNUSED))
-            for name in sorted(self._providers)
+            self._provider(name, limits[name], use.get(name, _UNUSED)) for name in sorted(limits)
         ]
 
     def _provider(self, name: str, limit: ProviderLimit, use: SlotUse) -> ProviderState:
