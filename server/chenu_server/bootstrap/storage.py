@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from chenu_server.bootstrap.decisions import Live
+from chenu_server.bootstrap.decisions import Live, limit_of
 from chenu_server.config import Settings
 from chenu_server.engine import time_ns
 from chenu_server.governance.budgets import tables as budget_tables
@@ -138,6 +138,7 @@ def stores_of(live: Live, storage: Storage) -> Stores:
     checkpoints = SqlCheckpoints(storage.reader)
     slots = SqlSlots(
         storage.reader,
+        limit_of=lambda provider: limit_of(live.settings, provider).requests,
         ledger_number=live.settings.ledger.number,
     )
     governed = GovernedQueries(queries, checkpoints, slots)

@@ -113,6 +113,7 @@ class ProviderFailure(Exception):
     kind: str  # http_500, credit, timeout, connection, truncated, malformed, not_an_answer ...
     detail: str
     retry_after_ms: int | None = None
+    holds_back: bool = False  # until then, everybody: it said so as one that has too much to do
     needs_operator: bool = False  # the key, the account, the URL or the model's name is wrong
     usage: Usage | None = None  # what the answer had told of its tokens before it broke
     model: str = ""  # that answered, and the provider's request id, as `Finished` has them

@@ -142,11 +142,11 @@ class LimitService:
         ]
 
     def _provider(self, name: str, limit: ProviderLimit, use: SlotUse) -> ProviderState:
-        full = use.in_use >= limit.requests
+        next_free_us = use.next_free_us if use.in_use >= limit.requests else 0
         return ProviderState(
             provider=name,
             limit=limit,
             in_use=use.in_use,
-            next_free_us=use.next_free_us if full else 0,
+            next_free_us=max(next_free_us, use.held_until_us),
             waiting=self._waiting.waiting(name),
         )
