@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def ask() -> pb.QueryRequest:
     return pb.QueryRequest(text="Hello", routing=ONE)
 
 
-def says(stage: Stage, status: int, **headers: str) -> None:
+def says(stage: Stage, status: int, **headers: Any) -> None:
     """The provider refuses one call so."""
     stage.upstream.script(PROVIDER, [Behaviour(status=status, **headers)])
 

@@ -184,7 +184,7 @@ async def test_nova_speaks_through_an_instance_of_anthropic_and_no_other(pool: S
     client = pool.client()
 
     answer = await client.query("Who are you?", agent_role="nova")
-    asked = [
+    asked: list[dict[str, Any]] = [
         {"preferred_provider": "router"},
         {"preferred_provider": "openai-us"},
         {"allowed_providers": ["router"]},

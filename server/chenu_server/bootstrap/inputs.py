@@ -21,6 +21,7 @@ from chenu_server.governance.policy.decide import Policies
 from chenu_server.governance.policy.load import load_policies
 from chenu_server.infra.db.migrate import check_url
 from chenu_server.providers.catalog_schema import CatalogueError
+from chenu_server.providers.probe import Probed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,21 @@ def problems_of(settings: Settings) -> list[str]:
     Nothing is connected to, listened on or written. Not for use inside an event loop.
     """
     return asyncio.run(_problems(settings))
+
+
+def probe(settings: Settings) -> list[Probed]:
+    """
+    What each provider that is called says when it is asked for its models. Not in an event loop.
+
+    The settings are ones of which `problems_of` finds none.
+    """
+    return asyncio.run(_probe(settings))
+
+
+async def _probe(settings: Settings) -> list[Probed]:
+    async with AsyncExitStack() as stack:
+        routes = await open_routes(settings, stack)
+        return await routes.registry.probe(routes.plan.loaded)
 
 
 async def _problems(settings: Settings) -> list[str]:

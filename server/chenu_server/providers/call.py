@@ -231,4 +231,5 @@ async def _on_chunk_sent(
     context: SimpleNamespace,
     params: aiohttp.TraceRequestChunkSentParams,
 ) -> None:
-    context.trace_request_ctx.sent()
+    if context.trace_request_ctx is not None:  # a probe is no attempt
+        context.trace_request_ctx.sent()

@@ -44,6 +44,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _REGION = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _QUERY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
+_RELATIVE = re.compile(r"([A-Za-z0-9._-][A-Za-z0-9._/?=&-]{0,254})?")
 _PLAIN = re.compile(r"[!-~]([ -~]{0,254}[!-~])?")
 # What the wire itself sends, and what would be a key: a record is no place for a secret.
 _OWN_HEADER = re.compile(
@@ -266,6 +267,8 @@ _PROVIDER_OPTIONAL = {
     "base_url_example": _URL,
     "query": _pairs(_QUERY_NAME),
     "headers": _pairs(_HEADER_NAME, _OWN_HEADER),
+    "models_path": _text(_RELATIVE, "a path from base_url, or empty: it lists no models"),
+    "lists_all": _FLAG,
     "request_id_header": _text(_HEADER_NAME, "a header's name"),
     "output_cap_field": _one_of(OUTPUT_CAP_FIELDS),
     "stream_options": _FLAG,

@@ -198,6 +198,10 @@ class ProviderRecord:
     base_url_example: str = ""
     query: tuple[tuple[str, str], ...] = ()  # added to the address of each call
     headers: tuple[tuple[str, str], ...] = ()  # sent with each call; never a secret
+    models_path: str | None = (
+        None  # of its list, from `base_url`; None: its wire's, "": it has none
+    )
+    lists_all: bool = True  # False: more can be called than it lists
     request_id_header: str = "x-request-id"  # of an answer: how the provider names the call
     output_cap_field: str = "max_tokens"  # newer OpenAI models want `max_completion_tokens`
     stream_options: bool = True  # False: usage comes unasked, and the field is refused

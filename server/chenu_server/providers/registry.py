@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from chenu_server.providers.catalog_schema import CatalogueError
 from chenu_server.providers.model import ProviderRecord
 from chenu_server.providers.openai_wire import OpenAiProvider
 from chenu_server.providers.ports import Provider
+from chenu_server.providers.probe import Probed, probed
 
 _PROXY = re.compile(r"https?://[!-~]+")
 _KEY = re.compile(r"[!-~]{1,4096}")
@@ -83,6 +85,20 @@ class ProviderRegistry:
         for provider in self.providers.values():
             if isinstance(provider, AnthropicProvider):
                 await provider.prepare()
+
+    async def probe(self, catalogue: Catalogue) -> list[Probed]:
+        """What each provider says when it is asked for its models, by name. Nothing is billed."""
+        return await asyncio.gather(
+            *(
+                probed(
+                    each.door.record,
+                    [model.name for model in catalogue.provider(name).models],
+                    each.door.api_key,
+                    each.session,
+                )
+                for name, each in sorted(self._opened.items())
+            )
+        )
 
     async def close(self, *, keep: ProviderRegistry | None = None) -> None:
         """Close every connection but those that `keep` has too; calls under way there fail."""
