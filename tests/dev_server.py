@@ -14,7 +14,11 @@ START_S = 180
 
 @contextmanager
 def dev_server(
-    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    options: Sequence[str] = (),
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """
     The process that `command`, followed by `dev`, starts in a folder, and what it exports.
@@ -22,7 +26,7 @@ def dev_server(
     It must end well on Ctrl-C, unless the block ended it.
     """
     process = subprocess.Popen(
-        [*command, "dev", "--listen", "127.0.0.1:0"],
+        [*command, "dev", "--listen", "127.0.0.1:0", *options],
         cwd=folder,
         env=environment,
         stderr=subprocess.PIPE,

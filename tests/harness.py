@@ -274,15 +274,18 @@ def _priced_on(day: date) -> Catalogue:
 
 @asynccontextmanager
 async def staged(
-    database_url: str, folder: Path, overrides: Mapping[str, Any] | None = None
+    database_url: str,
+    folder: Path,
+    overrides: Mapping[str, Any] | Callable[[FakeUpstream], Mapping[str, Any]] | None = None,
 ) -> AsyncIterator[Stage]:
-    """A server on this database, until the block ends."""
+    """A server on this database, until the block ends; overrides may need to know the upstream."""
     key_file = folder / f"{uuid4()}.key"
     create_key(key_file)
     issuer = local_issuer(key_file)
     async with FakeUpstream(_priced_on(datetime.now(UTC).date())) as upstream:
+        changes = overrides(upstream) if callable(overrides) else overrides or {}
         settings = load_settings(
-            None, {**settings_for(database_url, key_file, upstream), **(overrides or {})}
+            None, {**settings_for(database_url, key_file, upstream), **changes}
         )
         async with running(settings) as app:
             options = [("grpc.use_local_subchannel_pool", 1)]

@@ -10,6 +10,7 @@ argument_class! {
     /// A model of the catalogue.
     ModelRecord(engine::ModelRecord) {
         provider: String,
+        instance_of: String,
         model: String,
         wire: String,
         quality: u32,

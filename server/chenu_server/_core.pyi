@@ -528,6 +528,7 @@ class ModelRecord:
         cls,
         *,
         provider: str,
+        instance_of: str,
         model: str,
         wire: str,
         quality: int,
@@ -544,6 +545,7 @@ class ModelRecord:
     ) -> ModelRecord:
         """Take the record's fields.
 
+        `instance_of` is the provider that `provider` is an instance of, empty if it is none.
         `quality` is 0 to 100, `speed` output tokens a second. A `dearest_input_rate` of None is an
         unknown price. `regions` are all in which it may process data. `locked_role` is served by
         records with that lock alone; they serve other roles too.

@@ -115,6 +115,7 @@ def record(**changes: Any) -> _core.ModelRecord:
     """A model of the catalogue."""
     fields: dict[str, Any] = {
         "provider": "anthropic",
+        "instance_of": "",
         "model": "sonnet",
         "wire": "anthropic",
         "quality": 90,

@@ -110,4 +110,4 @@ def _serve(settings: Mapping[str, Any], log: str) -> None:
     from chenu_server.bootstrap import serve
     from chenu_server.config import load_settings
 
-    uvloop.run(serve(load_settings(None, settings)))
+    uvloop.run(serve(load_settings(None, settings), lambda: load_settings(None, settings)))

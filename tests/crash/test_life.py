@@ -42,7 +42,7 @@ async def test_a_second_server_on_the_same_file_is_refused_and_told_why(
     assert DONE == outcome
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda it: it.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda it: it.name)
 async def test_a_stop_lets_what_runs_finish_and_takes_nothing_new(
     site: Site, tmp_path: Path, number: signal.Signals
 ) -> None:

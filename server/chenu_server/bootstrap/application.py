@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,8 +14,9 @@ import structlog
 
 from chenu_server import failpoints
 from chenu_server.bootstrap.background import spawn_repeated
-from chenu_server.bootstrap.decisions import identity_limit, log_limits, rules_of
+from chenu_server.bootstrap.decisions import Live, identity_limit, log_limits, rules_of
 from chenu_server.bootstrap.inputs import Inputs, open_inputs
+from chenu_server.bootstrap.reload import Reload, reloaded_when
 from chenu_server.bootstrap.routes import Routes, price_again, until_midnight_s
 from chenu_server.bootstrap.services import (
     governance_mounts,
@@ -23,8 +24,8 @@ from chenu_server.bootstrap.services import (
     lanes_of,
     layers_of,
     limits_mount,
+    new_queue,
     pipeline_mounts,
-    queues_of,
 )
 from chenu_server.bootstrap.storage import Storage, Stores, now_us, open_storage, stores_of
 from chenu_server.config import Settings
@@ -32,7 +33,8 @@ from chenu_server.engine import analyze
 from chenu_server.governance.identity.service import BoundaryService
 from chenu_server.governance.limits.service import IdentityLimiter
 from chenu_server.infra import telemetry
-from chenu_server.infra.rpc.server import RpcServer
+from chenu_server.infra.rpc.interceptors.chain import Layer
+from chenu_server.infra.rpc.server import Mount, RpcServer
 from chenu_server.pipeline.media_store import FileSweep
 from chenu_server.pipeline.service import PipelineLimits, PipelineService
 from chenu_server.units.governance import WriterGovernance
@@ -42,8 +44,7 @@ from chenu_server.units.sweep import Sweeper
 
 _log = structlog.get_logger(__name__)
 
-# A terminal that closes, or an operator who expects a reload, must not cut queries either.
-STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 EXPIRE_EVERY_S = 1.0
 RECOVER_EVERY_S = 5.0
 RESUME_EVERY_S = 5.0
@@ -59,24 +60,25 @@ class Application:
     pipeline: PipelineService
     sweeper: Sweeper
     files: FileSweep
+    reload: Reload
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until a signal of `STOPPING`, then drain."""
-    stopping = told_to_stop()
-    async with application(settings):
+async def serve(settings: Settings, load: Callable[[], Settings]) -> None:
+    """Serve until a signal of `STOPPING`, then drain; SIGHUP reads again what `load` gives."""
+    stopping, reloading = told_by(*STOPPING), told_by(signal.SIGHUP)
+    async with application(settings) as running, reloaded_when(reloading, running.reload, load):
         await stopping.wait()
         _log.info("draining", grace_s=settings.server.drain_grace_s)
 
 
-def told_to_stop() -> asyncio.Event:
-    """Is set by each signal of `STOPPING`, from now on. Inside the event loop."""
-    stopping = asyncio.Event()
+def told_by(*numbers: signal.Signals) -> asyncio.Event:
+    """Is set by each of these signals, from now on. Inside the event loop."""
+    told = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in STOPPING:
+    for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` asks that it be left alone
-            loop.add_signal_handler(number, stopping.set)
-    return stopping
+            loop.add_signal_handler(number, told.set)
+    return told
 
 
 @asynccontextmanager
@@ -119,7 +121,8 @@ def _prepare_interpreter() -> None:
 async def _start(
     settings: Settings, stack: AsyncExitStack, storage: Storage, inputs: Inputs
 ) -> Application:
-    routes, stores = inputs.routes, stores_of(settings, storage)
+    live, routes = Live(settings), inputs.routes
+    stores = stores_of(live, storage)
     rules = rules_of(settings, inputs.policies, storage.owner.owner_id)
     governance = WriterGovernance(storage.writer, rules)
     limiter = IdentityLimiter(identity_limit(settings))
@@ -127,7 +130,7 @@ async def _start(
     boundary = BoundaryService(
         storage.writer, ledger_number=settings.ledger.number, arrivals=limiter
     )
-    queues = queues_of(settings, routes, stores)
+    queues = {name: new_queue(settings, stores, name) for name in routes.providers}
     files, file_sweep = files_of(settings, storage, stores)
     pipeline = PipelineService(
         lanes_of(settings, governance, routes, queues, files),
@@ -136,11 +139,7 @@ async def _start(
         hub=storage.hub,
         boundary=boundary,
         new_work=limiter,
-        limits=PipelineLimits(
-            deadline_s=settings.pipeline.deadline_s,
-            abandon_after_s=settings.pipeline.abandon_after_ms / 1_000,
-            running_max=settings.pipeline.running_max,
-        ),
+        limits=_pipeline_limits(settings),
     )
     sweeper = sweeper_of(storage, stores)
     await sweeper.recover()
@@ -148,24 +147,50 @@ async def _start(
     mounts = [
         *pipeline_mounts(settings, pipeline, stores, routes),
         *governance_mounts(settings, storage, stores, governance, pipeline, boundary),
-        limits_mount(settings, limiter, stores, routes, queues),
+        limits_mount(live, limiter, stores, queues),
     ]
-    server = RpcServer(
+    layers = layers_of(settings, inputs.issuers, boundary)
+    server = _server_of(settings, mounts, layers, storage)
+    await server.start()
+    storage.served.set()
+    stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
+    _repeat(stack, sweeper, file_sweep, routes, stores, pipeline)
+    reload = Reload(
+        live=live,
+        routes=routes,
+        queues=queues,
+        new_queue=lambda name: new_queue(live.settings, stores, name),
+        use_rules=governance.use,
+        runs_so_far_end=pipeline.runs_so_far_end,
+        owner_id=storage.owner.owner_id,
+    )
+    stack.push_async_callback(reload.close)
+    return Application(
+        port=server.port, pipeline=pipeline, sweeper=sweeper, files=file_sweep, reload=reload
+    )
+
+
+def _server_of(
+    settings: Settings, mounts: Sequence[Mount], layers: Sequence[Layer], storage: Storage
+) -> RpcServer:
+    return RpcServer(
         settings.server.listen,
         mounts,
-        layers_of(settings, inputs.issuers, boundary),
+        layers,
         write_timeout_s=settings.pipeline.write_timeout_s,
         unread_max=settings.pipeline.unread_max,
         intake=intake_limits(settings),
         max_connection_age_s=settings.server.max_connection_age_s,
         ready=lambda: storage.ready,
     )
-    await server.start()
-    storage.served.set()
-    stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
-    _repeat(stack, sweeper, routes, stores, pipeline)
-    spawn_repeated(stack, "files", file_sweep.sweep, lambda: SWEEP_FILES_EVERY_S)
-    return Application(port=server.port, pipeline=pipeline, sweeper=sweeper, files=file_sweep)
+
+
+def _pipeline_limits(settings: Settings) -> PipelineLimits:
+    return PipelineLimits(
+        deadline_s=settings.pipeline.deadline_s,
+        abandon_after_s=settings.pipeline.abandon_after_ms / 1_000,
+        running_max=settings.pipeline.running_max,
+    )
 
 
 def files_of(settings: Settings, storage: Storage, stores: Stores) -> tuple[FileKeeper, FileSweep]:
@@ -198,6 +223,7 @@ def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
 def _repeat(
     stack: AsyncExitStack,
     sweeper: Sweeper,
+    file_sweep: FileSweep,
     routes: Routes,
     stores: Stores,
     pipeline: PipelineService,
@@ -209,6 +235,7 @@ def _repeat(
         await resume_approved(stores.queries, pipeline)
 
     spawn_repeated(stack, "expire", sweeper.expire, lambda: EXPIRE_EVERY_S)
+    spawn_repeated(stack, "files", file_sweep.sweep, lambda: SWEEP_FILES_EVERY_S)
     spawn_repeated(stack, "recover", sweeper.recover, lambda: RECOVER_EVERY_S)
     spawn_repeated(stack, "price", price, until_midnight_s)
     waits = itertools.chain([0.0], itertools.repeat(RESUME_EVERY_S))  # a restart waits for nothing

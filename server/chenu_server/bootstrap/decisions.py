@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 
 from chenu_server.caller import PrincipalType
@@ -18,9 +20,15 @@ _log = structlog.get_logger(__name__)
 _SECOND_US = 1_000_000
 
 
+@dataclass(slots=True)
+class Live:
+    """The settings that hold now: what a reload may change is looked up here each time."""
+
+    settings: Settings
+
+
 def rules_of(settings: Settings, policies: Policies, owner_id: str) -> Rules:
     """The rules of this process."""
-    limits = {name: limit_of(settings, name) for name in settings.providers.settings}
     expiries = Expiries(
         settings.checkpoints.default_expiry_s * _SECOND_US,
         {
@@ -32,7 +40,7 @@ def rules_of(settings: Settings, policies: Policies, owner_id: str) -> Rules:
         policies=policies,
         expiries=expiries,
         default_limit=provider_limit(settings, None),
-        limits=limits,
+        limits=limits_of(settings),
         ledger_number=settings.ledger.number,
         owner_id=owner_id,
         least_cap=settings.pipeline.least_output_cap,
@@ -41,9 +49,14 @@ def rules_of(settings: Settings, policies: Policies, owner_id: str) -> Rules:
     )
 
 
+def limits_of(settings: Settings) -> dict[str, ProviderLimit]:
+    """How many calls each provider takes."""
+    return {name: limit_of(settings, name) for name in settings.providers.called}
+
+
 def limit_of(settings: Settings, provider: str) -> ProviderLimit:
     """How many calls one provider takes."""
-    chosen = settings.providers.settings.get(provider)
+    chosen = settings.providers.called.get(provider)
     return provider_limit(settings, chosen.limit if chosen else None)
 
 

@@ -21,6 +21,7 @@ from chenu_server.governance.policy.decide import Policies
 from chenu_server.governance.policy.load import load_policies
 from chenu_server.infra.db.migrate import check_url
 from chenu_server.providers.catalog_schema import CatalogueError
+from chenu_server.providers.probe import Probed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,21 @@ def problems_of(settings: Settings) -> list[str]:
     return asyncio.run(_problems(settings))
 
 
+def probe(settings: Settings) -> list[Probed]:
+    """
+    What each provider that is called says when it is asked for its models. Not in an event loop.
+
+    The settings are ones of which `problems_of` finds none.
+    """
+    return asyncio.run(_probe(settings))
+
+
+async def _probe(settings: Settings) -> list[Probed]:
+    async with AsyncExitStack() as stack:
+        routes = await open_routes(settings, stack)
+        return await routes.registry.probe(routes.plan.loaded)
+
+
 async def _problems(settings: Settings) -> list[str]:
     found: dict[str, None] = {}
     for part in _parts(settings):
@@ -82,8 +98,12 @@ def _parts(settings: Settings) -> Iterator[Settings]:
     for issuer in settings.identity.issuers:
         yield _with(bare, identity=_with(settings.identity, issuers=(issuer,)))
     yield _with(bare, policies=settings.policies)
-    for enabled in ((), *((name,) for name in settings.providers.enabled)):
-        yield _with(bare, providers=_with(settings.providers, enabled=enabled))
+    alone = _with(settings.providers, enabled=(), instances={})
+    yield _with(bare, providers=alone)
+    for name in settings.providers.enabled:
+        yield _with(bare, providers=_with(alone, enabled=(name,)))
+    for name, instance in settings.providers.instances.items():
+        yield _with(bare, providers=_with(alone, instances={name: instance}))
     yield settings
 
 

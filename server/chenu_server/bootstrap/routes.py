@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
+from chenu_server import config
 from chenu_server.config import Settings
 from chenu_server.pipeline.routing import CatalogueRouter
 from chenu_server.providers.catalog import Catalogue, load_catalogue
+from chenu_server.providers.instances import Instance
 from chenu_server.providers.model import ProviderRecord
+from chenu_server.providers.ports import Provider
 from chenu_server.providers.prices import resolve_prices
 from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
 
@@ -22,38 +26,119 @@ CHAIN_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Routes:
-    """Who can be called: the records as they are priced today, and the providers."""
+class Plan:
+    """The catalogue as it was loaded, and as it is priced on a day (UTC)."""
 
     loaded: Catalogue
-    registry: ProviderRegistry
-    router: CatalogueRouter
-    records: dict[str, ProviderRecord]
+    priced: Catalogue
+    day: date
+
+    @property
+    def is_of_today(self) -> bool:
+        """Whether its prices hold now."""
+        return self.day == datetime.now(UTC).date()
+
+
+class Routes:
+    """Who can be called: the records as they are priced today, and the providers.
+
+    `use` puts others in their place, all at once. Who was routed before finds his provider in
+    `providers` until `forget`.
+    """
+
+    def __init__(self, plan: Plan, registry: ProviderRegistry) -> None:
+        self.plan = plan
+        self.registry = registry
+        self.router = CatalogueRouter(
+            plan.priced.providers, registry.providers, chain_max=CHAIN_MAX
+        )
+        self.providers: dict[str, Provider] = dict(registry.providers)
+        self._left: list[ProviderRegistry] = []
+
+    @property
+    def records(self) -> Mapping[str, ProviderRecord]:
+        """Every provider of the catalogue, and every instance, at today's prices."""
+        return self.plan.priced.providers
+
+    def use(self, plan: Plan, registry: ProviderRegistry) -> ProviderRegistry:
+        """Route by these from now on; the registry that is left, for `forget`."""
+        left, self.registry = self.registry, registry
+        self._left.append(left)
+        self.providers.update(registry.providers)
+        self.reprice(plan)
+        return left
+
+    def reprice(self, plan: Plan) -> None:
+        """Route by this plan from now on."""
+        self.plan = plan
+        self.router.replace(plan.priced.providers, self.registry.providers)
+
+    async def forget(self, left: ProviderRegistry) -> Collection[str]:
+        """Close what is called no more; the names of the providers that are gone."""
+        gone = left.providers.keys() - self.registry.providers.keys()
+        for name in gone:
+            self.providers.pop(name, None)
+        await left.close(keep=self.registry)
+        self._left.remove(left)
+        return gone
+
+    async def close(self) -> None:
+        """Close every connection; calls that are under way fail."""
+        for registry in (*self._left, self.registry):
+            await registry.close()
 
 
 async def open_routes(settings: Settings, stack: AsyncExitStack) -> Routes:
     """
-    Load the catalogue, price it for today, open a session for each enabled provider.
+    Load the catalogue, price it for today, open a session for each provider that is called.
 
     Raises:
         CatalogueError: The configuration names what the catalogue does not have.
     """
-    chosen = settings.providers
-    loaded = load_catalogue(chosen.catalog_dir)
-    priced = _priced_today(loaded)
-    registry = ProviderRegistry(
-        loaded, {name: _provider_settings(settings, name) for name in chosen.enabled}
-    )
-    stack.push_async_callback(registry.close)
+    plan = plan_of(settings)
+    registry = registry_of(settings, plan)
+    routes = Routes(plan, registry)
+    stack.push_async_callback(routes.close)
     await registry.prepare()
-    router = CatalogueRouter(priced.providers, registry.providers, chain_max=CHAIN_MAX)
-    return Routes(loaded=loaded, registry=registry, router=router, records=dict(priced.providers))
+    return routes
 
 
-def _provider_settings(settings: Settings, name: str) -> ProviderSettings:
-    chosen = settings.providers.settings.get(name)
-    if chosen is None:
-        return ProviderSettings()
+def plan_of(settings: Settings) -> Plan:
+    """
+    Read the catalogue and price it. Takes a while, and needs no event loop.
+
+    Raises:
+        CatalogueError: The catalogue is not usable, or has not what an instance names.
+    """
+    loaded = load_catalogue(settings.providers.catalog_dir, _instances(settings))
+    return _priced_today(loaded)
+
+
+def registry_of(
+    settings: Settings, plan: Plan, *, before: ProviderRegistry | None = None
+) -> ProviderRegistry:
+    """
+    The providers that the settings call, in a running event loop; see `ProviderRegistry`.
+
+    Raises:
+        CatalogueError: One of them is unknown or cannot be called.
+    """
+    called = settings.providers.called
+    return ProviderRegistry(
+        plan.loaded,
+        {name: _provider_settings(each) for name, each in called.items()},
+        before=before,
+    )
+
+
+def _instances(settings: Settings) -> Mapping[str, Instance]:
+    return {
+        name: Instance(record=each.record, region=each.region, models=each.models)
+        for name, each in settings.providers.instances.items()
+    }
+
+
+def _provider_settings(chosen: config.ProviderSettings) -> ProviderSettings:
     key = chosen.api_key.get_secret_value() if chosen.api_key else None
     return ProviderSettings(
         api_key=key,
@@ -66,16 +151,15 @@ def _provider_settings(settings: Settings, name: str) -> ProviderSettings:
     )
 
 
-def _priced_today(loaded: Catalogue) -> Catalogue:
-    return resolve_prices(loaded, datetime.now(UTC).date())
+def _priced_today(loaded: Catalogue) -> Plan:
+    day = datetime.now(UTC).date()
+    return Plan(loaded=loaded, priced=resolve_prices(loaded, day), day=day)
 
 
 async def price_again(routes: Routes) -> None:
     """Resolve dated prices for the day that has begun."""
-    priced = _priced_today(routes.loaded)
-    routes.router.replace(priced.providers)
-    routes.records.update(priced.providers)
-    _log.info("prices_resolved", day=str(datetime.now(UTC).date()))
+    routes.reprice(_priced_today(routes.plan.loaded))
+    _log.info("prices_resolved", day=str(routes.plan.day))
 
 
 def until_midnight_s() -> float:

@@ -23,7 +23,7 @@ from chenu.api.pipeline.v1 import (
     router_service_pb2,
     router_service_pb2_grpc,
 )
-from chenu_server.bootstrap.decisions import limit_of, provider_limit
+from chenu_server.bootstrap.decisions import Live, limits_of, provider_limit
 from chenu_server.bootstrap.routes import Routes
 from chenu_server.bootstrap.storage import Storage, Stores, now_us
 from chenu_server.config import Settings
@@ -110,19 +110,15 @@ def intake_limits(settings: Settings) -> IntakeLimits:
     )
 
 
-def queues_of(settings: Settings, routes: Routes, stores: Stores) -> Mapping[str, ProviderQueue]:
-    """One queue for each provider that can be called."""
-    held_us = provider_limit(settings, None).held_before_dispatch_us
-    return {
-        name: ProviderQueue(
-            name,
-            waiting_max=settings.limits.waiting_max,
-            held_us=held_us,
-            free_times=stores.slots.free_times,
-            now_us=now_us,
-        )
-        for name in routes.registry.providers
-    }
+def new_queue(settings: Settings, stores: Stores, provider: str) -> ProviderQueue:
+    """The queue of a provider that can be called."""
+    return ProviderQueue(
+        provider,
+        waiting_max=settings.limits.waiting_max,
+        held_us=provider_limit(settings, None).held_before_dispatch_us,
+        free_times=stores.slots.free_times,
+        now_us=now_us,
+    )
 
 
 def lanes_of(
@@ -146,7 +142,7 @@ def lanes_of(
         checkpoint=CheckpointLane(),
         execution=ExecutionLane(
             governance,
-            routes.registry.providers,
+            routes.providers,
             queues,
             settings.limits.dispatch_within_ms * 1_000,
             random.Random(),
@@ -167,7 +163,7 @@ def pipeline_mounts(
         attachments,
         coalesce_s=settings.pipeline.delta_coalesce_ms / 1_000,
     )
-    router = RouterServicer(pipeline, lambda: routes.records, routes.registry.providers)
+    router = RouterServicer(pipeline, lambda: routes.records, lambda: routes.registry.providers)
     return [
         Mount(
             pipeline_service_pb2.DESCRIPTOR.services_by_name["PipelineService"],
@@ -229,16 +225,17 @@ def governance_mounts(
 
 
 def limits_mount(
-    settings: Settings,
+    live: Live,
     limiter: IdentityLimiter,
     stores: Stores,
-    routes: Routes,
     queues: Mapping[str, ProviderQueue],
 ) -> Mount:
     """`RateLimitService`."""
-    providers = {name: limit_of(settings, name) for name in routes.registry.providers}
     service = LimitService(
-        limiter=limiter, providers=providers, slots=stores.slots, waiting=_Waiting(queues)
+        limiter=limiter,
+        providers=lambda: limits_of(live.settings),
+        slots=stores.slots,
+        waiting=_Waiting(queues),
     )
     return Mount(
         rate_limit_service_pb2.DESCRIPTOR.services_by_name["RateLimitService"],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from chenu_server.bootstrap.decisions import Live, limit_of
 from chenu_server.config import Settings
 from chenu_server.engine import time_ns
 from chenu_server.governance.budgets import tables as budget_tables
@@ -135,11 +136,15 @@ async def _leave(owner: Owner, served: asyncio.Event) -> None:
     await loop.run_in_executor(None, owner.close)
 
 
-def stores_of(settings: Settings, storage: Storage) -> Stores:
+def stores_of(live: Live, storage: Storage) -> Stores:
     """What is read outside any unit, on the reader's threads."""
     queries = SqlQueries(storage.reader)
     checkpoints = SqlCheckpoints(storage.reader)
-    slots = SqlSlots(storage.reader, ledger_number=settings.ledger.number)
+    slots = SqlSlots(
+        storage.reader,
+        limit_of=lambda provider: limit_of(live.settings, provider).requests,
+        ledger_number=live.settings.ledger.number,
+    )
     governed = GovernedQueries(queries, checkpoints, slots)
     return Stores(
         queries=queries,

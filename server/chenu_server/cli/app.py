@@ -11,7 +11,7 @@ class ChenuCommands(Commands):
     """The commands of `chenu`."""
 
     lines = {  # noqa: RUF012 - declared as the class's by `Commands`
-        "serve": "Serve until SIGTERM, SIGHUP or Ctrl-C, then let what runs finish.",
+        "serve": "Serve until SIGTERM or Ctrl-C, then let what runs finish; SIGHUP reloads.",
         "dev": "Serve on SQLite with a fake provider, a budget and tokens to try.",
         "migrate": "Bring the database to this version's schema, all of it or nothing.",
         "query": "Ask, and print the answer.",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from chenu_server.cli.configured import Configured
+from chenu_server.cli.exit_codes import ExitCode, fail
 from chenu_server.cli.groups import commands, local
 from chenu_server.cli.migrate import make_folder
 from chenu_server.cli.output import note
@@ -45,49 +48,82 @@ def dev(
         Path, typer.Option(help="Where the database and the tokens are kept.")
     ] = Path("var/dev"),
     listen: Annotated[str, typer.Option(help="host:port; port 0 takes a free one.")] = "",
+    real: Annotated[
+        bool,
+        typer.Option(
+            "--real",
+            help="Call real providers, with ANTHROPIC_API_KEY and OPENAI_API_KEY as far as set.",
+        ),
+    ] = False,
 ) -> None:
     """Serve on SQLite with a fake provider, a budget and tokens to try, until Ctrl-C."""
+    keys = _keys() if real else {}
     folder.mkdir(parents=True, exist_ok=True)
     with told():
         import uvloop
 
-        uvloop.run(_dev(configured, folder.resolve(), listen))
+        uvloop.run(_dev(configured, folder.resolve(), listen, keys))
 
 
-async def _dev(configured: Configured, folder: Path, listen: str) -> None:
+def _keys() -> dict[str, str]:
+    """The keys of real providers; without any there is nobody to call."""
+    from chenu_server.config import KEY_VARIABLES, keys_in_environment
+
+    if keys := keys_in_environment():
+        return keys
+    names = " or ".join(KEY_VARIABLES.values())
+    raise fail(ExitCode.USAGE, f"--real has no key to call with; set {names}")
+
+
+async def _dev(configured: Configured, folder: Path, listen: str, keys: Mapping[str, str]) -> None:
     from chenu_server import bootstrap
-    from chenu_server.cli.fake_provider import fake_provider
 
-    stopping = bootstrap.told_to_stop()
-    async with fake_provider(folder / "provider.log") as base_url:
-        settings = configured.settings(_overrides(folder, base_url, listen))
+    # Nobody changes its configuration, and a terminal that closes must not leave it behind.
+    stopping = bootstrap.told_by(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    async with _providers(folder, keys) as providers:
+        settings = configured.settings(_overrides(folder, providers, listen))
         _prepare(settings)
         async with bootstrap.application(settings) as application:
             tokens = _tokens(settings, folder)  # the folder is ours: the store is locked
             target = _target(settings.server.listen, application.port)
             await _with_budget(target, tokens["person"])
-            _welcome(target, folder)
+            _welcome(target, folder, " and ".join(keys) or "a fake provider")
             await stopping.wait()
 
 
-def _overrides(folder: Path, base_url: str, listen: str) -> dict[str, Any]:
+@asynccontextmanager
+async def _providers(
+    folder: Path, keys: Mapping[str, str]
+) -> AsyncIterator[dict[str, dict[str, str]]]:
+    """The settings of the providers that are called: the real ones, else the fake that runs."""
+    from chenu_server.cli.fake_provider import fake_provider
+
+    if keys:
+        yield {name: {"api_key": key} for name, key in keys.items()}
+        return
+    async with fake_provider(folder / "provider.log") as base_url:
+        yield {
+            name: {
+                "base_url": f"{base_url}/{name}{'' if name == 'anthropic' else '/v1'}",
+                "api_key": "a-key-for-the-fake-provider",
+            }
+            for name in PROVIDERS
+        }
+
+
+def _overrides(
+    folder: Path, providers: Mapping[str, Mapping[str, str]], listen: str
+) -> dict[str, Any]:
     """What makes it a toy, over file and environment."""
     from chenu_server.config import LOCAL_ISSUER
     from chenu_server.infra.db.urls import sqlite_url
 
-    providers = {
-        name: {
-            "base_url": f"{base_url}/{name}{'' if name == 'anthropic' else '/v1'}",
-            "api_key": "a-key-for-the-fake-provider",
-        }
-        for name in PROVIDERS
-    }
     return {
         "server.listen": listen or "127.0.0.1:50051",
         "database.url": sqlite_url(folder / "chenu.db"),
         "identity.issuers": [LOCAL_ISSUER.model_dump() | {"key_file": folder / "token.key"}],
         "log.level": "warning",
-        "providers.enabled": list(PROVIDERS),
+        "providers.enabled": list(providers),
         "providers.settings": providers,
     }
 
@@ -140,10 +176,10 @@ async def _with_budget(target: str, token: str) -> None:
             )
 
 
-def _welcome(target: str, folder: Path) -> None:
+def _welcome(target: str, folder: Path, called: str) -> None:
     who = f"--token-file {folder}/"
     note(
-        f"\nCHE·NU listens on {target} with a fake provider. In another terminal:\n\n"
+        f"\nCHE·NU listens on {target} with {called}. In another terminal:\n\n"
         f"  export {VARIABLE}TARGET={target} {VARIABLE}TOKEN_FILE={folder / 'service'}\n"
         '  chenu query "What changed since Monday?"     # the service asks\n'
         '  chenu query "Delete all archived items"      # a person must approve\n'

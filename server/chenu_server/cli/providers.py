@@ -19,9 +19,9 @@ app = commands("The providers and their models.")
 
 @remote(app, "list")
 async def list_providers(session: Session) -> None:
-    """List every provider."""
+    """List every provider and every instance of one."""
     found = await session.client.router.providers()
-    header = ("provider", "title", "tier", "availability", "models")
+    header = ("provider", "title", "instance of", "region", "tier", "availability", "models")
     await session.output.messages(each(found), header, _row)
 
 
@@ -43,7 +43,15 @@ def _row(provider: router_service_pb2.Provider) -> tuple[str, ...]:
     from chenu.names import name_of
 
     availability = name_of(router_service_pb2.Availability, provider.availability)
-    return provider.name, provider.title, provider.tier, availability, str(len(provider.models))
+    return (
+        provider.name,
+        provider.title,
+        provider.instance_of,
+        provider.region,
+        provider.tier,
+        availability,
+        str(len(provider.models)),
+    )
 
 
 def _model(model: router_service_pb2.Model) -> tuple[str, ...]:

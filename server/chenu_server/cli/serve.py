@@ -24,7 +24,7 @@ def serve(
         bool, typer.Option("--insecure-dev", help="Take local tokens off loopback too.")
     ] = False,
 ) -> None:
-    """Serve until SIGTERM, SIGHUP or Ctrl-C, then let what runs finish."""
+    """Serve until SIGTERM or Ctrl-C, then let what runs finish; SIGHUP reloads."""
     more: dict[str, Any] = {"server.listen": listen} if listen else {}
     if insecure_dev:
         more["server.insecure_dev"] = True
@@ -34,7 +34,7 @@ def serve(
 
         from chenu_server import bootstrap
 
-        uvloop.run(bootstrap.serve(settings))
+        uvloop.run(bootstrap.serve(settings, lambda: configured.load(more)))
 
 
 @contextmanager

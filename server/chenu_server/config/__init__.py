@@ -1,6 +1,14 @@
 """Configuration: what can be set (`sections`), and how it is read once at start (`load`)."""
 
-from chenu_server.config.load import ConfigError, Problem, explain, load_settings, show
+from chenu_server.config.load import (
+    KEY_VARIABLES,
+    ConfigError,
+    Problem,
+    explain,
+    keys_in_environment,
+    load_settings,
+    show,
+)
 from chenu_server.config.sections import (
     LEEWAY_MAX_S,
     LOCAL_ISSUER,
@@ -10,6 +18,7 @@ from chenu_server.config.sections import (
     ClaimSettings,
     DatabaseSettings,
     IdentitySettings,
+    InstanceSettings,
     IssuerSettings,
     LedgerSettings,
     LimitSettings,
@@ -26,6 +35,7 @@ from chenu_server.config.sections import (
 )
 
 __all__ = [
+    "KEY_VARIABLES",
     "LEEWAY_MAX_S",
     "LOCAL_ISSUER",
     "BudgetSettings",
@@ -35,6 +45,7 @@ __all__ = [
     "ConfigError",
     "DatabaseSettings",
     "IdentitySettings",
+    "InstanceSettings",
     "IssuerSettings",
     "LedgerSettings",
     "LimitSettings",
@@ -50,6 +61,7 @@ __all__ = [
     "Settings",
     "WriterSettings",
     "explain",
+    "keys_in_environment",
     "load_settings",
     "show",
 ]

@@ -20,6 +20,9 @@ from chenu_server.config.sections import PASSWORD, PREFIX, Section, Settings, di
 FILE_VARIABLE: Final = "CHENU_CONFIG"
 FILE_DEFAULT: Final = Path("chenu.toml")
 
+KEY_VARIABLES: Final = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+"""Where providers' own libraries look for a key, by provider."""
+
 _WHY: Final = {"extra_forbidden": "there is no such key", "string_pattern_mismatch": "wrong form"}
 
 
@@ -61,6 +64,12 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
         return Settings(**merged)
     except ValidationError as error:
         raise ConfigError(_problems(error, layers)) from error
+
+
+def keys_in_environment() -> dict[str, str]:
+    """The keys in `KEY_VARIABLES`, by provider. A server takes them only where it is told to."""
+    found = {name: os.environ.get(variable, "") for name, variable in KEY_VARIABLES.items()}
+    return {name: key for name, key in found.items() if key}
 
 
 def explain(problems: Iterable[Problem]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -279,15 +279,34 @@ class ProviderSettings(Section):
     """How long an answer that has begun may say nothing, in place of the catalogue's."""
 
 
+class InstanceSettings(ProviderSettings):
+    """One of several instances of a provider: a deployment, a key of a pool, a region."""
+
+    record: str
+    """The provider of the catalogue that it is an instance of."""
+    region: Annotated[str, Field(pattern=r"^([a-z][a-z0-9-]{0,31})?$")] = ""
+    """Where it runs; its models count as running there alone."""
+    models: tuple[str, ...] = ()
+    """The models that it serves; none named: all of its record."""
+
+
 class ProvidersSettings(Section):
     """Which providers are called."""
 
     catalog_dir: Path | None = None
-    """Records (TOML) laid over the shipped ones; an operator's prices stand there."""
+    """Records (TOML) laid over the shipped ones, by name; an operator's prices stand there."""
     enabled: tuple[str, ...] = ()
     """Names from the catalogue."""
     settings: dict[str, ProviderSettings] = Field(default_factory=dict)
     """By name: key, address, limit, time-outs."""
+    instances: dict[str, InstanceSettings] = Field(default_factory=dict)
+    """By a name of their own: further instances of providers, enabled by standing here."""
+
+    @property
+    def called(self) -> Mapping[str, ProviderSettings]:
+        """Every provider and instance that is called, by name."""
+        plain = {name: self.settings.get(name, ProviderSettings()) for name in self.enabled}
+        return {**plain, **self.instances}
 
     @model_validator(mode="after")
     def _settings_are_used(self) -> ProvidersSettings:
@@ -383,6 +402,7 @@ class Settings(pydantic_settings.BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for the log to leave out."""
-        keys = (each.api_key for each in self.providers.settings.values())
+        each_called = self.providers.called.values()
+        keys = [key for each in each_called for key in (each.api_key, each.proxy)]
         found = [key.get_secret_value() for key in keys if key is not None]
         return (*found, *(it for _, it in PASSWORD.findall(self.database.url)))

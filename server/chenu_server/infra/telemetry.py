@@ -44,7 +44,13 @@ class Redaction:
     """Takes secrets out of everything that is logged: known values, secret keys, known shapes."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({it for it in secrets if len(it) >= SECRET_LENGTH_MIN}, key=len)
+        self._secrets: set[str] = set()
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Take these out too, from now on."""
+        self._secrets.update(it for it in secrets if len(it) >= SECRET_LENGTH_MIN)
+        known = sorted(self._secrets, key=len)
         secret = re.compile("|".join([*map(re.escape, reversed(known)), _SHAPES]))
         self._text = partial(secret.sub, REDACTED)
         # Identities, principals, peers and outcomes are a few texts that come again and again.
@@ -76,6 +82,14 @@ def _is_secret(name: str) -> bool:
     return _KEY.search(name) is not None
 
 
+_redaction: Final = Redaction()
+
+
+def learn(secrets: Iterable[str]) -> None:
+    """Leave these out of the log too, from now on: a reload may bring new keys."""
+    _redaction.learn(secrets)
+
+
 def configure(
     *, level: str = "info", as_json: bool | None = None, secrets: Iterable[str] = ()
 ) -> None:
@@ -89,9 +103,10 @@ def configure(
     number = logging.getLevelNamesMapping()[level.upper()]
     if as_json is None:
         as_json = not sys.stderr.isatty()
+    _redaction.learn(secrets)
     before: list[Any] = [
         structlog.processors.format_exc_info,
-        Redaction(secrets),
+        _redaction,
         _controls_shown,
         # What follows is ours, word for word: no secret can be in it.
         _bind_call,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from chenu_server.pipeline.events import EventDraft, EventKind
 from chenu_server.pipeline.model import (
@@ -15,6 +16,9 @@ from chenu_server.pipeline.model import (
     TokenUsage,
 )
 from chenu_server.pipeline.output import Heading
+
+NAMELESS: Final[Mapping[str, str]] = {}
+"""An attempt whose provider has named nothing."""
 
 
 def pipeline_start(request: QueryRequest, analysis: Analysis) -> EventDraft:
@@ -66,10 +70,17 @@ def part_complete(*, attempt: int, part: int, heading: Heading, length: int) -> 
 
 
 def call_complete(
-    *, attempt: int, usage: TokenUsage, cost_nanousd: int, stop_reason: str, duration_us: int
+    *,
+    attempt: int,
+    usage: TokenUsage,
+    cost_nanousd: int,
+    stop_reason: str,
+    duration_us: int,
+    names: Mapping[str, str],
 ) -> EventDraft:
-    """The provider's own terminator came; this is what it counted."""
+    """The provider's own terminator came; this is what it counted, and how it names things."""
     body = {
+        **names,
         "attempt": attempt,
         "usage": usage_body(usage),
         "cost_nanousd": cost_nanousd,
@@ -80,10 +91,18 @@ def call_complete(
 
 
 def call_error(
-    *, attempt: int, provider: str, kind: str, detail: str, will_retry: bool, duration_us: int
+    *,
+    attempt: int,
+    provider: str,
+    kind: str,
+    detail: str,
+    will_retry: bool,
+    duration_us: int,
+    names: Mapping[str, str] = NAMELESS,
 ) -> EventDraft:
     """An attempt did not finish; `will_retry` says whether the next candidate is tried."""
     body = {
+        **names,
         "attempt": attempt,
         "provider": provider,
         "kind": kind,

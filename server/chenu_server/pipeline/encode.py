@@ -349,6 +349,7 @@ def _call_complete(body: Body, query: Query | None) -> _Made:
         cost_nanousd=body["cost_nanousd"],
         stop_reason=stop_reason_of(body["stop_reason"]),
         duration=duration_of(body["duration_us"]),
+        **_names(body),
     )
 
 
@@ -361,7 +362,14 @@ def _call_error(body: Body, query: Query | None) -> _Made:
         kind=body["kind"],
         detail=body["detail"],
         next=following,
+        **_names(body),
     )
+
+
+def _names(body: Body) -> dict[str, str]:
+    """What the provider has named; events from before it was kept have none of it."""
+    told = ("provider_request_id", "answered_model")
+    return {name: body[name] for name in told if name in body}
 
 
 def _checkpoint_created(body: Body, query: Query | None) -> _Made:

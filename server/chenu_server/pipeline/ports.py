@@ -224,6 +224,10 @@ class Governance(Protocol):
         """The attempt's first byte left at this monotonic time."""
         ...
 
+    async def hold_back(self, provider: str, told_ns: int, wait_ms: int) -> None:
+        """The provider said at this monotonic time that nobody should call it for so long."""
+        ...
+
     async def readmit(self, admitted: Admitted) -> Admitted | Wait:
         """A slot anew, for an attempt that did not go out in time."""
         ...

@@ -156,11 +156,22 @@ class Attempt:
     failure: str
     admitted_us: int
     ended_us: int
+    provider_request_id: str = ""  # how the provider names the call, if it told so
+    answered_model: str = ""  # that answered, as the provider names it, likewise
 
     @property
     def key(self) -> Key:
         """The primary key."""
         return (self.identity_id, self.request_id, self.attempt)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """How its provider names the call and what answered it, as far as it told so."""
+        told = {
+            "provider_request_id": self.provider_request_id,
+            "answered_model": self.answered_model,
+        }
+        return {name: text for name, text in told.items() if text}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,11 +34,11 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
         self,
         pipeline: PipelineService,
         records: Callable[[], Mapping[str, ProviderRecord]],
-        configured: Collection[str],
+        configured: Callable[[], Collection[str]],
     ) -> None:
         self._pipeline = pipeline
         self._records = records
-        self._configured = frozenset(configured)
+        self._configured = configured
 
     async def Route(  # noqa: N802 - the wire name
         self, request: pb.RouteRequest, context: Context
@@ -58,7 +58,7 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
     async def ListProviders(  # noqa: N802 - the wire name
         self, request: pb.ListProvidersRequest, context: Context
     ) -> pb.ListProvidersResponse:
-        """Every provider of the catalogue, by name."""
+        """Every provider of the catalogue and every instance, by name."""
         records = self._records()
         shown = [self._provider(records[name]) for name in sorted(records)]
         return pb.ListProvidersResponse(providers=shown)
@@ -67,10 +67,10 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
         self, request: pb.GetProviderRequest, context: Context
     ) -> pb.GetProviderResponse:
         """
-        One provider of the catalogue.
+        One provider of the catalogue, or one instance.
 
         Raises:
-            NotFound: The catalogue has none of this name.
+            NotFound: There is none of this name.
         """
         record = self._records().get(convert.needed_id(request.name, "name"))
         if record is None:
@@ -78,7 +78,7 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
         return pb.GetProviderResponse(provider=self._provider(record))
 
     def _provider(self, record: ProviderRecord) -> pb.Provider:
-        there = record.name in self._configured
+        there = record.name in self._configured()
         return pb.Provider(
             name=record.name,
             title=record.title,
@@ -86,6 +86,8 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
             tier=record.tier,
             availability=pb.AVAILABILITY_CONFIGURED if there else pb.AVAILABILITY_NOT_CONFIGURED,
             models=[_model(it) for it in sorted(record.models, key=lambda it: it.name)],
+            instance_of=record.instance_of,
+            region=record.region,
         )
 
 

@@ -81,7 +81,7 @@ class _Snapshot:
         """The preferred model by its own name; a name that nobody has stays as it is."""
         wanted, provider = routing.preferred_model, routing.preferred_provider
         for model in self.models:
-            if wanted in model.aliases and provider in ("", model.provider):
+            if wanted in model.aliases and provider in ("", model.provider, model.maker):
                 return model.name
         return wanted or None
 
@@ -104,13 +104,12 @@ class CatalogueRouter:
     def __init__(
         self, records: Mapping[str, ProviderRecord], providers: Providers, *, chain_max: int
     ) -> None:
-        self._providers = providers
         self._chain_max = chain_max
         self._snapshot = _snapshot_of(records, providers)
 
-    def replace(self, records: Mapping[str, ProviderRecord]) -> None:
-        """Route by other records from now on: new prices at midnight."""
-        self._snapshot = _snapshot_of(records, self._providers)
+    def replace(self, records: Mapping[str, ProviderRecord], providers: Providers) -> None:
+        """Route by others from now on: new prices at midnight, and what a reload has read."""
+        self._snapshot = _snapshot_of(records, providers)
 
     def route(
         self,
@@ -190,7 +189,7 @@ def _snapshot_of(records: Mapping[str, ProviderRecord], providers: Providers) ->
 
 
 def _is_nova(model: ModelRecord) -> bool:
-    return model.provider == NOVA_PROVIDER and NOVA_ALIAS in model.aliases
+    return model.maker == NOVA_PROVIDER and NOVA_ALIAS in model.aliases
 
 
 def _abilities(model: ModelRecord, wire: str) -> frozenset[str]:
@@ -228,6 +227,7 @@ def _engine_record(model: ModelRecord, wire: str, abilities: frozenset[str]) -> 
     rates = model.rates or _NO_RATES
     return engine.ModelRecord(
         provider=model.provider,
+        instance_of=model.instance_of,
         model=model.name,
         wire=wire,
         quality=model.quality,

@@ -404,7 +404,11 @@ class PipelineService:
             run.stop.set(StopReason.SHUTDOWN)
         await self._wait_for_runs(grace_s)
 
-    async def _wait_for_runs(self, timeout_s: float) -> None:
+    async def runs_so_far_end(self) -> None:
+        """Wait until every run that has begun by now has ended; later ones are not waited for."""
+        await self._wait_for_runs(None)
+
+    async def _wait_for_runs(self, timeout_s: float | None) -> None:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=timeout_s)
 

@@ -209,6 +209,8 @@ ATTEMPTS: Final = sa.Table(
     sa.Column("failure", sa.Text, nullable=False),
     sa.Column("admitted_us", sa.BigInteger, nullable=False),
     sa.Column("ended_us", sa.BigInteger, nullable=False),
+    sa.Column("provider_request_id", FreeText, nullable=False, server_default='""'),
+    sa.Column("answered_model", FreeText, nullable=False, server_default='""'),
     sa.CheckConstraint("attempt >= 1", "ck_attempts_attempt"),
     sa.CheckConstraint("bound_nanousd >= 0 AND cost_nanousd >= 0", "ck_attempts_amounts"),
 )

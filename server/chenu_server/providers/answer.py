@@ -10,7 +10,7 @@ from typing import Final
 from chenu_server.engine import AnswerDecoder, AnswerPiece
 from chenu_server.ids import new_id
 from chenu_server.providers import failures
-from chenu_server.providers.call import Call
+from chenu_server.providers.call import Call, told_name
 from chenu_server.providers.model import (
     ChatRequest,
     Finished,
@@ -62,20 +62,22 @@ async def answered(
                 call.heard()
     except ProviderFailure as failure:
         failure.usage = _usage_of(decoder)
+        failure.model, failure.request_id = told_name(decoder.model or ""), call.request_id
         raise
     except asyncio.CancelledError:
         raise Interrupted(_usage_of(decoder)) from None
     assert piece is not None, "no answer is whole before any of it has come"
-    yield _finished(decoder, piece, request.model)
+    yield _finished(decoder, piece, call.request_id)
     await call.drain()
 
 
-def _finished(decoder: AnswerDecoder, last: AnswerPiece, model: str) -> Finished:
+def _finished(decoder: AnswerDecoder, last: AnswerPiece, request_id: str) -> Finished:
     """The end of a whole answer; calls and proofs all come with its last piece."""
     return Finished(
         usage=_usage_of(decoder),
         stop_reason=decoder.stop_reason,
-        model=decoder.model or model,
+        model=told_name(decoder.model or ""),
+        request_id=request_id,
         calls=tuple(
             ToolCall(part=part, call_id=_id_of(call_id), name=name, arguments=arguments)
             for part, call_id, name, arguments in last.calls

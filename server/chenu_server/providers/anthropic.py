@@ -43,7 +43,8 @@ class AnthropicProvider:
 
     async def prepare(self) -> None:
         """Import the SDK, seconds long, away from the event loop. Else the first call does."""
-        self._client = await asyncio.to_thread(self._new_client)
+        if self._client is None:
+            self._client = await asyncio.to_thread(self._new_client)
 
     async def stream(
         self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]

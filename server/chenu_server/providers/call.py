@@ -23,6 +23,7 @@ STREAM_BYTES_MAX = 64 << 20
 REFUSAL_BYTES_MAX = 64 << 10
 
 _DRAIN_TIMEOUT_S = 0.25
+_NAME_CHARACTERS_MAX = 256
 
 
 class Call:
@@ -87,9 +88,18 @@ class Call:
             raise failures.disconnected(dispatched=self._dispatched) from None
         if response.status != 200:
             body, complete = await self._read_out(response)
-            raise failures.refused(response.status, response.headers, body, complete=complete)
+            failure = failures.refused(response.status, response.headers, body, complete=complete)
+            failure.request_id = self.request_id
+            raise failure
         self._silence = Silence(response.content, self._record, self._first_due, self._loop)
         return response
+
+    @property
+    def request_id(self) -> str:
+        """How the provider names this call; empty if it has not said so."""
+        if self._response is None:
+            return ""
+        return told_name(self._response.headers.get(self._record.request_id_header, ""))
 
     @property
     def is_stream(self) -> bool:
@@ -178,6 +188,11 @@ class Call:
         return bytes(body), response.content.at_eof()
 
 
+def told_name(text: str) -> str:
+    """A name that a provider gave to something, or nothing where it is no name to be shown."""
+    return text if len(text) <= _NAME_CHARACTERS_MAX and text.isprintable() else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """How a provider's host is reached, where that is not straight and by the machine's trust."""
@@ -219,4 +234,5 @@ async def _on_chunk_sent(
     context: SimpleNamespace,
     params: aiohttp.TraceRequestChunkSentParams,
 ) -> None:
-    context.trace_request_ctx.sent()
+    if context.trace_request_ctx is not None:  # a probe is no attempt
+        context.trace_request_ctx.sent()

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from chenu_server.providers.catalog_schema import CatalogueError, did_you_mean, provider_of
+from chenu_server.providers.instances import Instance, check_instance, instance_of
 from chenu_server.providers.model import ModelRecord, ProviderRecord
 
 _Tables = dict[str, dict[str, Any]]
+_NONE: Mapping[str, Instance] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +65,29 @@ class Catalogue:
         return replace(self, providers=providers)
 
 
-def load_catalogue(overrides: Path | None = None) -> Catalogue:
-    """The shipped records under an operator's directory of `<provider>.toml` files.
+def load_catalogue(
+    overrides: Path | None = None, instances: Mapping[str, Instance] = _NONE
+) -> Catalogue:
+    """The shipped records under an operator's directory of `<name>.toml` files, and instances.
 
     An operator's file may hold only what differs: it is laid over the shipped one, key by key
-    and model by model, before anything is checked.
+    and model by model, before anything is checked. One that has an instance's name is laid over
+    the record of that instance, for it alone.
 
     Raises:
-        CatalogueError: A file does not say what a record must; the message names the place.
+        CatalogueError: A file or an instance does not say what it must; the message names it.
     """
-    if overrides is None:
+    if overrides is None and not instances:
         return _shipped()
-    tables = _shipped_tables()
-    _lay_over(tables, overrides)
-    return _catalogue_of(tables, overrides)
+    tables, files = _shipped_tables(), _files_in(overrides)
+    for name in sorted(files.keys() - instances.keys()):
+        tables[name] = _merged(tables.get(name, {}), files[name])
+    catalogue = _catalogue_of(tables, overrides)
+    own = {
+        name: _merged(_table_of(tables, name, instance), files.get(name, {}))
+        for name, instance in sorted(instances.items())
+    }
+    return _with_instances(catalogue, _catalogue_of(own, overrides), instances)
 
 
 @cache  # the package's own files, and a value that nobody can change
@@ -89,13 +100,27 @@ def _shipped_tables() -> _Tables:
     return {_stem(file): _read(file) for file in shipped.iterdir() if _is_toml(file)}
 
 
-def _lay_over(tables: _Tables, overrides: Path) -> None:
+def _files_in(overrides: Path | None) -> _Tables:
+    if overrides is None:
+        return {}
     if not overrides.is_dir():
         raise CatalogueError(f"the catalogue directory {overrides} does not exist")
-    for file in sorted(overrides.iterdir()):
-        if _is_toml(file):
-            name = _stem(file)
-            tables[name] = _merged(tables.get(name, {}), _read(file))
+    return {_stem(file): _read(file) for file in sorted(overrides.iterdir()) if _is_toml(file)}
+
+
+def _table_of(tables: _Tables, name: str, instance: Instance) -> dict[str, Any]:
+    """The record that an instance starts from."""
+    check_instance(name, instance, tables)
+    return tables[instance.record]
+
+
+def _with_instances(
+    catalogue: Catalogue, own: Catalogue, instances: Mapping[str, Instance]
+) -> Catalogue:
+    made = {name: instance_of(record, instances[name]) for name, record in own.providers.items()}
+    return Catalogue(
+        providers={**catalogue.providers, **made}, retired=catalogue.retired | own.retired
+    )
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

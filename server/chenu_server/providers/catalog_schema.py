@@ -50,6 +50,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _REGION = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _QUERY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
+_RELATIVE = re.compile(r"([A-Za-z0-9._-][A-Za-z0-9._/?=&-]{0,254})?")
 _PLAIN = re.compile(r"[!-~]([ -~]{0,254}[!-~])?")
 # What the wire itself sends, and what would be a key: a record is no place for a secret.
 _OWN_HEADER = re.compile(
@@ -77,6 +78,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f", did you mean {close[0]!r}?" if close else ""
 
 
+def is_provider_name(name: str) -> bool:
+    """Whether a provider, or an instance of one, may be called so."""
+    return bool(_NAME.fullmatch(name))
+
+
 def provider_of(name: str, table: dict[str, Any]) -> tuple[ProviderRecord, list[str]]:
     """The record in a merged file, and the names of its retired models.
 
@@ -84,7 +90,7 @@ def provider_of(name: str, table: dict[str, Any]) -> tuple[ProviderRecord, list[
         CatalogueError: It does not say what a record must.
     """
     place = f"provider {name!r}"
-    if not _NAME.fullmatch(name):
+    if not is_provider_name(name):
         raise CatalogueError(f"{place}: a file's name is a lower-case word")
     _check(place, table, _PROVIDER, _PROVIDER_OPTIONAL)
     _check_address(place, table)
@@ -293,6 +299,9 @@ _PROVIDER_OPTIONAL = {
     "base_url_example": _URL,
     "query": _pairs(_QUERY_NAME),
     "headers": _pairs(_HEADER_NAME, _OWN_HEADER),
+    "models_path": _text(_RELATIVE, "a path from base_url, or empty: it lists no models"),
+    "lists_all": _FLAG,
+    "request_id_header": _text(_HEADER_NAME, "a header's name"),
     "output_cap_field": _one_of(OUTPUT_CAP_FIELDS),
     "stream_options": _FLAG,
     "terminator": _FLAG,

@@ -12,6 +12,8 @@ from chenu_server.engine import AnswerFault, refusal_of
 from chenu_server.providers.model import Billing, ProviderFailure, Retry
 
 RETRY_AFTER_MAX_MS = 3_600_000
+# What a provider answers that has too much to do, whoever asks: 529 is Anthropic's.
+_OVERLOADED: Final = frozenset({429, 503, 529})
 
 _RETRIES: Final = {
     "caller": Retry.NEVER,
@@ -124,12 +126,14 @@ def refused(
     """
     refusal = refusal_of(status, body if complete else b"")
     free = 300 <= status < 400 or (complete and 400 <= status < 600)
+    wait_ms = retry_after_ms(headers, now_s=time.time())
     return ProviderFailure(
         retry=_RETRIES[refusal.blame],
         billing=Billing.FREE if free else Billing.UNKNOWN,
         kind=refusal.kind if refusal.kind in _FINER else f"http_{status}",
         detail=f"the provider answered {status}",
-        retry_after_ms=retry_after_ms(headers, now_s=time.time()),
+        retry_after_ms=wait_ms,
+        holds_back=bool(wait_ms) and status in _OVERLOADED,
         needs_operator=refusal.blame == "operator",
     )
 

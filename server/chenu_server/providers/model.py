@@ -80,7 +80,8 @@ class Finished:
 
     usage: Usage
     stop_reason: str  # one of STOP_REASONS, whatever the wire calls it
-    model: str
+    model: str  # that answered, as the provider names it; empty if it did not
+    request_id: str = ""  # the provider's own, likewise
     calls: tuple[ToolCall, ...] = ()
     proofs: tuple[Proof, ...] = ()
     json: str | None = None  # the output that was asked for, without a fence around it
@@ -114,8 +115,11 @@ class ProviderFailure(Exception):
     kind: str  # http_500, credit, timeout, connection, truncated, malformed, not_an_answer ...
     detail: str
     retry_after_ms: int | None = None
+    holds_back: bool = False  # until then, everybody: it said so as one that has too much to do
     needs_operator: bool = False  # the key, the account, the URL or the model's name is wrong
     usage: Usage | None = None  # what the answer had told of its tokens before it broke
+    model: str = ""  # that answered, and the provider's request id, as `Finished` has them
+    request_id: str = ""
     problem: str = ""  # of a call or an output: what is wrong with it, such as `schema`
     subject: str = ""  # the tool that was called, as the model named it
 
@@ -202,6 +206,12 @@ class ModelRecord:
     refuses: tuple[str, ...] = ()  # what its wire carries and this model does not take
     images: ImageLimits | None = None
     documents: DocumentLimits | None = None
+    instance_of: str = ""  # the record that its provider is an instance of
+
+    @property
+    def maker(self) -> str:
+        """The provider whose model it is, whatever that one's instance is called."""
+        return self.instance_of or self.provider
 
     @property
     def is_complete(self) -> bool:
@@ -214,6 +224,7 @@ class ProviderRecord:
     """One provider of the catalogue: data, not code.
 
     `base_url` is empty where each customer has an address of its own: the settings name it then.
+    Several instances of a provider are records of their own, each under its own name.
     """
 
     name: str
@@ -223,9 +234,16 @@ class ProviderRecord:
     auth: str
     tier: str
     models: tuple[ModelRecord, ...]
+    instance_of: str = ""  # the record that this is an instance of
+    region: str = ""  # where an instance runs, if the operator says so
     base_url_example: str = ""
     query: tuple[tuple[str, str], ...] = ()  # added to the address of each call
     headers: tuple[tuple[str, str], ...] = ()  # sent with each call; never a secret
+    models_path: str | None = (
+        None  # of its list, from `base_url`; None: its wire's, "": it has none
+    )
+    lists_all: bool = True  # False: more can be called than it lists
+    request_id_header: str = "x-request-id"  # of an answer: how the provider names the call
     output_cap_field: str = "max_tokens"  # newer OpenAI models want `max_completion_tokens`
     stream_options: bool = True  # False: usage comes unasked, and the field is refused
     terminator: bool = True  # False: its streams just end; a cut one cannot be told from a whole

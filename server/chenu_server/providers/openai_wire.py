@@ -10,6 +10,7 @@ from yarl import URL
 
 from chenu_server.providers.answer import answered
 from chenu_server.providers.call import Call
+from chenu_server.providers.keys import key_header
 from chenu_server.providers.model import ChatRequest, ProviderEvent, ProviderRecord
 
 
@@ -28,7 +29,7 @@ class OpenAiProvider:
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
             "Accept-Encoding": "identity",
-            **_key_header(record.auth, api_key),
+            **key_header(record.auth, api_key),
         }
 
     async def stream(
@@ -52,12 +53,3 @@ class OpenAiProvider:
             cap_field=self._record.output_cap_field,
             stream_options=self._record.stream_options,
         )
-
-
-def _key_header(auth: str, api_key: str | None) -> dict[str, str]:
-    """The header that names the caller, if the provider wants to know."""
-    if api_key is None:
-        return {}
-    if auth in ("api-key", "x-api-key"):
-        return {auth: api_key}
-    return {"Authorization": f"Bearer {api_key}"}

@@ -60,7 +60,7 @@ def nanousd_per_million(usd: Decimal) -> int:
 
 def _find(snapshot: DataSnapshot, model: ModelRecord) -> ModelInfo | None:
     try:
-        return snapshot.find_provider_model(model.name, None, model.provider, None)[1]
+        return snapshot.find_provider_model(model.name, None, model.maker, None)[1]
     except LookupError:
         return None
 

@@ -1,7 +1,8 @@
-"""The providers that can be called: one per record that the configuration names."""
+"""The providers that can be called: one per record or instance that the configuration names."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from chenu_server.providers.catalog_schema import CatalogueError
 from chenu_server.providers.model import ProviderRecord
 from chenu_server.providers.openai_wire import OpenAiProvider
 from chenu_server.providers.ports import Provider
+from chenu_server.providers.probe import Probed, probed
 
 _PROXY = re.compile(r"https?://[!-~]+")
 _KEY = re.compile(r"[!-~]{1,4096}")
@@ -36,23 +38,46 @@ class ProviderSettings:
     between_events_timeout_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """How one provider is called: what decides whether another configuration means the same."""
+
+    record: ProviderRecord  # without its models: which are routed to is not the provider's matter
+    api_key: str | None = field(repr=False)
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    door: _Door
+    session: aiohttp.ClientSession
+    provider: Provider
+
+
 class ProviderRegistry:
     """The providers by name, each on an HTTP session of its own. Close it when done."""
 
-    def __init__(self, catalogue: Catalogue, settings: Mapping[str, ProviderSettings]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        settings: Mapping[str, ProviderSettings],
+        *,
+        before: ProviderRegistry | None = None,
+    ) -> None:
         """Build inside a running event loop.
+
+        A provider that is called as it was `before` keeps its session, with its connections.
 
         Raises:
             CatalogueError: A provider is unknown, or its key is missing or malformed.
         """
-        keyed = {
-            name: _usable(catalogue.provider(name), chosen) for name, chosen in settings.items()
+        doors = {name: _door(catalogue.provider(name), each) for name, each in settings.items()}
+        known: Mapping[str, _Opened] = {} if before is None else before._opened
+        self._opened: Mapping[str, _Opened] = {
+            name: _opened(door, known.get(name)) for name, door in doors.items()
         }
-        ways = {name: _way_to(keyed[name][0], chosen) for name, chosen in settings.items()}
-        self._sessions: list[aiohttp.ClientSession] = []
         self.providers: Mapping[str, Provider] = {
-            record.name: self._built(record, api_key, ways[record.name])
-            for record, api_key in keyed.values()
+            name: opened.provider for name, opened in self._opened.items()
         }
 
     async def prepare(self) -> None:
@@ -61,17 +86,40 @@ class ProviderRegistry:
             if isinstance(provider, AnthropicProvider):
                 await provider.prepare()
 
-    async def close(self) -> None:
-        """Close every connection; calls that are under way fail."""
-        for session in self._sessions:
-            await session.close()
+    async def probe(self, catalogue: Catalogue) -> list[Probed]:
+        """What each provider says when it is asked for its models, by name. Nothing is billed."""
+        return await asyncio.gather(
+            *(
+                probed(
+                    each.door.record,
+                    [model.name for model in catalogue.provider(name).models],
+                    each.door.api_key,
+                    each.session,
+                )
+                for name, each in sorted(self._opened.items())
+            )
+        )
 
-    def _built(self, record: ProviderRecord, api_key: str | None, way: Way) -> Provider:
-        session = open_session(way)
-        self._sessions.append(session)
-        if record.wire == "anthropic_messages":
-            return AnthropicProvider(record, api_key, session)
-        return OpenAiProvider(record, api_key, session)
+    async def close(self, *, keep: ProviderRegistry | None = None) -> None:
+        """Close every connection but those that `keep` has too; calls under way there fail."""
+        kept = set() if keep is None else {each.session for each in keep._opened.values()}
+        for opened in self._opened.values():
+            if opened.session not in kept:
+                await opened.session.close()
+
+
+def _door(record: ProviderRecord, settings: ProviderSettings) -> _Door:
+    usable, api_key = _usable(record, settings)
+    return _Door(replace(usable, models=()), api_key, _way_to(usable, settings))
+
+
+def _opened(door: _Door, before: _Opened | None) -> _Opened:
+    if before is not None and before.door == door:
+        return before
+    session = open_session(door.way)
+    if door.record.wire == "anthropic_messages":
+        return _Opened(door, session, AnthropicProvider(door.record, door.api_key, session))
+    return _Opened(door, session, OpenAiProvider(door.record, door.api_key, session))
 
 
 def _usable(
@@ -122,6 +170,7 @@ def _timed(record: ProviderRecord, settings: ProviderSettings) -> ProviderRecord
 
 def _unusable(record: ProviderRecord, text: str, key: str) -> CatalogueError:
     """What is wrong with a provider's settings, on one line with the key to change."""
+    section = "instances" if record.instance_of else "settings"
     return CatalogueError(
-        f"provider {record.name!r}: {text} (providers.settings.{record.name}.{key})"
+        f"provider {record.name!r}: {text} (providers.{section}.{record.name}.{key})"
     )

@@ -124,6 +124,7 @@ def end_event(ended: AttemptEnd, *, will_retry: bool) -> EventDraft:
             cost_nanousd=ended.charge_nanousd,
             stop_reason=ended.stop_reason,
             duration_us=ended.duration_us,
+            names=ended.attempt.names,
         )
     return drafts.call_error(
         attempt=ended.attempt.attempt,
@@ -132,6 +133,7 @@ def end_event(ended: AttemptEnd, *, will_retry: bool) -> EventDraft:
         detail=ended.detail,
         will_retry=will_retry,
         duration_us=ended.duration_us,
+        names=ended.attempt.names,
     )
 
 

@@ -13,7 +13,7 @@ from chenu_server.governance.checkpoints.model import (
     Resolution,
     ResolveAnswer,
 )
-from chenu_server.governance.limits.decide import Dispatched, NoSlot, Readmitted
+from chenu_server.governance.limits.decide import Dispatched, HeldBack, NoSlot, Readmitted
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline.ports import (
     Admission,
@@ -49,6 +49,10 @@ class WriterGovernance:
 
     def __init__(self, writer: Writer, rules: Rules) -> None:
         self._writer = writer
+        self._rules = rules
+
+    def use(self, rules: Rules) -> None:
+        """Decide by these from now on; a unit that is under way goes on with its own."""
         self._rules = rules
 
     async def admit(
@@ -98,6 +102,12 @@ class WriterGovernance:
         limit = self._rules.limit_of(admitted.attempt.provider)
         with suppress(ChenuError):  # without the note the slot is free a second later
             self._writer.note(Dispatched(self._slot(admitted), limit, mono_ns))
+
+    async def hold_back(self, provider: str, told_ns: int, wait_ms: int) -> None:
+        """See `pipeline.ports.Governance`."""
+        unit = HeldBack(self._rules.ledger_number, provider, told_ns, wait_ms * 1_000)
+        with suppress(ChenuError):  # while nothing can be recorded, nothing can be admitted either
+            await self._writer.submit(unit)
 
     async def readmit(self, admitted: Admitted) -> Admitted | Wait:
         """See `pipeline.ports.Governance`."""

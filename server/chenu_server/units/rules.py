@@ -20,7 +20,7 @@ _CANONICAL: Final = json.JSONEncoder(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Fixed at start; a unit decides by them and by its rows, and by nothing else."""
+    """Never changed: a unit decides by them and by its rows, and by nothing else."""
 
     policies: Policies
     expiries: Expiries

@@ -63,7 +63,7 @@ class Settle:
         for chunk in decide.chunks_of(query, query.attempts, self._asked.output):
             rows.put(chunk)  # before the events: what is committed reaches the log in this order
         query = decide.close(rows, query, self._asked.status, self._asked.outcome, events, now)
-        rows.record(self._entry(query))
+        rows.record(self._entry(query, ended))
         return query
 
     def _ended(self, stored: Query) -> AttemptEnd | None:
@@ -182,7 +182,7 @@ class Settle:
         duration_us = max((now.mono_ns - self._asked.lane_started_ns) // 1_000, 0)
         return LaneReport(lane=Lane.AUDIT, status=LaneStatus.COMPLETED, duration_us=duration_us)
 
-    def _entry(self, query: Query) -> EntryDraft:
+    def _entry(self, query: Query, ended: AttemptEnd | None) -> EntryDraft:
         details = payload(
             action_digest=query.action_digest.hex(),
             attempts=query.attempts,
@@ -193,5 +193,6 @@ class Settle:
             provider=query.provider,
             status=query.status.value,
             usage=drafts.usage_body(query.usage),
+            **(ended.attempt.names if ended else {}),
         )
         return decide.entry(query, "settle", "execute", decide.reason_name(query.outcome), details)

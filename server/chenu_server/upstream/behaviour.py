@@ -39,6 +39,7 @@ class Behaviour:
     retry_after: str = ""  # the header's value: seconds or a date
     retry_after_ms: str = ""  # likewise in milliseconds, as some providers add
     location: str = ""  # likewise, for a redirect
+    request_id: str = ""  # how it names the call, in place of a name of its own making
     raw: str = ""  # the body as it is, in the place of an answer
     raw_type: str = "text/event-stream"  # its content type
     raw_encoding: str = ""  # its content encoding, true or not

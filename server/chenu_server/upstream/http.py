@@ -69,9 +69,10 @@ class Connection(asyncio.Protocol):
             + body
         )
 
-    def begin_stream(self) -> None:
+    def begin_stream(self, headers: str = "") -> None:
         """The head of a stream of events."""
-        head = _head(200, "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n")
+        fixed = "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+        head = _head(200, fixed + headers)
         self._transport.write(head + b"\r\n")
 
     def chunk(self, data: bytes) -> None:

@@ -27,8 +27,13 @@ LATER_S = 86_400.0
 
 # A provider's own path and query stand between its name and what its wire appends.
 _PATH = re.compile(r"/([a-z0-9_-]+)(?:/[^?]*)?/(v1/messages|chat/completions)(?:\?.*)?")
+_LIST = re.compile(r"/([a-z0-9_-]+)(?:/[^?]*)?/models(?:\?.*)?")
 _MARKER = re.compile(r"\[\[(.{1,128}?)\]\]")
 _WIRES: dict[str, Wire] = {"v1/messages": AnthropicMessages(), "chat/completions": OpenAiChat()}
+_PLAYED: dict[str, Wire] = {
+    "anthropic_messages": _WIRES["v1/messages"],
+    "openai_chat": _WIRES["chat/completions"],
+}
 _PATHS = {"anthropic_messages": "", "openai_chat": "/v1"}
 
 
@@ -151,7 +156,29 @@ class FakeUpstream:
             self.calls_open -= 1
             self._changed.set()
 
+    async def _list(
+        self, request: Request, connection: Connection, provider: str, wire: Wire
+    ) -> None:
+        """The provider's models. Told as `provider/models`; nothing of it is billed or kept."""
+        behaviour = self._playbook.take(provider, "models")
+        await self._wait(behaviour)
+        names = [model for known, model in self._prices if known == provider]
+        status, why = self._verdict(request, provider, wire, names[0], behaviour)
+        if behaviour.raw:
+            kind = behaviour.raw_type
+            connection.respond(status, behaviour.raw.encode(), behaviour.headers, kind=kind)
+        elif status == 200:
+            models = [{"id": name, "object": "model"} for name in names]
+            connection.respond(200, json.dumps({"object": "list", "data": models}).encode())
+        else:
+            connection.respond(status, wire.error(why, why), behaviour.headers)
+
     async def _call(self, request: Request, connection: Connection) -> None:
+        listed = _LIST.fullmatch(request.path)
+        record = self._catalogue.providers.get(listed[1]) if listed else None
+        if record is not None and request.method == "GET":
+            await self._list(request, connection, record.name, _PLAYED[record.wire])
+            return
         match = _PATH.fullmatch(request.path)
         if match is None or request.method != "POST":
             connection.respond(404, b'{"error":{"type":"not_found","message":"no such path"}}')
@@ -172,21 +199,22 @@ class FakeUpstream:
         self, request: Request, connection: Connection, provider: str, wire: Wire, ask: Ask
     ) -> None:
         behaviour = self._playbook.take(provider, ask.model)
-        status, why = self._verdict(request, provider, wire, ask, behaviour)
+        status, why = self._verdict(request, provider, wire, ask.model, behaviour)
         pieces, tokens = _compose(ask, behaviour, len(request.body) - ask.file_chars)
         billed = status == 200 and behaviour.fault != "refuse"
         cost = self.bill.charge(provider, ask.model, tokens) if billed else 0
         self._arrive(request, provider, ask, status, cost)
         await self._wait(behaviour)
+        headers = self._named(provider, behaviour) + behaviour.headers
         if behaviour.raw:
             body = behaviour.raw.encode()
-            connection.respond(status, body, behaviour.headers, kind=behaviour.raw_type)
+            connection.respond(status, body, headers, kind=behaviour.raw_type)
             return
         if status != 200:
             # Real providers quote the key in their refusals; so does this one, for those who log.
             key = wire.key_of(request.headers)
             complaint = wire.error(why, f"{why}, key {key!r}")
-            connection.respond(status, complaint, f"X-Key-Seen: {key}\r\n{behaviour.headers}")
+            connection.respond(status, complaint, f"X-Key-Seen: {key}\r\n{headers}")
             return
         unasked = not ask.streaming or self._tells_unasked(provider)
         shown = behaviour.fault != "no_usage" and (ask.wants_usage or unasked)
@@ -201,9 +229,16 @@ class FakeUpstream:
         if behaviour.fault == "refuse":
             connection.close()
         elif ask.streaming:
+            connection.begin_stream(headers)
             await _play(connection, wire, answer, behaviour)
         else:
-            connection.respond(200, wire.whole(answer))
+            connection.respond(200, wire.whole(answer), headers)
+
+    def _named(self, provider: str, behaviour: Behaviour) -> str:
+        """The header line by which the provider names the call."""
+        record = self._catalogue.providers.get(provider)
+        header = "x-request-id" if record is None else record.request_id_header
+        return f"{header}: {behaviour.request_id or f'req_{self.arrivals_total:08d}'}\r\n"
 
     def _tells_unasked(self, provider: str) -> bool:
         """Whether it tells its usage unasked, and refuses to be asked for it."""
@@ -211,9 +246,9 @@ class FakeUpstream:
         return record is not None and not record.stream_options
 
     def _verdict(
-        self, request: Request, provider: str, wire: Wire, ask: Ask, behaviour: Behaviour
+        self, request: Request, provider: str, wire: Wire, model: str, behaviour: Behaviour
     ) -> tuple[int, str]:
-        if (provider, ask.model) not in self._prices:
+        if (provider, model) not in self._prices:
             return 404, "not_found_error"
         auth = self._catalogue.provider(provider).auth
         if auth not in ("none", "optional") and not wire.key_of(request.headers):
@@ -254,7 +289,6 @@ class FakeUpstream:
 
 
 async def _play(connection: Connection, wire: Wire, answer: Answer, behaviour: Behaviour) -> None:
-    connection.begin_stream()
     written = wire.begin(answer)
     for number, piece in enumerate(answer.pieces):
         if behaviour.fault in FAULTS_MIDWAY and number == behaviour.fault_after:

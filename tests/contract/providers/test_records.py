@@ -15,6 +15,7 @@ from chenu_server.engine import Prompt
 from chenu_server.pipeline.conversation import ChatMessage, Role, asked, text_part
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.model import (
+    Billing,
     ChatRequest,
     Finished,
     PartDelta,
@@ -24,6 +25,8 @@ from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
 from chenu_server.upstream import FakeUpstream
 from chenu_server.upstream.http import Request
 from tests.contract.providers.answers import ANSWERS, DONE, HELLO, ROLE, TEXT, chunk
+from tests.contract.providers.refusals import REFUSALS
+from tests.contract.providers.rich import BODIES, RICH_CAP, rich_requests
 from tests.contract.providers.wires import KEY, WIRES
 
 CAP = 64
@@ -46,8 +49,6 @@ class Site:
         self, provider: str, model: str, *, key: str | None = KEY
     ) -> tuple[str, Finished]:
         """One call: its text and how it ended."""
-        settings = ProviderSettings(api_key=key, base_url=self.address(provider))
-        registry = ProviderRegistry(self._catalogue, {provider: settings})
         request = ChatRequest(
             model=model,
             prompt=Prompt(
@@ -55,6 +56,14 @@ class Site:
             ),
             output_cap=CAP,
         )
+        return await self.send(provider, request, key=key)
+
+    async def send(
+        self, provider: str, request: ChatRequest, *, key: str | None = KEY
+    ) -> tuple[str, Finished]:
+        """One call of this request."""
+        settings = ProviderSettings(api_key=key, base_url=self.address(provider))
+        registry = ProviderRegistry(self._catalogue, {provider: settings})
         stream = registry.providers[provider].stream(
             request, timeout_s=20, on_dispatch=lambda: None
         )
@@ -95,7 +104,7 @@ def test_every_record_is_held_against_its_documentation() -> None:
     """A record that nobody looked up would be called as another one is."""
     names = list(load_catalogue().providers)
 
-    assert names == sorted(WIRES) == sorted(ANSWERS)
+    assert names == sorted(WIRES) == sorted(ANSWERS) == sorted(REFUSALS) == sorted(BODIES)
 
 
 @pytest.mark.parametrize("provider", WIRES)
@@ -127,6 +136,38 @@ async def test_an_answer_is_read_in_the_shape_that_its_provider_sends(
     text, end = await site.ask(provider, WIRES[provider].model)
 
     assert (TEXT, told.usage, told.stop_reason) == (text, end.usage, end.stop_reason)
+
+
+@pytest.mark.parametrize("provider", REFUSALS)
+async def test_a_refusal_says_whose_trouble_it_is(site: Site, provider: str) -> None:
+    """Who must act, and whether anybody else may be asked: never at the caller's cost."""
+    told = REFUSALS[provider]
+    site.upstream.behave(status=told.status, raw=told.body, request_id="req-1")
+
+    with pytest.raises(ProviderFailure) as caught:
+        await site.ask(provider, WIRES[provider].model)
+
+    failure = caught.value
+    found = (failure.kind, failure.retry, failure.needs_operator)
+    assert (told.kind, told.retry, told.needs_operator) == found
+    assert (Billing.FREE, "req-1") == (failure.billing, failure.request_id)
+
+
+@pytest.mark.parametrize("provider", BODIES)
+async def test_a_rich_prompt_is_sent_in_the_words_of_its_provider(
+    site: Site, provider: str
+) -> None:
+    """Turns, tools, samplings and formats, as far as the model takes them; field by field."""
+    model = load_catalogue().model(provider, WIRES[provider].model)
+    site.upstream.behave(raw=ANSWERS[provider].stream)
+    requests = rich_requests(model)
+
+    for request in requests.values():
+        await site.send(provider, request)
+
+    bodies = [json.loads(request.body) for request in site.upstream.requests]
+    assert BODIES[provider] == dict(zip(requests, bodies, strict=True))
+    assert [RICH_CAP] * len(bodies) == [body[WIRES[provider].cap] for body in bodies]
 
 
 @pytest.mark.parametrize("provider", ["lmstudio", "ollama", "vllm"])

@@ -206,6 +206,8 @@ ATTEMPT: Final = Attempt(
     failure="timeout",
     admitted_us=6,
     ended_us=7,
+    provider_request_id=AWKWARD,
+    answered_model=AWKWARD,
 )
 SEGMENT: Final = EventSegment(
     identity_id="ali'ce",

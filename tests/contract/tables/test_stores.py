@@ -15,7 +15,7 @@ from chenu_server.governance.audit.store import SqlLedger
 from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Period, Scope
 from chenu_server.governance.budgets.ports import Place
 from chenu_server.governance.budgets.store import SqlBudgets
-from chenu_server.governance.limits.model import RETIRED_US, Slot
+from chenu_server.governance.limits.model import HOLD_SLOT, RETIRED_US, Slot
 from chenu_server.governance.limits.ports import SlotUse
 from chenu_server.governance.limits.store import SqlSlots
 from chenu_server.infra.db.engine import writer_engine
@@ -124,12 +124,26 @@ async def test_slots_are_counted_while_they_are_taken(database_url: str) -> None
         )
     )
     async with written(database_url, slots) as reader:
-        store = SqlSlots(reader)
+        store = SqlSlots(reader, limit_of=lambda provider: 5)
 
         assert {"p": SlotUse(2, 80)} == await store.use(50)
         assert (50, 80) == await store.free_times("p", 2)
         assert (50, 80, 90) == await store.free_times("p", 10)
         assert () == await store.free_times("nobody", 1)
+
+
+async def test_slots_that_are_held_back_are_free_no_sooner(database_url: str) -> None:
+    """Nor are those that were never made: the k-th who waits is told the k-th true time."""
+    hold = slot(HOLD_SLOT, -85, "p")
+    slots = Put(rows=(slot(0, 90, "p"), slot(1, 80, "p"), hold, slot(HOLD_SLOT, -70, "idle")))
+    async with written(database_url, slots) as reader:
+        store = SqlSlots(reader, limit_of=lambda provider: 4)
+
+        assert {"p": SlotUse(2, 80, 85), "idle": SlotUse(0, 0, 70)} == await store.use(50)
+        assert {"p": SlotUse(1, 90, 85)} == await store.use(84)
+        assert (85, 85, 85, 90) == await store.free_times("p", 10)
+        assert (85, 85) == await store.free_times("p", 2)
+        assert (70, 70, 70) == await store.free_times("idle", 3)
 
 
 def draft(identity_id: str, resource_id: str, decision: str = "allow") -> EntryDraft:

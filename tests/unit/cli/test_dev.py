@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from typer.testing import CliRunner, Result
 from chenu_server.cli import dev as dev_command
 from chenu_server.cli.app import app
 from chenu_server.cli.exit_codes import ExitCode
+from chenu_server.config import KEY_VARIABLES
+from chenu_server.upstream import FakeUpstream
 from tests.dev_server import START_S, dev_server
 
 
@@ -116,6 +120,51 @@ def test_a_terminal_that_closes_ends_it_in_order(tmp_path: Path) -> None:
         code = process.wait(START_S)
 
     assert (ExitCode.OK, 0) == (asked, code)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("provider", "variable"), [("anthropic", "ANTHROPIC_API_KEY"), ("openai", "OPENAI_API_KEY")]
+)
+async def test_a_real_providers_key_goes_to_it_and_nowhere_else(
+    tmp_path: Path, provider: str, variable: str
+) -> None:
+    """Whoever has a key asks a real model with two commands; here another address stands in."""
+    key = "sk-of-a-real-provider"
+    plain = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    async with FakeUpstream() as upstream:
+        url = upstream.provider_url(provider)
+        options = ["--real", "--set", f"providers.settings.{provider}.base_url={url}"]
+
+        def ask() -> Result:
+            command = [sys.executable, "-m", "chenu_server"]
+            with dev_server(command, tmp_path, plain | {variable: key}, options=options) as (_, it):
+                return chenu(it, "query", "Hello there")
+
+        answered = await asyncio.to_thread(ask)
+        (request,) = upstream.requests
+
+    assert ExitCode.OK == answered.exit_code, answered.stderr
+    assert "heard: " in answered.stdout
+    assert f"Bearer {key}" == request.headers["authorization"]
+    assert [] == holding(tmp_path, key)
+
+
+def holding(folder: Path, secret: str) -> list[Path]:
+    """The files in which a secret stands."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return [path for path in files if secret.encode() in path.read_bytes()]
+
+
+def test_without_a_key_nobody_real_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which variables it looks for, before it makes anything."""
+    for name in KEY_VARIABLES.values():
+        monkeypatch.delenv(name, raising=False)
+
+    result = CliRunner().invoke(app, ["dev", "--real"])
+
+    assert (ExitCode.USAGE, True) == (result.exit_code, "ANTHROPIC_API_KEY" in result.stderr)
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ async def test_every_provider_is_shown_with_its_room(setting: Setting) -> None:
     """When the next slot frees is told only while none is free."""
     service = LimitService(
         limiter=setting.limiter,
-        providers={"idle": PROVIDER, "half": PROVIDER, "busy": PROVIDER},
+        providers=lambda: {"idle": PROVIDER, "half": PROVIDER, "busy": PROVIDER},
         slots=Slots(),
         waiting=Queues(),
         now_us=lambda: setting.now_us,

@@ -18,7 +18,7 @@ def servicer_of(setting: Setting) -> RateLimitServicer:
     return RateLimitServicer(
         LimitService(
             limiter=setting.limiter,
-            providers={"busy": PROVIDER},
+            providers=lambda: {"busy": PROVIDER},
             slots=Slots(),
             waiting=Queues(),
             now_us=lambda: setting.now_us,

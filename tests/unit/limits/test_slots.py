@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from chenu_server.governance.limits.decide import (
     Dispatched,
+    HeldBack,
     NoSlot,
     Readmitted,
     needs_slot,
     readmit,
     take_slot,
 )
-from chenu_server.governance.limits.model import RETIRED_US, ProviderLimit, Slot
+from chenu_server.governance.limits.model import HOLD_SLOT, RETIRED_US, ProviderLimit, Slot
 from chenu_server.unit import Moment
 from tests.fakes.rows import FakeRows, run
 
@@ -142,6 +143,77 @@ def frees(rows: FakeRows) -> dict[int, int]:
     return {row.slot: row.free_at_us for row in rows.all(Slot)}
 
 
+def hold(rows: FakeRows, wait_us: int, told_us: int) -> None:
+    """The provider says when to come back."""
+    run(HeldBack(0, P, told_us * 1_000, wait_us), rows, at(told_us))
+
+
+def test_a_provider_that_says_when_to_come_back_gets_no_call_before() -> None:
+    """Whoever asks: its slots, made or not, are free at that time and not a microsecond sooner."""
+    rows = FakeRows(slot(0, 5))
+    hold(rows, 100, told_us=10)
+
+    assert NoSlot((110,)) == take(rows, 10)
+    assert NoSlot((110, 110)) == take(rows, 109, count=3)
+    assert slot(0, 110 + SLOW) == take(rows, 110)
+    assert slot(1, 110 + SLOW) == take(rows, 110)
+
+
+def test_a_slot_that_is_free_later_is_told_later() -> None:
+    """The time that a caller is given must be true for the place that he has."""
+    rows = FakeRows(slot(0, 150), slot(1, 90))
+    hold(rows, 100, told_us=10)
+
+    assert NoSlot((110, 150)) == take(rows, 20, count=2)
+
+
+def test_the_later_of_two_times_holds() -> None:
+    """Two calls were under way, and the one that was told less is answered last."""
+    rows = FakeRows()
+    hold(rows, 100, told_us=10)
+    hold(rows, 20, told_us=11)
+
+    assert NoSlot((110,)) == take(rows, 31)
+    hold(rows, 200, told_us=12)
+    assert NoSlot((212,)) == take(rows, 111)
+
+
+def test_a_time_that_is_over_holds_nothing() -> None:
+    """The answer took longer to be read than the provider wanted to be left alone."""
+    rows = FakeRows()
+    run(HeldBack(0, P, 10_000, 5), rows, at(15))
+
+    assert [] == rows.all(Slot)
+
+
+def test_a_held_provider_is_held_again_after_it_was_called() -> None:
+    """The same row says so each time: they do not grow."""
+    rows = FakeRows()
+    hold(rows, 100, told_us=10)
+    take(rows, 110)
+    hold(rows, 100, told_us=120)
+
+    assert NoSlot((220,)) == take(rows, 219)
+    assert 2 == len(rows.all(Slot))
+
+
+def test_a_call_that_has_a_slot_and_did_not_go_out_is_held_too() -> None:
+    """It asks anew because it is late: it would go out after the provider said so."""
+    rows = FakeRows()
+    admitted = take(rows, 0)
+    assert isinstance(admitted, Slot)
+    hold(rows, 500, told_us=10)
+
+    assert NoSlot((510,)) == run(Readmitted(admitted, LIMIT), rows, at(150))
+
+
+def test_where_the_hold_stood_in_the_place_of_a_slot_the_call_asks_again() -> None:
+    """A batch loads as many rows as it has calls; the one left out may be free."""
+    known = (slot(HOLD_SLOT, -10), slot(1, 900))
+
+    assert NoSlot((10,)) == take_slot(FakeRows(*known), 0, P, LIMIT, 10)
+
+
 @dataclass
 class Provider:
     """A provider's slots across batches; each batch loads only what the lookups find."""
@@ -166,11 +238,18 @@ class Provider:
                 assert min(row.free_times_us) >= now_us
         self.slots |= {row.slot: row for row in rows.all(Slot)}
 
+    def hold(self, now_us: int, wait_us: int) -> None:
+        """It says when to come back."""
+        rows = FakeRows(*self.slots.values())
+        run(HeldBack(0, P, now_us * 1_000, wait_us), rows, at(now_us))
+        self.slots |= {row.slot: row for row in rows.all(Slot)}
+
     def loaded(self, count: int) -> Iterator[Slot]:
         """The `count` that are free first, and the last one."""
         active = [row for row in self.slots.values() if row.free_at_us < RETIRED_US]
         yield from sorted(active, key=lambda row: (row.free_at_us, row.slot))[:count]
-        yield from sorted(active, key=lambda row: row.slot)[-1:]
+        slots = [row for row in active if row.slot < HOLD_SLOT]
+        yield from sorted(slots, key=lambda row: row.slot)[-1:]
 
     def busiest(self, since_us: int = 0) -> int:
         """The most dispatches in any span of a window's length that ends with one of a call that
@@ -201,6 +280,32 @@ def test_no_window_ever_holds_more_than_the_limit(
         provider.batch(now_us, calls)
 
     assert provider.busiest() <= requests
+
+
+@given(
+    requests=st.integers(1, 5),
+    arrivals=steps,
+    holds=st.dictionaries(st.integers(0, 29), st.integers(1, 2_000), max_size=5),
+)
+def test_no_call_goes_out_while_a_provider_is_held_and_then_all_may(
+    requests: int, arrivals: list[tuple[int, list[int]]], holds: dict[int, int]
+) -> None:
+    """Any holds between any arrivals: none too early, none too many, and no place is lost."""
+    provider, now_us, until_us = Provider(requests), 0, 0
+    for step, (gap_us, calls) in enumerate(arrivals):
+        now_us += gap_us
+        if step in holds:
+            until_us = max(until_us, now_us + holds[step])
+            provider.hold(now_us, holds[step])
+        admitted = len(provider.admitted)
+        provider.batch(now_us, calls)
+        assert now_us >= until_us or len(provider.admitted) == admitted
+    far = now_us + until_us + 10 * SLOW
+    provider.batch(far, [0])  # the row of a hold that is over goes with the first who asks
+    for _ in range(requests):
+        provider.batch(far, [0])
+
+    assert provider.busiest() == requests
 
 
 @given(before=st.integers(1, 6), after=st.integers(1, 6), arrivals=steps, change=st.integers(0, 30))

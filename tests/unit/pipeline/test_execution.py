@@ -95,6 +95,9 @@ class FakeGovernance:
     readmits: list[ChenuError] = field(default_factory=list)
     retried: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def hold_back(self, provider: str, told_ns: int, wait_ms: int) -> None:
+        """Nobody looks."""
+
     def dispatched(self, admitted: Admitted, mono_ns: int) -> None:
         """Nobody looks."""
 

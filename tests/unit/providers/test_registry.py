@@ -92,4 +92,5 @@ async def test_time_outs_that_are_set_hold_over_the_records(
     registry = ProviderRegistry(catalogue, {"ollama": settings})
     await registry.close()
 
-    assert [replace(catalogue.provider("ollama"), first_event_timeout_ms=7)] == built
+    expected = replace(catalogue.provider("ollama"), first_event_timeout_ms=7, models=())
+    assert [expected] == built

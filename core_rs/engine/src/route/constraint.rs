@@ -70,8 +70,8 @@ pub(super) fn check(
     let checks = [
         (query.unlocked(record, role_is_locked), Exclusion::NovaLocked),
         (is_specified(query, record), Exclusion::NotPreferredModel),
-        (is_allowed(&query.allowed_providers, &record.provider), Exclusion::ProviderNotAllowed),
-        (!query.forbidden_providers.contains(&record.provider), Exclusion::ProviderForbidden),
+        (is_allowed(&query.allowed_providers, record), Exclusion::ProviderNotAllowed),
+        (!names(&query.forbidden_providers, record), Exclusion::ProviderForbidden),
         (has_all(&record.capabilities, &query.capabilities), Exclusion::CapabilityMissing),
         (stays_within(&query.regions, &record.regions), Exclusion::RegionNotAllowed),
         (media.is_some(), Exclusion::MediaTooLarge),
@@ -99,8 +99,12 @@ fn is_specified(query: &RouteQuery, record: &ModelRecord) -> bool {
     }
 }
 
-fn is_allowed(allowed: &[String], provider: &String) -> bool {
-    allowed.is_empty() || allowed.contains(provider)
+fn is_allowed(allowed: &[String], record: &ModelRecord) -> bool {
+    allowed.is_empty() || names(allowed, record)
+}
+
+fn names(providers: &[String], record: &ModelRecord) -> bool {
+    providers.iter().any(|name| record.is_meant_by(name))
 }
 
 fn has_all(present: &[String], needed: &[String]) -> bool {

@@ -10,8 +10,10 @@ const NOVA: &str = "nova";
 /// A model of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModelRecord {
-    /// The provider that serves it.
+    /// The provider that serves it; of several instances of a provider each has a name of its own.
     pub provider: String,
+    /// The provider that `provider` is an instance of; empty if it is none.
+    pub instance_of: String,
     /// Its name at the provider.
     pub model: String,
     /// The protocol that the provider speaks.
@@ -38,6 +40,18 @@ pub struct ModelRecord {
     pub tier: String,
     /// The role that is served by this record, or others with the same lock, alone.
     pub locked_role: Option<String>,
+}
+
+impl ModelRecord {
+    /// The provider whose models these are, whatever its instance is called.
+    pub(super) fn maker(&self) -> &str {
+        if self.instance_of.is_empty() { &self.provider } else { &self.instance_of }
+    }
+
+    /// Whether `name` means its provider: an instance's name that one, a provider's all of its own.
+    pub(super) fn is_meant_by(&self, name: &str) -> bool {
+        self.provider == name || self.instance_of == name
+    }
 }
 
 /// What counts most.
@@ -114,7 +128,7 @@ impl RouteQuery {
     /// Whether the lock of the query's role leaves `record`; no preference can change it.
     pub(super) fn unlocked(&self, record: &ModelRecord, role_is_locked: bool) -> bool {
         if self.is_nova() {
-            return self.nova_provider.as_deref() == Some(&record.provider)
+            return self.nova_provider.as_deref() == Some(record.maker())
                 && self.nova_model.as_deref() == Some(&record.model);
         }
         !role_is_locked || self.locks(record)
@@ -136,7 +150,7 @@ impl RouteQuery {
     }
 
     pub(super) fn prefers_provider(&self, record: &ModelRecord) -> bool {
-        self.preferred_provider.as_ref().is_none_or(|name| *name == record.provider)
+        self.preferred_provider.as_ref().is_none_or(|name| record.is_meant_by(name))
     }
 
     /// What makes an attempt with `record` dear; an unknown price counts as none.

@@ -49,13 +49,13 @@ impl<'a> Order<'a> {
 
     /// The preferred model, the preferred provider, the role's default, the task's, the rest.
     fn group(&self, record: &ModelRecord) -> u8 {
-        let provider = Some(record.provider.as_str());
+        let maker = Some(record.maker());
         let (query, named_provider) = (self.query, self.query.preferred_provider.is_some());
         match record {
             _ if query.preferred_model.is_some() && query.prefers(record) => 0,
             _ if named_provider && query.prefers_provider(record) => 1,
-            _ if provider == self.role_default => 2,
-            _ if provider == self.task_default => 3,
+            _ if maker == self.role_default => 2,
+            _ if maker == self.task_default => 3,
             _ => 4,
         }
     }

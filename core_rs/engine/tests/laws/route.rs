@@ -21,7 +21,7 @@ fn record(provider: &str, model: &str, quality: u32, speed: u32, rate: i64) -> M
         capabilities: vec!["tools".into()],
         regions: vec!["eu".into()],
         tier: "standard".into(),
-        locked_role: None,
+        ..ModelRecord::default()
     }
 }
 
@@ -216,6 +216,32 @@ fn exclusion(query: &RouteQuery, change: impl FnOnce(&mut ModelRecord)) -> Optio
     change(&mut catalogue.records[0]);
     let decision = catalogue.route(query, &[]).unwrap();
     decision.exclusions.iter().find(|(index, _)| *index == 0).map(|(_, exclusion)| *exclusion)
+}
+
+/// An instance is named by itself or by its provider, whose place in defaults and locks it has.
+#[test]
+fn an_instance_stands_for_its_provider() {
+    let of = |name: &str, maker: &str| ModelRecord {
+        instance_of: maker.into(),
+        ..record(name, "sonnet", 90, 80, 1_000)
+    };
+    let records = vec![of("claude-eu", "anthropic"), of("resold", "openrouter")];
+    let catalogue = Catalogue { records, ..catalogue() };
+    let sizes = || vec![1_000; 2];
+    let ask = RouteQuery { body_bytes: sizes(), extra_tokens: vec![0; 2], ..query() };
+    let named = |query: RouteQuery| {
+        catalogue.route(&query, &[]).unwrap().chain().iter().map(|index| index + 1).sum::<usize>()
+    };
+    let list = |name: &str| vec![name.to_owned()];
+
+    let nova = RouteQuery { agent_role: "nova".into(), ..ask.clone() };
+    assert_eq!(1, named(RouteQuery { nova_model: Some("sonnet".into()), ..nova }));
+    assert_eq!(1, named(RouteQuery { allowed_providers: list("anthropic"), ..ask.clone() }));
+    assert_eq!(1, named(RouteQuery { allowed_providers: list("claude-eu"), ..ask.clone() }));
+    assert_eq!(2, named(RouteQuery { forbidden_providers: list("anthropic"), ..ask.clone() }));
+    assert_eq!(1, named(RouteQuery { forbidden_providers: list("resold"), ..ask.clone() }));
+    let resold = RouteQuery { preferred_provider: Some("openrouter".into()), ..ask };
+    assert_eq!(Some(&1), catalogue.route(&resold, &[]).unwrap().chain().first());
 }
 
 /// Every hard constraint has its own reason, and each is enough alone.

@@ -4,23 +4,27 @@ A provider that takes N requests in any window has N slots. A call takes one bef
 and the slot is free again a window after its dispatch, so no span of a window's length ever holds
 more than N dispatches. Until the dispatch is known the slot is held as if it came as late as it
 may; `Dispatched` then lowers that.
+
+A provider that has said when to come back (`HeldBack`) is given no call before that time, whoever
+asks: then all its slots count as free no sooner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chenu_server import engine
 from chenu_server.governance.limits.model import (
+    HOLD_SLOT,
     LAST_SLOT,
     OLDEST_SLOTS,
     RETIRED_US,
     ProviderLimit,
     Slot,
 )
-from chenu_server.unit import ById, Found, Moment, Need, Rows
+from chenu_server.unit import ById, Found, Key, Moment, Need, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,20 @@ def take_slot(
     key = (ledger_number, provider)
     found = (*rows.find(OLDEST_SLOTS, key), *rows.find(LAST_SLOT, key))
     stored = {slot.slot: slot for slot in found}
+    hold = stored.pop(HOLD_SLOT, None)
     slots = [slot for slot in stored.values() if slot.free_at_us < RETIRED_US]
     created = _created(stored)
+    if hold is not None and hold.held_until_us > now_us:
+        times_us, uncreated = (slot.free_at_us for slot in slots), limit.requests - created
+        return NoSlot(times_after(hold.held_until_us, times_us, uncreated, count))
+    if hold is not None and hold.held_until_us:
+        rows.put(replace(hold, free_at_us=RETIRED_US))
     if created > limit.requests:
         return _retire(rows, slots, created, now_us)
     candidates = [(slot.slot, slot.free_at_us) for slot in slots]
     choice = engine.choose_slot(candidates, created, limit.requests, now_us)
+    if choice.slot is None and hold is not None:  # it stood in the place of a slot that may be free
+        return NoSlot((now_us,))
     if choice.slot is None:
         return NoSlot(tuple(sorted(slot.free_at_us for slot in slots)[:count]))
     return _put(
@@ -72,6 +84,17 @@ def take_slot(
             free_at_us=now_us + limit.held_before_dispatch_us,
         ),
     )
+
+
+def times_after(
+    until_us: int, times_us: Iterable[int], uncreated: int, count: int
+) -> tuple[int, ...]:
+    """When the first `count` slots are free if none is before `until_us`.
+
+    `times_us` are those of the slots that exist; `uncreated` more would be made.
+    """
+    known = [max(time_us, until_us) for time_us in times_us]
+    return tuple(sorted([until_us] * min(max(uncreated, 0), count) + known)[:count])
 
 
 def _created(stored: Mapping[int, Slot]) -> int:
@@ -124,6 +147,46 @@ class Dispatched:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Unit: a provider has said when to come back. No slot of it is given out before that time.
+
+    `told_ns` is the process's monotonic clock when it said so, from which `wait_us` counts.
+    """
+
+    ledger_number: int
+    provider: str
+    told_ns: int
+    wait_us: int
+    name: ClassVar[str] = "held_back"
+
+    @property
+    def _key(self) -> Key:
+        return (self.ledger_number, self.provider, HOLD_SLOT)
+
+    def needs(self, now: Moment) -> Sequence[Need]:
+        """What it has said before."""
+        return (ById(Slot, self._key),)
+
+    def needs_next(self, rows: Rows, now: Moment) -> Sequence[Need]:
+        """Nothing more."""
+        return ()
+
+    def decide(self, rows: Rows, now: Moment) -> None:
+        """Hold its slots back, unless they are held for longer already."""
+        until_us = now.at(self.told_ns) + self.wait_us
+        before = rows.get(Slot, self._key)
+        if until_us > max(now.now_us, before.held_until_us if before else 0):
+            rows.put(
+                Slot(
+                    ledger_number=self.ledger_number,
+                    provider=self.provider,
+                    slot=HOLD_SLOT,
+                    free_at_us=-until_us,
+                )
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Readmitted:
     """Unit: a call did not go out in time and asks again. The outcome is a `Slot` or `NoSlot`."""
 
@@ -146,7 +209,9 @@ class Readmitted:
 
 def readmit(rows: Rows, slot: Slot, limit: ProviderLimit, now_us: int) -> Slot | NoSlot:
     """Admit a call anew whose slot was not used; it needs the rows that `Readmitted` names."""
-    if rows.get(Slot, slot.key) != slot:
+    key = (slot.ledger_number, slot.provider)
+    held = any(each.held_until_us > now_us for each in rows.find(OLDEST_SLOTS, key))
+    if held or rows.get(Slot, slot.key) != slot:
         return take_slot(rows, slot.ledger_number, slot.provider, limit, now_us)
     return _put(rows, replace(slot, free_at_us=now_us + limit.held_before_dispatch_us))
 

@@ -22,12 +22,24 @@ class Slot:
         """The primary key."""
         return (self.ledger_number, self.provider, self.slot)
 
+    @property
+    def held_until_us(self) -> int:
+        """Until when its provider takes no call, if this row says so; else 0."""
+        return max(-self.free_at_us, 0)
+
 
 OLDEST_SLOTS: Final = Lookup(Slot, "oldest_of_provider")
 """The `count` slots of a provider that are free first. Key: (ledger_number, provider)."""
 
 LAST_SLOT: Final = Lookup(Slot, "last_of_provider")
 """The slot of a provider with the highest number. Key: (ledger_number, provider)."""
+
+HOLD_SLOT: Final = 2**31 - 1
+"""The number of a row that is no slot: while it is in force, none of its provider's is given out.
+
+Its `free_at_us` is its end, negated: the lookup of the oldest slots so finds it first, and who asks
+for a slot pays nothing for looking.
+"""
 
 RETIRED_US: Final = 2**62
 """The `free_at_us` of a slot that a lowered limit took away. No lookup finds such a slot."""
@@ -82,7 +94,7 @@ class IdentityState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderState:
-    """How much room a provider has. `next_free_us` is 0 while a slot is free."""
+    """How much room a provider has. `next_free_us` is 0 while a slot can be taken."""
 
     provider: str
     limit: ProviderLimit
@@ -93,4 +105,4 @@ class ProviderState:
     @property
     def free(self) -> int:
         """How many slots could be taken now."""
-        return max(self.limit.requests - self.in_use, 0)
+        return 0 if self.next_free_us else max(self.limit.requests - self.in_use, 0)

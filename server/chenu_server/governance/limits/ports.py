@@ -7,10 +7,14 @@ from typing import NamedTuple, Protocol
 
 
 class SlotUse(NamedTuple):
-    """How many slots of a provider are taken, and when the first of them frees."""
+    """How many slots of a provider are taken, and when the first of them frees.
+
+    Until `held_until_us` none is given out, taken or not; 0 if nothing holds them back.
+    """
 
     in_use: int
     next_free_us: int
+    held_until_us: int = 0
 
 
 class SlotReader(Protocol):

@@ -114,7 +114,7 @@ class LimitService:
         self,
         *,
         limiter: IdentityLimiter,
-        providers: Mapping[str, ProviderLimit],
+        providers: Callable[[], Mapping[str, ProviderLimit]],
         slots: SlotReader,
         waiting: Waiting,
         now_us: Callable[[], int] = lambda: time_ns() // 1_000,
@@ -136,18 +136,17 @@ class LimitService:
 
     async def providers(self) -> Sequence[ProviderState]:
         """Every provider's slots, by name."""
-        use = await self._slots.use(self._now_us())
+        use, limits = await self._slots.use(self._now_us()), self._providers()
         return [
-            self._provider(name, self._providers[name], use.get(name, _UNUSED))
-            for name in sorted(self._providers)
+            self._provider(name, limits[name], use.get(name, _UNUSED)) for name in sorted(limits)
         ]
 
     def _provider(self, name: str, limit: ProviderLimit, use: SlotUse) -> ProviderState:
-        full = use.in_use >= limit.requests
+        next_free_us = use.next_free_us if use.in_use >= limit.requests else 0
         return ProviderState(
             provider=name,
             limit=limit,
             in_use=use.in_use,
-            next_free_us=use.next_free_us if full else 0,
+            next_free_us=max(next_free_us, use.held_until_us),
             waiting=self._waiting.waiting(name),
         )

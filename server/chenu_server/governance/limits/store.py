@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
-from chenu_server.governance.limits.model import RETIRED_US
+from chenu_server.governance.limits.decide import times_after
+from chenu_server.governance.limits.model import HOLD_SLOT, RETIRED_US
 from chenu_server.governance.limits.ports import SlotUse
 from chenu_server.governance.limits.tables import SLOTS
 from chenu_server.infra.db.reader import Reader
 
 
 class SqlSlots:
-    """A `SlotReader`."""
+    """A `SlotReader`. `limit_of` is how many slots a provider may have, made or not."""
 
-    def __init__(self, reader: Reader, *, ledger_number: int = 0) -> None:
+    def __init__(
+        self, reader: Reader, *, limit_of: Callable[[str], int], ledger_number: int = 0
+    ) -> None:
         self._reader = reader
+        self._limit_of = limit_of
         self._ledger_number = ledger_number
 
     async def use(self, now_us: int) -> Mapping[str, SlotUse]:
         """Taken slots by provider."""
         columns = SLOTS.c
+        is_taken = sa.between(columns.free_at_us, now_us + 1, RETIRED_US - 1)
         taken = (
             sa.select(
                 columns.provider,
-                sa.func.count().label("in_use"),
-                sa.func.min(columns.free_at_us).label("next_free_us"),
+                sa.func.count().filter(is_taken).label("in_use"),
+                sa.func.min(columns.free_at_us).filter(is_taken).label("next_free_us"),
+                sa.func.min(columns.free_at_us).label("held"),
             )
             .where(
                 columns.ledger_number == self._ledger_number,
-                columns.free_at_us > now_us,
-                columns.free_at_us < RETIRED_US,
+                sa.or_(is_taken, columns.free_at_us < -now_us),
             )
             .group_by(columns.provider)
         )
         rows = await self._reader.rows(taken)
-        return {row.provider: SlotUse(row.in_use, row.next_free_us) for row in rows}
+        return {
+            row.provider: SlotUse(row.in_use, row.next_free_us or 0, max(-row.held, 0))
+            for row in rows
+        }
 
     async def free_times(self, provider: str, count: int) -> tuple[int, ...]:
         """The earliest first."""
         columns = SLOTS.c
-        wanted = (
-            sa.select(columns.free_at_us)
-            .where(
-                columns.ledger_number == self._ledger_number,
-                columns.provider == provider,
-                columns.free_at_us < RETIRED_US,
-            )
-            .order_by(columns.free_at_us)
-            .limit(count)
+        of_provider = (
+            columns.ledger_number == self._ledger_number,
+            columns.provider == provider,
+            columns.free_at_us < RETIRED_US,
         )
-        return tuple(row.free_at_us for row in await self._reader.rows(wanted))
+        wanted = sa.select(columns.free_at_us).where(*of_provider).order_by(columns.free_at_us)
+        times = [row.free_at_us for row in await self._reader.rows(wanted.limit(count + 1))]
+        if not times or times[0] >= 0:
+            return tuple(times[:count])
+        until_us = -times.pop(0)
+        created = sa.select(sa.func.count()).where(*of_provider, columns.slot < HOLD_SLOT)
+        (row,) = await self._reader.rows(created)
+        return times_after(until_us, times, self._limit_of(provider) - row[0], count)

@@ -6,7 +6,13 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS, RETIRED_US, Slot
+from chenu_server.governance.limits.model import (
+    HOLD_SLOT,
+    LAST_SLOT,
+    OLDEST_SLOTS,
+    RETIRED_US,
+    Slot,
+)
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.unit import Key
@@ -45,7 +51,8 @@ SLOTS_MAP: Final = TableMap(
                 "ledger_number = {0} AND provider = {1} AND slot = (SELECT last.slot"
                 " FROM provider_slots AS last WHERE last.ledger_number = {0}"
                 # The `+` keeps SQLite from reading every slot by the other index.
-                f" AND last.provider = {{1}} AND +last.free_at_us < {RETIRED_US}"
+                f" AND last.provider = {{1}} AND last.slot < {HOLD_SLOT}"
+                f" AND +last.free_at_us < {RETIRED_US}"
                 " ORDER BY last.slot DESC LIMIT 1)"
             ),
             limited=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chenu_server.engine import cost
 from chenu_server.errors import (
@@ -92,6 +92,7 @@ def succeeded(call: Call) -> AttemptEnd:
     usage, stop_reason = call.answer.usage, call.answer.stop_reason
     return _end(
         call,
+        told=call.answer,
         charge=_charge_of_whole(call, usage),
         usage=_usage(usage),
         estimated=not usage.exact,
@@ -109,12 +110,20 @@ def failed(call: Call, failure: ProviderFailure) -> AttemptEnd:
             estimated=not usage.exact,
             failure=failure.kind,
             detail=failure.detail,
+            told=failure,
         )
     unknown = failure.billing is not Billing.FREE
     charge = call.candidate.bound_nanousd if unknown else 0
     if unknown and failure.usage is not None:  # counts above the bound are believed
         charge = max(charge, _cost_of(call, failure.usage))
-    return _end(call, charge=charge, estimated=unknown, failure=failure.kind, detail=failure.detail)
+    return _end(
+        call,
+        charge=charge,
+        estimated=unknown,
+        failure=failure.kind,
+        detail=failure.detail,
+        told=failure,
+    )
 
 
 def given_up(call: Call, why: str, detail: str) -> AttemptEnd:
@@ -152,9 +161,13 @@ def _end(
     failure: str = "",
     detail: str = "",
     stop_reason: str = "",
+    told: Finished | ProviderFailure | None = None,
 ) -> AttemptEnd:
+    attempt = call.admitted.attempt
+    if told is not None:
+        attempt = replace(attempt, provider_request_id=told.request_id, answered_model=told.model)
     return AttemptEnd(
-        attempt=call.admitted.attempt,
+        attempt=attempt,
         usage=usage or TokenUsage(),
         charge_nanousd=charge,
         estimated=estimated and charge > 0,

@@ -104,6 +104,9 @@ class ExecutionLane:
             return Proceed()
         except ProviderFailure as failure:
             tried.failed(call.candidate.provider, failure)
+            if failure.holds_back and failure.retry_after_ms is not None:
+                told_ns, provider = time.monotonic_ns(), call.candidate.provider
+                await self._governance.hold_back(provider, told_ns, failure.retry_after_ms)
             if failure.needs_operator:
                 self._tell_operator(call.candidate, failure)
             query.ended = failed(call, failure)

@@ -573,12 +573,22 @@ class LlmCallComplete(_message.Message):
     COST_NANOUSD_FIELD_NUMBER: _builtins.int
     STOP_REASON_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    PROVIDER_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ANSWERED_MODEL_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """attempt is which one."""
     cost_nanousd: _builtins.int
     """cost_nanousd is what the attempt cost, in billionths of a US dollar."""
     stop_reason: _message_pb2.StopReason.ValueType
     """stop_reason says why the model stopped."""
+    provider_request_id: _builtins.str
+    """provider_request_id is how the provider names the call, for its support to find it by. Empty if
+    it told none in at most 256 printable characters.
+    """
+    answered_model: _builtins.str
+    """answered_model is the model that answered, as the provider names it, at most 256 characters: a
+    dated version, or what it put in the place of the model asked for. Empty if it told none.
+    """
     @_builtins.property
     def usage(self) -> _message_pb2.Usage:
         """usage is what the provider counted."""
@@ -595,10 +605,12 @@ class LlmCallComplete(_message.Message):
         cost_nanousd: _builtins.int = ...,
         stop_reason: _message_pb2.StopReason.ValueType = ...,
         duration: _duration_pb2.Duration | None = ...,
+        provider_request_id: _builtins.str = ...,
+        answered_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cost_nanousd", b"cost_nanousd", "duration", b"duration", "stop_reason", b"stop_reason", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_model", b"answered_model", "attempt", b"attempt", "cost_nanousd", b"cost_nanousd", "duration", b"duration", "provider_request_id", b"provider_request_id", "stop_reason", b"stop_reason", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -615,6 +627,8 @@ class LlmCallError(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     NEXT_FIELD_NUMBER: _builtins.int
+    PROVIDER_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ANSWERED_MODEL_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """attempt is which one."""
     provider: _builtins.str
@@ -625,6 +639,14 @@ class LlmCallError(_message.Message):
     """detail says more, in at most 200 characters, without anything secret."""
     next: Global___AfterAttempt.ValueType
     """next says what follows."""
+    provider_request_id: _builtins.str
+    """provider_request_id is how the provider names the call, for its support to find it by. Empty if
+    it told none in at most 256 printable characters.
+    """
+    answered_model: _builtins.str
+    """answered_model is the model that answered, as the provider names it, at most 256 characters: a
+    dated version, or what it put in the place of the model asked for. Empty if it told none.
+    """
     def __init__(
         self,
         *,
@@ -633,10 +655,12 @@ class LlmCallError(_message.Message):
         kind: _builtins.str = ...,
         detail: _builtins.str = ...,
         next: Global___AfterAttempt.ValueType = ...,
+        provider_request_id: _builtins.str = ...,
+        answered_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "detail", b"detail", "kind", b"kind", "next", b"next", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_model", b"answered_model", "attempt", b"attempt", "detail", b"detail", "kind", b"kind", "next", b"next", "provider", b"provider", "provider_request_id", b"provider_request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

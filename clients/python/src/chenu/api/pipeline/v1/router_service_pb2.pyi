@@ -181,7 +181,7 @@ class GetProviderRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """name is the provider's name, such as `anthropic`."""
+    """name is the provider's name, such as `anthropic`, or an instance's."""
     def __init__(
         self,
         *,
@@ -221,7 +221,9 @@ Global___GetProviderResponse: _TypeAlias = GetProviderResponse  # noqa: Y015
 
 @_typing.final
 class Provider(_message.Message):
-    """Provider is one place where models run."""
+    """Provider is one place where models run. An operator may configure several instances of a provider
+    (deployments, keys, regions): each is a provider of its own, with its own name, limit and health.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -231,8 +233,10 @@ class Provider(_message.Message):
     TIER_FIELD_NUMBER: _builtins.int
     AVAILABILITY_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    INSTANCE_OF_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """name is its unique name: lower-case letters and digits."""
+    """name is its unique name: a lower-case word."""
     title: _builtins.str
     """title is how people call it."""
     wire: Global___Wire.ValueType
@@ -241,6 +245,10 @@ class Provider(_message.Message):
     """tier is `cloud` or `local`."""
     availability: Global___Availability.ValueType
     """availability says whether queries may be routed to it."""
+    instance_of: _builtins.str
+    """instance_of is the provider of the catalogue that it is an instance of. Empty: it is none."""
+    region: _builtins.str
+    """region is where the instance runs, if its operator says so; its models run there alone."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """models are ordered by name."""
@@ -254,10 +262,12 @@ class Provider(_message.Message):
         tier: _builtins.str = ...,
         availability: Global___Availability.ValueType = ...,
         models: _abc.Iterable[Global___Model] | None = ...,
+        instance_of: _builtins.str = ...,
+        region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability", b"availability", "models", b"models", "name", b"name", "tier", b"tier", "title", b"title", "wire", b"wire"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability", b"availability", "instance_of", b"instance_of", "models", b"models", "name", b"name", "region", b"region", "tier", b"tier", "title", b"title", "wire", b"wire"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

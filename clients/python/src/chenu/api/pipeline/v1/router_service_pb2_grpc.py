@@ -73,7 +73,8 @@ class RouterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListProviders(self, request, context):
-        """ListProviders returns every provider of the catalogue with its models.
+        """ListProviders returns every provider of the catalogue and every instance of one, each with its
+        models.
 
         Reasons: none of its own.
         """
@@ -82,7 +83,7 @@ class RouterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetProvider(self, request, context):
-        """GetProvider returns one provider with its models.
+        """GetProvider returns one provider, or one instance, with its models.
 
         Reasons: NOT_FOUND, INVALID_FIELD.
         """

@@ -44,12 +44,13 @@ class RouterServiceStub:
     Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, NOT_FOUND.
     """
     ListProviders: _grpc.UnaryUnaryMultiCallable[_router_service_pb2.ListProvidersRequest, _router_service_pb2.ListProvidersResponse]
-    """ListProviders returns every provider of the catalogue with its models.
+    """ListProviders returns every provider of the catalogue and every instance of one, each with its
+    models.
 
     Reasons: none of its own.
     """
     GetProvider: _grpc.UnaryUnaryMultiCallable[_router_service_pb2.GetProviderRequest, _router_service_pb2.GetProviderResponse]
-    """GetProvider returns one provider with its models.
+    """GetProvider returns one provider, or one instance, with its models.
 
     Reasons: NOT_FOUND, INVALID_FIELD.
     """
@@ -70,12 +71,13 @@ class RouterServiceAsyncStub(RouterServiceStub):
     Reasons: INVALID_FIELD, REQUEST_TOO_LARGE, NOT_FOUND.
     """
     ListProviders: _aio.UnaryUnaryMultiCallable[_router_service_pb2.ListProvidersRequest, _router_service_pb2.ListProvidersResponse]  # type: ignore[assignment]
-    """ListProviders returns every provider of the catalogue with its models.
+    """ListProviders returns every provider of the catalogue and every instance of one, each with its
+    models.
 
     Reasons: none of its own.
     """
     GetProvider: _aio.UnaryUnaryMultiCallable[_router_service_pb2.GetProviderRequest, _router_service_pb2.GetProviderResponse]  # type: ignore[assignment]
-    """GetProvider returns one provider with its models.
+    """GetProvider returns one provider, or one instance, with its models.
 
     Reasons: NOT_FOUND, INVALID_FIELD.
     """
@@ -105,7 +107,8 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_service_pb2.ListProvidersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_service_pb2.ListProvidersResponse, _abc.Awaitable[_router_service_pb2.ListProvidersResponse]]:
-        """ListProviders returns every provider of the catalogue with its models.
+        """ListProviders returns every provider of the catalogue and every instance of one, each with its
+        models.
 
         Reasons: none of its own.
         """
@@ -116,7 +119,7 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_service_pb2.GetProviderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_service_pb2.GetProviderResponse, _abc.Awaitable[_router_service_pb2.GetProviderResponse]]:
-        """GetProvider returns one provider with its models.
+        """GetProvider returns one provider, or one instance, with its models.
 
         Reasons: NOT_FOUND, INVALID_FIELD.
         """

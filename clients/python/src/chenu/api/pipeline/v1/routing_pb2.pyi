@@ -221,6 +221,9 @@ Global___ExclusionReason: _TypeAlias = ExclusionReason  # noqa: Y015
 class RoutingRequest(_message.Message):
     """RoutingRequest is what a caller wants of the model that answers. Everything is optional. Lists
     and the cost ceiling are hard: a model that does not meet them is never used.
+
+    Wherever a provider is named, an instance's name means that one, and the name of a provider of
+    the catalogue means it and all instances of it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
