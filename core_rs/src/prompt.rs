@@ -125,6 +125,12 @@ impl Prompt {
         Ok(*known.get_or_init(|| self.asked.size(wire)))
     }
 
+    /// Whether it holds files, which take long to write.
+    #[getter]
+    fn has_files(&self) -> bool {
+        self.has_files
+    }
+
     /// What a model must be able to do.
     fn needs(&self) -> Vec<&'static str> {
         self.asked.needs()

@@ -941,6 +941,9 @@ class Prompt:
 
         At most 200 above the truth, whatever the model and the cap. Remembered.
         """
+    @property
+    def has_files(self) -> bool:
+        """Whether it holds files; to `encode` it then takes long, and holds no lock meanwhile."""
     def needs(self) -> list[str]:
         """Words for what a model must be able to do, sorted, such as `functions` or `seed`."""
     def extra_tokens(self, wire: str) -> int:

@@ -394,3 +394,13 @@ async def test_a_request_with_files_may_have_twenty_mebibytes(stage: Stage) -> N
         (failure.reason, failure.metadata["limit_bytes"]) for failure in refused
     ]
     assert 2 == len(rows(stage, "used_files"))  # two of the three are one file
+
+
+async def test_a_large_body_reaches_the_other_wire_too(stage: Stage) -> None:
+    """Its client writes what is large in pieces."""
+    large = asks(image(png(1, 1, b"x" * 9_000_000)))
+
+    answer = await stage.client().query("", messages=large, routing=only(*GPT))
+
+    assert message_pb2.STOP_REASON_END == answer.answer.stop_reason
+    assert stage.upstream.arrivals[-1].body_bytes > 12_000_000

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from chenu_server.providers.answer import answered
+from chenu_server.providers.bodies import body_of
 from chenu_server.providers.call import Call
 from chenu_server.providers.model import (
     ChatRequest,
@@ -64,17 +65,13 @@ class AnthropicProvider:
 
         if self._client is None:
             self._client = self._new_client()
+        # This wire tells its usage unasked.
+        body = await body_of(request, self._record, stream_options=False)
         token = _current_call.set(call)
         try:
             await self._client.post(
                 "/v1/messages",
-                content=request.prompt.encode(
-                    self._record.wire,
-                    model=request.model,
-                    output_cap=request.output_cap,
-                    cap_field=self._record.output_cap_field,
-                    stream_options=False,  # this wire tells its usage unasked
-                ),
+                content=body,
                 cast_to=object,
                 stream=True,
                 stream_cls=AsyncStream[object],

@@ -14,6 +14,7 @@ from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from chenu_server.providers import failures
+from chenu_server.providers.bodies import payload_of
 from chenu_server.providers.model import ProviderFailure, ProviderRecord
 from chenu_server.providers.patience import Silence
 
@@ -73,7 +74,7 @@ class Call:
             async with self._first_event:
                 response = self._response = await session.post(
                     url,
-                    data=body,
+                    data=payload_of(body),
                     headers=headers,
                     timeout=self._timeout,
                     allow_redirects=False,  # the key goes to the configured host and nowhere else

@@ -9,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from chenu_server.providers.answer import answered
+from chenu_server.providers.bodies import body_of
 from chenu_server.providers.call import Call
 from chenu_server.providers.keys import key_header
 from chenu_server.providers.model import ChatRequest, ProviderEvent, ProviderRecord
@@ -38,18 +39,11 @@ class OpenAiProvider:
         """Run one request; see `ports.Provider.stream`."""
         call = Call(self._record, timeout_s=timeout_s, on_dispatch=on_dispatch)
         try:
-            await call.open(self._session, self._url, self._headers, self._body(request))
+            asks = self._record.stream_options
+            body = await body_of(request, self._record, stream_options=asks)
+            await call.open(self._session, self._url, self._headers, body)
             async with aclosing(answered(call, self._record, request)) as events:
                 async for event in events:
                     yield event
         finally:
             call.close()
-
-    def _body(self, request: ChatRequest) -> bytes:
-        return request.prompt.encode(
-            self._record.wire,
-            model=request.model,
-            output_cap=request.output_cap,
-            cap_field=self._record.output_cap_field,
-            stream_options=self._record.stream_options,
-        )
