@@ -6,6 +6,8 @@ The contract of these tests takes a query's text for a medium, so that a large o
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -17,8 +19,10 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no s
 
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.caller import Role
+from chenu_server.errors import ChenuError
 from chenu_server.infra.rpc import methods
 from chenu_server.infra.rpc.context import current_call
+from chenu_server.infra.rpc.errors import to_status
 from chenu_server.infra.rpc.intake import (
     MESSAGE_BYTES_MAX,
     OF_ALL,
@@ -27,6 +31,7 @@ from chenu_server.infra.rpc.intake import (
     SLOW_OPEN,
     IntakeLimits,
 )
+from chenu_server.infra.rpc.interceptors import error_mapping
 from chenu_server.infra.rpc.media import Media
 from tests.harness import eventually
 from tests.http2 import Connection, announced, connected
@@ -185,6 +190,28 @@ async def test_what_is_no_medium_has_at_most_262144_bytes(served: Served) -> Non
     assert {"limit_bytes": str(SMALL_MAX)} == dict(refused.info.metadata)
 
 
+async def test_a_refused_request_is_not_kept(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error's stack holds it: forty that waited for the garbage collector were a gigabyte."""
+    kept: list[weakref.ref[ChenuError]] = []
+
+    def noted(error: ChenuError, left_s: float | None) -> grpc.Status:
+        kept.append(weakref.ref(error))
+        return to_status(error, left_s)
+
+    monkeypatch.setattr(error_mapping, "to_status", noted)
+    gc.disable()
+    try:
+        refused = await refusal(served, asking(LARGE_MAX + 1))
+        left = [each() for each in kept]
+    finally:
+        gc.enable()
+
+    assert refused is not None
+    assert [None] == left
+
+
 # --- how many -----------------------------------------------------------------------------------
 
 
@@ -206,6 +233,17 @@ async def test_a_request_that_hangs_is_refused_where_there_is_no_place() -> None
         stream = await connection.until_ended(hanging(connection, RUN, BETA))
 
     assert OF_ALL.encode() in stream.trailers.replace(b"%20", b" ")
+
+
+async def test_those_that_hang_take_turns_from_nobody_else() -> None:
+    """Few are asked for at a time, and a small request of another identity is one of them."""
+    async with serving() as served, connected(served.server.port) as connection:
+        numbers = [hanging(connection, QUERY, ACME) for _ in range(40)]
+        small = [await refusal(served, b"", BETA) for _ in range(5)]
+        waiting = [number for number in numbers if not connection.streams[number].ended]
+
+    assert [None] * 5 == small
+    assert waiting
 
 
 async def test_one_identity_leaves_places_for_others() -> None:

@@ -27,24 +27,26 @@ class ErrorMapping:
             try:
                 return await proceed(request, context)
             except ChenuError as error:
-                refusal = error
+                # Nothing of the error is kept: its stack holds the request, and a name for it here
+                # would be a cycle, which stays in memory until garbage is collected.
+                reason, status = _answer_to(error, context)
             except grpc.aio.BaseError:  # the transport's own: aborted already, or nobody listens
                 raise
             except Exception:
                 log.exception("unexpected_error", method=method.name)
-                refusal = InternalError()
-            _log_if_not_logged(refusal)
+                reason, status = _answer_to(InternalError(), context)
             try:
-                await context.abort_with_status(to_status(refusal, context.time_remaining()))
+                await context.abort_with_status(status)
             except grpc.aio.InternalError:  # the caller left without its status
-                log.debug("status_not_taken", method=method.name, reason=reason_of(refusal))
+                log.debug("status_not_taken", method=method.name, reason=reason)
             return None  # gRPC knows that the call is aborted
 
         return mapped
 
 
-def _log_if_not_logged(refusal: ChenuError) -> None:
-    """A refusal by a layer outside the access log stands in it all the same."""
-    call = CALL.get(None)
+def _answer_to(refusal: ChenuError, context: Context) -> tuple[str, grpc.Status]:
+    """Its reason and status. By a layer outside the access log, it stands in it all the same."""
+    reason, call = reason_of(refusal), CALL.get(None)
     if call is not None and not call.logged:
-        log_call(call, reason_of(refusal))
+        log_call(call, reason)
+    return reason, to_status(refusal, context.time_remaining())
