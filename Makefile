@@ -20,7 +20,7 @@ TEST_CPU_MINUTES := 16
 MINUTES ?= 10
 JOBS ?= $(shell nproc)
 
-# The database of `make demo`: sqlite or postgres.
+# The database of `make demo` and `make faults`: sqlite or postgres.
 DB ?= sqlite
 DATABASE := $(filter-out sqlite,$(DB))
 
@@ -41,7 +41,7 @@ unexport PYTHONDONTWRITEBYTECODE
 say = @printf '\n==> %s\n' "$(1)"
 
 .PHONY: help setup proto build lint lint-python lint-rust lint-proto test test-engine test-server \
-	test-stubs torture coverage coverage-engine coverage-server demo dev bench bench-pairs load clean
+	test-stubs torture faults coverage coverage-engine coverage-server demo dev bench bench-pairs load clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,10 @@ test-server: $(CORE)
 
 torture: $(CORE) ## Random tests with fresh seeds for MINUTES=10.
 	@$(BIN)/python -m scripts.torture --minutes $(MINUTES)
+
+faults: $(CORE) ## Every kind of fault of a provider, against a real server; DB=postgres, CASES=folder.
+	$(call say,Fault matrix)
+	$(BIN)/python -m tests.faults $(DATABASE:%=--database %) $(CASES:%=--cases %)
 
 test-stubs: $(CORE) ## Stubs for Go, Java and TypeScript: generated, compiled, run against a server.
 	$(call say,Stubs of other languages (a few minutes the first time))

@@ -86,8 +86,8 @@ fn rewritten(raw: &[u8]) -> Vec<u8> {
         match field {
             "" if line.is_empty() => {
                 if let Some(lines) = data.take() {
-                    out += &format!("event: {name}\n");
-                    lines.iter().for_each(|line| out += &format!("data: {line}\n"));
+                    out += &written("event", &name);
+                    lines.iter().for_each(|line| out += &written("data", line));
                     out += "\n";
                 }
                 name.clear();
@@ -98,4 +98,10 @@ fn rewritten(raw: &[u8]) -> Vec<u8> {
         }
     }
     out.into_bytes()
+}
+
+/// A field with the space that the standard drops only where its value needs one.
+fn written(field: &str, value: &str) -> String {
+    let space = if value.starts_with(' ') { " " } else { "" };
+    format!("{field}:{space}{value}\n")
 }
