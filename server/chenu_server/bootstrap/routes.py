@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from chenu_server.bootstrap.route_rules import route_rules
 from chenu_server.config import Settings
 from chenu_server.pipeline.routing import CatalogueRouter
 from chenu_server.providers.catalog import Catalogue, load_catalogue
@@ -18,7 +19,7 @@ from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
 _log = structlog.get_logger(__name__)
 
 CHAIN_MAX = 3
-"""How many candidates a query may try, one after another."""
+"""How many candidates a query may try, one after another; an override may name one more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +42,13 @@ async def open_routes(settings: Settings, stack: AsyncExitStack) -> Routes:
     chosen = settings.providers
     loaded = load_catalogue(chosen.catalog_dir)
     priced = _priced_today(loaded)
+    rules = route_rules(settings, priced, chosen.enabled)
     registry = ProviderRegistry(
         loaded, {name: _provider_settings(settings, name) for name in chosen.enabled}
     )
     stack.push_async_callback(registry.close)
     await registry.prepare()
-    router = CatalogueRouter(priced.providers, registry.providers, chain_max=CHAIN_MAX)
+    router = CatalogueRouter(priced.providers, registry.providers, rules, chain_max=CHAIN_MAX)
     return Routes(loaded=loaded, registry=registry, router=router, records=dict(priced.providers))
 
 

@@ -1,6 +1,12 @@
 """Configuration: what can be set (`sections`), and how it is read once at start (`load`)."""
 
 from chenu_server.config.load import ConfigError, Problem, explain, load_settings, show
+from chenu_server.config.routing_section import (
+    AgentsSettings,
+    ModelChain,
+    RoutingSettings,
+    TaskName,
+)
 from chenu_server.config.sections import (
     LEEWAY_MAX_S,
     LOCAL_ISSUER,
@@ -28,6 +34,7 @@ from chenu_server.config.sections import (
 __all__ = [
     "LEEWAY_MAX_S",
     "LOCAL_ISSUER",
+    "AgentsSettings",
     "BudgetSettings",
     "CheckpointSettings",
     "CheckpointTypeName",
@@ -39,6 +46,7 @@ __all__ = [
     "LedgerSettings",
     "LimitSettings",
     "LogSettings",
+    "ModelChain",
     "OwnerSettings",
     "PipelineSettings",
     "PolicySettings",
@@ -46,8 +54,10 @@ __all__ = [
     "Problem",
     "ProviderSettings",
     "ProvidersSettings",
+    "RoutingSettings",
     "ServerSettings",
     "Settings",
+    "TaskName",
     "WriterSettings",
     "explain",
     "load_settings",

@@ -50,7 +50,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         self, request: pb.QueryRequest, context: Context
     ) -> pb.QueryResponse:
         """Run one query and answer it whole."""
-        caller, wanted = current_caller(), convert.request_from(request)
+        caller = current_caller()
+        wanted = convert.request_from(request, caller.principal)
         if wanted.validate_only:
             return _validation(*await self._pipeline.validate(caller, wanted))
         run = self._pipeline.start(caller, wanted, context.time_remaining())
@@ -65,7 +66,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         self, request: pb.RunRequest, context: Context
     ) -> AsyncIterator[pb.RunResponse]:
         """Run one query and stream its log; the status is the outcome."""
-        caller, wanted = current_caller(), convert.request_from(request.query)
+        caller = current_caller()
+        wanted = convert.request_from(request.query, caller.principal)
         if wanted.validate_only:
             raise InvalidField("query.validate_only", "a validation has no log; use Query")
         with self._attachments.opened(caller.identity_id):

@@ -13,6 +13,7 @@ from typing import Any
 
 from chenu_server.providers.catalog_schema import CatalogueError, did_you_mean, provider_of
 from chenu_server.providers.model import ModelRecord, ProviderRecord
+from chenu_server.providers.nova import check_nova
 
 _Tables = dict[str, dict[str, Any]]
 
@@ -122,6 +123,7 @@ def _catalogue_of(tables: _Tables, overrides: Path | None) -> Catalogue:
             file = f"{name}.toml" if overrides is None else overrides / f"{name}.toml"
             raise CatalogueError(f"{file}: {error}") from None
         retired.update((name, model) for model in gone)
+    check_nova(providers, tables)
     return Catalogue(providers=providers, retired=frozenset(retired))
 
 
