@@ -46,7 +46,9 @@ mod _core {
     #[pymodule_export]
     use super::prompt::{Prompt, wire_offers};
     #[pymodule_export]
-    use super::route::{Catalogue, Decision, ModelRecord, RouteQuery, Scored};
+    use super::route::{
+        Catalogue, Decision, ModelRecord, RouteQuery, RouteRules, Scored, Signal, Signals,
+    };
     #[pymodule_export]
     use super::wire::{
         AnswerDecoder, AnswerFault, AnswerPiece, AnswerUsage, Refusal, check_schemas,

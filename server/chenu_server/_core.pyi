@@ -34,8 +34,11 @@ __all__ = [
     "Prompt",
     "Refusal",
     "RouteQuery",
+    "RouteRules",
     "Scored",
     "SealedEntry",
+    "Signal",
+    "Signals",
     "SlotChoice",
     "WindowState",
     "analyze",
@@ -530,25 +533,45 @@ class ModelRecord:
         provider: str,
         instance_of: str,
         model: str,
+        aliases: Sequence[str],
         wire: str,
+        name_bytes: int,
         quality: int,
         speed: int,
-        input_rate: int,
         output_rate: int,
         dearest_input_rate: int | None,
         context_tokens: int,
         output_tokens_max: int,
         capabilities: Sequence[str],
         regions: Sequence[str],
-        tier: str,
         locked_role: str | None,
     ) -> ModelRecord:
         """Take the record's fields.
 
         `instance_of` is the provider that `provider` is an instance of, empty if it is none.
-        `quality` is 0 to 100, `speed` output tokens a second. A `dearest_input_rate` of None is an
-        unknown price. `regions` are all in which it may process data. `locked_role` is served by
-        records with that lock alone; they serve other roles too.
+        `name_bytes` are what its name takes in a body. `quality` is 0 to 100, `speed` output tokens
+        a second. A `dearest_input_rate` of None is an unknown price. `regions` are all in which it
+        may process data. `locked_role` is served by records with that lock alone; they serve other
+        roles too.
+        """
+
+@final
+class RouteRules:
+    """What an operator sets of routes."""
+
+    def __new__(
+        cls,
+        *,
+        task_defaults: Sequence[tuple[str, str]],
+        role_defaults: Sequence[tuple[str, str]],
+        weights: Sequence[tuple[int, int, int]],
+        nova: tuple[str, str] | None,
+    ) -> RouteRules:
+        """Take default providers by task type and by agent role, and the weights.
+
+        `weights` are four, of balanced, cost, quality and speed: what quality, speed and cost
+        count, in parts of their sum. `nova` are provider and model that the role `nova` is locked
+        to; without them it has no model.
         """
 
 @final
@@ -560,10 +583,10 @@ class RouteQuery:
         *,
         task_type: str,
         agent_role: str,
-        priority: str,
         strategy: str,
         preferred_provider: str | None,
         preferred_model: str | None,
+        overrides: Sequence[int],
         capabilities: Sequence[str],
         cost_ceiling: int | None,
         allowed_providers: Sequence[str],
@@ -573,20 +596,45 @@ class RouteQuery:
         extra_tokens: Sequence[int],
         media_tokens: Sequence[int | None],
         output_cap: int,
-        nova_provider: str | None,
-        nova_model: str | None,
     ) -> RouteQuery:
         """Take the query's fields.
 
-        Empty `capabilities`, `allowed_providers` and `regions` ask nothing. `body_bytes` and
-        `extra_tokens` have one item for each record of the catalogue, and so has `media_tokens`
-        where the query holds files: what they count as there at most, None where they are not
-        taken. No rule depends on
-        `priority`. The role `nova` is served by `nova_provider` and `nova_model` alone.
+        Empty `capabilities`, `allowed_providers` and `regions` ask nothing. `overrides` are indexes
+        of models that are tried before any default. `body_bytes`, without a model's name, and
+        `extra_tokens` have one item for each of the catalogue's wires. `media_tokens` has one for
+        each model where the query holds files: what they count as there, None where they are not
+        taken; else it is empty.
 
         Raises:
             ValueError: `strategy` is not balanced, cost, quality, speed or specific.
         """
+
+@final
+class Signal:
+    """What is known of one provider at the time of a decision."""
+
+    def __new__(
+        cls,
+        *,
+        health: str,
+        breaker: str,
+        latency_ms: int,
+        error_per_mille: int,
+        room_per_mille: int,
+    ) -> Signal:
+        """Take what is known; neutral are `unknown`, `closed`, 0, 0 and 1,000.
+
+        `latency_ms` is the average time to the first event, `room_per_mille` what is free of the
+        rate window.
+
+        Raises:
+            ValueError: `health` is not unknown, healthy, degraded or unhealthy, or `breaker` not
+                closed, half_open or open.
+        """
+
+@final
+class Signals:
+    """What is known of a catalogue's providers."""
 
 @final
 class Scored:
@@ -597,7 +645,7 @@ class Scored:
         """Its index in the catalogue."""
     @property
     def score(self) -> int:
-        """The weighted sum of its factors, times its provider's signal."""
+        """The weighted mean of its factors, times its provider's standing."""
     @property
     def quality(self) -> int:
         """Its quality against the best candidate's."""
@@ -608,19 +656,27 @@ class Scored:
     def cost(self) -> int:
         """The cheapest candidate's bound against its own; 1,000 when free."""
     @property
+    def preference(self) -> str:
+        """Why it stands before others: model, provider, override, role, task or score."""
+    @property
     def bound(self) -> int:
         """The most that an attempt can cost."""
+    @property
+    def body_bytes(self) -> int:
+        """Length of its body."""
+    @property
+    def extra_tokens(self) -> int:
+        """What its wire adds for images and tools."""
 
 @final
 class Decision:
     """Which models may answer, and why not the others."""
 
-    @property
-    def chain(self) -> list[int]:
-        """Indexes of the candidates, in the order in which they are tried."""
+    def best(self, count: int) -> list[Scored]:
+        """The best candidates, at most `count`, in the order in which they are tried."""
     @property
     def candidates(self) -> list[Scored]:
-        """What the hard constraints leave, in the order of the chain."""
+        """All that the constraints leave, in that order."""
     @property
     def exclusions(self) -> list[tuple[int, str]]:
         """The other records' indexes, each with the first constraint that excludes it."""
@@ -636,24 +692,27 @@ class Decision:
 
 @final
 class Catalogue:
-    """All models, and the providers that tasks and roles prefer."""
+    """All models, and what an operator has set of routes."""
 
-    def __new__(
-        cls,
-        records: Sequence[ModelRecord],
-        task_defaults: Sequence[tuple[str, str]],
-        role_defaults: Sequence[tuple[str, str]],
-    ) -> Catalogue:
-        """Take the records, and default providers by task type and by agent role."""
-    def route(self, query: RouteQuery, signals: Sequence[tuple[str, int]] = ...) -> Decision:
-        """Decide which models may answer, best first.
-
-        `signals` are providers' present standings, 0 to 1,000: a score is multiplied by it, and
-        models of a provider with 0 come last. A provider that is not named has 1,000.
+    def __new__(cls, records: Sequence[ModelRecord], rules: RouteRules) -> Catalogue:
+        """Take the records, by whose index decisions name them.
 
         Raises:
-            ValueError: `body_bytes` or `extra_tokens` have not one item for each record.
+            ValueError: A strategy's weights are all 0.
         """
+    @property
+    def wires(self) -> list[str]:
+        """The wires of the models, in the order in which a query gives its sizes."""
+    def signals(self, known: Sequence[tuple[str, Signal]]) -> Signals:
+        """What is known of the providers; one that is not named has neutral signals."""
+    def route(self, query: RouteQuery, signals: Signals) -> Decision:
+        """Decide which models may answer, best first.
+
+        Raises:
+            ValueError: `body_bytes` or `extra_tokens` have not one item for each wire.
+        """
+    def basis(self, query: RouteQuery) -> tuple[tuple[int, int, int], str | None, str | None]:
+        """Weights of quality, speed and cost; the providers that role and task prefer."""
 
 # Policies
 

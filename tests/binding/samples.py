@@ -117,17 +117,17 @@ def record(**changes: Any) -> _core.ModelRecord:
         "provider": "anthropic",
         "instance_of": "",
         "model": "sonnet",
+        "aliases": [],
         "wire": "anthropic",
+        "name_bytes": 8,
         "quality": 90,
         "speed": 80,
-        "input_rate": 3_000_000_000,
         "output_rate": 15_000_000_000,
         "dearest_input_rate": 3_750_000_000,
         "context_tokens": 200_000,
         "output_tokens_max": 64_000,
         "capabilities": ["tools"],
         "regions": ["us"],
-        "tier": "premium",
         "locked_role": None,
     }
     return _core.ModelRecord(**fields | changes)
@@ -138,23 +138,49 @@ def route_query(**changes: Any) -> _core.RouteQuery:
     fields: dict[str, Any] = {
         "task_type": "chat",
         "agent_role": "none",
-        "priority": "normal",
         "strategy": "balanced",
         "preferred_provider": None,
         "preferred_model": None,
+        "overrides": [],
         "capabilities": [],
         "cost_ceiling": None,
         "allowed_providers": [],
         "forbidden_providers": [],
         "regions": [],
-        "body_bytes": [1_000],
+        "body_bytes": [992],
         "extra_tokens": [0],
         "media_tokens": [],
         "output_cap": 1_024,
-        "nova_provider": "anthropic",
-        "nova_model": "sonnet",
     }
     return _core.RouteQuery(**fields | changes)
+
+
+def catalogue(*records: _core.ModelRecord, **changes: Any) -> _core.Catalogue:
+    """A catalogue of these models, or of one, under the product's weights."""
+    fields: dict[str, Any] = {
+        "task_defaults": [("code", "anthropic")],
+        "role_defaults": [("analyst", "openai")],
+        "weights": [(400, 300, 300), (100, 100, 800), (800, 100, 100), (100, 800, 100)],
+        "nova": ("anthropic", "sonnet"),
+    }
+    return _core.Catalogue(records or [record()], _core.RouteRules(**fields | changes))
+
+
+def signal(**changes: Any) -> _core.Signal:
+    """A provider of which nothing is known."""
+    fields: dict[str, Any] = {
+        "health": "unknown",
+        "breaker": "closed",
+        "latency_ms": 0,
+        "error_per_mille": 0,
+        "room_per_mille": 1_000,
+    }
+    return _core.Signal(**fields | changes)
+
+
+def routed(catalogue: _core.Catalogue, **changes: Any) -> _core.Decision:
+    """What a catalogue decides of which no provider is watched."""
+    return catalogue.route(route_query(**changes), catalogue.signals([]))
 
 
 def prompt(text: str = "Hello", **changes: Any) -> _core.Prompt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,21 +88,39 @@ def test_a_decision_names_its_chain_and_every_exclusion() -> None:
         samples.record(provider="openai", model="gpt", dearest_input_rate=None),
         samples.record(provider="mistral", model="large", output_tokens_max=10),
     ]
-    sizes = {"body_bytes": [1_000] * 3, "extra_tokens": [0] * 3}
-    catalogue = _core.Catalogue(records, [("code", "anthropic")], [("analyst", "openai")])
-    decision = catalogue.route(samples.route_query(**sizes), [("anthropic", 500)])
+    catalogue = samples.catalogue(*records)
+    signals = catalogue.signals([("anthropic", samples.signal(breaker="half_open"))])
+    decision = catalogue.route(samples.route_query(), signals)
 
-    assert [0] == decision.chain
     assert [(1, "price_unknown"), (2, "output_cap_too_large")] == decision.exclusions
-    best = decision.candidates[0]
-    assert (0, 500, 1_000, 1_000, 1_000) == (
+    (best,) = decision.candidates
+    assert (0, 500, 1_000, 1_000, 1_000, "score", 1_000) == (
         best.index,
         best.score,
         best.quality,
         best.speed,
         best.cost,
+        best.preference,
+        best.body_bytes,
     )
     assert 3_750_000 + 15_360_000 == best.bound == decision.dearest_bound
     assert (False, None) == (decision.price_unknown_only, decision.unknown_preferred)
-    unknown = catalogue.route(samples.route_query(**sizes, preferred_model="gpt-99"))
-    assert ("gpt-99", []) == (unknown.unknown_preferred, unknown.chain)
+    assert ([best], []) == (decision.best(3), decision.best(0))
+    unknown = samples.routed(catalogue, preferred_model="gpt-99")
+    assert ("gpt-99", []) == (unknown.unknown_preferred, unknown.candidates)
+
+
+def test_a_basis_names_weights_and_defaults() -> None:
+    """An answer says what its order rests on."""
+    catalogue = samples.catalogue()
+    query = samples.route_query(strategy="cost", task_type="code", agent_role="analyst")
+
+    assert ((100, 100, 800), "openai", "anthropic") == catalogue.basis(query)
+    assert ((400, 300, 300), None, None) == catalogue.basis(samples.route_query())
+
+
+@pytest.mark.parametrize("field", ["health", "breaker"])
+def test_a_signal_has_known_words(field: str) -> None:
+    """A misspelt state of a provider is a mistake, not a neutral one."""
+    with pytest.raises(ValueError, match='named "well"'):
+        samples.signal(**{field: "well"})

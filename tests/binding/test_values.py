@@ -23,7 +23,7 @@ VALUES: list[object] = [
     samples.windows().state("acme", 0),
     samples.record(),
     samples.route_query(),
-    _core.Catalogue([samples.record()], [], []).route(samples.route_query()),
+    samples.routed(samples.catalogue()),
     _core.choose_slot([], 0, 1, 0),
     _core.choose_identity(["acme"], None),
     _core.Account(1, 0, 0, 0, 0),
@@ -55,8 +55,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "reserved": (lambda: _core.void(_core.Account(9, 0, 0, 1, 0), 2), "less reserved"),
     "strategy": (lambda: samples.route_query(strategy="best"), 'no strategy is named "best"'),
     "sizes": (
-        lambda: _core.Catalogue([samples.record()] * 2, [], []).route(samples.route_query()),
-        "one item for each record",
+        lambda: samples.routed(samples.catalogue(), body_bytes=[1, 2]),
+        "one item for each wire",
     ),
 }
 

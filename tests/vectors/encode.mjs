@@ -113,6 +113,7 @@ function requestDigest(request) {
     request.thread_id,
     request.run_id,
     list(request.labels.map(list)),
+    list([request.agent_id, request.department]),
   ]);
 }
 
@@ -139,7 +140,7 @@ function actionDigest({ caller, request, lane_c: laneC, max_cost_nanousd: maxCos
     target(request.target),
     list([laneC.system, conversation(request.conversation), i64(laneC.output_cap)]),
     contextHash(caller, request),
-    list([request.agent_role, routing(request.routing)]),
+    list([request.agent_role, routing(request.routing), request.agent_id, request.department]),
     i64(maxCost),
   ]);
 }

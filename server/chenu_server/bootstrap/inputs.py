@@ -14,7 +14,14 @@ from typing import Any
 
 from chenu_server.bootstrap.decisions import issuers_of
 from chenu_server.bootstrap.routes import Routes, open_routes
-from chenu_server.config import DatabaseSettings, PolicySettings, ProvidersSettings, Settings
+from chenu_server.config import (
+    AgentsSettings,
+    DatabaseSettings,
+    PolicySettings,
+    ProvidersSettings,
+    RoutingSettings,
+    Settings,
+)
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import KeyFileError
 from chenu_server.governance.policy.decide import Policies
@@ -93,6 +100,8 @@ def _parts(settings: Settings) -> Iterator[Settings]:
         identity=_with(settings.identity, issuers=()),
         policies=PolicySettings(),
         providers=ProvidersSettings(),
+        routing=RoutingSettings(),
+        agents=AgentsSettings(),
     )
     yield _with(bare, database=settings.database)
     for issuer in settings.identity.issuers:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
 from chenu_server import config
+from chenu_server.bootstrap.route_rules import route_rules
 from chenu_server.config import Settings
+from chenu_server.pipeline.route_rules import RouteRules
 from chenu_server.pipeline.routing import CatalogueRouter
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.instances import Instance
@@ -22,21 +24,22 @@ from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
 _log = structlog.get_logger(__name__)
 
 CHAIN_MAX = 3
-"""How many candidates a query may try, one after another."""
+"""How many candidates a query may try, one after another; an override may name one more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The catalogue as it was loaded, and as it is priced on a day (UTC)."""
+    """The catalogue as loaded and as priced on a day (UTC), and the rules of routes."""
 
     loaded: Catalogue
     priced: Catalogue
     day: date
+    rules: RouteRules
 
     @property
     def is_of_today(self) -> bool:
         """Whether its prices hold now."""
-        return self.day == datetime.now(UTC).date()
+        return self.day == _today()
 
 
 class Routes:
@@ -50,7 +53,7 @@ class Routes:
         self.plan = plan
         self.registry = registry
         self.router = CatalogueRouter(
-            plan.priced.providers, registry.providers, chain_max=CHAIN_MAX
+            plan.priced.providers, registry.providers, plan.rules, chain_max=CHAIN_MAX
         )
         self.providers: dict[str, Provider] = dict(registry.providers)
         self._left: list[ProviderRegistry] = []
@@ -71,7 +74,7 @@ class Routes:
     def reprice(self, plan: Plan) -> None:
         """Route by this plan from now on."""
         self.plan = plan
-        self.router.replace(plan.priced.providers, self.registry.providers)
+        self.router.replace(plan.priced.providers, self.registry.providers, plan.rules)
 
     async def forget(self, left: ProviderRegistry) -> Collection[str]:
         """Close what is called no more; the names of the providers that are gone."""
@@ -108,10 +111,13 @@ def plan_of(settings: Settings) -> Plan:
     Read the catalogue and price it. Takes a while, and needs no event loop.
 
     Raises:
-        CatalogueError: The catalogue is not usable, or has not what an instance names.
+        CatalogueError: The catalogue is not usable, or has not what an instance or a rule names.
     """
     loaded = load_catalogue(settings.providers.catalog_dir, _instances(settings))
-    return _priced_today(loaded)
+    day = _today()
+    priced = resolve_prices(loaded, day)
+    rules = route_rules(settings, priced, settings.providers.called)
+    return Plan(loaded=loaded, priced=priced, day=day, rules=rules)
 
 
 def registry_of(
@@ -151,15 +157,16 @@ def _provider_settings(chosen: config.ProviderSettings) -> ProviderSettings:
     )
 
 
-def _priced_today(loaded: Catalogue) -> Plan:
-    day = datetime.now(UTC).date()
-    return Plan(loaded=loaded, priced=resolve_prices(loaded, day), day=day)
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 async def price_again(routes: Routes) -> None:
     """Resolve dated prices for the day that has begun."""
-    routes.reprice(_priced_today(routes.plan.loaded))
-    _log.info("prices_resolved", day=str(routes.plan.day))
+    day = _today()
+    priced = resolve_prices(routes.plan.loaded, day)
+    routes.reprice(replace(routes.plan, priced=priced, day=day))
+    _log.info("prices_resolved", day=str(day))
 
 
 def until_midnight_s() -> float:

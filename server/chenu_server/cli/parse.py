@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from chenu.names import V_co, WireEnum
@@ -94,3 +96,13 @@ def standard_input(argument: str) -> str:
             " iconv",
             param_hint=argument,
         ) from error
+
+
+def message_file(option: str, path: Path, message: Message) -> None:
+    """Fill a message from a file that holds it as proto3 JSON."""
+    from google.protobuf import json_format
+
+    try:
+        json_format.Parse(path.read_bytes(), message)
+    except (OSError, UnicodeDecodeError, json_format.ParseError) as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint=option) from error

@@ -150,6 +150,8 @@ def _request(
             sphere=parse.choice("--target-sphere", action_pb2.Sphere, target.target_sphere),
         ),
         agent_role=ceiling.agent_role,
+        agent_id=ceiling.agent_id,
+        department=ceiling.department,
         routing=routing.message(),
         max_output_tokens=parse.int32("--max-output-tokens", ceiling.max_output_tokens),
         max_cost_nanousd=ceiling.max_cost_nanousd,

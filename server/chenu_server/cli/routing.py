@@ -56,9 +56,11 @@ class Routing:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What an answer may cost at most."""
+    """Who speaks, and what an answer may cost at most."""
 
     agent_role: Annotated[str, typer.Option(help="Who speaks; `nova` is always Claude.")] = ""
+    agent_id: Annotated[str, typer.Option(help="Which agent speaks.")] = ""
+    department: Annotated[str, typer.Option(help="Where the agent belongs.")] = ""
     max_output_tokens: Annotated[int, typer.Option(min=0, help="0: 1,024.")] = 0
     max_cost_usd: Annotated[str, typer.Option(help="US dollars, such as 0.05.")] = ""
 

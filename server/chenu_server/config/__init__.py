@@ -9,6 +9,12 @@ from chenu_server.config.load import (
     load_settings,
     show,
 )
+from chenu_server.config.routing_section import (
+    AgentsSettings,
+    ModelChain,
+    RoutingSettings,
+    TaskName,
+)
 from chenu_server.config.sections import (
     LEEWAY_MAX_S,
     LOCAL_ISSUER,
@@ -38,6 +44,7 @@ __all__ = [
     "KEY_VARIABLES",
     "LEEWAY_MAX_S",
     "LOCAL_ISSUER",
+    "AgentsSettings",
     "BudgetSettings",
     "CheckpointSettings",
     "CheckpointTypeName",
@@ -50,6 +57,7 @@ __all__ = [
     "LedgerSettings",
     "LimitSettings",
     "LogSettings",
+    "ModelChain",
     "OwnerSettings",
     "PipelineSettings",
     "PolicySettings",
@@ -57,8 +65,10 @@ __all__ = [
     "Problem",
     "ProviderSettings",
     "ProvidersSettings",
+    "RoutingSettings",
     "ServerSettings",
     "Settings",
+    "TaskName",
     "WriterSettings",
     "explain",
     "keys_in_environment",

@@ -15,7 +15,8 @@ from typing import Any, Final, get_args
 import pydantic_settings
 from pydantic import ValidationError
 
-from chenu_server.config.sections import PASSWORD, PREFIX, Section, Settings, did_you_mean
+from chenu_server.config.section import Section, did_you_mean
+from chenu_server.config.sections import PASSWORD, PREFIX, Settings
 
 FILE_VARIABLE: Final = "CHENU_CONFIG"
 FILE_DEFAULT: Final = Path("chenu.toml")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import pydantic_settings
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from chenu_server.config.routing_section import AgentsSettings, RoutingSettings
+from chenu_server.config.section import Section, did_you_mean, refusal
 from chenu_server.failpoints import checked
 
 PREFIX: Final = "CHENU_"
@@ -48,27 +46,11 @@ CheckpointTypeName = Literal[
 ]
 
 
-def _refusal(why: str, do: str) -> PydanticCustomError:
-    return PydanticCustomError("chenu", "{why}", {"why": why, "do": do})
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The name that was probably meant, as the end of a sentence; empty if none is like it."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def _host_port(value: str) -> str:
     match = _HOST_PORT.fullmatch(value)
     if match is None or int(match[2]) > 65_535:
-        raise _refusal("it is not host:port", "write it like 127.0.0.1:50051; port 0 takes any")
+        raise refusal("it is not host:port", "write it like 127.0.0.1:50051; port 0 takes any")
     return value
-
-
-class Section(BaseModel):
-    """One table of the file. An unknown key is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class ServerSettings(Section):
@@ -166,7 +148,7 @@ class IdentitySettings(Section):
     @model_validator(mode="after")
     def _names_differ(self) -> IdentitySettings:
         if len({issuer.name for issuer in self.issuers}) < len(self.issuers):
-            raise _refusal("two issuers have the same name", "name each as its `iss` claim does")
+            raise refusal("two issuers have the same name", "name each as its `iss` claim does")
         return self
 
 
@@ -254,7 +236,7 @@ class PipelineSettings(Section):
     @model_validator(mode="after")
     def _least_is_least(self) -> PipelineSettings:
         if self.least_output_cap > self.default_output_cap:
-            raise _refusal("least_output_cap is above default_output_cap", "lower it")
+            raise refusal("least_output_cap is above default_output_cap", "lower it")
         return self
 
 
@@ -312,7 +294,7 @@ class ProvidersSettings(Section):
     def _settings_are_used(self) -> ProvidersSettings:
         for name in self.settings:
             if name not in self.enabled:
-                raise _refusal(
+                raise refusal(
                     f"provider {name!r} has settings but is not enabled",
                     f"add it to providers.enabled{did_you_mean(name, self.enabled)}",
                 )
@@ -346,7 +328,7 @@ class OwnerSettings(Section):
     @model_validator(mode="after")
     def _renewed_in_time(self) -> OwnerSettings:
         if self.renew_s * 2 > self.lease_s:
-            raise _refusal(
+            raise refusal(
                 "one lost renewal would end the lease", "make renew_s at most half of lease_s"
             )
         return self
@@ -377,6 +359,8 @@ class Settings(pydantic_settings.BaseSettings):
     checkpoints: CheckpointSettings = CheckpointSettings()
     pipeline: PipelineSettings = PipelineSettings()
     providers: ProvidersSettings = ProvidersSettings()
+    routing: RoutingSettings = RoutingSettings()
+    agents: AgentsSettings = AgentsSettings()
     policies: PolicySettings = PolicySettings()
     ledger: LedgerSettings = LedgerSettings()
     owners: OwnerSettings = OwnerSettings()
@@ -392,9 +376,9 @@ class Settings(pydantic_settings.BaseSettings):
     def _development_stays_at_home(self) -> Settings:
         strict = not self.server.insecure_dev
         if strict and self.failpoints:
-            raise _refusal("failpoints make a server fail on purpose", "set server.insecure_dev")
+            raise refusal("failpoints make a server fail on purpose", "set server.insecure_dev")
         if strict and not self.server.is_loopback:
-            raise _refusal(
+            raise refusal(
                 "local_hs256 issuers are for development, and others can reach server.listen",
                 "listen on 127.0.0.1, or pass --insecure-dev if you know that you want this",
             )

@@ -48,6 +48,7 @@ def content_digest(request: QueryRequest) -> bytes:
         request.thread_id,
         request.run_id,
         request.labels,
+        [request.agent_id, request.department],
     ]
     return digest("chenu.request.v2", fields)
 
@@ -100,7 +101,7 @@ def action_digest(
         _target(request.target),
         [system, _conversation(request.conversation, messages), output_cap],
         context,
-        [request.agent_role, _routing(request.routing)],
+        [request.agent_role, _routing(request.routing), request.agent_id, request.department],
         max_cost_nanousd,
     ]
     return digest("chenu.action.v2", fields)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import enum
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from chenu.api.governance.v1 import action_pb2
 from chenu.api.pipeline.v1 import conversation_pb2 as pb_conversation
-from chenu.api.pipeline.v1 import event_pb2, message_pb2, routing_pb2
+from chenu.api.pipeline.v1 import event_pb2, message_pb2, router_service_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server.caller import Principal, PrincipalType
 from chenu_server.errors import InvalidField
 from chenu_server.ids import new_id
 from chenu_server.pipeline.conversation_convert import conversation_from, word_from
@@ -59,9 +61,9 @@ SPHERES: Final = by_number(action_pb2.Sphere, "SPHERE", Sphere)
 STATES: Final = by_number(message_pb2.QueryState, "QUERY_STATE", QueryStatus)
 
 
-def request_from(request: pb.QueryRequest) -> QueryRequest:
+def request_from(request: pb.QueryRequest, principal: Principal) -> QueryRequest:
     """
-    The request, checked field by field.
+    The request of a principal, checked field by field.
 
     Raises:
         InvalidField: A field's value is not one that this rpc takes; names the field.
@@ -87,7 +89,20 @@ def request_from(request: pb.QueryRequest) -> QueryRequest:
         thread_id=name(request.thread_id, "thread_id", ID_MAX),
         run_id=name(request.run_id, "run_id", ID_MAX),
         labels=_labels(request.labels),
+        agent_id=_agent(request.agent_id, principal),
+        department=name(request.department, "department"),
     )
+
+
+def question_from(request: router_service_pb2.RouteRequest, principal: Principal) -> QueryRequest:
+    """
+    What a query of these fields would ask, checked as it would be.
+
+    Raises:
+        InvalidField: A field's value is not one that a query takes; names the field.
+    """
+    given: dict[str, Any] = {field.name: value for field, value in request.ListFields()}
+    return request_from(pb.QueryRequest(**given), principal)
 
 
 def request_id_from(text: str, field: str) -> str:
@@ -133,7 +148,13 @@ def name(text: str, field: str, most: int = NAME_MAX) -> str:
 
 def role_from(text: str) -> str:
     """An agent's role, in one spelling: `Nova ` asks for Nova, and is locked as she is."""
-    return name(text, "agent_role").strip().lower()
+    if text.isascii():
+        role = name(text, "agent_role").strip().lower()
+    else:  # wide and other forms of a letter are that letter
+        role = unicodedata.normalize("NFKC", name(text, "agent_role")).strip().casefold()
+    if not role.isprintable():  # nor is a role what looks like another and holds more
+        raise InvalidField("agent_role", "holds a character that cannot be seen")
+    return role
 
 
 def routing_from(routing: routing_pb2.RoutingRequest) -> Routing:
@@ -168,6 +189,15 @@ def state_from(number: int, field: str) -> QueryStatus:
     if number not in STATES:
         raise InvalidField(field, f"unknown value {number}")
     return STATES[number]
+
+
+def _agent(text: str, principal: Principal) -> str:
+    """Who speaks: an agent for itself alone, another for the one that it names."""
+    if principal.type is not PrincipalType.AGENT:
+        return name(text, "agent_id", ID_MAX)
+    if text not in ("", principal.id):
+        raise InvalidField("agent_id", "an agent speaks for itself: leave it out")
+    return principal.id
 
 
 def _mode(number: int) -> Mode:

@@ -17,11 +17,13 @@ from chenu_server.pipeline.decide import error_of, reason_name
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.model import (
     LANES,
+    Basis,
     Intent,
     Lane,
     LaneReport,
     LaneStatus,
     Mode,
+    ModelOverride,
     Outcome,
     QueryStatus,
     Route,
@@ -61,6 +63,10 @@ _STOPS: Final = {
     "pause": message_pb2.STOP_REASON_PAUSE,
     "tool_calls": message_pb2.STOP_REASON_TOOL_CALLS,
 }
+_PREFERENCES: Final = {
+    name.removeprefix("PREFERENCE_").lower(): number
+    for name, number in routing_pb2.Preference.items()
+}
 _PART_KINDS: Final = _by_value(conversation_pb2.PartKind, "PART_KIND", PartKind)
 
 
@@ -95,6 +101,7 @@ def query_of(query: Query) -> message_pb2.Query:
         thread_id=query.thread_id,
         run_id=query.run_id,
         labels=dict(query.labels),
+        route_snapshot=snapshot_of(query.route_snapshot),
     )
 
 
@@ -120,6 +127,7 @@ def validated_of(query: QueryState, validation: Validation) -> message_pb2.Query
         thread_id=request.thread_id,
         run_id=request.run_id,
         labels=dict(request.labels),
+        route_snapshot=snapshot_of(query.encoded.route.snapshot),
     )
 
 
@@ -264,6 +272,7 @@ def route_of(route: Route) -> routing_pb2.RoutingDecision:
                 speed=each.speed,
                 cost=each.cost,
                 cost_bound_nanousd=each.bound_nanousd,
+                preference=_PREFERENCES[each.preference],
             )
             for each in route.candidates
         ],
@@ -277,6 +286,38 @@ def route_of(route: Route) -> routing_pb2.RoutingDecision:
             for each in route.exclusions
         ],
         cost_bound_nanousd=max((each.bound_nanousd for each in chain), default=0),
+        basis=None if route.basis is None else _basis_of(route.basis),
+        snapshot=snapshot_of(route.snapshot),
+    )
+
+
+def snapshot_of(packed: bytes) -> routing_pb2.RoutingSnapshot | None:
+    """The names of catalogue, prices and signals; nothing of a query from before they were kept."""
+    if not packed:
+        return None
+    return routing_pb2.RoutingSnapshot(
+        catalogue=packed[:8], prices=packed[8:16], signals=packed[16:]
+    )
+
+
+def _basis_of(basis: Basis) -> routing_pb2.RoutingBasis:
+    quality, speed, cost = basis.weights
+    return routing_pb2.RoutingBasis(
+        strategy=routing_pb2.Strategy.Value(f"STRATEGY_{basis.strategy.upper()}"),
+        quality_weight=quality,
+        speed_weight=speed,
+        cost_weight=cost,
+        role_provider=basis.role_provider,
+        task_provider=basis.task_provider,
+        override=None if basis.override is None else _override_of(basis.override),
+    )
+
+
+def _override_of(override: ModelOverride) -> routing_pb2.ModelOverride:
+    return routing_pb2.ModelOverride(
+        level=routing_pb2.OverrideLevel.Value(f"OVERRIDE_LEVEL_{override.level.upper()}"),
+        name=override.name,
+        models=[routing_pb2.ModelRef(provider=it[0], model=it[1]) for it in override.models],
     )
 
 

@@ -165,6 +165,8 @@ class QueryRequest:
     thread_id: str = ""
     run_id: str = ""
     labels: tuple[tuple[str, str], ...] = ()  # sorted by key
+    agent_id: str = ""
+    department: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +218,10 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """A candidate's factors and their weighted sum, each 0 to 1000."""
+    """A candidate's factors and their weighted mean, each 0 to 1000.
+
+    `preference` is why it stands before better ones, `score` where nothing makes it.
+    """
 
     provider: str
     model: str
@@ -225,13 +230,35 @@ class Scored:
     speed: int
     cost: int
     bound_nanousd: int
+    preference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOverride:
+    """An operator's order of models for a request: provider and model of each."""
+
+    level: str  # `task`, `agent`, `department` or `global`
+    name: str
+    models: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a route rests on besides the models. Weights are of quality, speed and cost."""
+
+    strategy: str
+    weights: tuple[int, int, int]
+    role_provider: str
+    task_provider: str
+    override: ModelOverride | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Lane C's last step: the chain, best first, and why it is so.
 
-    `candidates` and `exclusions` are filled for who asked for the reasons, and without a chain.
+    `candidates`, `exclusions` and `basis` are filled for who asked for the reasons, and without a
+    chain. `snapshot` names the catalogue, prices and signals that it was decided on, 8 bytes each.
     """
 
     chain: tuple[Candidate, ...]
@@ -239,6 +266,8 @@ class Route:
     exclusions: tuple[Exclusion, ...]
     dearest_bound_nanousd: int
     price_unknown: bool
+    basis: Basis | None = None
+    snapshot: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,7 @@ class Query:
     output_length: int
     output_parts: tuple[StoredPart, ...] = ()
     output_format: str = "text"
+    route_snapshot: bytes = b""  # 24 bytes: what its route was decided on, or nothing
     created_us: int
     updated_us: int
     ended_us: int

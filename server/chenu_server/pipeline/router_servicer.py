@@ -12,10 +12,7 @@ from chenu.api.pipeline.v1 import router_service_pb2_grpc as pb_grpc
 from chenu_server.errors import NotFound
 from chenu_server.infra.rpc.context import current_caller
 from chenu_server.pipeline import convert, encode
-from chenu_server.pipeline.conversation import asked
-from chenu_server.pipeline.conversation_convert import text_from
-from chenu_server.pipeline.model import QueryRequest
-from chenu_server.pipeline.routing import media_limits
+from chenu_server.pipeline.route_snapshot import media_limits
 from chenu_server.pipeline.service import PipelineService
 from chenu_server.providers.model import ModelRecord, ProviderRecord
 
@@ -44,15 +41,8 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
         self, request: pb.RouteRequest, context: Context
     ) -> pb.RouteResponse:
         """Which models would answer, why, and what that costs at most."""
-        wanted = QueryRequest(
-            request_id="",
-            conversation=asked(text_from(request.text, "text")),
-            agent_role=convert.role_from(request.agent_role),
-            routing=convert.routing_from(request.routing),
-            max_output_tokens=convert.output_tokens_from(request.max_output_tokens),
-            max_cost_nanousd=convert.cost_from(request.max_cost_nanousd),
-        )
-        route = self._pipeline.route(current_caller(), wanted)
+        caller = current_caller()
+        route = self._pipeline.route(convert.question_from(request, caller.principal))
         return pb.RouteResponse(decision=encode.route_of(route))
 
     async def ListProviders(  # noqa: N802 - the wire name

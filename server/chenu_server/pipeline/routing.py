@@ -3,113 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
-
-from pydantic_core import to_json
 
 from chenu_server import engine
 from chenu_server.errors import NotFound
 from chenu_server.pipeline.model import (
+    Basis,
     Candidate,
     Exclusion,
+    ModelOverride,
     QueryRequest,
     Route,
-    Routing,
     Scored,
 )
 from chenu_server.pipeline.ports import Providers
+from chenu_server.pipeline.route_rules import RouteRules
+from chenu_server.pipeline.route_snapshot import RouteSnapshot, snapshot_of
 from chenu_server.providers.model import ModelRecord, ProviderRecord, Rates
 
-TASK_DEFAULTS: Final = (
-    ("code", "anthropic"),
-    ("creative", "anthropic"),
-    ("analysis", "openai"),
-    ("search", "google"),
-    ("translation", "google"),
-)
-ROLE_DEFAULTS: Final = (
-    ("nova", "anthropic"),
-    ("orchestrator", "anthropic"),
-    ("analyst", "openai"),
-    ("researcher", "google"),
-)
-# What a model can or cannot do whatever its wire carries: its record says so.
-MODEL_ABILITIES: Final = frozenset(
-    {
-        "functions",
-        "json",
-        "json_schema",
-        "reasoning_effort",
-        "reasoning_budget",
-        "vision",
-        "documents",
-        "image_urls",
-        "document_urls",
-    }
-)
 CAPABILITY_MISSING: Final = "capability_missing"
 MEDIA_TOO_LARGE: Final = "media_too_large"
-# What a prompt asks of a model that holds files.
-FILES: Final = frozenset({"vision", "documents"})
-NOVA_PROVIDER: Final = "anthropic"
-NOVA_ALIAS: Final = "nova"
 
 _NO_RATES: Final = Rates(
     input=0, output=0, cache_read=0, cache_write=0, cache_write_hour=0, source="unknown"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """The catalogue as it stands: models and the engine's form of them, in one order."""
-
-    models: tuple[ModelRecord, ...]
-    wire_of: tuple[str, ...]
-    name_bytes: tuple[int, ...]
-    abilities: tuple[frozenset[str], ...]
-    media: tuple[engine.MediaLimits | None, ...]
-    catalogue: engine.Catalogue
-    nova_model: str
-
-    @property
-    def wires(self) -> frozenset[str]:
-        """Those that any of the models is on."""
-        return frozenset(self.wire_of)
-
-    def model_named(self, routing: Routing) -> str | None:
-        """The preferred model by its own name; a name that nobody has stays as it is."""
-        wanted, provider = routing.preferred_model, routing.preferred_provider
-        for model in self.models:
-            if wanted in model.aliases and provider in ("", model.provider, model.maker):
-                return model.name
-        return wanted or None
-
-    def media_tokens(
-        self, prompt: engine.Prompt, bodies: Sequence[int], extra: Sequence[int]
-    ) -> list[int | None]:
-        """What the files count as at most, beside all else that fills the context window."""
-        rows = zip(self.models, prompt.media_tokens(self.media), bodies, extra, strict=True)
-        return [
-            None
-            if tokens is None
-            else max(min(tokens, (model.context_tokens or 0) - body - more), 0)
-            for model, tokens, body, more in rows
-        ]
-
-
 class CatalogueRouter:
     """A `Router`. The same catalogue and request give the same route."""
 
     def __init__(
-        self, records: Mapping[str, ProviderRecord], providers: Providers, *, chain_max: int
+        self,
+        records: Mapping[str, ProviderRecord],
+        providers: Providers,
+        rules: RouteRules,
+        *,
+        chain_max: int,
     ) -> None:
+        self._rules = rules
         self._chain_max = chain_max
-        self._snapshot = _snapshot_of(records, providers)
+        self._snapshot = snapshot_of(records, providers, rules)
 
-    def replace(self, records: Mapping[str, ProviderRecord], providers: Providers) -> None:
+    def replace(
+        self, records: Mapping[str, ProviderRecord], providers: Providers, rules: RouteRules
+    ) -> None:
         """Route by others from now on: new prices at midnight, and what a reload has read."""
-        self._snapshot = _snapshot_of(records, providers)
+        self._rules = rules
+        self._snapshot = snapshot_of(records, providers, rules)
 
     def route(
         self,
@@ -122,182 +62,89 @@ class CatalogueRouter:
     ) -> Route:
         """See `pipeline.ports.Router`."""
         snapshot = self._snapshot
-        sizes = {wire: _Size.of(prompt, wire) for wire in snapshot.wires}
-        bodies = [
-            sizes[wire].body_bytes + name_bytes
-            for wire, name_bytes in zip(snapshot.wire_of, snapshot.name_bytes, strict=True)
-        ]
-        extra = [sizes[wire].extra_tokens for wire in snapshot.wire_of]
-        needs = prompt.needs()
-        needed = frozenset((*request.routing.required_capabilities, *needs))
-        media = snapshot.media_tokens(prompt, bodies, extra) if not FILES.isdisjoint(needs) else ()
-        decision = snapshot.catalogue.route(
-            _engine_query(
-                request, sorted(needed), bodies, extra, media, output_cap, ceiling, snapshot
-            )
-        )
+        override = self._rules.overrides.of(request)
+        needed = frozenset((*request.routing.required_capabilities, *prompt.needs()))
+        query = _engine_query(request, prompt, needed, override, output_cap, ceiling, snapshot)
+        decision = snapshot.catalogue.route(query, snapshot.signals)
         if decision.unknown_preferred is not None:
             raise NotFound("model or provider", decision.unknown_preferred)
-        if media:
-            extra = [each + (tokens or 0) for each, tokens in zip(extra, media, strict=True)]
-        chain = _chain(snapshot.models, decision, bodies, extra, self._chain_max)
+        # An override has a fourth place, which the others do not need: the local model's.
+        most = max(self._chain_max, len(override.models) if override else 0)
+        chain = _chain(snapshot.models, decision.best(most))
         told = explained or not chain
         return Route(
             chain=chain,
-            candidates=_candidates(snapshot.models, decision) if told else (),
+            candidates=_candidates(snapshot.models, decision.candidates) if told else (),
             exclusions=_exclusions(snapshot, decision, needed) if told else (),
             dearest_bound_nanousd=decision.dearest_bound,
             price_unknown=decision.price_unknown_only,
+            basis=_basis(snapshot, query, request, override) if told else None,
+            snapshot=snapshot.name,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Size:
-    """How large a prompt is on a wire: its body without the model's name, and what is added."""
-
-    body_bytes: int
-    extra_tokens: int
-
-    @classmethod
-    def of(cls, prompt: engine.Prompt, wire: str) -> _Size:
-        return cls(prompt.size(wire), prompt.extra_tokens(wire))
-
-
-def _snapshot_of(records: Mapping[str, ProviderRecord], providers: Providers) -> _Snapshot:
-    enabled = [record for name, record in sorted(records.items()) if name in providers]
-    models = tuple(model for record in enabled for model in record.models if model.is_complete)
-    wires = {record.name: record.wire for record in enabled}
-    nova = next((model.name for model in models if _is_nova(model)), "")
-    abilities = tuple(_abilities(model, wires[model.provider]) for model in models)
-    records_of = [
-        _engine_record(model, wires[model.provider], able)
-        for model, able in zip(models, abilities, strict=True)
-    ]
-    return _Snapshot(
-        models=models,
-        wire_of=tuple(wires[model.provider] for model in models),
-        name_bytes=tuple(len(to_json(model.name)) for model in models),
-        abilities=abilities,
-        media=tuple(map(media_limits, models)),
-        catalogue=engine.Catalogue(
-            records_of,
-            list(TASK_DEFAULTS),
-            list(ROLE_DEFAULTS),
-        ),
-        nova_model=nova,
-    )
-
-
-def _is_nova(model: ModelRecord) -> bool:
-    return model.maker == NOVA_PROVIDER and NOVA_ALIAS in model.aliases
-
-
-def _abilities(model: ModelRecord, wire: str) -> frozenset[str]:
-    """What may be asked of a model: what its wire carries, unless it is the model's own to do."""
-    offered = frozenset(engine.wire_offers(wire))
-    beyond_the_wire = MODEL_ABILITIES - offered
-    carried = offered - MODEL_ABILITIES - frozenset(model.refuses)
-    return carried | (_own_abilities(model) - beyond_the_wire)
-
-
-def _own_abilities(model: ModelRecord) -> frozenset[str]:
-    """What its record says; files only where it says how they are counted."""
-    told = frozenset(model.capabilities) - FILES
-    images, documents = model.images, model.documents
-    of_files = {
-        "vision": images is not None,
-        "image_urls": images is not None and images.urls,
-        "documents": documents is not None,
-        "document_urls": documents is not None and documents.urls,
-    }
-    return told.union(word for word, has in of_files.items() if has)
-
-
-def media_limits(model: ModelRecord) -> engine.MediaLimits | None:
-    """Which files a model takes; None for none."""
-    if model.images is None and model.documents is None:
-        return None
-    return engine.MediaLimits(
-        model.images, model.documents, context_tokens=model.context_tokens or 0
-    )
-
-
-def _engine_record(model: ModelRecord, wire: str, abilities: frozenset[str]) -> engine.ModelRecord:
-    assert model.context_tokens is not None and model.output_tokens_max is not None, "incomplete"
-    rates = model.rates or _NO_RATES
-    return engine.ModelRecord(
-        provider=model.provider,
-        instance_of=model.instance_of,
-        model=model.name,
-        wire=wire,
-        quality=model.quality,
-        speed=model.speed,
-        input_rate=rates.input,
-        output_rate=rates.output,
-        dearest_input_rate=rates.dearest_input if model.rates else None,
-        context_tokens=model.context_tokens,
-        output_tokens_max=model.output_tokens_max,
-        capabilities=sorted(abilities),
-        regions=list(model.regions),
-        tier=model.tier,
-        locked_role=None,
-    )
 
 
 def _engine_query(
     request: QueryRequest,
-    needed: Sequence[str],
-    bodies: Sequence[int],
-    extra: Sequence[int],
-    media: Sequence[int | None],
+    prompt: engine.Prompt,
+    needed: frozenset[str],
+    override: ModelOverride | None,
     output_cap: int,
     ceiling: int,
-    snapshot: _Snapshot,
+    snapshot: RouteSnapshot,
 ) -> engine.RouteQuery:
-    routing: Routing = request.routing
+    routing = request.routing
     return engine.RouteQuery(
         task_type=routing.task_type,
         agent_role=request.agent_role,
-        priority=routing.priority,
         strategy=routing.strategy,
         preferred_provider=routing.preferred_provider or None,
-        preferred_model=snapshot.model_named(routing),
-        capabilities=needed,
+        preferred_model=routing.preferred_model or None,
+        overrides=snapshot.places_of(override),
+        capabilities=sorted(needed),
         cost_ceiling=ceiling or None,
         allowed_providers=list(routing.allowed_providers),
         forbidden_providers=list(routing.forbidden_providers),
         regions=list(routing.regions),
-        body_bytes=bodies,
-        extra_tokens=extra,
-        media_tokens=media,
+        body_bytes=[prompt.size(wire) for wire in snapshot.wires],
+        extra_tokens=[prompt.extra_tokens(wire) for wire in snapshot.wires],
+        media_tokens=prompt.media_tokens(snapshot.media) if prompt.has_files else (),
         output_cap=output_cap,
-        nova_provider=NOVA_PROVIDER,
-        nova_model=snapshot.nova_model,
     )
 
 
-def _chain(
-    models: tuple[ModelRecord, ...],
-    decision: engine.Decision,
-    bodies: Sequence[int],
-    extra: Sequence[int],
-    chain_max: int,
-) -> tuple[Candidate, ...]:
-    bounds = {scored.index: scored.bound for scored in decision.candidates}
+def _basis(
+    snapshot: RouteSnapshot,
+    query: engine.RouteQuery,
+    request: QueryRequest,
+    override: ModelOverride | None,
+) -> Basis:
+    weights, role_provider, task_provider = snapshot.catalogue.basis(query)
+    return Basis(
+        strategy=request.routing.strategy,
+        weights=weights,
+        role_provider=role_provider or "",
+        task_provider=task_provider or "",
+        override=override,
+    )
+
+
+def _chain(models: tuple[ModelRecord, ...], best: Sequence[engine.Scored]) -> tuple[Candidate, ...]:
     return tuple(
         Candidate(
-            provider=models[index].provider,
-            model=models[index].name,
-            bound_nanousd=bounds[index],
-            body_bytes=bodies[index],
-            extra_tokens=extra[index],
-            rates=models[index].rates or _NO_RATES,
+            provider=models[each.index].provider,
+            model=models[each.index].name,
+            bound_nanousd=each.bound,
+            body_bytes=each.body_bytes,
+            extra_tokens=each.extra_tokens,
+            rates=models[each.index].rates or _NO_RATES,
         )
-        for index in decision.chain[:chain_max]
+        for each in best
     )
 
 
-def _candidates(models: tuple[ModelRecord, ...], decision: engine.Decision) -> tuple[Scored, ...]:
+def _candidates(
+    models: tuple[ModelRecord, ...], candidates: Sequence[engine.Scored]
+) -> tuple[Scored, ...]:
     return tuple(
         Scored(
             provider=models[each.index].provider,
@@ -307,13 +154,14 @@ def _candidates(models: tuple[ModelRecord, ...], decision: engine.Decision) -> t
             speed=each.speed,
             cost=each.cost,
             bound_nanousd=each.bound,
+            preference=each.preference,
         )
-        for each in decision.candidates
+        for each in candidates
     )
 
 
 def _exclusions(
-    snapshot: _Snapshot, decision: engine.Decision, needed: frozenset[str]
+    snapshot: RouteSnapshot, decision: engine.Decision, needed: frozenset[str]
 ) -> tuple[Exclusion, ...]:
     excluded = (
         Exclusion(

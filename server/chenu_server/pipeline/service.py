@@ -445,7 +445,7 @@ class PipelineService:
             run.finish()
         return query, await self._governance.validate(admission_of(query))
 
-    def route(self, caller: Caller, request: QueryRequest) -> Route:
+    def route(self, request: QueryRequest) -> Route:
         """Which models would answer, and what that costs at most; calls nothing."""
         return self._lanes.encoding.explain(request)
 

@@ -12,6 +12,7 @@ from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
+from chenu_server.caller import Principal
 from chenu_server.errors import InvalidField
 from chenu_server.infra.rpc.context import current_call, current_caller
 from chenu_server.infra.rpc.paging import page_of, place_of, shown_of
@@ -52,7 +53,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         self, request: pb.QueryRequest, context: Context
     ) -> pb.QueryResponse:
         """Run one query and answer it whole."""
-        caller, wanted = current_caller(), await _read(request)
+        caller = current_caller()
+        wanted = await _read(request, caller.principal)
         if wanted.validate_only:
             return _validation(*await self._pipeline.validate(caller, wanted))
         run = self._pipeline.start(caller, wanted, context.time_remaining())
@@ -67,7 +69,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         self, request: pb.RunRequest, context: Context
     ) -> AsyncIterator[pb.RunResponse]:
         """Run one query and stream its log; the status is the outcome."""
-        caller, wanted = current_caller(), await _read(request.query)
+        caller = current_caller()
+        wanted = await _read(request.query, caller.principal)
         if wanted.validate_only:
             raise InvalidField("query.validate_only", "a validation has no log; use Query")
         with self._attachments.opened(caller.identity_id):
@@ -186,11 +189,11 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             raise error_of(query.outcome)
 
 
-async def _read(request: pb.QueryRequest) -> QueryRequest:
+async def _read(request: pb.QueryRequest, principal: Principal) -> QueryRequest:
     """A request, checked. One with files is read on a thread: to digest them takes long."""
     if not (request.messages and media_bytes(request.messages)):
-        return convert.request_from(request)
-    wanted = await asyncio.to_thread(convert.request_from, request)
+        return convert.request_from(request, principal)
+    wanted = await asyncio.to_thread(convert.request_from, request, principal)
     request.ClearField("messages")  # their bytes are held once, by what was read
     return wanted
 

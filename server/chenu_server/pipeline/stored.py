@@ -43,6 +43,9 @@ def request_json(request: QueryRequest) -> str:
         "flags": [request.detached, request.resume_on_approval],
         "names": [request.thread_id, request.run_id],
         "labels": request.labels,
+        "agent": [request.agent_id, request.department]
+        if request.agent_id or request.department
+        else (),
     }
     kept = {key: value for key, value in values.items() if value}
     return to_json(kept).decode()
@@ -52,6 +55,7 @@ def request_from(text: str) -> QueryRequest:
     """The request that `request_json` stored, also before it knew of more than one text."""
     values = from_json(text)
     thread_id, run_id = values.get("names", ("", ""))
+    agent_id, department = values.get("agent", ("", ""))
     operation, kind, id_, sphere = values["target"]
     cap, cost = values["caps"]
     detached, resume = values["flags"]
@@ -72,6 +76,8 @@ def request_from(text: str) -> QueryRequest:
         thread_id=thread_id,
         run_id=run_id,
         labels=tuple((key, value) for key, value in values.get("labels", ())),
+        agent_id=agent_id,
+        department=department,
     )
 
 

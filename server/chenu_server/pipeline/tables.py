@@ -149,6 +149,7 @@ QUERIES: Final = sa.Table(
     sa.Column("output_length", sa.BigInteger, nullable=False),
     sa.Column("output_parts", Json[tuple[StoredPart, ...]](_parts_list, _parts), nullable=False),
     sa.Column("output_format", sa.Text, nullable=False),
+    sa.Column("route_snapshot", sa.LargeBinary, nullable=False, server_default=sa.text("''")),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("updated_us", sa.BigInteger, nullable=False),
     sa.Column("ended_us", sa.BigInteger, nullable=False),
@@ -244,7 +245,10 @@ OUTPUT_CHUNKS: Final = sa.Table(
 
 # Published: a log's readers see the query as it was just committed.
 QUERIES_MAP: Final = TableMap(
-    Query, QUERIES, published=True, fixed=frozenset({"content_digest", "created_us"})
+    Query,
+    QUERIES,
+    published=True,
+    fixed=frozenset({"content_digest", "route_snapshot", "created_us"}),
 )
 QUERY_ALIASES_MAP: Final = TableMap(QueryAlias, QUERY_ALIASES, append_only=True)
 QUERY_CONTENTS_MAP: Final = TableMap(QueryContent, QUERY_CONTENTS)

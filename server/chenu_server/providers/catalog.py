@@ -14,6 +14,7 @@ from typing import Any
 from chenu_server.providers.catalog_schema import CatalogueError, did_you_mean, provider_of
 from chenu_server.providers.instances import Instance, check_instance, instance_of
 from chenu_server.providers.model import ModelRecord, ProviderRecord
+from chenu_server.providers.nova import check_nova
 
 _Tables = dict[str, dict[str, Any]]
 _NONE: Mapping[str, Instance] = {}
@@ -87,12 +88,17 @@ def load_catalogue(
         name: _merged(_table_of(tables, name, instance), files.get(name, {}))
         for name, instance in sorted(instances.items())
     }
-    return _with_instances(catalogue, _catalogue_of(own, overrides), instances)
+    whole = _with_instances(catalogue, _catalogue_of(own, overrides), instances)
+    check_nova(whole.providers, {**tables, **own})
+    return whole
 
 
 @cache  # the package's own files, and a value that nobody can change
 def _shipped() -> Catalogue:
-    return _catalogue_of(_shipped_tables(), None)
+    tables = _shipped_tables()
+    catalogue = _catalogue_of(tables, None)
+    check_nova(catalogue.providers, tables)
+    return catalogue
 
 
 def _shipped_tables() -> _Tables:

@@ -319,7 +319,6 @@ class Admit:
         output_cap: int = 0,
     ) -> Query:
         asked, caller = self._asked, self._asked.caller
-        running = status is QueryStatus.RUNNING
         return Query(
             identity_id=caller.identity_id,
             request_id=asked.request.request_id,
@@ -328,7 +327,7 @@ class Admit:
             acting_for=caller.acting_for,
             content_digest=asked.content_digest,
             status=status,
-            owner_id=self._rules.owner_id if running else "",
+            owner_id=self._rules.owner_id if status is QueryStatus.RUNNING else "",
             deadline_ms=asked.deadline_ms,
             resume_on_approval=asked.request.resume_on_approval,
             sphere=asked.request.sphere.value,
@@ -344,6 +343,7 @@ class Admit:
             provider="",
             model="",
             chain=tuple(f"{each.provider}/{each.model}" for each in asked.encoded.route.chain),
+            route_snapshot=asked.encoded.route.snapshot,
             stop_reason="",
             output_cap=output_cap,
             usage=TokenUsage(),

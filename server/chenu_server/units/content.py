@@ -120,6 +120,8 @@ def _facts(checkpoint: Checkpoint, request: QueryRequest, plan: Plan, said: Said
         "context_tag": said.tag,
         "context_hash": plan.snapshot.content_hash.hex(),
         "agent_role": request.agent_role,
+        "agent_id": request.agent_id,
+        "department": request.department,
         "routing": {name: getattr(routing, name) for name in routing.__slots__},
         "max_cost_nanousd": checkpoint.max_cost_nanousd,
     }

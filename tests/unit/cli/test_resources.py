@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -284,20 +285,65 @@ def test_a_route_shows_the_order_and_the_exclusions(gateway: Gateway, chenu: She
     gateway.answers["Route"] = router_service_pb2.RouteResponse(
         decision=routing_pb2.RoutingDecision(
             chain=[routing_pb2.ModelRef(provider="groq", model="fast")],
-            candidates=[routing_pb2.Candidate(provider="groq", model="fast", score=900)],
+            candidates=[
+                routing_pb2.Candidate(
+                    provider="groq",
+                    model="fast",
+                    score=900,
+                    preference=routing_pb2.PREFERENCE_OVERRIDE,
+                )
+            ],
             exclusions=[
                 routing_pb2.Exclusion(
                     provider="xai",
                     model="big",
-                    reason=routing_pb2.EXCLUSION_REASON_PROVIDER_FORBIDDEN,
+                    reason=routing_pb2.EXCLUSION_REASON_CAPABILITY_MISSING,
+                    missing=["seed"],
                 )
             ],
+            basis=routing_pb2.RoutingBasis(
+                strategy=routing_pb2.STRATEGY_COST,
+                quality_weight=1,
+                cost_weight=9,
+                task_provider="groq",
+                override=routing_pb2.ModelOverride(
+                    level=routing_pb2.OVERRIDE_LEVEL_AGENT,
+                    name="scout",
+                    models=[routing_pb2.ModelRef(provider="groq", model="fast")],
+                ),
+            ),
         )
     )
     result = chenu("route", "hello")
 
-    assert result.stdout.endswith("1\tgroq\tfast\t900\t0\t0\t0\t0.00 USD\n")
-    assert "excluded: xai big: provider_forbidden\n" == result.stderr
+    told = "strategy: cost, quality 1, speed 0, cost 9; task prefers groq"
+    assert result.stdout.endswith("1\tgroq\tfast\toverride\t900\t0\t0\t0\t0.00 USD\n")
+    assert [
+        "excluded: xai big: capability_missing (seed)",
+        f"{told}; override of agent scout: groq/fast",
+    ] == result.stderr.splitlines()
+
+
+def test_a_route_takes_a_conversation_from_a_file(
+    gateway: Gateway, chenu: Shell, tmp_path: Path
+) -> None:
+    """What a query would ask in parts has a route too; options beside the file come over it."""
+    gateway.answers["Route"] = router_service_pb2.RouteResponse()
+    asked = tmp_path / "asked.json"
+    asked.write_text(
+        '{"messages": [{"role": "MESSAGE_ROLE_USER", "parts": [{"text": "Hi"}]}],'
+        ' "agent_id": "scout", "routing": {"regions": ["eu"]}}'
+    )
+
+    chenu("route", "--request", str(asked), "--agent-id", "ranger", "--strategy", "cost")
+    sent: Any = gateway.asked[-1]
+    asked.write_text("{")
+    refused = chenu("route", "--request", str(asked))
+
+    assert "Hi" == sent.messages[0].parts[0].text
+    assert ("ranger", ["eu"]) == (sent.agent_id, list(sent.routing.regions))
+    assert routing_pb2.STRATEGY_COST == sent.routing.strategy
+    assert ExitCode.USAGE == refused.exit_code
 
 
 def test_a_route_without_a_model_is_a_failure(gateway: Gateway, chenu: Shell) -> None:

@@ -94,6 +94,8 @@ REQUEST = QueryRequest(
     thread_id="fil 1",
     run_id="run",
     labels=(("team", "a"), ("zone", "é")),
+    agent_id="éclaireur",
+    department="études",
 )
 MESSAGES = REQUEST.conversation.messages
 
@@ -147,6 +149,8 @@ CHANGES: dict[str, Any] = {
     "thread_id": "",
     "run_id": "",
     "labels": (),
+    "agent_id": "",
+    "department": "",
 }
 # Each is one thing of the conversation that an approval binds, changed.
 IN_CONVERSATION: dict[str, Conversation] = {
@@ -285,7 +289,18 @@ def test_an_approval_is_for_exactly_this_caller(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["conversation", "mode", "intents", "target", "context_items", "agent_role", "routing"]
+    "name",
+    [
+        "conversation",
+        "mode",
+        "intents",
+        "target",
+        "context_items",
+        "agent_role",
+        "routing",
+        "agent_id",
+        "department",
+    ],
 )
 def test_an_approval_is_for_exactly_this_action(name: str) -> None:
     """Whatever changes what would be done needs a new approval."""

@@ -25,6 +25,8 @@ requests = st.builds(
     labels=st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=3).map(
         lambda labels: tuple(sorted(labels.items()))
     ),
+    agent_id=st.text(max_size=4),
+    department=st.text(max_size=4),
 )
 
 

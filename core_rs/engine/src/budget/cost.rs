@@ -4,6 +4,7 @@ use super::{AmountError, narrow, not_negative};
 
 /// Rates are for this many tokens.
 const RATE_TOKENS: i128 = 1_000_000;
+const RATE_TOKENS_SMALL: u64 = 1_000_000;
 
 /// What may make an attempt dear: the bytes it sends and the tokens it may get back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,11 @@ pub fn cost(tokens_and_rates: &[(i64, i64)]) -> Result<i64, AmountError> {
         let part = i128::from(tokens) * i128::from(rate);
         sum = sum.checked_add(part).ok_or(AmountError::Overflow)?;
     }
-    narrow(sum.div_euclid(RATE_TOKENS) + i128::from(sum.rem_euclid(RATE_TOKENS) > 0))
+    match u64::try_from(sum) {
+        // A division of 128 bits takes ten times as long, and hardly any sum needs it.
+        Ok(small) => narrow(small.div_ceil(RATE_TOKENS_SMALL).into()),
+        Err(_) => narrow(sum.div_euclid(RATE_TOKENS) + i128::from(sum.rem_euclid(RATE_TOKENS) > 0)),
+    }
 }
 
 /// The most that an attempt can cost.

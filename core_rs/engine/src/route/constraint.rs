@@ -2,7 +2,12 @@
 
 use crate::budget::{AmountError, Worst, bound};
 
-use super::model::{ModelRecord, RouteQuery, Strategy};
+use super::RouteError;
+use super::index::{Facts, Index};
+use super::model::{RouteQuery, Scored};
+use super::model_set::ModelSet;
+use super::order::Wishes;
+use super::rules::Strategy;
 
 /// Dense text (base64, Chinese) has about this many bytes to a token. A prompt that is denser still
 /// is refused by the provider, and costs nothing.
@@ -55,68 +60,135 @@ impl Exclusion {
     }
 }
 
-/// The bound of an attempt with `record`, or the first constraint that excludes it.
+/// What the constraints leave, not yet scored, in the catalogue's order; and what they do not.
+pub(super) type Sifted = (Vec<Scored>, Vec<(usize, Exclusion)>);
+
+/// Splits the records. Each is excluded by the first constraint that it does not meet.
 ///
 /// The price comes after all else, so that an unknown one is told only where it alone stands in
-/// the way. What files count as at most (`media`) is a bound of the cost and no reason to exclude:
-/// a document of one page counts as a whole context.
-pub(super) fn check(
+/// the way.
+pub(super) fn sift(
+    index: &Index,
     query: &RouteQuery,
-    record: &ModelRecord,
-    role_is_locked: bool,
-    worst: &Worst,
-    media: Option<i64>,
-) -> Result<Result<i64, Exclusion>, AmountError> {
-    let checks = [
-        (query.unlocked(record, role_is_locked), Exclusion::NovaLocked),
-        (is_specified(query, record), Exclusion::NotPreferredModel),
-        (is_allowed(&query.allowed_providers, record), Exclusion::ProviderNotAllowed),
-        (!names(&query.forbidden_providers, record), Exclusion::ProviderForbidden),
-        (has_all(&record.capabilities, &query.capabilities), Exclusion::CapabilityMissing),
-        (stays_within(&query.regions, &record.regions), Exclusion::RegionNotAllowed),
-        (media.is_some(), Exclusion::MediaTooLarge),
-        (query.output_cap <= record.output_tokens_max, Exclusion::OutputCapTooLarge),
-        (tokens(worst) <= record.context_tokens, Exclusion::ContextTooSmall),
-        (record.dearest_input_rate.is_some(), Exclusion::PriceUnknown),
-    ];
-    if let Some((_, exclusion)) = checks.into_iter().find(|(passed, _)| !passed) {
-        return Ok(Err(exclusion));
+    wishes: &Wishes,
+) -> Result<Sifted, RouteError> {
+    let mut sieve = Sieve::new(index);
+    sieve.by_words(index, query, wishes);
+    let left = std::mem::take(&mut sieve.left);
+    let mut candidates = Vec::with_capacity(index.facts.len());
+    for (place, facts) in left.iter().filter_map(|it| index.facts.get(it).map(|facts| (it, facts)))
+    {
+        match measured(place, facts, query)? {
+            Ok(scored) => candidates.push(scored),
+            Err(exclusion) => sieve.exclude(place, exclusion),
+        }
     }
-    let extra_tokens = worst.extra_tokens.saturating_add(media.unwrap_or_default());
-    let bound = bound(&Worst { extra_tokens, ..*worst })?;
-    let affordable = query.cost_ceiling.is_none_or(|ceiling| bound <= ceiling);
-    Ok(if affordable { Ok(bound) } else { Err(Exclusion::OverCostCeiling) })
+    Ok((candidates, sieve.exclusions()))
 }
 
-/// Nova has one model: to prefer another is to ask for what she is not, under any strategy. For
-/// everybody else a preference is an order of trying, and a condition only where it is specific.
-fn is_specified(query: &RouteQuery, record: &ModelRecord) -> bool {
-    let preferred = query.prefers(record);
-    match query.strategy {
-        _ if query.is_nova() => preferred,
-        Strategy::Specific => query.preferred_model.is_some() && preferred,
-        _ => true,
+/// What is left of a catalogue, and why the rest is not.
+struct Sieve {
+    left: ModelSet,
+    reasons: Vec<Option<Exclusion>>,
+}
+
+impl Sieve {
+    fn new(index: &Index) -> Self {
+        Self { left: index.all.clone(), reasons: vec![None; index.facts.len()] }
+    }
+
+    /// The constraints that are sets of models.
+    fn by_words(&mut self, index: &Index, query: &RouteQuery, wishes: &Wishes) {
+        if let Some(locked) = index.locked(&query.agent_role) {
+            self.keep(locked, Exclusion::NovaLocked);
+        }
+        // Nova has one model: to prefer another is to ask for what she is not, under any strategy.
+        // For everybody else a preference is an order of trying, and a condition only where it is
+        // specific.
+        if query.is_nova() {
+            self.keep(wishes.preferred.as_ref().unwrap_or(&index.all), NOT_PREFERRED);
+        } else if query.strategy == Strategy::Specific {
+            let named = wishes.preferred.as_ref().filter(|_| query.preferred_model.is_some());
+            self.keep(named.unwrap_or(&index.none()), NOT_PREFERRED);
+        }
+        if !query.allowed_providers.is_empty() {
+            let allowed = index.of_providers(&query.allowed_providers);
+            self.keep(&allowed, Exclusion::ProviderNotAllowed);
+        }
+        if !query.forbidden_providers.is_empty() {
+            let forbidden = index.of_providers(&query.forbidden_providers);
+            self.drop(&forbidden, Exclusion::ProviderForbidden);
+        }
+        if !query.capabilities.is_empty() {
+            self.keep(&index.able(&query.capabilities), Exclusion::CapabilityMissing);
+        }
+        if !query.regions.is_empty() {
+            self.keep(&index.resident(&query.regions), Exclusion::RegionNotAllowed);
+        }
+    }
+
+    fn keep(&mut self, kept: &ModelSet, why: Exclusion) {
+        let mut gone = self.left.clone();
+        gone.drop(kept);
+        self.drop(&gone, why);
+    }
+
+    fn drop(&mut self, gone: &ModelSet, why: Exclusion) {
+        let mut dropped = self.left.clone();
+        dropped.keep(gone);
+        self.left.drop(&dropped);
+        dropped.iter().for_each(|place| self.exclude(place, why));
+    }
+
+    fn exclude(&mut self, place: usize, why: Exclusion) {
+        if let Some(reason) = self.reasons.get_mut(place) {
+            *reason = Some(why);
+        }
+    }
+
+    fn exclusions(self) -> Vec<(usize, Exclusion)> {
+        let told = self.reasons.into_iter().enumerate();
+        told.filter_map(|(place, reason)| reason.map(|why| (place, why))).collect()
     }
 }
 
-fn is_allowed(allowed: &[String], record: &ModelRecord) -> bool {
-    allowed.is_empty() || names(allowed, record)
-}
+const NOT_PREFERRED: Exclusion = Exclusion::NotPreferredModel;
 
-fn names(providers: &[String], record: &ModelRecord) -> bool {
-    providers.iter().any(|name| record.is_meant_by(name))
-}
-
-fn has_all(present: &[String], needed: &[String]) -> bool {
-    needed.iter().all(|item| present.contains(item))
-}
-
-/// Data may end up in any of a record's regions, so all of them must be allowed.
-fn stays_within(allowed: &[String], regions: &[String]) -> bool {
-    allowed.is_empty() || (!regions.is_empty() && has_all(allowed, regions))
-}
-
-fn tokens(worst: &Worst) -> i64 {
-    let body = worst.body_bytes.div_euclid(BYTES_PER_TOKEN);
-    body.saturating_add(worst.extra_tokens).saturating_add(worst.output_cap)
+/// A model with the bound of an attempt, or the first of the constraints on numbers that it breaks.
+fn measured(
+    index: usize,
+    facts: &Facts,
+    query: &RouteQuery,
+) -> Result<Result<Scored, Exclusion>, AmountError> {
+    let body = query.body_bytes.get(facts.wire).copied().unwrap_or(0);
+    let extra_tokens = query.extra_tokens.get(facts.wire).copied().unwrap_or(0);
+    let body_bytes = body.checked_add(facts.name_bytes).ok_or(AmountError::Overflow)?;
+    let Some(media) = query.media_tokens.get(index).copied().unwrap_or(Some(0)) else {
+        return Ok(Err(Exclusion::MediaTooLarge));
+    };
+    let sent = body_bytes.div_euclid(BYTES_PER_TOKEN).saturating_add(extra_tokens);
+    if query.output_cap > facts.output_tokens_max {
+        return Ok(Err(Exclusion::OutputCapTooLarge));
+    }
+    if sent.saturating_add(query.output_cap) > facts.context_tokens {
+        return Ok(Err(Exclusion::ContextTooSmall));
+    }
+    let Some(dearest_input_rate) = facts.dearest_input_rate else {
+        return Ok(Err(Exclusion::PriceUnknown));
+    };
+    // What files count as at most is a bound of the cost, beside all else that fills the context, and
+    // no reason to exclude: a document of one page counts as a whole context.
+    let room = facts.context_tokens.saturating_sub(body_bytes).saturating_sub(extra_tokens);
+    let extra_tokens = extra_tokens.saturating_add(media.min(room).max(0));
+    let bound = bound(&Worst {
+        body_bytes,
+        extra_tokens,
+        dearest_input_rate,
+        output_cap: query.output_cap,
+        output_rate: facts.output_rate,
+    })?;
+    if query.cost_ceiling.is_some_and(|ceiling| bound > ceiling) {
+        return Ok(Err(Exclusion::OverCostCeiling));
+    }
+    Ok(Ok(Scored { index, bound, body_bytes, extra_tokens, ..Scored::default() }))
 }

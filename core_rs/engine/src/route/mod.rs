@@ -1,93 +1,118 @@
 //! Which models may answer a query, and in which order they are tried.
 //!
 //! Hard constraints first; what they leave is scored in whole per mille and ordered. There is no
-//! float and no chance in it: one snapshot gives one decision on every machine.
+//! float and no chance in it: one snapshot gives one decision on every machine. What does not
+//! change from query to query is made once, with the catalogue.
 
 mod constraint;
+mod index;
 mod model;
+mod model_set;
 mod order;
+mod rules;
 mod score;
+mod signals;
 
 pub use constraint::Exclusion;
-pub use model::{Decision, ModelRecord, RouteQuery, Scored, Strategy};
+pub use model::{Decision, ModelRecord, Preference, RouteQuery, Scored};
+pub use rules::{Rules, Strategy, WeightTable, Weights};
+pub use signals::{Breaker, Health, Signal, Signals};
 
 use thiserror::Error;
 
 use crate::budget::AmountError;
-use order::Order;
+use index::Index;
+use order::Wishes;
 
-/// A caller's mistake with a query.
+/// A caller's mistake with a query or with a catalogue's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RouteError {
-    /// Sizes are given for each record, in the catalogue's order.
-    #[error("sizes need one item for each record of the catalogue")]
+    /// Sizes are given for each wire of the catalogue, those of files for each model, in order.
+    #[error("sizes need one item for each wire of the catalogue, of files for each model")]
     Sizes,
+    /// A strategy whose factors all count nothing has no scores.
+    #[error("a strategy's weights need a sum above 0")]
+    Weights,
     /// A bound cannot be computed.
     #[error(transparent)]
     Amount(#[from] AmountError),
 }
 
-/// All models, and the providers that tasks and roles prefer.
-#[derive(Debug, Clone, Default)]
+/// Why a decision would be as it is: what does not stand with its candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Basis<'a> {
+    /// What each factor counts.
+    pub weights: Weights,
+    /// The provider that the query's role prefers.
+    pub role_default: Option<&'a str>,
+    /// The provider that the query's task prefers.
+    pub task_default: Option<&'a str>,
+}
+
+/// All models, and what an operator has set of routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalogue {
-    /// The models; decisions name them by their index.
-    pub records: Vec<ModelRecord>,
-    /// Default provider by task type.
-    pub task_defaults: Vec<(String, String)>,
-    /// Default provider by agent role.
-    pub role_defaults: Vec<(String, String)>,
+    index: Index,
+    rules: Rules,
 }
 
 impl Catalogue {
-    /// Decides which models may answer `query`, best first.
+    /// Takes the models, by whose index decisions name them.
     ///
-    /// `standings` are the providers' present standings in per mille: a score is multiplied by it,
-    /// and a provider's models come last at 0. A provider that is not named stands at 1,000.
+    /// # Errors
+    /// [`RouteError::Weights`].
+    pub fn new(records: &[ModelRecord], rules: Rules) -> Result<Self, RouteError> {
+        if rules.weights.all().iter().any(|weights| weights.sum() == 0) {
+            return Err(RouteError::Weights);
+        }
+        Ok(Self { index: Index::new(records, &rules), rules })
+    }
+
+    /// The wires of the models, in the order in which a query gives its sizes.
+    #[must_use]
+    pub fn wires(&self) -> &[String] {
+        &self.index.wires
+    }
+
+    /// What is known of the providers now; one that is not named has neutral signals.
+    #[must_use]
+    pub fn signals(&self, known: &[(String, Signal)]) -> Signals {
+        let told = |provider: &str| known.iter().find(|(name, _)| name == provider);
+        let signal = |provider| told(provider).map(|(_, signal)| *signal).unwrap_or_default();
+        Signals { of_provider: self.index.providers().map(signal).collect() }
+    }
+
+    /// Decides which models may answer `query`, best first.
     ///
     /// # Errors
     /// [`RouteError`].
-    pub fn route(
-        &self,
-        query: &RouteQuery,
-        standings: &[(String, u32)],
-    ) -> Result<Decision, RouteError> {
-        if let Some(unknown) = self.unknown_preference(query) {
-            return Ok(Decision { unknown_preferred: Some(unknown), ..Decision::default() });
-        }
-        let mut decision = self.constrain(query)?;
-        score::score(&self.records, query.strategy, &mut decision.candidates);
-        Order::new(self, query, standings).apply(&mut decision.candidates);
-        Ok(decision)
-    }
-
-    /// The preferred model or provider that no record has.
-    fn unknown_preference(&self, query: &RouteQuery) -> Option<String> {
-        let named = query.preferred_model.as_ref().or(query.preferred_provider.as_ref())?;
-        let known = self.records.iter().any(|record| query.prefers(record));
-        (!known).then(|| named.clone())
-    }
-
-    /// Splits the records into candidates, not yet scored, and exclusions.
-    fn constrain(&self, query: &RouteQuery) -> Result<Decision, RouteError> {
-        let count = self.records.len();
-        let no_media = query.media_tokens.is_empty();
-        if query.body_bytes.len() != count
-            || query.extra_tokens.len() != count
-            || !(no_media || query.media_tokens.len() == count)
-        {
+    pub fn route(&self, query: &RouteQuery, signals: &Signals) -> Result<Decision, RouteError> {
+        let (wires, media) = (self.index.wires.len(), query.media_tokens.len());
+        let sized = query.body_bytes.len() == wires && query.extra_tokens.len() == wires;
+        if !sized || !(media == 0 || media == self.index.facts.len()) {
             return Err(RouteError::Sizes);
         }
-        let role_is_locked = self.records.iter().any(|record| query.locks(record));
-        let sizes = query.body_bytes.iter().zip(&query.extra_tokens);
-        let mut decision = Decision::default();
-        for (index, (record, (&body, &extra))) in self.records.iter().zip(sizes).enumerate() {
-            let worst = query.worst(record, body, extra);
-            let media = query.media_tokens.get(index).copied().unwrap_or(Some(0));
-            match constraint::check(query, record, role_is_locked, &worst, media)? {
-                Ok(bound) => decision.candidates.push(Scored { index, bound, ..Scored::default() }),
-                Err(exclusion) => decision.exclusions.push((index, exclusion)),
+        let wishes = match Wishes::of(&self.index, &self.rules, query) {
+            Ok(wishes) => wishes,
+            Err(unknown) => {
+                let unknown_preferred = Some(unknown.clone());
+                return Ok(Decision { unknown_preferred, ..Decision::default() });
             }
+        };
+        let (mut candidates, exclusions) = constraint::sift(&self.index, query, &wishes)?;
+        let weights = self.rules.weights.of(query.strategy);
+        score::score(&self.index, weights, signals, &mut candidates);
+        order::order(&self.index, &wishes, signals, &mut candidates);
+        Ok(Decision { candidates, exclusions, unknown_preferred: None })
+    }
+
+    /// What a decision about `query` rests on, besides the models.
+    #[must_use]
+    pub fn basis(&self, query: &RouteQuery) -> Basis<'_> {
+        Basis {
+            weights: self.rules.weights.of(query.strategy),
+            role_default: self.rules.role_default(&query.agent_role),
+            task_default: self.rules.task_default(&query.task_type),
         }
-        Ok(decision)
     }
 }

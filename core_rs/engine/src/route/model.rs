@@ -1,11 +1,10 @@
 //! The records, queries and decisions of the router.
 
-use crate::budget::Worst;
-
 use super::constraint::Exclusion;
+use super::rules::Strategy;
 
 /// The role that is served by one model alone.
-const NOVA: &str = "nova";
+pub(super) const NOVA: &str = "nova";
 
 /// A model of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,14 +15,16 @@ pub struct ModelRecord {
     pub instance_of: String,
     /// Its name at the provider.
     pub model: String,
+    /// Other names that it may be asked for by.
+    pub aliases: Vec<String>,
     /// The protocol that the provider speaks.
     pub wire: String,
+    /// Bytes that its name takes in a body.
+    pub name_bytes: i64,
     /// 0 to 100.
     pub quality: u32,
     /// Output tokens a second.
     pub speed: u32,
-    /// Nano-USD per million input tokens.
-    pub input_rate: i64,
     /// Nano-USD per million output tokens.
     pub output_rate: i64,
     /// The dearest rate that can apply to input; `None` when the price is unknown.
@@ -36,51 +37,20 @@ pub struct ModelRecord {
     pub capabilities: Vec<String>,
     /// Every region in which it may process data.
     pub regions: Vec<String>,
-    /// Its price class.
-    pub tier: String,
     /// The role that is served by this record, or others with the same lock, alone.
     pub locked_role: Option<String>,
 }
 
 impl ModelRecord {
     /// The provider whose models these are, whatever its instance is called.
-    pub(super) fn maker(&self) -> &str {
+    pub(super) fn maker(&self) -> &String {
         if self.instance_of.is_empty() { &self.provider } else { &self.instance_of }
     }
 
-    /// Whether `name` means its provider: an instance's name that one, a provider's all of its own.
-    pub(super) fn is_meant_by(&self, name: &str) -> bool {
-        self.provider == name || self.instance_of == name
-    }
-}
-
-/// What counts most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// Quality a little before speed and cost.
-    Balanced,
-    /// Cost above all.
-    Cost,
-    /// Quality above all.
-    Quality,
-    /// Speed above all.
-    Speed,
-    /// The preferred model and no other.
-    Specific,
-}
-
-impl Strategy {
-    /// The strategy of this name in lower case.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "balanced" => Some(Self::Balanced),
-            "cost" => Some(Self::Cost),
-            "quality" => Some(Self::Quality),
-            "speed" => Some(Self::Speed),
-            "specific" => Some(Self::Specific),
-            _ => None,
-        }
+    /// What means its provider: an instance's name that one, a provider's all of its own.
+    pub(super) fn meanings(&self) -> Vec<&String> {
+        let maker = Some(self.maker()).filter(|maker| **maker != self.provider);
+        [&self.provider].into_iter().chain(maker).collect()
     }
 }
 
@@ -91,14 +61,15 @@ pub struct RouteQuery {
     pub task_type: String,
     /// `nova`, `analyst` and so on; may have a default provider.
     pub agent_role: String,
-    /// Told with the query; no rule depends on it.
-    pub priority: String,
     /// What counts most.
     pub strategy: Strategy,
     /// Its models come first.
     pub preferred_provider: Option<String>,
     /// It comes first, or alone with [`Strategy::Specific`].
     pub preferred_model: Option<String>,
+    /// Models that are tried before any default, in this order, by their index. A constraint
+    /// takes them out as it does any other.
+    pub overrides: Vec<usize>,
     /// All are needed.
     pub capabilities: Vec<String>,
     /// The most that an attempt may cost, in nano-USD.
@@ -109,58 +80,52 @@ pub struct RouteQuery {
     pub forbidden_providers: Vec<String>,
     /// Data may be processed in these alone.
     pub regions: Vec<String>,
-    /// Length of the serialised upstream body for each record of the catalogue.
+    /// Length of the body without a model's name, for each of [`super::Catalogue::wires`].
     pub body_bytes: Vec<i64>,
-    /// The wire's constants for images and tools for each record of the catalogue.
+    /// The wire's constants for images and tools, for each of [`super::Catalogue::wires`].
     pub extra_tokens: Vec<i64>,
     /// Tokens that each record counts the query's files as at most, `None` where it does not take
     /// them; empty for a query without files.
     pub media_tokens: Vec<Option<i64>>,
     /// Tokens that may come back.
     pub output_cap: i64,
-    /// The provider of the model that the role `nova` is locked to.
-    pub nova_provider: Option<String>,
-    /// The model that the role `nova` is locked to.
-    pub nova_model: Option<String>,
 }
 
 impl RouteQuery {
-    /// Whether the lock of the query's role leaves `record`; no preference can change it.
-    pub(super) fn unlocked(&self, record: &ModelRecord, role_is_locked: bool) -> bool {
-        if self.is_nova() {
-            return self.nova_provider.as_deref() == Some(record.maker())
-                && self.nova_model.as_deref() == Some(&record.model);
-        }
-        !role_is_locked || self.locks(record)
-    }
-
-    /// Whether `record` keeps the query's role to itself.
-    pub(super) fn locks(&self, record: &ModelRecord) -> bool {
-        record.locked_role.as_ref() == Some(&self.agent_role)
-    }
-
     pub(super) fn is_nova(&self) -> bool {
         self.agent_role == NOVA
     }
+}
 
-    /// Whether `record` is the preferred model, or one of the preferred provider's.
-    pub(super) fn prefers(&self, record: &ModelRecord) -> bool {
-        self.prefers_provider(record)
-            && self.preferred_model.as_ref().is_none_or(|name| *name == record.model)
-    }
+/// Why a candidate stands before others, whatever their scores. The first comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Preference {
+    /// It is the query's preferred model.
+    Model,
+    /// It is one of the query's preferred provider.
+    Provider,
+    /// It is named by an override.
+    Override,
+    /// Its provider is the default of the query's role.
+    Role,
+    /// Its provider is the default of the query's task.
+    Task,
+    /// Its score alone counts.
+    #[default]
+    Score,
+}
 
-    pub(super) fn prefers_provider(&self, record: &ModelRecord) -> bool {
-        self.preferred_provider.as_ref().is_none_or(|name| record.is_meant_by(name))
-    }
-
-    /// What makes an attempt with `record` dear; an unknown price counts as none.
-    pub(super) fn worst(&self, record: &ModelRecord, body_bytes: i64, extra_tokens: i64) -> Worst {
-        Worst {
-            body_bytes,
-            extra_tokens,
-            dearest_input_rate: record.dearest_input_rate.unwrap_or(0),
-            output_cap: self.output_cap,
-            output_rate: record.output_rate,
+impl Preference {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Provider => "provider",
+            Self::Override => "override",
+            Self::Role => "role",
+            Self::Task => "task",
+            Self::Score => "score",
         }
     }
 }
@@ -178,8 +143,14 @@ pub struct Scored {
     pub speed: u32,
     /// The cheapest candidate's bound against its own: 0 to 1,000.
     pub cost: u32,
+    /// Why it stands before others.
+    pub preference: Preference,
     /// The most that an attempt can cost, in nano-USD.
     pub bound: i64,
+    /// Length of its body.
+    pub body_bytes: i64,
+    /// What its wire adds, and files at most.
+    pub extra_tokens: i64,
 }
 
 /// Which models may answer, and why not the others.

@@ -1,72 +1,103 @@
 //! The order in which candidates are tried: preferences, then score, then names.
 
-use std::cmp::Reverse;
-
-use super::Catalogue;
-use super::model::{ModelRecord, RouteQuery, Scored};
+use super::index::Index;
+use super::model::{Preference, RouteQuery, Scored};
+use super::model_set::ModelSet;
+use super::rules::Rules;
 use super::score::FULL;
+use super::signals::Signals;
 
-/// What the order of one query's candidates depends on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Order<'a> {
-    records: &'a [ModelRecord],
-    query: &'a RouteQuery,
-    standings: &'a [(String, u32)],
-    role_default: Option<&'a str>,
-    task_default: Option<&'a str>,
+/// More overrides than this are as one.
+const OVERRIDES_MAX: usize = 15;
+
+/// Which models a query or a default would have before others.
+#[derive(Debug, Clone)]
+pub(super) struct Wishes<'a> {
+    /// What the query prefers: its model, or its provider's; `None` if it prefers nothing.
+    pub(super) preferred: Option<ModelSet>,
+    provider: Option<&'a ModelSet>,
+    overrides: &'a [usize],
+    role: Option<&'a ModelSet>,
+    task: Option<&'a ModelSet>,
+    names_model: bool,
 }
 
-impl<'a> Order<'a> {
-    pub(super) fn new(
-        catalogue: &'a Catalogue,
+impl<'a> Wishes<'a> {
+    /// The wishes, or the preferred name that no record has.
+    pub(super) fn of(
+        index: &'a Index,
+        rules: &'a Rules,
         query: &'a RouteQuery,
-        standings: &'a [(String, u32)],
-    ) -> Self {
-        Self {
-            records: &catalogue.records,
-            query,
-            standings,
-            role_default: default_of(&catalogue.role_defaults, &query.agent_role),
-            task_default: default_of(&catalogue.task_defaults, &query.task_type),
+    ) -> Result<Self, &'a String> {
+        let default = |provider: Option<&str>| provider.and_then(|name| index.of_provider(name));
+        let preferred = preferred(index, query)?;
+        Ok(Self {
+            preferred,
+            provider: default(query.preferred_provider.as_deref()),
+            overrides: &query.overrides,
+            role: default(rules.role_default(&query.agent_role)),
+            task: default(rules.task_default(&query.task_type)),
+            names_model: query.preferred_model.is_some(),
+        })
+    }
+
+    /// Why a model stands before others, and its place among those of the same reason.
+    fn of_model(&self, place: usize) -> (Preference, usize) {
+        let among = |models: Option<&ModelSet>| models.is_some_and(|it| it.contains(place));
+        if self.names_model && among(self.preferred.as_ref()) {
+            return (Preference::Model, 0);
         }
-    }
-
-    /// Applies the standings to the scores and sorts, best first.
-    pub(super) fn apply(&self, candidates: &mut [Scored]) {
-        for scored in candidates.iter_mut() {
-            scored.score = scored.score * self.standing(scored.index) / FULL;
+        if among(self.provider) {
+            return (Preference::Provider, 0);
         }
-        candidates.sort_by_cached_key(|scored| self.key(scored));
-    }
-
-    fn key(&self, scored: &Scored) -> impl Ord + use<'a> {
-        let record = self.records.get(scored.index);
-        let down = self.standing(scored.index) == 0;
-        let group = record.map(|record| self.group(record));
-        let name = record.map(|record| (record.provider.as_str(), record.model.as_str()));
-        (down, group, Reverse(scored.score), name, scored.index)
-    }
-
-    /// The preferred model, the preferred provider, the role's default, the task's, the rest.
-    fn group(&self, record: &ModelRecord) -> u8 {
-        let maker = Some(record.maker());
-        let (query, named_provider) = (self.query, self.query.preferred_provider.is_some());
-        match record {
-            _ if query.preferred_model.is_some() && query.prefers(record) => 0,
-            _ if named_provider && query.prefers_provider(record) => 1,
-            _ if maker == self.role_default => 2,
-            _ if maker == self.task_default => 3,
-            _ => 4,
+        if let Some(at) = self.overrides.iter().position(|it| *it == place) {
+            return (Preference::Override, at.min(OVERRIDES_MAX));
         }
-    }
-
-    fn standing(&self, index: usize) -> u32 {
-        let provider = self.records.get(index).map(|record| &record.provider);
-        let named = self.standings.iter().find(|(name, _)| Some(name) == provider);
-        named.map_or(FULL, |(_, standing)| FULL.min(*standing))
+        match () {
+            () if among(self.role) => (Preference::Role, 0),
+            () if among(self.task) => (Preference::Task, 0),
+            () => (Preference::Score, 0),
+        }
     }
 }
 
-fn default_of<'a>(defaults: &'a [(String, String)], key: &str) -> Option<&'a str> {
-    defaults.iter().find(|(name, _)| name == key).map(|(_, provider)| provider.as_str())
+fn preferred<'a>(index: &Index, query: &'a RouteQuery) -> Result<Option<ModelSet>, &'a String> {
+    let (model, provider) = (query.preferred_model.as_ref(), query.preferred_provider.as_ref());
+    let Some(named) = model.or(provider) else {
+        return Ok(None);
+    };
+    let mut preferred = index.all.clone();
+    if let Some(model) = model {
+        preferred.keep(index.named(model).ok_or(named)?);
+    }
+    if let Some(provider) = provider {
+        preferred.keep(index.of_provider(provider).ok_or(named)?);
+    }
+    if preferred.is_empty() { Err(named) } else { Ok(Some(preferred)) }
+}
+
+/// Sorts, best first: what is down last, then by preference, score, and name.
+pub(super) fn order(
+    index: &Index,
+    wishes: &Wishes,
+    signals: &Signals,
+    candidates: &mut Vec<Scored>,
+) {
+    let mut keys: Vec<(u64, usize)> = Vec::with_capacity(candidates.len());
+    for (at, scored) in candidates.iter_mut().enumerate() {
+        let Some(facts) = index.facts.get(scored.index) else { continue };
+        let (preference, place) = wishes.of_model(scored.index);
+        scored.preference = preference;
+        let is_down = !signals.of_provider.is_empty() && signals.of(facts.provider).standing() == 0;
+        keys.push((key(is_down, preference, place, scored.score, facts.rank), at));
+    }
+    keys.sort_unstable();
+    *candidates = keys.iter().filter_map(|(_, at)| candidates.get(*at).copied()).collect();
+}
+
+/// One number to compare instead of five: the first in the highest bits.
+fn key(is_down: bool, preference: Preference, place: usize, score: u32, rank: usize) -> u64 {
+    let group = (preference as u64) << 4 | place as u64;
+    let worse = u64::from(FULL - score.min(FULL));
+    u64::from(is_down) << 63 | group << 48 | worse << 32 | (rank as u64 & u64::from(u32::MAX))
 }

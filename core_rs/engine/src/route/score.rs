@@ -1,50 +1,51 @@
 //! Scores in whole per mille: quality, speed and cost against the best candidate's.
 
-use super::model::{ModelRecord, Scored, Strategy};
+use super::index::{Facts, Index};
+use super::model::Scored;
+use super::rules::Weights;
+use super::signals::Signals;
 
 /// The best.
 pub(super) const FULL: u32 = 1_000;
 
-/// What each factor counts, in per mille of the score.
-#[derive(Debug, Clone, Copy)]
-struct Weights {
-    quality: u32,
-    speed: u32,
-    cost: u32,
-}
-
 impl Weights {
-    fn of(strategy: Strategy) -> Self {
-        match strategy {
-            Strategy::Balanced | Strategy::Specific => Self { quality: 400, speed: 300, cost: 300 },
-            Strategy::Quality => Self { quality: 800, speed: 100, cost: 100 },
-            Strategy::Speed => Self { quality: 100, speed: 800, cost: 100 },
-            Strategy::Cost => Self { quality: 100, speed: 100, cost: 800 },
-        }
-    }
-
-    fn sum(self, scored: &Scored) -> u32 {
-        let sum = self.quality * scored.quality + self.speed * scored.speed;
-        (sum + self.cost * scored.cost) / FULL
+    /// The weighted mean of a candidate's factors.
+    fn mean(self, scored: &Scored) -> u32 {
+        let parts =
+            [(self.quality, scored.quality), (self.speed, scored.speed), (self.cost, scored.cost)];
+        let sum: u64 = parts.iter().map(|(it, factor)| u64::from(*it) * u64::from(*factor)).sum();
+        sum.checked_div(self.sum()).and_then(|mean| u32::try_from(mean).ok()).unwrap_or(0)
     }
 }
 
 /// Scores `candidates`, whose bounds are known, against each other.
-pub(super) fn score(records: &[ModelRecord], strategy: Strategy, candidates: &mut [Scored]) {
-    let weights = Weights::of(strategy);
+pub(super) fn score(index: &Index, weights: Weights, signals: &Signals, candidates: &mut [Scored]) {
     let costs = Costs::of(candidates);
-    let left = || candidates.iter().filter_map(|scored| records.get(scored.index));
-    let quality_best = left().map(|record| record.quality).max().unwrap_or(0);
-    let speed_best = left().map(|record| record.speed).max().unwrap_or(0);
-    for scored in candidates {
-        let Some(record) = records.get(scored.index) else {
-            continue;
-        };
-        scored.quality = share(FULL, record.quality.into(), quality_best.into());
-        scored.speed = share(FULL, record.speed.into(), speed_best.into());
-        scored.cost = costs.factor(scored.bound);
-        scored.score = weights.sum(scored);
+    let (mut quality_best, mut speed_best) = (0, 0);
+    for scored in candidates.iter_mut() {
+        let Some(facts) = index.facts.get(scored.index) else { continue };
+        // The numbers themselves until the best is known.
+        (scored.quality, scored.speed) = (facts.quality, speed_of(facts, signals));
+        quality_best = quality_best.max(scored.quality);
+        speed_best = speed_best.max(scored.speed);
     }
+    for scored in candidates {
+        let Some(facts) = index.facts.get(scored.index) else { continue };
+        scored.quality = share(FULL, scored.quality.into(), quality_best.into());
+        scored.speed = share(FULL, scored.speed.into(), speed_best.into());
+        scored.cost = costs.factor(scored.bound);
+        scored.score = weights.mean(scored);
+        if !signals.of_provider.is_empty() {
+            scored.score = scored.score * signals.of(facts.provider).standing() / FULL;
+        }
+    }
+}
+
+fn speed_of(facts: &Facts, signals: &Signals) -> u32 {
+    if signals.of_provider.is_empty() {
+        return facts.speed;
+    }
+    signals.of(facts.provider).speed(facts.speed)
 }
 
 /// What the cost factor is measured against.
@@ -67,12 +68,25 @@ impl Costs {
     }
 
     fn factor(self, bound: i64) -> u32 {
-        if bound == 0 { FULL } else { share(self.paid_best, self.cheapest_paid, bound) }
+        if bound == 0 {
+            return FULL;
+        }
+        let whole = u64::try_from(bound).unwrap_or(0);
+        share(self.paid_best, u64::try_from(self.cheapest_paid).unwrap_or(0), whole)
     }
 }
 
 /// `scale * part / whole`, rounded down; all of it when there is nothing to compare with.
-fn share(scale: u32, part: i64, whole: i64) -> u32 {
-    let scaled = i128::from(scale) * i128::from(part);
-    scaled.checked_div(whole.into()).and_then(|it| u32::try_from(it).ok()).unwrap_or(scale)
+fn share(scale: u32, part: u64, whole: u64) -> u32 {
+    if whole == 0 {
+        return scale;
+    }
+    let shared = match u64::from(scale).checked_mul(part) {
+        Some(scaled) => scaled / whole,
+        // A division of 128 bits takes ten times as long, and no bill is that high.
+        None => {
+            u64::try_from(u128::from(scale) * u128::from(part) / u128::from(whole)).unwrap_or(0)
+        }
+    };
+    u32::try_from(shared).unwrap_or(scale)
 }

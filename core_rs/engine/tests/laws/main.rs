@@ -15,6 +15,8 @@ mod queue;
 #[cfg(test)]
 mod route;
 #[cfg(test)]
+mod route_properties;
+#[cfg(test)]
 mod slots;
 #[cfg(test)]
 mod windows;

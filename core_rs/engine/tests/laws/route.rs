@@ -1,50 +1,73 @@
 //! Routes: hard constraints hold whatever is preferred, and one snapshot gives one decision.
 
-use chenu_engine::budget::{Worst, bound};
 use chenu_engine::route::{
-    Catalogue, Decision, Exclusion, ModelRecord, RouteError, RouteQuery, Strategy as Goal,
+    Breaker, Catalogue, Decision, Exclusion, Health, ModelRecord, Preference, RouteError,
+    RouteQuery, Rules, Signal, Signals, Strategy as Goal, WeightTable, Weights,
 };
-use proptest::prelude::*;
 
-fn record(provider: &str, model: &str, quality: u32, speed: u32, rate: i64) -> ModelRecord {
+pub(crate) fn record(
+    provider: &str,
+    model: &str,
+    quality: u32,
+    speed: u32,
+    rate: i64,
+) -> ModelRecord {
     ModelRecord {
         provider: provider.into(),
         model: model.into(),
         wire: "openai".into(),
         quality,
         speed,
-        input_rate: rate,
+        name_bytes: 0,
+        aliases: vec![],
         output_rate: rate,
         dearest_input_rate: Some(rate),
         context_tokens: 10_000,
         output_tokens_max: 4_000,
         capabilities: vec!["tools".into()],
         regions: vec!["eu".into()],
-        tier: "standard".into(),
-        ..ModelRecord::default()
+        locked_role: None,
     }
 }
 
-fn catalogue() -> Catalogue {
-    let records = vec![
+fn records() -> Vec<ModelRecord> {
+    vec![
         record("anthropic", "opus", 100, 50, 8_000_000),
         record("openai", "large", 90, 100, 4_000_000),
         record("google", "flash", 60, 200, 1_000_000),
         record("mistral", "small", 50, 100, 1_000_000),
-    ];
+    ]
+}
+
+pub(crate) fn rules() -> Rules {
     let pair = |name: &str, provider: &str| (name.to_owned(), provider.to_owned());
-    Catalogue {
-        records,
+    Rules {
         task_defaults: vec![pair("code", "anthropic"), pair("search", "google")],
         role_defaults: vec![pair("analyst", "openai")],
+        nova: Some(pair("anthropic", "opus")),
+        ..Rules::default()
     }
 }
 
-fn query() -> RouteQuery {
+fn catalogue_of(records: &[ModelRecord]) -> Catalogue {
+    Catalogue::new(records, rules()).unwrap()
+}
+
+/// The records with one of them changed.
+fn changed(at: usize, change: impl FnOnce(&mut ModelRecord)) -> Catalogue {
+    let mut records = records();
+    change(&mut records[at]);
+    catalogue_of(&records)
+}
+
+pub(crate) fn decided(catalogue: &Catalogue, query: &RouteQuery) -> Decision {
+    catalogue.route(query, &Signals::default()).unwrap()
+}
+
+pub(crate) fn query() -> RouteQuery {
     RouteQuery {
         task_type: "chat".into(),
         agent_role: "none".into(),
-        priority: "normal".into(),
         strategy: Goal::Balanced,
         preferred_provider: None,
         preferred_model: None,
@@ -53,17 +76,16 @@ fn query() -> RouteQuery {
         allowed_providers: vec![],
         forbidden_providers: vec![],
         regions: vec![],
-        body_bytes: vec![1_000; 4],
-        extra_tokens: vec![0; 4],
+        body_bytes: vec![1_000],
+        extra_tokens: vec![0],
         media_tokens: Vec::new(),
         output_cap: 1_000,
-        nova_provider: Some("anthropic".into()),
-        nova_model: Some("opus".into()),
+        overrides: vec![],
     }
 }
 
 fn route(query: &RouteQuery) -> Decision {
-    catalogue().route(query, &[]).unwrap()
+    decided(&catalogue_of(&records()), query)
 }
 
 fn chain(query: &RouteQuery) -> Vec<usize> {
@@ -96,10 +118,11 @@ fn strategies_put_their_factor_first() {
 /// A free model is cheapest of all, and the others still differ in cost beside it.
 #[test]
 fn a_free_model_does_not_hide_the_prices_of_the_others() {
-    let mut catalogue = catalogue();
-    catalogue.records[3].dearest_input_rate = Some(0);
-    catalogue.records[3].output_rate = 0;
-    let decision = catalogue.route(&query(), &[]).unwrap();
+    let catalogue = changed(3, |record| {
+        record.dearest_input_rate = Some(0);
+        record.output_rate = 0;
+    });
+    let decision = decided(&catalogue, &query());
     let cost = |index| decision.candidates.iter().find(|it| it.index == index).map(|it| it.cost);
 
     assert_eq!([Some(62), Some(125), Some(500), Some(1_000)], [0, 1, 2, 3].map(cost));
@@ -139,7 +162,7 @@ fn an_unknown_preference_is_told() {
 fn ties_are_broken_by_provider_and_model() {
     let names = [("b", "x"), ("a", "z"), ("a", "y"), ("b", "w")];
     let records = names.map(|(provider, model)| record(provider, model, 50, 50, 1_000)).to_vec();
-    let decision = Catalogue { records, ..catalogue() }.route(&query(), &[]).unwrap();
+    let decision = decided(&catalogue_of(&records), &query());
 
     assert_eq!(vec![2, 1, 3, 0], decision.chain());
 }
@@ -156,7 +179,8 @@ fn nova_is_served_by_its_model_alone() {
             assert_eq!((vec![0], locked.clone()), (decision.chain(), decision.exclusions));
         }
     }
-    assert_eq!(Vec::<usize>::new(), chain(&RouteQuery { nova_model: None, ..nova }));
+    let nobody = Catalogue::new(&records(), Rules { nova: None, ..rules() }).unwrap();
+    assert_eq!(Vec::<usize>::new(), decided(&nobody, &nova).chain());
 }
 
 /// Asked for another model or provider she is not replaced and does not answer: there is no route.
@@ -200,11 +224,10 @@ fn preferring(
 /// A role that a record locks is served by such records alone; others may still use it.
 #[test]
 fn a_locked_role_stays_with_its_records() {
-    let mut catalogue = catalogue();
-    catalogue.records[1].locked_role = Some("judge".to_owned());
+    let catalogue = changed(1, |record| record.locked_role = Some("judge".to_owned()));
     let chain = |agent_role: &str| {
         let query = RouteQuery { agent_role: agent_role.into(), ..query() };
-        catalogue.route(&query, &[]).unwrap().chain()
+        decided(&catalogue, &query).chain()
     };
 
     assert_eq!(vec![1], chain("judge"));
@@ -212,36 +235,60 @@ fn a_locked_role_stays_with_its_records() {
 }
 
 fn exclusion(query: &RouteQuery, change: impl FnOnce(&mut ModelRecord)) -> Option<Exclusion> {
-    let mut catalogue = catalogue();
-    change(&mut catalogue.records[0]);
-    let decision = catalogue.route(query, &[]).unwrap();
+    let decision = decided(&changed(0, change), query);
     decision.exclusions.iter().find(|(index, _)| *index == 0).map(|(_, exclusion)| *exclusion)
 }
 
 /// An instance is named by itself or by its provider, whose place in defaults and locks it has.
 #[test]
 fn an_instance_stands_for_its_provider() {
-    let of = |name: &str, maker: &str| ModelRecord {
+    let of = |name: &str, maker: &str, model: &str| ModelRecord {
         instance_of: maker.into(),
-        ..record(name, "sonnet", 90, 80, 1_000)
+        ..record(name, model, 90, 80, 1_000)
     };
-    let records = vec![of("claude-eu", "anthropic"), of("resold", "openrouter")];
-    let catalogue = Catalogue { records, ..catalogue() };
-    let sizes = || vec![1_000; 2];
-    let ask = RouteQuery { body_bytes: sizes(), extra_tokens: vec![0; 2], ..query() };
+    let catalogue = catalogue_of(&[
+        of("claude-eu", "anthropic", "opus"),
+        of("resold", "openrouter", "opus"),
+        record("anthropic", "haiku", 95, 80, 1_000),
+    ]);
     let named = |query: RouteQuery| {
-        catalogue.route(&query, &[]).unwrap().chain().iter().map(|index| index + 1).sum::<usize>()
+        let mut left = decided(&catalogue, &query).chain();
+        left.sort_unstable();
+        left
     };
     let list = |name: &str| vec![name.to_owned()];
 
-    let nova = RouteQuery { agent_role: "nova".into(), ..ask.clone() };
-    assert_eq!(1, named(RouteQuery { nova_model: Some("sonnet".into()), ..nova }));
-    assert_eq!(1, named(RouteQuery { allowed_providers: list("anthropic"), ..ask.clone() }));
-    assert_eq!(1, named(RouteQuery { allowed_providers: list("claude-eu"), ..ask.clone() }));
-    assert_eq!(2, named(RouteQuery { forbidden_providers: list("anthropic"), ..ask.clone() }));
-    assert_eq!(1, named(RouteQuery { forbidden_providers: list("resold"), ..ask.clone() }));
-    let resold = RouteQuery { preferred_provider: Some("openrouter".into()), ..ask };
-    assert_eq!(Some(&1), catalogue.route(&resold, &[]).unwrap().chain().first());
+    assert_eq!(vec![0], named(RouteQuery { agent_role: "nova".into(), ..query() }));
+    assert_eq!(vec![0, 2], named(RouteQuery { allowed_providers: list("anthropic"), ..query() }));
+    assert_eq!(vec![0], named(RouteQuery { allowed_providers: list("claude-eu"), ..query() }));
+    assert_eq!(vec![1], named(RouteQuery { forbidden_providers: list("anthropic"), ..query() }));
+    assert_eq!(vec![0, 2], named(RouteQuery { forbidden_providers: list("resold"), ..query() }));
+    let resold = RouteQuery { preferred_provider: Some("openrouter".into()), ..query() };
+    assert_eq!(Some(&1), decided(&catalogue, &resold).chain().first());
+    let coded = RouteQuery { task_type: "code".into(), ..query() };
+    assert_eq!(Some(&1), decided(&catalogue, &coded).chain().last());
+}
+
+/// Files bound the cost beside what else is sent, up to the context; they exclude by size alone.
+#[test]
+fn files_count_in_the_bound_and_never_beyond_the_context() {
+    let catalogue = catalogue_of(&records());
+    let plain = decided(&catalogue, &query());
+    let media = vec![Some(100), None, Some(0), Some(i64::MAX)];
+    let asked = RouteQuery { media_tokens: media, ..query() };
+    let extra_of = |decision: &Decision, index: usize| {
+        let found = decision.candidates.iter().find(|it| it.index == index);
+        found.map(|it| (it.extra_tokens, it.body_bytes))
+    };
+    let decision = decided(&catalogue, &asked);
+
+    assert_eq!(vec![(1, Exclusion::MediaTooLarge)], decision.exclusions);
+    assert_eq!(Some((100, 1_000)), extra_of(&decision, 0));
+    assert_eq!(extra_of(&plain, 2), extra_of(&decision, 2));
+    let context = records()[3].context_tokens;
+    assert_eq!(Some((context - 1_000, 1_000)), extra_of(&decision, 3));
+    let short = RouteQuery { media_tokens: vec![Some(1)], ..query() };
+    assert_eq!(Err(RouteError::Sizes), catalogue.route(&short, &Signals::default()));
 }
 
 /// Every hard constraint has its own reason, and each is enough alone.
@@ -265,8 +312,8 @@ fn every_constraint_excludes_with_its_reason() {
             Exclusion::CapabilityMissing,
         ),
         (RouteQuery { regions: vec!["us".into()], ..query() }, Exclusion::RegionNotAllowed),
-        (RouteQuery { body_bytes: vec![18_002; 4], ..query() }, Exclusion::ContextTooSmall),
-        (RouteQuery { extra_tokens: vec![8_501; 4], ..query() }, Exclusion::ContextTooSmall),
+        (RouteQuery { body_bytes: vec![18_002], ..query() }, Exclusion::ContextTooSmall),
+        (RouteQuery { extra_tokens: vec![8_501], ..query() }, Exclusion::ContextTooSmall),
         (RouteQuery { output_cap: 4_001, ..query() }, Exclusion::OutputCapTooLarge),
         (RouteQuery { cost_ceiling: Some(15_999), ..query() }, Exclusion::OverCostCeiling),
     ];
@@ -274,7 +321,7 @@ fn every_constraint_excludes_with_its_reason() {
         assert_eq!(Some(reason), exclusion(&query, |_| ()), "{reason:?}");
     }
     assert_eq!(None, exclusion(&RouteQuery { cost_ceiling: Some(16_000), ..query() }, |_| ()));
-    assert_eq!(None, exclusion(&RouteQuery { body_bytes: vec![18_001; 4], ..query() }, |_| ()));
+    assert_eq!(None, exclusion(&RouteQuery { body_bytes: vec![18_001], ..query() }, |_| ()));
 }
 
 /// Residency is hard: a model that may also run elsewhere does not satisfy it.
@@ -293,9 +340,9 @@ fn a_model_that_may_run_elsewhere_is_not_resident() {
 /// An unknown price is told apart from no route, because an operator can mend it.
 #[test]
 fn an_unknown_price_is_told_only_where_it_alone_stands_in_the_way() {
-    let mut catalogue = catalogue();
-    catalogue.records.iter_mut().for_each(|record| record.dearest_input_rate = None);
-    let all = catalogue.route(&query(), &[]).unwrap();
+    let mut records = records();
+    records.iter_mut().for_each(|record| record.dearest_input_rate = None);
+    let all = decided(&catalogue_of(&records), &query());
     assert!(all.price_unknown_only());
     assert_eq!(
         vec![Exclusion::PriceUnknown; 4],
@@ -303,141 +350,138 @@ fn an_unknown_price_is_told_only_where_it_alone_stands_in_the_way() {
     );
 
     let none = RouteQuery { allowed_providers: vec!["xai".into()], ..query() };
-    assert!(!catalogue.route(&none, &[]).unwrap().price_unknown_only());
-    catalogue.records[2].dearest_input_rate = Some(1);
-    assert!(!catalogue.route(&query(), &[]).unwrap().price_unknown_only());
+    assert!(!decided(&catalogue_of(&records), &none).price_unknown_only());
+    records[2].dearest_input_rate = Some(1);
+    assert!(!decided(&catalogue_of(&records), &query()).price_unknown_only());
 }
 
-/// A provider that is down is tried last, even where it is preferred.
+/// What monitoring tells scales scores, and who is down is tried last, even where it is preferred.
 #[test]
-fn standings_scale_scores_and_zero_comes_last() {
-    let standings = [("google".to_owned(), 500), ("openai".to_owned(), 0)];
+fn signals_scale_scores_and_who_is_down_comes_last() {
+    let catalogue = catalogue_of(&records());
+    let signals = catalogue.signals(&[
+        ("google".to_owned(), Signal { health: Health::Degraded, ..Signal::default() }),
+        ("openai".to_owned(), Signal { breaker: Breaker::Open, ..Signal::default() }),
+    ]);
     let preferred = RouteQuery { preferred_provider: Some("openai".to_owned()), ..query() };
-    let decision = catalogue().route(&preferred, &standings).unwrap();
+    let decision = catalogue.route(&preferred, &signals).unwrap();
+    let scores: Vec<u32> = decision.candidates.iter().map(|it| it.score).collect();
 
     assert_eq!(vec![3, 0, 2, 1], decision.chain());
-    assert_eq!(
-        vec![650, 512, 420, 0],
-        decision.candidates.iter().map(|it| it.score).collect::<Vec<_>>()
-    );
+    assert_eq!(vec![650, 512, 420, 0], scores);
 }
 
-/// Sizes are per record; a list of another length is a mistake, not a guess.
+/// Each seat of a signal has its effect; neutral ones, and none at all, have none.
 #[test]
-fn sizes_must_match_the_catalogue() {
-    let short = RouteQuery { body_bytes: vec![1; 3], ..query() };
+fn every_signal_counts_and_neutral_ones_change_nothing() {
+    let neutral = Signal::default();
+    let standing = |signal: Signal| signal.standing();
 
-    assert_eq!(Err(RouteError::Sizes), catalogue().route(&short, &[]));
+    assert_eq!(1_000, standing(neutral));
+    assert_eq!(1_000, standing(Signal { health: Health::Healthy, ..neutral }));
+    assert_eq!(0, standing(Signal { health: Health::Unhealthy, ..neutral }));
+    assert_eq!(500, standing(Signal { breaker: Breaker::HalfOpen, ..neutral }));
+    assert_eq!(750, standing(Signal { error_per_mille: 250, ..neutral }));
+    assert_eq!(0, standing(Signal { error_per_mille: 2_000, ..neutral }));
+    assert_eq!(1_000, standing(Signal { room_per_mille: 100, ..neutral }));
+    assert_eq!(
+        [300, 0],
+        [30, 0].map(|room_per_mille| standing(Signal { room_per_mille, ..neutral }))
+    );
+
+    let catalogue = catalogue_of(&records());
+    let known = catalogue.signals(&[("google".to_owned(), neutral)]);
+    assert_eq!(catalogue.route(&query(), &known).unwrap(), route(&query()));
+    let slow = Signal { latency_ms: 3_000, ..neutral };
+    let slow =
+        catalogue.route(&query(), &catalogue.signals(&[("google".to_owned(), slow)])).unwrap();
+    let speed = |index| slow.candidates.iter().find(|it| it.index == index).map(|it| it.speed);
+    assert_eq!([Some(1_000), Some(590)], [1, 2].map(speed));
 }
 
-prop_compose! {
-    fn any_record()(
-        provider in "[a-d]", model in "[a-z]{1,2}", quality in 0..=100_u32, speed in 0..300_u32,
-        rate in prop_oneof![Just(0), 0..9_000_000_i64], known: bool, region in "eu|us",
-    ) -> ModelRecord {
-        ModelRecord {
-            dearest_input_rate: known.then_some(rate),
-            regions: vec![region],
-            ..record(&provider, &model, quality, speed, rate)
-        }
-    }
+/// An operator's weights are parts of their sum; a strategy without any is a mistake.
+#[test]
+fn weights_are_the_operators() {
+    let cost_alone = Weights { quality: 0, speed: 0, cost: 7 };
+    let weights = WeightTable { balanced: cost_alone, ..WeightTable::default() };
+    let catalogue = Catalogue::new(&records(), Rules { weights, ..rules() }).unwrap();
+    let scores: Vec<u32> =
+        decided(&catalogue, &query()).candidates.iter().map(|it| it.score).collect();
+    assert_eq!(vec![1_000, 1_000, 250, 125], scores);
+    assert_eq!(cost_alone, catalogue.basis(&query()).weights);
+
+    let none = Weights { quality: 0, speed: 0, cost: 0 };
+    let weights = WeightTable { speed: none, ..WeightTable::default() };
+    let refused = Catalogue::new(&records(), Rules { weights, ..rules() });
+    assert_eq!(Err(RouteError::Weights), refused);
 }
 
-prop_compose! {
-    fn any_query(count: usize)(
-        role in "nova|analyst|none", task in "code|search|chat",
-        regions in prop::collection::vec("eu|us", 0..2),
-        allowed in prop::collection::vec("[a-d]", 0..3),
-        forbidden in prop::collection::vec("[a-d]", 0..2),
-        ceiling in prop::option::of(0..20_000_i64), cap in 0..5_000_i64, body in 0..20_000_i64,
-        goal in prop::sample::select(vec![Goal::Balanced, Goal::Cost, Goal::Quality, Goal::Speed]),
-    ) -> RouteQuery {
-        RouteQuery {
-            agent_role: role,
-            task_type: task,
-            strategy: goal,
-            regions,
-            allowed_providers: allowed,
-            forbidden_providers: forbidden,
-            cost_ceiling: ceiling,
-            output_cap: cap,
-            body_bytes: vec![body; count],
-            extra_tokens: vec![0; count],
-            media_tokens: Vec::new(),
-            nova_provider: Some("a".to_owned()),
-            nova_model: Some("m".to_owned()),
-            ..query()
-        }
-    }
+/// An override stands in its own order behind what the query prefers and before every default.
+#[test]
+fn overrides_come_behind_the_querys_wishes_and_before_defaults() {
+    let base = RouteQuery { agent_role: "analyst".into(), overrides: vec![3, 0], ..query() };
+    assert_eq!(vec![3, 0, 1, 2], chain(&base));
+    let preferred = RouteQuery { preferred_model: Some("flash".to_owned()), ..base.clone() };
+    assert_eq!(vec![2, 3, 0, 1], chain(&preferred));
+    let told: Vec<Preference> =
+        route(&preferred).candidates.iter().map(|it| it.preference).collect();
+    let expected =
+        [Preference::Model, Preference::Override, Preference::Override, Preference::Role];
+    assert_eq!(expected.to_vec(), told);
+
+    let forbidden = RouteQuery { forbidden_providers: vec!["mistral".to_owned()], ..base.clone() };
+    assert_eq!(vec![0, 1, 2], chain(&forbidden));
+    let nova = RouteQuery { agent_role: "nova".into(), ..base.clone() };
+    assert_eq!(vec![0], chain(&nova));
+    assert_eq!(route(&query()).chain(), chain(&RouteQuery { overrides: vec![99], ..query() }));
 }
 
-fn snapshot() -> impl Strategy<Value = (Catalogue, RouteQuery)> {
-    prop::collection::vec(any_record(), 0..9).prop_flat_map(|records| {
-        let count = records.len();
-        (Just(Catalogue { records, ..catalogue() }), any_query(count))
-    })
-}
-
-/// The constraints again, said plainly.
-fn may_answer(query: &RouteQuery, record: &ModelRecord) -> bool {
-    let nova = query.agent_role != "nova" || (record.provider == "a" && record.model == "m");
-    let allowed =
-        query.allowed_providers.is_empty() || query.allowed_providers.contains(&record.provider);
-    let resident = query.regions.is_empty() || query.regions.contains(&record.regions[0]);
-    let fits = query.output_cap <= 4_000 && query.body_bytes[0] / 2 + query.output_cap <= 10_000;
-    let affordable = record.dearest_input_rate.is_some_and(|rate| {
-        let bound = bound(&worst(query, record, rate)).unwrap();
-        query.cost_ceiling.is_none_or(|ceiling| bound <= ceiling)
+/// A model may be asked for by its alias; its own body counts its own name.
+#[test]
+fn aliases_and_names_are_the_records_own() {
+    let catalogue = changed(1, |record| {
+        record.aliases = vec!["best".to_owned()];
+        record.name_bytes = 1_000;
     });
-    nova && allowed
-        && !query.forbidden_providers.contains(&record.provider)
-        && resident
-        && fits
-        && affordable
+    let query = RouteQuery { preferred_model: Some("best".to_owned()), ..query() };
+    let first = decided(&catalogue, &query).candidates[0];
+
+    assert_eq!((1, 2_000), (first.index, first.body_bytes));
+    assert_eq!(4_000 * 3, first.bound);
 }
 
-fn worst(query: &RouteQuery, record: &ModelRecord, dearest_input_rate: i64) -> Worst {
-    Worst {
-        body_bytes: query.body_bytes[0],
-        extra_tokens: 0,
-        dearest_input_rate,
-        output_cap: query.output_cap,
-        output_rate: record.output_rate,
-    }
+/// Sizes are per wire, in the order of the catalogue's; a list of another length is a mistake.
+#[test]
+fn sizes_must_match_the_wires() {
+    let catalogue = changed(3, |record| record.wire = "anthropic".to_owned());
+    let query = RouteQuery { body_bytes: vec![10, 1_000], extra_tokens: vec![5, 0], ..query() };
+    let sizes: Vec<_> = decided(&catalogue, &query)
+        .candidates
+        .iter()
+        .map(|it| (it.body_bytes, it.extra_tokens))
+        .collect();
+
+    assert_eq!(["anthropic", "openai"], catalogue.wires());
+    assert_eq!(vec![(1_000, 0), (10, 5), (1_000, 0), (1_000, 0)], sizes);
+    let short = RouteQuery { body_bytes: vec![1], ..query };
+    assert_eq!(Err(RouteError::Sizes), catalogue.route(&short, &Signals::default()));
 }
 
-proptest! {
-    /// The chain is exactly what the constraints leave; the rest is excluded with a reason.
-    #[test]
-    fn constraints_are_hard((catalogue, query) in snapshot()) {
-        let decision = catalogue.route(&query, &[]).unwrap();
-        let mut chain = decision.chain();
-        chain.sort_unstable();
-        let left = (0..).zip(&catalogue.records).filter(|(_, record)| may_answer(&query, record));
-        let left: Vec<usize> = left.map(|(index, _)| index).collect();
+/// No price and no prompt is too large for exact numbers: what cannot be told is a mistake.
+#[test]
+fn the_largest_amounts_are_exact_or_refused() {
+    let dear = |rate| {
+        changed(0, |record| {
+            record.output_rate = 0;
+            record.dearest_input_rate = Some(rate);
+        })
+    };
+    let long = RouteQuery { preferred_model: Some("opus".to_owned()), ..query() };
+    let bound =
+        |rate| dear(rate).route(&long, &Signals::default()).map(|it| it.candidates[0].bound);
 
-        prop_assert_eq!(&left, &chain);
-        prop_assert_eq!(catalogue.records.len(), chain.len() + decision.exclusions.len());
-        prop_assert!(decision.candidates.iter().all(|it| it.bound <= decision.dearest_bound()));
-        prop_assert!(decision.candidates.iter().all(|it| it.score <= 1_000));
-    }
-
-    /// One snapshot gives one decision, also where the catalogue lists its records otherwise.
-    #[test]
-    fn a_decision_does_not_depend_on_the_order_of_the_catalogue((catalogue, query) in snapshot()) {
-        let records = &catalogue.records;
-        let mut names: Vec<_> = records.iter().map(|it| (&it.provider, &it.model)).collect();
-        names.sort();
-        names.dedup();
-        prop_assume!(names.len() == records.len());
-        let reversed = Catalogue {
-            records: records.iter().rev().cloned().collect(),
-            ..catalogue.clone()
-        };
-        let one = catalogue.route(&query, &[]).unwrap().chain();
-        let other = reversed.route(&query, &[]).unwrap().chain();
-        let mirrored: Vec<usize> = other.iter().map(|index| records.len() - 1 - index).collect();
-
-        prop_assert_eq!(one, mirrored);
-    }
+    assert_eq!(Ok(9_223_372_036_854_776), bound(i64::MAX));
+    let long = RouteQuery { body_bytes: vec![i64::MAX], ..long };
+    let far = changed(0, |record| record.name_bytes = 1);
+    assert!(matches!(far.route(&long, &Signals::default()), Err(RouteError::Amount(_))));
 }

@@ -287,6 +287,7 @@ class Query(_message.Message):
     THREAD_ID_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    ROUTE_SNAPSHOT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the UUID that names the query inside its identity. A request_id that asked the
     same blocked action again is another name of the first query, and is answered with this one.
@@ -371,6 +372,12 @@ class Query(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """labels are the caller's own words to report by."""
 
+    @_builtins.property
+    def route_snapshot(self) -> _routing_pb2.RoutingSnapshot:
+        """route_snapshot names the catalogue, prices and signals that its route was decided on when it
+        was first recorded. Absent before lane C has ended, and of queries from before it was kept.
+        """
+
     def __init__(
         self,
         *,
@@ -401,10 +408,11 @@ class Query(_message.Message):
         thread_id: _builtins.str = ...,
         run_id: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        route_snapshot: _routing_pb2.RoutingSnapshot | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "principal", b"principal", "route", b"route", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "outcome", b"outcome", "principal", b"principal", "route", b"route", "route_snapshot", b"route_snapshot", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_digest", b"action_digest", "applied_output_cap", b"applied_output_cap", "checkpoint_id", b"checkpoint_id", "context_hash", b"context_hash", "cost_basis", b"cost_basis", "cost_nanousd", b"cost_nanousd", "create_time", b"create_time", "detected_intents", b"detected_intents", "end_time", b"end_time", "identity_id", b"identity_id", "intents", b"intents", "labels", b"labels", "lanes", b"lanes", "last_sequence", b"last_sequence", "mode", b"mode", "outcome", b"outcome", "output_length", b"output_length", "output_parts", b"output_parts", "principal", b"principal", "request_id", b"request_id", "route", b"route", "run_id", b"run_id", "sphere", b"sphere", "state", b"state", "thread_id", b"thread_id", "tokens_used", b"tokens_used", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_digest", b"action_digest", "applied_output_cap", b"applied_output_cap", "checkpoint_id", b"checkpoint_id", "context_hash", b"context_hash", "cost_basis", b"cost_basis", "cost_nanousd", b"cost_nanousd", "create_time", b"create_time", "detected_intents", b"detected_intents", "end_time", b"end_time", "identity_id", b"identity_id", "intents", b"intents", "labels", b"labels", "lanes", b"lanes", "last_sequence", b"last_sequence", "mode", b"mode", "outcome", b"outcome", "output_length", b"output_length", "output_parts", b"output_parts", "principal", b"principal", "request_id", b"request_id", "route", b"route", "route_snapshot", b"route_snapshot", "run_id", b"run_id", "sphere", b"sphere", "state", b"state", "thread_id", b"thread_id", "tokens_used", b"tokens_used", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

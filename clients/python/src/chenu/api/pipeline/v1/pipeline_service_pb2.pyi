@@ -77,6 +77,8 @@ class QueryRequest(_message.Message):
     THREAD_ID_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is a UUID that the caller makes once and keeps over retries. Empty: the server makes
     one, and a retry is another query.
@@ -88,7 +90,9 @@ class QueryRequest(_message.Message):
     sphere: _action_pb2.Sphere.ValueType
     """sphere is where it is asked. Unspecified: personal."""
     agent_role: _builtins.str
-    """agent_role is who speaks, at most 64 characters. `nova` is answered by Claude and by no other."""
+    """agent_role is who speaks, at most 64 printable characters, taken in lower case without spaces
+    around it. `nova` is answered by Claude and by no other.
+    """
     max_output_tokens: _builtins.int
     """max_output_tokens caps the answer. 0: 1,024. The server may lower it to what a budget leaves,
     never under 256; the answer tells the cap that was applied.
@@ -115,6 +119,14 @@ class QueryRequest(_message.Message):
     """
     run_id: _builtins.str
     """run_id is the caller's name for a piece of work of several queries, at most 256 characters."""
+    agent_id: _builtins.str
+    """agent_id is which agent speaks, at most 256 characters: an operator may have set models for it.
+    A principal of type agent speaks for itself alone: it leaves this empty or gives its own id.
+    """
+    department: _builtins.str
+    """department is where the agent belongs, at most 64 characters: an operator may have set models
+    for it.
+    """
     @_builtins.property
     def intents(self) -> _containers.RepeatedScalarFieldContainer[_action_pb2.Intent.ValueType]:
         """intents are declared; detection never removes one. At most 8."""
@@ -191,10 +203,12 @@ class QueryRequest(_message.Message):
         thread_id: _builtins.str = ...,
         run_id: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        agent_id: _builtins.str = ...,
+        department: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["response_format", b"response_format", "routing", b"routing", "sampling", b"sampling", "target", b"target", "thinking", b"thinking", "tool_use", b"tool_use"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_role", b"agent_role", "context_items", b"context_items", "detached", b"detached", "intents", b"intents", "labels", b"labels", "max_cost_nanousd", b"max_cost_nanousd", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "mode", b"mode", "request_id", b"request_id", "response_format", b"response_format", "resume_on_approval", b"resume_on_approval", "routing", b"routing", "run_id", b"run_id", "sampling", b"sampling", "sphere", b"sphere", "target", b"target", "text", b"text", "thinking", b"thinking", "thread_id", b"thread_id", "tool_use", b"tool_use", "tools", b"tools", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "agent_role", b"agent_role", "context_items", b"context_items", "department", b"department", "detached", b"detached", "intents", b"intents", "labels", b"labels", "max_cost_nanousd", b"max_cost_nanousd", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "mode", b"mode", "request_id", b"request_id", "response_format", b"response_format", "resume_on_approval", b"resume_on_approval", "routing", b"routing", "run_id", b"run_id", "sampling", b"sampling", "sphere", b"sphere", "target", b"target", "text", b"text", "thinking", b"thinking", "thread_id", b"thread_id", "tool_use", b"tool_use", "tools", b"tools", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

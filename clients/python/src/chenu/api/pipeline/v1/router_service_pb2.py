@@ -23,10 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from chenu.api.annotations.v1 import access_pb2 as chenu_dot_api_dot_annotations_dot_v1_dot_access__pb2
+from chenu.api.pipeline.v1 import conversation_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_conversation__pb2
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_pipeline__service__pb2
 from chenu.api.pipeline.v1 import routing_pb2 as chenu_dot_api_dot_pipeline_dot_v1_dot_routing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*chenu/api/pipeline/v1/router_service.proto\x12\x15\x63henu.api.pipeline.v1\x1a%chenu/api/annotations/v1/access.proto\x1a#chenu/api/pipeline/v1/routing.proto\"\x9d\x01\n\x0cRouteRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x36\n\x07routing\x18\x02 \x01(\x0b\x32%.chenu.api.pipeline.v1.RoutingRequest\x12\x12\n\nagent_role\x18\x03 \x01(\t\x12\x19\n\x11max_output_tokens\x18\x04 \x01(\x05\x12\x18\n\x10max_cost_nanousd\x18\x05 \x01(\x03\"I\n\rRouteResponse\x12\x38\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32&.chenu.api.pipeline.v1.RoutingDecision\"\x16\n\x14ListProvidersRequest\"K\n\x15ListProvidersResponse\x12\x32\n\tproviders\x18\x01 \x03(\x0b\x32\x1f.chenu.api.pipeline.v1.Provider\"\"\n\x12GetProviderRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x13GetProviderResponse\x12\x31\n\x08provider\x18\x01 \x01(\x0b\x32\x1f.chenu.api.pipeline.v1.Provider\"\xee\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12)\n\x04wire\x18\x03 \x01(\x0e\x32\x1b.chenu.api.pipeline.v1.Wire\x12\x0c\n\x04tier\x18\x04 \x01(\t\x12\x39\n\x0c\x61vailability\x18\x05 \x01(\x0e\x32#.chenu.api.pipeline.v1.Availability\x12,\n\x06models\x18\x06 \x03(\x0b\x32\x1c.chenu.api.pipeline.v1.Model\x12\x13\n\x0binstance_of\x18\x07 \x01(\t\x12\x0e\n\x06region\x18\x08 \x01(\t\"\x8e\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x03 \x01(\x05\x12\x19\n\x11output_tokens_max\x18\x04 \x01(\x05\x12\x14\n\x0c\x63\x61pabilities\x18\x05 \x03(\t\x12\x0f\n\x07quality\x18\x06 \x01(\x05\x12\r\n\x05speed\x18\x07 \x01(\x05\x12\x0c\n\x04tier\x18\x08 \x01(\t\x12\x0f\n\x07regions\x18\t \x03(\t\x12+\n\x05rates\x18\n \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Rates\x12\x31\n\x05media\x18\x0b \x01(\x0b\x32\".chenu.api.pipeline.v1.MediaLimits\"\x9f\x01\n\x0bMediaLimits\x12\x12\n\nimages_max\x18\x01 \x01(\x05\x12\x17\n\x0fimage_bytes_max\x18\x02 \x01(\x03\x12\x16\n\x0eimage_edge_max\x18\x03 \x01(\x05\x12\x18\n\x10image_tokens_max\x18\x04 \x01(\x05\x12\x15\n\rdocuments_max\x18\x05 \x01(\x05\x12\x1a\n\x12\x64ocument_bytes_max\x18\x06 \x01(\x03\"\xa1\x01\n\x05Rates\x12\x15\n\rinput_nanousd\x18\x01 \x01(\x03\x12\x16\n\x0eoutput_nanousd\x18\x02 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_read_nanousd\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61\x63he_write_nanousd\x18\x04 \x01(\x03\x12\x0e\n\x06source\x18\x05 \x01(\t\x12 \n\x18\x63\x61\x63he_write_hour_nanousd\x18\x06 \x01(\x03*[\n\x04Wire\x12\x14\n\x10WIRE_UNSPECIFIED\x10\x00\x12\x1b\n\x17WIRE_ANTHROPIC_MESSAGES\x10\x01\x12 \n\x1cWIRE_OPENAI_CHAT_COMPLETIONS\x10\x02*j\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41VAILABILITY_CONFIGURED\x10\x01\x12\x1f\n\x1b\x41VAILABILITY_NOT_CONFIGURED\x10\x02\x32\xdc\x02\n\rRouterService\x12_\n\x05Route\x12#.chenu.api.pipeline.v1.RouteRequest\x1a$.chenu.api.pipeline.v1.RouteResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12w\n\rListProviders\x12+.chenu.api.pipeline.v1.ListProvidersRequest\x1a,.chenu.api.pipeline.v1.ListProvidersResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12q\n\x0bGetProvider\x12).chenu.api.pipeline.v1.GetProviderRequest\x1a*.chenu.api.pipeline.v1.GetProviderResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*chenu/api/pipeline/v1/router_service.proto\x12\x15\x63henu.api.pipeline.v1\x1a%chenu/api/annotations/v1/access.proto\x1a(chenu/api/pipeline/v1/conversation.proto\x1a,chenu/api/pipeline/v1/pipeline_service.proto\x1a#chenu/api/pipeline/v1/routing.proto\"\xe8\x04\n\x0cRouteRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x36\n\x07routing\x18\x02 \x01(\x0b\x32%.chenu.api.pipeline.v1.RoutingRequest\x12\x12\n\nagent_role\x18\x03 \x01(\t\x12\x19\n\x11max_output_tokens\x18\x04 \x01(\x05\x12\x18\n\x10max_cost_nanousd\x18\x05 \x01(\x03\x12\x34\n\x08messages\x18\x06 \x03(\x0b\x32\".chenu.api.pipeline.v1.ChatMessage\x12*\n\x05tools\x18\x07 \x03(\x0b\x32\x1b.chenu.api.pipeline.v1.Tool\x12\x30\n\x08tool_use\x18\x08 \x01(\x0b\x32\x1e.chenu.api.pipeline.v1.ToolUse\x12\x31\n\x08sampling\x18\t \x01(\x0b\x32\x1f.chenu.api.pipeline.v1.Sampling\x12>\n\x0fresponse_format\x18\n \x01(\x0b\x32%.chenu.api.pipeline.v1.ResponseFormat\x12\x31\n\x08thinking\x18\x0b \x01(\x0b\x32\x1f.chenu.api.pipeline.v1.Thinking\x12\x39\n\rcontext_items\x18\x0c \x03(\x0b\x32\".chenu.api.pipeline.v1.ContextItem\x12.\n\x04mode\x18\r \x01(\x0e\x32 .chenu.api.pipeline.v1.QueryMode\x12\x10\n\x08\x61gent_id\x18\x0e \x01(\t\x12\x12\n\ndepartment\x18\x0f \x01(\t\"I\n\rRouteResponse\x12\x38\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32&.chenu.api.pipeline.v1.RoutingDecision\"\x16\n\x14ListProvidersRequest\"K\n\x15ListProvidersResponse\x12\x32\n\tproviders\x18\x01 \x03(\x0b\x32\x1f.chenu.api.pipeline.v1.Provider\"\"\n\x12GetProviderRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"H\n\x13GetProviderResponse\x12\x31\n\x08provider\x18\x01 \x01(\x0b\x32\x1f.chenu.api.pipeline.v1.Provider\"\xee\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12)\n\x04wire\x18\x03 \x01(\x0e\x32\x1b.chenu.api.pipeline.v1.Wire\x12\x0c\n\x04tier\x18\x04 \x01(\t\x12\x39\n\x0c\x61vailability\x18\x05 \x01(\x0e\x32#.chenu.api.pipeline.v1.Availability\x12,\n\x06models\x18\x06 \x03(\x0b\x32\x1c.chenu.api.pipeline.v1.Model\x12\x13\n\x0binstance_of\x18\x07 \x01(\t\x12\x0e\n\x06region\x18\x08 \x01(\t\"\x8e\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x16\n\x0e\x63ontext_tokens\x18\x03 \x01(\x05\x12\x19\n\x11output_tokens_max\x18\x04 \x01(\x05\x12\x14\n\x0c\x63\x61pabilities\x18\x05 \x03(\t\x12\x0f\n\x07quality\x18\x06 \x01(\x05\x12\r\n\x05speed\x18\x07 \x01(\x05\x12\x0c\n\x04tier\x18\x08 \x01(\t\x12\x0f\n\x07regions\x18\t \x03(\t\x12+\n\x05rates\x18\n \x01(\x0b\x32\x1c.chenu.api.pipeline.v1.Rates\x12\x31\n\x05media\x18\x0b \x01(\x0b\x32\".chenu.api.pipeline.v1.MediaLimits\"\x9f\x01\n\x0bMediaLimits\x12\x12\n\nimages_max\x18\x01 \x01(\x05\x12\x17\n\x0fimage_bytes_max\x18\x02 \x01(\x03\x12\x16\n\x0eimage_edge_max\x18\x03 \x01(\x05\x12\x18\n\x10image_tokens_max\x18\x04 \x01(\x05\x12\x15\n\rdocuments_max\x18\x05 \x01(\x05\x12\x1a\n\x12\x64ocument_bytes_max\x18\x06 \x01(\x03\"\xa1\x01\n\x05Rates\x12\x15\n\rinput_nanousd\x18\x01 \x01(\x03\x12\x16\n\x0eoutput_nanousd\x18\x02 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_read_nanousd\x18\x03 \x01(\x03\x12\x1b\n\x13\x63\x61\x63he_write_nanousd\x18\x04 \x01(\x03\x12\x0e\n\x06source\x18\x05 \x01(\t\x12 \n\x18\x63\x61\x63he_write_hour_nanousd\x18\x06 \x01(\x03*[\n\x04Wire\x12\x14\n\x10WIRE_UNSPECIFIED\x10\x00\x12\x1b\n\x17WIRE_ANTHROPIC_MESSAGES\x10\x01\x12 \n\x1cWIRE_OPENAI_CHAT_COMPLETIONS\x10\x02*j\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41VAILABILITY_CONFIGURED\x10\x01\x12\x1f\n\x1b\x41VAILABILITY_NOT_CONFIGURED\x10\x02\x32\xdc\x02\n\rRouterService\x12_\n\x05Route\x12#.chenu.api.pipeline.v1.RouteRequest\x1a$.chenu.api.pipeline.v1.RouteResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12w\n\rListProviders\x12+.chenu.api.pipeline.v1.ListProvidersRequest\x1a,.chenu.api.pipeline.v1.ListProvidersResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x12q\n\x0bGetProvider\x12).chenu.api.pipeline.v1.GetProviderRequest\x1a*.chenu.api.pipeline.v1.GetProviderResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,30 +42,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTERSERVICE'].methods_by_name['ListProviders']._serialized_options = b'\220\002\001\262\300\031\004\010\001 \002'
   _globals['_ROUTERSERVICE'].methods_by_name['GetProvider']._loaded_options = None
   _globals['_ROUTERSERVICE'].methods_by_name['GetProvider']._serialized_options = b'\220\002\001\262\300\031\004\010\001 \002'
-  _globals['_WIRE']._serialized_start=1431
-  _globals['_WIRE']._serialized_end=1522
-  _globals['_AVAILABILITY']._serialized_start=1524
-  _globals['_AVAILABILITY']._serialized_end=1630
-  _globals['_ROUTEREQUEST']._serialized_start=146
-  _globals['_ROUTEREQUEST']._serialized_end=303
-  _globals['_ROUTERESPONSE']._serialized_start=305
-  _globals['_ROUTERESPONSE']._serialized_end=378
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=380
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=402
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=404
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=479
-  _globals['_GETPROVIDERREQUEST']._serialized_start=481
-  _globals['_GETPROVIDERREQUEST']._serialized_end=515
-  _globals['_GETPROVIDERRESPONSE']._serialized_start=517
-  _globals['_GETPROVIDERRESPONSE']._serialized_end=589
-  _globals['_PROVIDER']._serialized_start=592
-  _globals['_PROVIDER']._serialized_end=830
-  _globals['_MODEL']._serialized_start=833
-  _globals['_MODEL']._serialized_end=1103
-  _globals['_MEDIALIMITS']._serialized_start=1106
-  _globals['_MEDIALIMITS']._serialized_end=1265
-  _globals['_RATES']._serialized_start=1268
-  _globals['_RATES']._serialized_end=1429
-  _globals['_ROUTERSERVICE']._serialized_start=1633
-  _globals['_ROUTERSERVICE']._serialized_end=1981
+  _globals['_WIRE']._serialized_start=1978
+  _globals['_WIRE']._serialized_end=2069
+  _globals['_AVAILABILITY']._serialized_start=2071
+  _globals['_AVAILABILITY']._serialized_end=2177
+  _globals['_ROUTEREQUEST']._serialized_start=234
+  _globals['_ROUTEREQUEST']._serialized_end=850
+  _globals['_ROUTERESPONSE']._serialized_start=852
+  _globals['_ROUTERESPONSE']._serialized_end=925
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=927
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=949
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=951
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1026
+  _globals['_GETPROVIDERREQUEST']._serialized_start=1028
+  _globals['_GETPROVIDERREQUEST']._serialized_end=1062
+  _globals['_GETPROVIDERRESPONSE']._serialized_start=1064
+  _globals['_GETPROVIDERRESPONSE']._serialized_end=1136
+  _globals['_PROVIDER']._serialized_start=1139
+  _globals['_PROVIDER']._serialized_end=1377
+  _globals['_MODEL']._serialized_start=1380
+  _globals['_MODEL']._serialized_end=1650
+  _globals['_MEDIALIMITS']._serialized_start=1653
+  _globals['_MEDIALIMITS']._serialized_end=1812
+  _globals['_RATES']._serialized_start=1815
+  _globals['_RATES']._serialized_end=1976
+  _globals['_ROUTERSERVICE']._serialized_start=2180
+  _globals['_ROUTERSERVICE']._serialized_end=2528
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,8 @@
 isort:skip_file
 """
 
+from chenu.api.pipeline.v1 import conversation_pb2 as _conversation_pb2
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as _pipeline_service_pb2
 from chenu.api.pipeline.v1 import routing_pb2 as _routing_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -70,7 +72,9 @@ Global___Availability: _TypeAlias = Availability  # noqa: Y015
 
 @_typing.final
 class RouteRequest(_message.Message):
-    """RouteRequest is what of a query matters to its route."""
+    """RouteRequest is what of a query matters to its route. Each field is the one of that name in
+    QueryRequest, with the same limits; a query with all of them has the same chain and bound.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -79,17 +83,65 @@ class RouteRequest(_message.Message):
     AGENT_ROLE_FIELD_NUMBER: _builtins.int
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_COST_NANOUSD_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    TOOL_USE_FIELD_NUMBER: _builtins.int
+    SAMPLING_FIELD_NUMBER: _builtins.int
+    RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
+    THINKING_FIELD_NUMBER: _builtins.int
+    CONTEXT_ITEMS_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """text is what would be asked, 1 to 50,000 characters. Its length decides the cost bound."""
+    """text is what would be asked, 1 to 50,000 characters: the short form of one user message. With
+    messages it must be empty.
+    """
     agent_role: _builtins.str
     """agent_role is who would speak, at most 64 characters."""
     max_output_tokens: _builtins.int
     """max_output_tokens caps the answer. 0: 1,024."""
     max_cost_nanousd: _builtins.int
     """max_cost_nanousd is the most that it may cost, in billionths of a US dollar. 0: no ceiling."""
+    mode: _conversation_pb2.QueryMode.ValueType
+    """mode is whether the text asks for something to be done or is material for a model; `generation`
+    does not take the agent role `nova`.
+    """
+    agent_id: _builtins.str
+    """agent_id is which agent would speak."""
+    department: _builtins.str
+    """department is where the agent belongs."""
     @_builtins.property
     def routing(self) -> _routing_pb2.RoutingRequest:
         """routing is what is wanted of the model. Absent: the defaults."""
+
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[_conversation_pb2.ChatMessage]:
+        """messages are the conversation, oldest first, 1 to 200. Its length decides the cost bound."""
+
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[_conversation_pb2.Tool]:
+        """tools are what the model may propose to call, at most 128."""
+
+    @_builtins.property
+    def tool_use(self) -> _conversation_pb2.ToolUse:
+        """tool_use says whether tools are called. Only with tools."""
+
+    @_builtins.property
+    def sampling(self) -> _conversation_pb2.Sampling:
+        """sampling is how the model picks its words."""
+
+    @_builtins.property
+    def response_format(self) -> _conversation_pb2.ResponseFormat:
+        """response_format is what the answer's text must be."""
+
+    @_builtins.property
+    def thinking(self) -> _conversation_pb2.Thinking:
+        """thinking is how long the model may think."""
+
+    @_builtins.property
+    def context_items(self) -> _containers.RepeatedCompositeFieldContainer[_pipeline_service_pb2.ContextItem]:
+        """context_items are what the model should know besides the text, at most 64."""
 
     def __init__(
         self,
@@ -99,10 +151,20 @@ class RouteRequest(_message.Message):
         agent_role: _builtins.str = ...,
         max_output_tokens: _builtins.int = ...,
         max_cost_nanousd: _builtins.int = ...,
+        messages: _abc.Iterable[_conversation_pb2.ChatMessage] | None = ...,
+        tools: _abc.Iterable[_conversation_pb2.Tool] | None = ...,
+        tool_use: _conversation_pb2.ToolUse | None = ...,
+        sampling: _conversation_pb2.Sampling | None = ...,
+        response_format: _conversation_pb2.ResponseFormat | None = ...,
+        thinking: _conversation_pb2.Thinking | None = ...,
+        context_items: _abc.Iterable[_pipeline_service_pb2.ContextItem] | None = ...,
+        mode: _conversation_pb2.QueryMode.ValueType = ...,
+        agent_id: _builtins.str = ...,
+        department: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["routing", b"routing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["response_format", b"response_format", "routing", b"routing", "sampling", b"sampling", "thinking", b"thinking", "tool_use", b"tool_use"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_role", b"agent_role", "max_cost_nanousd", b"max_cost_nanousd", "max_output_tokens", b"max_output_tokens", "routing", b"routing", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "agent_role", b"agent_role", "context_items", b"context_items", "department", b"department", "max_cost_nanousd", b"max_cost_nanousd", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "mode", b"mode", "response_format", b"response_format", "routing", b"routing", "sampling", b"sampling", "text", b"text", "thinking", b"thinking", "tool_use", b"tool_use", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

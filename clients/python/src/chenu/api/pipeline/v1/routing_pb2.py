@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#chenu/api/pipeline/v1/routing.proto\x12\x15\x63henu.api.pipeline.v1\"\xc7\x02\n\x0eRoutingRequest\x12\x32\n\ttask_type\x18\x01 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.TaskType\x12\x31\n\x08priority\x18\x02 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.Priority\x12\x31\n\x08strategy\x18\x03 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.Strategy\x12\x1a\n\x12preferred_provider\x18\x04 \x01(\t\x12\x17\n\x0fpreferred_model\x18\x05 \x01(\t\x12\x1d\n\x15required_capabilities\x18\x06 \x03(\t\x12\x19\n\x11\x61llowed_providers\x18\x07 \x03(\t\x12\x1b\n\x13\x66orbidden_providers\x18\x08 \x03(\t\x12\x0f\n\x07regions\x18\t \x03(\t\"\xea\x01\n\x0fRoutingDecision\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x05\x63hain\x18\x03 \x03(\x0b\x32\x1f.chenu.api.pipeline.v1.ModelRef\x12\x34\n\ncandidates\x18\x04 \x03(\x0b\x32 .chenu.api.pipeline.v1.Candidate\x12\x34\n\nexclusions\x18\x05 \x03(\x0b\x32 .chenu.api.pipeline.v1.Exclusion\x12\x1a\n\x12\x63ost_bound_nanousd\x18\x06 \x01(\x03\"+\n\x08ModelRef\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\x85\x01\n\tCandidate\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x05\x12\x0f\n\x07quality\x18\x04 \x01(\x05\x12\r\n\x05speed\x18\x05 \x01(\x05\x12\x0c\n\x04\x63ost\x18\x06 \x01(\x05\x12\x1a\n\x12\x63ost_bound_nanousd\x18\x07 \x01(\x03\"u\n\tExclusion\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x36\n\x06reason\x18\x03 \x01(\x0e\x32&.chenu.api.pipeline.v1.ExclusionReason\x12\x0f\n\x07missing\x18\x04 \x03(\t*\xae\x01\n\x08TaskType\x12\x19\n\x15TASK_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTASK_TYPE_CHAT\x10\x01\x12\x12\n\x0eTASK_TYPE_CODE\x10\x02\x12\x16\n\x12TASK_TYPE_CREATIVE\x10\x03\x12\x16\n\x12TASK_TYPE_ANALYSIS\x10\x04\x12\x14\n\x10TASK_TYPE_SEARCH\x10\x05\x12\x19\n\x15TASK_TYPE_TRANSLATION\x10\x06*^\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03*\x8f\x01\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x15\n\x11STRATEGY_BALANCED\x10\x01\x12\x11\n\rSTRATEGY_COST\x10\x02\x12\x14\n\x10STRATEGY_QUALITY\x10\x03\x12\x12\n\x0eSTRATEGY_SPEED\x10\x04\x12\x15\n\x11STRATEGY_SPECIFIC\x10\x05*\xea\x03\n\x0f\x45xclusionReason\x12 \n\x1c\x45XCLUSION_REASON_UNSPECIFIED\x10\x00\x12)\n%EXCLUSION_REASON_PROVIDER_NOT_ALLOWED\x10\x01\x12\'\n#EXCLUSION_REASON_PROVIDER_FORBIDDEN\x10\x02\x12\'\n#EXCLUSION_REASON_CAPABILITY_MISSING\x10\x03\x12\'\n#EXCLUSION_REASON_REGION_NOT_ALLOWED\x10\x04\x12&\n\"EXCLUSION_REASON_CONTEXT_TOO_SMALL\x10\x05\x12)\n%EXCLUSION_REASON_OUTPUT_CAP_TOO_LARGE\x10\x06\x12&\n\"EXCLUSION_REASON_OVER_COST_CEILING\x10\x07\x12\"\n\x1e\x45XCLUSION_REASON_PRICE_UNKNOWN\x10\x08\x12 \n\x1c\x45XCLUSION_REASON_NOVA_LOCKED\x10\t\x12(\n$EXCLUSION_REASON_NOT_PREFERRED_MODEL\x10\n\x12$\n EXCLUSION_REASON_MEDIA_TOO_LARGE\x10\x14\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#chenu/api/pipeline/v1/routing.proto\x12\x15\x63henu.api.pipeline.v1\"\xc7\x02\n\x0eRoutingRequest\x12\x32\n\ttask_type\x18\x01 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.TaskType\x12\x31\n\x08priority\x18\x02 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.Priority\x12\x31\n\x08strategy\x18\x03 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.Strategy\x12\x1a\n\x12preferred_provider\x18\x04 \x01(\t\x12\x17\n\x0fpreferred_model\x18\x05 \x01(\t\x12\x1d\n\x15required_capabilities\x18\x06 \x03(\t\x12\x19\n\x11\x61llowed_providers\x18\x07 \x03(\t\x12\x1b\n\x13\x66orbidden_providers\x18\x08 \x03(\t\x12\x0f\n\x07regions\x18\t \x03(\t\"\xd8\x02\n\x0fRoutingDecision\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x05\x63hain\x18\x03 \x03(\x0b\x32\x1f.chenu.api.pipeline.v1.ModelRef\x12\x34\n\ncandidates\x18\x04 \x03(\x0b\x32 .chenu.api.pipeline.v1.Candidate\x12\x34\n\nexclusions\x18\x05 \x03(\x0b\x32 .chenu.api.pipeline.v1.Exclusion\x12\x1a\n\x12\x63ost_bound_nanousd\x18\x06 \x01(\x03\x12\x32\n\x05\x62\x61sis\x18\x07 \x01(\x0b\x32#.chenu.api.pipeline.v1.RoutingBasis\x12\x38\n\x08snapshot\x18\x08 \x01(\x0b\x32&.chenu.api.pipeline.v1.RoutingSnapshot\"\xea\x01\n\x0cRoutingBasis\x12\x31\n\x08strategy\x18\x01 \x01(\x0e\x32\x1f.chenu.api.pipeline.v1.Strategy\x12\x16\n\x0equality_weight\x18\x02 \x01(\x05\x12\x14\n\x0cspeed_weight\x18\x03 \x01(\x05\x12\x13\n\x0b\x63ost_weight\x18\x04 \x01(\x05\x12\x15\n\rrole_provider\x18\x05 \x01(\t\x12\x15\n\rtask_provider\x18\x06 \x01(\t\x12\x36\n\x08override\x18\x07 \x01(\x0b\x32$.chenu.api.pipeline.v1.ModelOverride\"\x83\x01\n\rModelOverride\x12\x33\n\x05level\x18\x01 \x01(\x0e\x32$.chenu.api.pipeline.v1.OverrideLevel\x12\x0c\n\x04name\x18\x02 \x01(\t\x12/\n\x06models\x18\x03 \x03(\x0b\x32\x1f.chenu.api.pipeline.v1.ModelRef\"E\n\x0fRoutingSnapshot\x12\x11\n\tcatalogue\x18\x01 \x01(\x0c\x12\x0e\n\x06prices\x18\x02 \x01(\x0c\x12\x0f\n\x07signals\x18\x03 \x01(\x0c\"+\n\x08ModelRef\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"\xbc\x01\n\tCandidate\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x05\x12\x0f\n\x07quality\x18\x04 \x01(\x05\x12\r\n\x05speed\x18\x05 \x01(\x05\x12\x0c\n\x04\x63ost\x18\x06 \x01(\x05\x12\x1a\n\x12\x63ost_bound_nanousd\x18\x07 \x01(\x03\x12\x35\n\npreference\x18\x08 \x01(\x0e\x32!.chenu.api.pipeline.v1.Preference\"u\n\tExclusion\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x36\n\x06reason\x18\x03 \x01(\x0e\x32&.chenu.api.pipeline.v1.ExclusionReason\x12\x0f\n\x07missing\x18\x04 \x03(\t*\xae\x01\n\x08TaskType\x12\x19\n\x15TASK_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eTASK_TYPE_CHAT\x10\x01\x12\x12\n\x0eTASK_TYPE_CODE\x10\x02\x12\x16\n\x12TASK_TYPE_CREATIVE\x10\x03\x12\x16\n\x12TASK_TYPE_ANALYSIS\x10\x04\x12\x14\n\x10TASK_TYPE_SEARCH\x10\x05\x12\x19\n\x15TASK_TYPE_TRANSLATION\x10\x06*^\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03*\x8f\x01\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x15\n\x11STRATEGY_BALANCED\x10\x01\x12\x11\n\rSTRATEGY_COST\x10\x02\x12\x14\n\x10STRATEGY_QUALITY\x10\x03\x12\x12\n\x0eSTRATEGY_SPEED\x10\x04\x12\x15\n\x11STRATEGY_SPECIFIC\x10\x05*\x9c\x01\n\rOverrideLevel\x12\x1e\n\x1aOVERRIDE_LEVEL_UNSPECIFIED\x10\x00\x12\x17\n\x13OVERRIDE_LEVEL_TASK\x10\x01\x12\x18\n\x14OVERRIDE_LEVEL_AGENT\x10\x02\x12\x1d\n\x19OVERRIDE_LEVEL_DEPARTMENT\x10\x03\x12\x19\n\x15OVERRIDE_LEVEL_GLOBAL\x10\x04*\xb0\x01\n\nPreference\x12\x1a\n\x16PREFERENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PREFERENCE_MODEL\x10\x01\x12\x17\n\x13PREFERENCE_PROVIDER\x10\x02\x12\x17\n\x13PREFERENCE_OVERRIDE\x10\x03\x12\x13\n\x0fPREFERENCE_ROLE\x10\x04\x12\x13\n\x0fPREFERENCE_TASK\x10\x05\x12\x14\n\x10PREFERENCE_SCORE\x10\x06*\xea\x03\n\x0f\x45xclusionReason\x12 \n\x1c\x45XCLUSION_REASON_UNSPECIFIED\x10\x00\x12)\n%EXCLUSION_REASON_PROVIDER_NOT_ALLOWED\x10\x01\x12\'\n#EXCLUSION_REASON_PROVIDER_FORBIDDEN\x10\x02\x12\'\n#EXCLUSION_REASON_CAPABILITY_MISSING\x10\x03\x12\'\n#EXCLUSION_REASON_REGION_NOT_ALLOWED\x10\x04\x12&\n\"EXCLUSION_REASON_CONTEXT_TOO_SMALL\x10\x05\x12)\n%EXCLUSION_REASON_OUTPUT_CAP_TOO_LARGE\x10\x06\x12&\n\"EXCLUSION_REASON_OVER_COST_CEILING\x10\x07\x12\"\n\x1e\x45XCLUSION_REASON_PRICE_UNKNOWN\x10\x08\x12 \n\x1c\x45XCLUSION_REASON_NOVA_LOCKED\x10\t\x12(\n$EXCLUSION_REASON_NOT_PREFERRED_MODEL\x10\n\x12$\n EXCLUSION_REASON_MEDIA_TOO_LARGE\x10\x14\x42S\n\x15\x63henu.api.pipeline.v1P\x01Z chenu.api/pipeline/v1;pipelinev1\xaa\x02\x15\x43henu.Api.Pipeline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,22 +32,32 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chenu.api.pipeline.v1.routi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025chenu.api.pipeline.v1P\001Z chenu.api/pipeline/v1;pipelinev1\252\002\025Chenu.Api.Pipeline.V1'
-  _globals['_TASKTYPE']._serialized_start=930
-  _globals['_TASKTYPE']._serialized_end=1104
-  _globals['_PRIORITY']._serialized_start=1106
-  _globals['_PRIORITY']._serialized_end=1200
-  _globals['_STRATEGY']._serialized_start=1203
-  _globals['_STRATEGY']._serialized_end=1346
-  _globals['_EXCLUSIONREASON']._serialized_start=1349
-  _globals['_EXCLUSIONREASON']._serialized_end=1839
+  _globals['_TASKTYPE']._serialized_start=1537
+  _globals['_TASKTYPE']._serialized_end=1711
+  _globals['_PRIORITY']._serialized_start=1713
+  _globals['_PRIORITY']._serialized_end=1807
+  _globals['_STRATEGY']._serialized_start=1810
+  _globals['_STRATEGY']._serialized_end=1953
+  _globals['_OVERRIDELEVEL']._serialized_start=1956
+  _globals['_OVERRIDELEVEL']._serialized_end=2112
+  _globals['_PREFERENCE']._serialized_start=2115
+  _globals['_PREFERENCE']._serialized_end=2291
+  _globals['_EXCLUSIONREASON']._serialized_start=2294
+  _globals['_EXCLUSIONREASON']._serialized_end=2784
   _globals['_ROUTINGREQUEST']._serialized_start=63
   _globals['_ROUTINGREQUEST']._serialized_end=390
   _globals['_ROUTINGDECISION']._serialized_start=393
-  _globals['_ROUTINGDECISION']._serialized_end=627
-  _globals['_MODELREF']._serialized_start=629
-  _globals['_MODELREF']._serialized_end=672
-  _globals['_CANDIDATE']._serialized_start=675
-  _globals['_CANDIDATE']._serialized_end=808
-  _globals['_EXCLUSION']._serialized_start=810
-  _globals['_EXCLUSION']._serialized_end=927
+  _globals['_ROUTINGDECISION']._serialized_end=737
+  _globals['_ROUTINGBASIS']._serialized_start=740
+  _globals['_ROUTINGBASIS']._serialized_end=974
+  _globals['_MODELOVERRIDE']._serialized_start=977
+  _globals['_MODELOVERRIDE']._serialized_end=1108
+  _globals['_ROUTINGSNAPSHOT']._serialized_start=1110
+  _globals['_ROUTINGSNAPSHOT']._serialized_end=1179
+  _globals['_MODELREF']._serialized_start=1181
+  _globals['_MODELREF']._serialized_end=1224
+  _globals['_CANDIDATE']._serialized_start=1227
+  _globals['_CANDIDATE']._serialized_end=1415
+  _globals['_EXCLUSION']._serialized_start=1417
+  _globals['_EXCLUSION']._serialized_end=1534
 # @@protoc_insertion_point(module_scope)

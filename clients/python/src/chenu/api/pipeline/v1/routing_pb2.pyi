@@ -41,7 +41,9 @@ class _TaskTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskType.Val
     """TASK_TYPE_TRANSLATION, wire name `translation`: prefers google."""
 
 class TaskType(_TaskType, metaclass=_TaskTypeEnumTypeWrapper):
-    """TaskType is the kind of work that a model is chosen for."""
+    """TaskType is the kind of work that a model is chosen for. Which provider a task prefers is the
+    operator's to set (`routing.tasks`); named here are the defaults.
+    """
 
 TASK_TYPE_UNSPECIFIED: TaskType.ValueType  # 0
 """TASK_TYPE_UNSPECIFIED stands for `chat`."""
@@ -75,7 +77,7 @@ class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.Val
     """PRIORITY_HIGH, wire name `high`."""
 
 class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
-    """Priority is how urgent a query is."""
+    """Priority is how urgent a query is. It changes neither its route nor its turn."""
 
 PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
 """PRIORITY_UNSPECIFIED stands for `normal`."""
@@ -98,30 +100,108 @@ class _StrategyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Strategy.Val
     STRATEGY_BALANCED: _Strategy.ValueType  # 1
     """STRATEGY_BALANCED, wire name `balanced`: quality 0.4, speed 0.3, cost 0.3."""
     STRATEGY_COST: _Strategy.ValueType  # 2
-    """STRATEGY_COST, wire name `cost`: the cheapest."""
+    """STRATEGY_COST, wire name `cost`: quality 0.1, speed 0.1, cost 0.8."""
     STRATEGY_QUALITY: _Strategy.ValueType  # 3
-    """STRATEGY_QUALITY, wire name `quality`: the best."""
+    """STRATEGY_QUALITY, wire name `quality`: quality 0.8, speed 0.1, cost 0.1."""
     STRATEGY_SPEED: _Strategy.ValueType  # 4
-    """STRATEGY_SPEED, wire name `speed`: the fastest."""
+    """STRATEGY_SPEED, wire name `speed`: quality 0.1, speed 0.8, cost 0.1."""
     STRATEGY_SPECIFIC: _Strategy.ValueType  # 5
-    """STRATEGY_SPECIFIC, wire name `specific`: the preferred model and no other."""
+    """STRATEGY_SPECIFIC, wire name `specific`: the preferred model and no other; the weights of
+    `balanced`.
+    """
 
 class Strategy(_Strategy, metaclass=_StrategyEnumTypeWrapper):
-    """Strategy is what the router weighs most among the models that the constraints leave."""
+    """Strategy is what the router weighs most among the models that the constraints leave. The weights
+    are the operator's to set (`routing.weights`); named here are the defaults.
+    """
 
 STRATEGY_UNSPECIFIED: Strategy.ValueType  # 0
 """STRATEGY_UNSPECIFIED stands for `balanced`."""
 STRATEGY_BALANCED: Strategy.ValueType  # 1
 """STRATEGY_BALANCED, wire name `balanced`: quality 0.4, speed 0.3, cost 0.3."""
 STRATEGY_COST: Strategy.ValueType  # 2
-"""STRATEGY_COST, wire name `cost`: the cheapest."""
+"""STRATEGY_COST, wire name `cost`: quality 0.1, speed 0.1, cost 0.8."""
 STRATEGY_QUALITY: Strategy.ValueType  # 3
-"""STRATEGY_QUALITY, wire name `quality`: the best."""
+"""STRATEGY_QUALITY, wire name `quality`: quality 0.8, speed 0.1, cost 0.1."""
 STRATEGY_SPEED: Strategy.ValueType  # 4
-"""STRATEGY_SPEED, wire name `speed`: the fastest."""
+"""STRATEGY_SPEED, wire name `speed`: quality 0.1, speed 0.8, cost 0.1."""
 STRATEGY_SPECIFIC: Strategy.ValueType  # 5
-"""STRATEGY_SPECIFIC, wire name `specific`: the preferred model and no other."""
+"""STRATEGY_SPECIFIC, wire name `specific`: the preferred model and no other; the weights of
+`balanced`.
+"""
 Global___Strategy: _TypeAlias = Strategy  # noqa: Y015
+
+class _OverrideLevel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OverrideLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OverrideLevel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OVERRIDE_LEVEL_UNSPECIFIED: _OverrideLevel.ValueType  # 0
+    """OVERRIDE_LEVEL_UNSPECIFIED is never sent."""
+    OVERRIDE_LEVEL_TASK: _OverrideLevel.ValueType  # 1
+    """OVERRIDE_LEVEL_TASK, wire name `task`: for the query's task type."""
+    OVERRIDE_LEVEL_AGENT: _OverrideLevel.ValueType  # 2
+    """OVERRIDE_LEVEL_AGENT, wire name `agent`: for the agent that speaks."""
+    OVERRIDE_LEVEL_DEPARTMENT: _OverrideLevel.ValueType  # 3
+    """OVERRIDE_LEVEL_DEPARTMENT, wire name `department`: for the agent's department."""
+    OVERRIDE_LEVEL_GLOBAL: _OverrideLevel.ValueType  # 4
+    """OVERRIDE_LEVEL_GLOBAL, wire name `global`: for every query."""
+
+class OverrideLevel(_OverrideLevel, metaclass=_OverrideLevelEnumTypeWrapper):
+    """OverrideLevel is for what an override was set. The first that has one for a query applies alone."""
+
+OVERRIDE_LEVEL_UNSPECIFIED: OverrideLevel.ValueType  # 0
+"""OVERRIDE_LEVEL_UNSPECIFIED is never sent."""
+OVERRIDE_LEVEL_TASK: OverrideLevel.ValueType  # 1
+"""OVERRIDE_LEVEL_TASK, wire name `task`: for the query's task type."""
+OVERRIDE_LEVEL_AGENT: OverrideLevel.ValueType  # 2
+"""OVERRIDE_LEVEL_AGENT, wire name `agent`: for the agent that speaks."""
+OVERRIDE_LEVEL_DEPARTMENT: OverrideLevel.ValueType  # 3
+"""OVERRIDE_LEVEL_DEPARTMENT, wire name `department`: for the agent's department."""
+OVERRIDE_LEVEL_GLOBAL: OverrideLevel.ValueType  # 4
+"""OVERRIDE_LEVEL_GLOBAL, wire name `global`: for every query."""
+Global___OverrideLevel: _TypeAlias = OverrideLevel  # noqa: Y015
+
+class _Preference:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PreferenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Preference.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PREFERENCE_UNSPECIFIED: _Preference.ValueType  # 0
+    """PREFERENCE_UNSPECIFIED is never sent."""
+    PREFERENCE_MODEL: _Preference.ValueType  # 1
+    """PREFERENCE_MODEL, wire name `model`: it is the preferred model."""
+    PREFERENCE_PROVIDER: _Preference.ValueType  # 2
+    """PREFERENCE_PROVIDER, wire name `provider`: it is one of the preferred provider's."""
+    PREFERENCE_OVERRIDE: _Preference.ValueType  # 3
+    """PREFERENCE_OVERRIDE, wire name `override`: an operator's override names it."""
+    PREFERENCE_ROLE: _Preference.ValueType  # 4
+    """PREFERENCE_ROLE, wire name `role`: its provider is the one that the agent role prefers."""
+    PREFERENCE_TASK: _Preference.ValueType  # 5
+    """PREFERENCE_TASK, wire name `task`: its provider is the one that the task prefers."""
+    PREFERENCE_SCORE: _Preference.ValueType  # 6
+    """PREFERENCE_SCORE, wire name `score`: nothing but its score."""
+
+class Preference(_Preference, metaclass=_PreferenceEnumTypeWrapper):
+    """Preference is why a candidate stands before others, whatever their scores. The first comes first."""
+
+PREFERENCE_UNSPECIFIED: Preference.ValueType  # 0
+"""PREFERENCE_UNSPECIFIED is never sent."""
+PREFERENCE_MODEL: Preference.ValueType  # 1
+"""PREFERENCE_MODEL, wire name `model`: it is the preferred model."""
+PREFERENCE_PROVIDER: Preference.ValueType  # 2
+"""PREFERENCE_PROVIDER, wire name `provider`: it is one of the preferred provider's."""
+PREFERENCE_OVERRIDE: Preference.ValueType  # 3
+"""PREFERENCE_OVERRIDE, wire name `override`: an operator's override names it."""
+PREFERENCE_ROLE: Preference.ValueType  # 4
+"""PREFERENCE_ROLE, wire name `role`: its provider is the one that the agent role prefers."""
+PREFERENCE_TASK: Preference.ValueType  # 5
+"""PREFERENCE_TASK, wire name `task`: its provider is the one that the task prefers."""
+PREFERENCE_SCORE: Preference.ValueType  # 6
+"""PREFERENCE_SCORE, wire name `score`: nothing but its score."""
+Global___Preference: _TypeAlias = Preference  # noqa: Y015
 
 class _ExclusionReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -220,7 +300,10 @@ Global___ExclusionReason: _TypeAlias = ExclusionReason  # noqa: Y015
 @_typing.final
 class RoutingRequest(_message.Message):
     """RoutingRequest is what a caller wants of the model that answers. Everything is optional. Lists
-    and the cost ceiling are hard: a model that does not meet them is never used.
+    are hard, as is the query's max_cost_nanousd: a model that does not meet them is never used. What
+    they leave is tried in this order: the preferred model, the preferred provider's, those of an
+    override that an operator has set for the task, agent or department, those of the provider that
+    the agent role prefers, those that the task prefers, and the rest; of each, the best score first.
 
     Wherever a provider is named, an instance's name means that one, and the name of a provider of
     the catalogue means it and all instances of it.
@@ -240,7 +323,9 @@ class RoutingRequest(_message.Message):
     task_type: Global___TaskType.ValueType
     """task_type is the kind of work. Unspecified: chat."""
     priority: Global___Priority.ValueType
-    """priority is how urgent it is. Unspecified: normal."""
+    """priority is how urgent it is. Unspecified: normal. It is recorded, and part of what an approval
+    binds; no rule depends on it.
+    """
     strategy: Global___Strategy.ValueType
     """strategy is what to weigh most. Unspecified: balanced."""
     preferred_provider: _builtins.str
@@ -304,6 +389,8 @@ class RoutingDecision(_message.Message):
     CANDIDATES_FIELD_NUMBER: _builtins.int
     EXCLUSIONS_FIELD_NUMBER: _builtins.int
     COST_BOUND_NANOUSD_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """provider is the first of the chain. Empty when no model fits."""
     model: _builtins.str
@@ -312,7 +399,9 @@ class RoutingDecision(_message.Message):
     """cost_bound_nanousd is the most that the dearest of the chain could cost."""
     @_builtins.property
     def chain(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRef]:
-        """chain are the models that would be tried in order."""
+        """chain are the models that would be tried in order: the first three of candidates; four where an
+        override leads to a fourth.
+        """
 
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
@@ -321,6 +410,16 @@ class RoutingDecision(_message.Message):
     @_builtins.property
     def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exclusion]:
         """exclusions are all models that they do not, ordered by provider and model."""
+
+    @_builtins.property
+    def basis(self) -> Global___RoutingBasis:
+        """basis is what the order rests on besides the models: weights, defaults, override."""
+
+    @_builtins.property
+    def snapshot(self) -> Global___RoutingSnapshot:
+        """snapshot names the catalogue, prices and signals that were decided on. The same request on the
+        same snapshot has the same decision.
+        """
 
     def __init__(
         self,
@@ -331,14 +430,130 @@ class RoutingDecision(_message.Message):
         candidates: _abc.Iterable[Global___Candidate] | None = ...,
         exclusions: _abc.Iterable[Global___Exclusion] | None = ...,
         cost_bound_nanousd: _builtins.int = ...,
+        basis: Global___RoutingBasis | None = ...,
+        snapshot: Global___RoutingSnapshot | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "snapshot", b"snapshot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "chain", b"chain", "cost_bound_nanousd", b"cost_bound_nanousd", "exclusions", b"exclusions", "model", b"model", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "candidates", b"candidates", "chain", b"chain", "cost_bound_nanousd", b"cost_bound_nanousd", "exclusions", b"exclusions", "model", b"model", "provider", b"provider", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RoutingDecision: _TypeAlias = RoutingDecision  # noqa: Y015
+
+@_typing.final
+class RoutingBasis(_message.Message):
+    """RoutingBasis is what of an operator's configuration a decision rests on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    QUALITY_WEIGHT_FIELD_NUMBER: _builtins.int
+    SPEED_WEIGHT_FIELD_NUMBER: _builtins.int
+    COST_WEIGHT_FIELD_NUMBER: _builtins.int
+    ROLE_PROVIDER_FIELD_NUMBER: _builtins.int
+    TASK_PROVIDER_FIELD_NUMBER: _builtins.int
+    OVERRIDE_FIELD_NUMBER: _builtins.int
+    strategy: Global___Strategy.ValueType
+    """strategy is the one that was applied."""
+    quality_weight: _builtins.int
+    """quality_weight is what the factor counts, in parts of the sum of the three."""
+    speed_weight: _builtins.int
+    """speed_weight is what the factor counts, in parts of the sum of the three."""
+    cost_weight: _builtins.int
+    """cost_weight is what the factor counts, in parts of the sum of the three."""
+    role_provider: _builtins.str
+    """role_provider is the provider that agent_role prefers. Empty: none."""
+    task_provider: _builtins.str
+    """task_provider is the provider that task_type prefers. Empty: none."""
+    @_builtins.property
+    def override(self) -> Global___ModelOverride:
+        """override is the one that applies. Absent: none; `nova` has none."""
+
+    def __init__(
+        self,
+        *,
+        strategy: Global___Strategy.ValueType = ...,
+        quality_weight: _builtins.int = ...,
+        speed_weight: _builtins.int = ...,
+        cost_weight: _builtins.int = ...,
+        role_provider: _builtins.str = ...,
+        task_provider: _builtins.str = ...,
+        override: Global___ModelOverride | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["override", b"override"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_weight", b"cost_weight", "override", b"override", "quality_weight", b"quality_weight", "role_provider", b"role_provider", "speed_weight", b"speed_weight", "strategy", b"strategy", "task_provider", b"task_provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoutingBasis: _TypeAlias = RoutingBasis  # noqa: Y015
+
+@_typing.final
+class ModelOverride(_message.Message):
+    """ModelOverride is an operator's order of models for a task, agent, department, or all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    level: Global___OverrideLevel.ValueType
+    """level is for what it was set."""
+    name: _builtins.str
+    """name is the task, agent or department that it was set for. Empty for `global`."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRef]:
+        """models are tried in this order, as far as the constraints leave them: primary, fallback, second
+        fallback, local.
+        """
+
+    def __init__(
+        self,
+        *,
+        level: Global___OverrideLevel.ValueType = ...,
+        name: _builtins.str = ...,
+        models: _abc.Iterable[Global___ModelRef] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "models", b"models", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelOverride: _TypeAlias = ModelOverride  # noqa: Y015
+
+@_typing.final
+class RoutingSnapshot(_message.Message):
+    """RoutingSnapshot names what a decision was made on: the first 8 bytes of SHA-256 over the canonical
+    bytes of each.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATALOGUE_FIELD_NUMBER: _builtins.int
+    PRICES_FIELD_NUMBER: _builtins.int
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    catalogue: _builtins.bytes
+    """catalogue is the models that can be called, and what the operator has set of routes."""
+    prices: _builtins.bytes
+    """prices are the models' prices."""
+    signals: _builtins.bytes
+    """signals are what monitoring knew of the providers."""
+    def __init__(
+        self,
+        *,
+        catalogue: _builtins.bytes = ...,
+        prices: _builtins.bytes = ...,
+        signals: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalogue", b"catalogue", "prices", b"prices", "signals", b"signals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoutingSnapshot: _TypeAlias = RoutingSnapshot  # noqa: Y015
 
 @_typing.final
 class ModelRef(_message.Message):
@@ -379,12 +594,13 @@ class Candidate(_message.Message):
     SPEED_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     COST_BOUND_NANOUSD_FIELD_NUMBER: _builtins.int
+    PREFERENCE_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """provider is the provider's name."""
     model: _builtins.str
     """model is the model's name at that provider."""
     score: _builtins.int
-    """score is the weighted sum of the three factors, 0 to 1000."""
+    """score is the weighted mean of the three factors, 0 to 1000, times its provider's standing."""
     quality: _builtins.int
     """quality is 0 to 1000; 1000 is the best model."""
     speed: _builtins.int
@@ -393,6 +609,8 @@ class Candidate(_message.Message):
     """cost is 0 to 1000; 1000 is the cheapest model."""
     cost_bound_nanousd: _builtins.int
     """cost_bound_nanousd is the most that this query could cost there, in billionths of a US dollar."""
+    preference: Global___Preference.ValueType
+    """preference is why it stands before candidates of a better score."""
     def __init__(
         self,
         *,
@@ -403,10 +621,11 @@ class Candidate(_message.Message):
         speed: _builtins.int = ...,
         cost: _builtins.int = ...,
         cost_bound_nanousd: _builtins.int = ...,
+        preference: Global___Preference.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "cost_bound_nanousd", b"cost_bound_nanousd", "model", b"model", "provider", b"provider", "quality", b"quality", "score", b"score", "speed", b"speed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "cost_bound_nanousd", b"cost_bound_nanousd", "model", b"model", "preference", b"preference", "provider", b"provider", "quality", b"quality", "score", b"score", "speed", b"speed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
