@@ -53,7 +53,9 @@ def main() -> int:
 async def _met(database: str, folder: Path, kinds: list[Kind]) -> list[Meeting]:
     with fresh_database(database, folder) as url:
         async with sited(url, folder, kinds) as site:
-            return await meet_all(site, kinds, told=_tell)
+            meetings = await meet_all(site, kinds, told=_tell)
+            print(f"the server held {site.peak_mib} MiB at most", file=sys.stderr)
+            return meetings
 
 
 def _tell_cases(meetings: list[Meeting]) -> None:

@@ -40,6 +40,13 @@ class Site:
     steady: FakeUpstream
     server: ServerProcess
 
+    @property
+    def peak_mib(self) -> int:
+        """The most memory that the server has held so far."""
+        status = Path(f"/proc/{self.server.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) // 1_024
+
     def client(self, identity: str) -> Client:
         """A person with every role of an identity."""
         token = self.mint.token(PrincipalType.USER, "ann", {identity: IDENTITY_ROLES})

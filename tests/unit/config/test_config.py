@@ -251,6 +251,7 @@ def test_a_problem_is_told_with_what_where_why_and_what_to_do() -> None:
         ("[checkpoints.expiry_s]\ncross_sphere = 86401", "checkpoints.expiry_s.cross_sphere"),
         ("[checkpoints.expiry_s]\nother = 60", "checkpoints.expiry_s.other.[key]"),
         ("[pipeline]\nleast_output_cap = 2000", "pipeline"),
+        ("[pipeline]\ndelta_coalesce_ms = 21", "pipeline.delta_coalesce_ms"),
         ("[providers.settings.openai]\napi_key = 'k'", "providers"),
         (OPENAI + "connect_timeout_ms = 0", "providers.settings.openai.connect_timeout_ms"),
         (

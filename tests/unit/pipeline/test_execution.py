@@ -459,6 +459,7 @@ async def test_a_wait_that_outlasts_the_deadline_is_not_begun() -> None:
     run.finish()
 
     assert isinstance(step, Fail)
+    assert not scene.governance.retried.is_set()
     assert "ProviderUnavailable" == step.outcome.reason
 
 

@@ -87,7 +87,7 @@ fn rewritten(raw: &[u8]) -> Vec<u8> {
             "" if line.is_empty() => {
                 if let Some(lines) = data.take() {
                     out += &written("event", &name);
-                    lines.iter().for_each(|line| out += &written("data", line));
+                    out.extend(lines.iter().map(|line| written("data", line)));
                     out += "\n";
                 }
                 name.clear();
