@@ -12,7 +12,8 @@ fn record(number: u32) -> ModelRecord {
     ModelRecord {
         provider: format!("provider-{}", number % 18),
         model: format!("model-{number}"),
-        wire: ["anthropic_messages", "openai_chat"][usize::from(number % 18 > 0)].to_owned(),
+        wire: if number.is_multiple_of(18) { "anthropic_messages" } else { "openai_chat" }
+            .to_owned(),
         name_bytes: 12,
         quality: number * 37 % 100,
         speed: number * 53 % 200,
