@@ -63,6 +63,7 @@ WISHED: list[dict[str, Any]] = [
     {"sampling": {"seed": 7, "temperature": 0.5}, "mode": cb.QUERY_MODE_GENERATION},
     {"max_output_tokens": 4_000, "max_cost_nanousd": 20_000_000},
     {"max_cost_nanousd": 400_000},
+    {"routing": {"required_capabilities": ["telepathy"]}},
     {"thinking": {"effort": cb.THINKING_EFFORT_LOW}, "routing": {"regions": ["us"]}},
 ]
 EVERY = [{**asked, **wished} for asked, wished in itertools.product(ASKED, WISHED)]

@@ -51,7 +51,7 @@ def test_the_order_of_files_and_models_is_no_part_of_the_names() -> None:
     """A catalogue that says the same decides the same."""
     turned = {
         name: replace(record, models=tuple(reversed(record.models)))
-        for name, record in reversed(list(RECORDS.items()))
+        for name, record in sorted(RECORDS.items(), reverse=True)
     }
 
     assert named() == named(turned)

@@ -341,7 +341,9 @@ fn a_model_that_may_run_elsewhere_is_not_resident() {
 #[test]
 fn an_unknown_price_is_told_only_where_it_alone_stands_in_the_way() {
     let mut records = records();
-    records.iter_mut().for_each(|record| record.dearest_input_rate = None);
+    for record in &mut records {
+        record.dearest_input_rate = None;
+    }
     let all = decided(&catalogue_of(&records), &query());
     assert!(all.price_unknown_only());
     assert_eq!(

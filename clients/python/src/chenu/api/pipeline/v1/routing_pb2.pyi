@@ -399,8 +399,8 @@ class RoutingDecision(_message.Message):
     """cost_bound_nanousd is the most that the dearest of the chain could cost."""
     @_builtins.property
     def chain(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRef]:
-        """chain are the models that would be tried in order: the first three of candidates; four where an
-        override leads to a fourth.
+        """chain are the models that would be tried in order: the first three of candidates, or the first
+        four where an override names four.
         """
 
     @_builtins.property
@@ -525,8 +525,8 @@ Global___ModelOverride: _TypeAlias = ModelOverride  # noqa: Y015
 
 @_typing.final
 class RoutingSnapshot(_message.Message):
-    """RoutingSnapshot names what a decision was made on: the first 8 bytes of SHA-256 over the canonical
-    bytes of each.
+    """RoutingSnapshot names what a decision was made on: of each the first 8 bytes of SHA-256 over its
+    canonical bytes.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
