@@ -128,6 +128,8 @@ async def test_other_refusals_hold_nothing_back(
 
     await client.call(client.pipeline.Query, ask(), timeout_s=5)
 
+    assert 2 == stage.upstream.arrivals_total
+
 
 async def test_it_outlives_a_restart(database_url: str, tmp_path: Path) -> None:
     """A server that is restarted to get rid of a problem must not make it worse."""

@@ -230,6 +230,7 @@ def _chain(
     return tuple(
         Candidate(
             provider=models[index].provider,
+            instance_of=models[index].instance_of,
             model=models[index].name,
             bound_nanousd=bounds[index],
             body_bytes=bodies[index],
