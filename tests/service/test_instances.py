@@ -56,7 +56,15 @@ async def pool(
     text = f'[models."{LUNA}"]\nregions = ["eu"]\nprice = {{ input = 7, output = 9 }}\n'
     (folder / "records" / "openai-eu.toml").write_text(text)
     shutil.copy(sqlite_template, folder / "chenu.db")
-    changes = {"providers.catalog_dir": str(folder / "records")}
+    (folder / "rules").mkdir()
+    (folder / "rules" / "barred.cedar").write_text(
+        '@id("barred") forbid (principal, action == Action::"submit", resource)'
+        ' when { context.agent_role == "barred" && context.providers.contains("openai") };'
+    )
+    changes = {
+        "providers.catalog_dir": str(folder / "records"),
+        "policies.operator_dir": str(folder / "rules"),
+    }
     async with staged(
         f"sqlite:///{folder / 'chenu.db'}", folder, lambda it: {**instances(it), **changes}
     ) as stage:
@@ -208,6 +216,20 @@ async def test_nova_speaks_through_an_instance_of_anthropic_and_no_other(pool: S
     )
     assert "PROVIDER_UNAVAILABLE" == failed.reason
     assert {"anthropic"} == {each.provider for each in pool.upstream.arrivals}
+
+
+async def test_a_policy_that_forbids_a_provider_forbids_its_instances(pool: Stage) -> None:
+    """It was written before somebody gave an instance a name."""
+    client = pool.client()
+    asked = pb.QueryRequest(
+        text="Hello", agent_role="barred", routing=wish(allowed_providers=["openai-us"])
+    )
+    elsewhere = wish(allowed_providers=["router"])
+
+    failure = await client.fail(client.pipeline.Query, asked)
+    answer = await client.query("Hello", agent_role="barred", routing=elsewhere)
+
+    assert ("POLICY_DENIED", "router") == (failure.reason, answer.answer.provider)
 
 
 async def test_a_failing_instance_is_followed_by_another_of_the_same_record(pool: Stage) -> None:

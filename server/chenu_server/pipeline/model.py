@@ -204,6 +204,7 @@ class Candidate:
     body_bytes: int
     extra_tokens: int
     rates: Rates
+    instance_of: str = ""  # the provider of the catalogue that `provider` is an instance of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,6 +132,7 @@ def _chain(models: tuple[ModelRecord, ...], best: Sequence[engine.Scored]) -> tu
     return tuple(
         Candidate(
             provider=models[each.index].provider,
+            instance_of=models[each.index].instance_of,
             model=models[each.index].name,
             bound_nanousd=each.bound,
             body_bytes=each.body_bytes,

@@ -142,8 +142,14 @@ def facts_of(subject: Subject) -> Facts:
         cross_sphere=subject.snapshot.crosses_spheres,
         sensitivity=subject.analysis.sensitivity,
         agent_role=request.agent_role,
-        providers=tuple(dict.fromkeys(each.provider for each in subject.encoded.route.chain)),
+        providers=_names_in(subject.encoded.route),
     )
+
+
+def _names_in(route: Route) -> tuple[str, ...]:
+    """The chain's providers; who forbids a provider forbids its instances, whatever their names."""
+    names = (name for each in route.chain for name in (each.provider, each.instance_of))
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def route_refusal(route: Route) -> NoRoute | PriceUnknown | None:
