@@ -14,6 +14,7 @@ pub(crate) fn record(
 ) -> ModelRecord {
     ModelRecord {
         provider: provider.into(),
+        instance_of: String::new(),
         model: model.into(),
         wire: "openai".into(),
         quality,
