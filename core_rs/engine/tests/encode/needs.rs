@@ -69,8 +69,9 @@ fn a_wire_offers_all_but_what_it_has_no_field_for() {
         lacking.copied().collect::<Vec<_>>()
     };
 
-    assert_eq!(15, all.len());
-    assert_eq!(["cache_hints", "reasoning_budget", "reasoning_input"], *lacks(Wire::Chat));
+    assert_eq!(19, all.len());
+    let of_messages = ["cache_hints", "document_urls", "reasoning_budget", "reasoning_input"];
+    assert_eq!(of_messages, *lacks(Wire::Chat));
     let sampling = ["frequency_penalty", "presence_penalty", "seed", "temperature_above_1"];
     assert_eq!(sampling, *lacks(Wire::Messages));
 }
