@@ -107,6 +107,9 @@ class ProviderQueue:
                 return answer
             until_us = max(answer.free_times_us[0] - self._now_us(), 0)
             wake_at = time.monotonic() + until_us / 1e6 + 0.0005
+            # The provider has said since that it takes nothing for longer: another may be idle.
+            if wake_at > waiter.deadline:
+                raise DeadlineUnreachable(max(until_us, 1), self.provider)
 
     def _served(self, ticket: int) -> None:
         """Its identity's turn is used up."""

@@ -129,6 +129,22 @@ async def test_a_call_that_cannot_be_served_in_time_is_told_at_once_when() -> No
     assert 30_000_000 < refused.value.retry_after_us <= 60_000_000
 
 
+async def test_who_waits_is_told_when_the_provider_will_have_no_room_in_time_after_all() -> None:
+    """It has said so to another's call meanwhile; the time that is left is for the next one."""
+    provider = Provider(soon(100))
+    queue = queue_of(provider)
+    calls = [asyncio.create_task(call(queue, provider, name, seconds=90)) for name in ("a0", "b0")]
+    await waiting(queue, 2)
+    provider.free_times_us = soon(3_600_000)
+
+    refusals = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert provider.now_us() < START_US + 25_000_000
+    for refusal in refusals:
+        assert isinstance(refusal, DeadlineUnreachable)
+        assert refusal.retry_after_us > 3_500_000_000
+
+
 async def test_a_full_queue_refuses_at_once() -> None:
     """What waits is bounded."""
     provider = Provider(soon(300))
