@@ -33,7 +33,11 @@ async def meet_all(
     variants: Iterable[Variant] = VARIANTS,
     told: Callable[[Meeting], None] = lambda meeting: None,
 ) -> list[Meeting]:
-    """Every kind in every way. Those for which nobody may listen come last, alone."""
+    """Every kind in every way.
+
+    Those that tell a time come alone, for nobody is let through to the provider before it; and
+    last those for which nobody may listen.
+    """
     pairs = [(kind, variant) for kind in kinds for variant in variants]
     room = asyncio.Semaphore(AT_ONCE)
 
@@ -43,11 +47,15 @@ async def meet_all(
         told(meeting)
         return meeting
 
-    taken = [pair for pair in pairs if pair[0].script.listens]
+    taken = [pair for pair in pairs if pair[0].script.listens and not pair[0].script.tells_time]
+    timed = [pair for pair in pairs if pair[0].script.listens and pair[0].script.tells_time]
     refused = [pair for pair in pairs if not pair[0].script.listens]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(met(*pair)) for pair in taken]
     meetings = [task.result() for task in tasks]
+    for pair in timed:
+        meetings.append(await met(*pair))
+        site.forget_holds()
     if refused:
         await site.faulty.hang_up()
         meetings += [await met(*pair) for pair in refused]

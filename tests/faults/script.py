@@ -40,6 +40,11 @@ class Script:
     greeting: bytes = b""  # in the place of a head
     missing_bytes: int = 0  # of a length that is told and never sent
 
+    @property
+    def tells_time(self) -> bool:
+        """Whether it says when to come back."""
+        return any(name.lower().startswith("retry-after") for name, _ in self.headers)
+
 
 class End(enum.Enum):
     """What an attempt came to."""

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
+import sqlalchemy as sa
 
 from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu_server.caller import PrincipalType
+from chenu_server.governance.limits.model import HOLD_SLOT
+from chenu_server.governance.limits.tables import SLOTS
 from chenu_server.providers.catalog import load_catalogue
 from chenu_server.upstream import FakeUpstream
 from loadtest.processes import ServerProcess
@@ -39,6 +42,7 @@ class Site:
     faulty: FaultyProvider
     steady: FakeUpstream
     server: ServerProcess
+    url: str
 
     @property
     def peak_mib(self) -> int:
@@ -46,6 +50,13 @@ class Site:
         status = Path(f"/proc/{self.server.pid}/status").read_text()
         (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
         return int(line.split()[1]) // 1_024
+
+    def forget_holds(self) -> None:
+        """Let time pass for providers that have said when to come back."""
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            connection.execute(SLOTS.delete().where(SLOTS.c.slot == HOLD_SLOT))
+        engine.dispose()
 
     def client(self, identity: str) -> Client:
         """A person with every role of an identity."""
@@ -76,7 +87,7 @@ async def sited(url: str, folder: Path, kinds: Iterable[Kind]) -> AsyncIterator[
         with ServerProcess(folder, settings) as server:
             server.wait_serving(START_TIMEOUT_S)
             async with grpc.aio.insecure_channel(server.target) as channel:
-                yield Site(channel, mint, faulty, steady, server)
+                yield Site(channel, mint, faulty, steady, server, url)
 
 
 def _settings(

@@ -373,7 +373,7 @@ def test_providers_are_listed_with_their_prices(gateway: Gateway, chenu: Shell) 
         "GetProvider": router_service_pb2.GetProviderResponse(provider=provider),
     }
 
-    assert "groq\tGroq\tcloud\tconfigured\t2\n" in chenu("providers", "list").stdout
+    assert "groq\tGroq\t\t\tcloud\tconfigured\t2\n" in chenu("providers", "list").stdout
     assert (
         "fast\t1000\t10\t0\t0.15 USD\t0.000000001 USD\n"
         "new\tunknown\tunknown\t0\tunknown\tunknown\n" in chenu("providers", "get", "groq").stdout

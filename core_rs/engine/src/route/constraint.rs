@@ -176,8 +176,8 @@ fn measured(
     let Some(dearest_input_rate) = facts.dearest_input_rate else {
         return Ok(Err(Exclusion::PriceUnknown));
     };
-    // What files count as at most is a bound of the cost, beside all else that fills the context, and
-    // no reason to exclude: a document of one page counts as a whole context.
+    // What files count as at most is a bound of the cost, beside all else that fills the context,
+    // and no reason to exclude: a document of one page counts as a whole context.
     let room = facts.context_tokens.saturating_sub(body_bytes).saturating_sub(extra_tokens);
     let extra_tokens = extra_tokens.saturating_add(media.min(room).max(0));
     let bound = bound(&Worst {
