@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from chenu.api.pipeline.v1 import message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2 as rb
 from tests.files import PDF, gif, jpeg, png, webp
-from tests.harness import Client, Failure, Stage, only
+from tests.harness import Client, Failure, Stage, eventually, only, staged
 from tests.service.asking import approval, blocked
 
 CLAUDE = ("anthropic", "claude-sonnet-5-5")
@@ -404,3 +405,76 @@ async def test_a_large_body_reaches_the_other_wire_too(stage: Stage) -> None:
 
     assert message_pb2.STOP_REASON_END == answer.answer.stop_reason
     assert stage.upstream.arrivals[-1].body_bytes > 12_000_000
+
+
+async def test_files_count_for_as_long_as_their_query_runs(sqlite_url: str, tmp_path: Path) -> None:
+    """Whoever asked may have left: what a query holds is held all the same."""
+    one_place = {"server.receiving_per_identity_bytes": 22_020_096}
+    async with staged(sqlite_url, tmp_path, one_place) as stage:
+        await stage.budget()
+        client = stage.client()
+        first = pb.QueryRequest(
+            request_id=str(uuid4()),
+            messages=asks(image(png(1, 1, b"x" * 7_000_000)), document(PDF + bytes(8_000_000))),
+            routing=only(*CLAUDE),
+            detached=True,
+        )
+        second = pb.QueryRequest(
+            messages=asks(image(png(1, 1, b"y" * 7_200_000))), routing=only(*CLAUDE)
+        )
+        stage.upstream.hold()
+        call = client.pipeline.Query(first, metadata=client.metadata)
+
+        async def is_called() -> bool:
+            return stage.upstream.arrivals_total > 0
+
+        await eventually(is_called)
+        call.cancel()
+        refused = await client.fail(client.pipeline.Query, second)
+        stage.upstream.release()
+        await client.events(client.pipeline.Watch, pb.WatchRequest(request_id=first.request_id))
+        answered = await client.call(client.pipeline.Query, second)
+
+    assert "SERVER_OVERLOADED" == refused.reason
+    assert message_pb2.STOP_REASON_END == answered.answer.stop_reason
+
+
+async def test_a_resumed_query_holds_its_files_again(sqlite_url: str, tmp_path: Path) -> None:
+    """They are read anew; where there is no room for them the approval is not used."""
+    one_place = {"server.receiving_per_identity_bytes": 22_020_096}
+    async with staged(sqlite_url, tmp_path, one_place) as stage:
+        await stage.budget()
+        client, person = stage.client(), stage.person()
+        parts = [image(png(1, 1, b"x" * 7_000_000)), document(PDF + bytes(8_000_000))]
+        messages = asks(*parts, text=DELETE)
+        failures = [
+            await blocked(client, "", messages=messages, routing=only(*CLAUDE), labels={"n": n})
+            for n in ("1", "2")
+        ]
+        for failure in failures[:1]:
+            await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
+        stage.upstream.hold()
+        request = pb.ContinueRequest(request_id=failures[0].metadata["request_id"])
+        running = client.pipeline.Continue(request, metadata=client.metadata)
+        await running.read()
+        full = await client.fail(
+            client.pipeline.Query,
+            pb.QueryRequest(messages=asks(image(png(1, 1, b"y" * 7_200_000)))),
+        )
+        stage.upstream.release()
+        running.cancel()
+
+    assert "SERVER_OVERLOADED" == full.reason
+
+
+async def test_a_denied_query_leaves_no_file(stage: Stage) -> None:
+    """Nobody reads them: who has no budget cannot fill the database."""
+    poor = stage.client("frugal")
+
+    failure = await poor.fail(
+        poor.pipeline.Query, pb.QueryRequest(messages=asks(image(png())), routing=only(*CLAUDE))
+    )
+    await stage.application.files.sweep()
+
+    assert "BUDGET_REQUIRED" == failure.reason
+    assert [] == rows(stage, "file_chunks")

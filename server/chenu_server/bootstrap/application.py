@@ -33,6 +33,7 @@ from chenu_server.engine import analyze
 from chenu_server.governance.identity.service import BoundaryService
 from chenu_server.governance.limits.service import IdentityLimiter
 from chenu_server.infra import telemetry
+from chenu_server.infra.rpc.intake import Intake
 from chenu_server.infra.rpc.interceptors.chain import Layer
 from chenu_server.infra.rpc.server import Mount, RpcServer
 from chenu_server.pipeline.media_store import FileSweep
@@ -122,7 +123,7 @@ async def _start(
     settings: Settings, stack: AsyncExitStack, storage: Storage, inputs: Inputs
 ) -> Application:
     live, routes = Live(settings), inputs.routes
-    stores = stores_of(live, storage)
+    stores, intake = stores_of(live, storage), Intake(intake_limits(settings))
     rules = rules_of(settings, inputs.policies, storage.owner.owner_id)
     governance = WriterGovernance(storage.writer, rules)
     limiter = IdentityLimiter(identity_limit(settings))
@@ -131,7 +132,7 @@ async def _start(
         storage.writer, ledger_number=settings.ledger.number, arrivals=limiter
     )
     queues = {name: new_queue(settings, stores, name) for name in routes.providers}
-    files, file_sweep = files_of(settings, storage, stores)
+    files, file_sweep = files_of(settings, storage, stores, intake)
     pipeline = PipelineService(
         lanes_of(settings, governance, routes, queues, files),
         governance=governance,
@@ -150,7 +151,7 @@ async def _start(
         limits_mount(live, limiter, stores, queues),
     ]
     layers = layers_of(settings, inputs.issuers, boundary)
-    server = _server_of(settings, mounts, layers, storage)
+    server = _server_of(settings, mounts, layers, storage, intake)
     await server.start()
     storage.served.set()
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
@@ -171,7 +172,11 @@ async def _start(
 
 
 def _server_of(
-    settings: Settings, mounts: Sequence[Mount], layers: Sequence[Layer], storage: Storage
+    settings: Settings,
+    mounts: Sequence[Mount],
+    layers: Sequence[Layer],
+    storage: Storage,
+    intake: Intake,
 ) -> RpcServer:
     return RpcServer(
         settings.server.listen,
@@ -179,7 +184,7 @@ def _server_of(
         layers,
         write_timeout_s=settings.pipeline.write_timeout_s,
         unread_max=settings.pipeline.unread_max,
-        intake=intake_limits(settings),
+        intake=intake,
         max_connection_age_s=settings.server.max_connection_age_s,
         ready=lambda: storage.ready,
     )
@@ -193,10 +198,12 @@ def _pipeline_limits(settings: Settings) -> PipelineLimits:
     )
 
 
-def files_of(settings: Settings, storage: Storage, stores: Stores) -> tuple[FileKeeper, FileSweep]:
+def files_of(
+    settings: Settings, storage: Storage, stores: Stores, intake: Intake
+) -> tuple[FileKeeper, FileSweep]:
     """What keeps the files of queries, and what deletes those that no query came to use."""
     owner_id = storage.owner.owner_id
-    files = FileKeeper(storage.writer, stores.files, owner_id=owner_id)
+    files = FileKeeper(storage.writer, stores.files, intake, owner_id=owner_id)
     return files, FileSweep(settings.database.url, storage.reader, owner_id, files.is_held)
 
 

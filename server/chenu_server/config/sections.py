@@ -31,7 +31,7 @@ PASSWORD: Final = re.compile(r"(//[^/:@]*:)([^@]*)@")
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 NotNegative = Annotated[int, Field(ge=0, le=2**31 - 1)]
 # A request on its way counts as large as one can be: 21 MiB.
-ReceivingBytes = Annotated[int, Field(ge=22_020_096, le=2**40)]
+ReceivingBytes = Annotated[int, Field(ge=22_020_096, le=2**31 - 1)]
 TimeoutMs = Annotated[int, Field(ge=1, le=600_000)]
 CheckpointExpiry = Annotated[int, Field(ge=60, le=86_400)]
 PrincipalTypeName = Literal["user", "service", "agent"]
@@ -65,7 +65,7 @@ class ServerSettings(Section):
     max_connection_age_s: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """When connections are told to go, to spread load; running calls end on the old one."""
     receiving_max_bytes: ReceivingBytes = 268_435_456
-    """Bytes of requests over 262,144 that are on their way in or not stored yet, of all callers."""
+    """Bytes of requests over 262,144 that are on their way in or held by queries, of all."""
     receiving_per_identity_bytes: ReceivingBytes = 67_108_864
     """Of these, for one identity."""
     receive_timeout_s: Annotated[int, Field(ge=1, le=600)] = 60

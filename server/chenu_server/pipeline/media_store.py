@@ -18,8 +18,8 @@ from chenu_server.pipeline.media_records import CHUNK_BYTES
 from chenu_server.pipeline.media_tables import FILE_CHUNKS, HELD_FILES, STORED_FILES, USED_FILES
 
 _AFTER_WRITERS: Final = sa.select(sa.func.pg_advisory_xact_lock(*WRITER_LOCK))
-# A turn's; the next one goes on.
-_HOLDS_AT_A_TIME: Final = 256
+# Of one transaction, behind which writers wait.
+_HOLDS_AT_A_TIME: Final = 64
 
 
 class SqlFiles:
@@ -69,39 +69,46 @@ class FileSweep:
         Raises:
             GovernanceUnavailable: The database does not answer.
         """
-        loop, ended = asyncio.get_running_loop(), 0
-        for left in [
-            each for each in await self._reader.rows(self._others()) if self._lapsed(each)
-        ]:
-            # Asked after the row was read: a hold that begins later has an id of its own.
-            await loop.run_in_executor(None, self._let_go, left)
-            ended += 1
-        return ended
+        loop, ended, after = asyncio.get_running_loop(), 0, ("", b"")
+        while True:
+            found = await self._reader.rows(self._others(after))
+            # Asked after the rows were read: a hold that begins later has an id of its own.
+            left = [hold for hold in found if self._lapsed(hold)]
+            if left:
+                await loop.run_in_executor(None, self._let_go, left)
+            ended += len(left)
+            if len(found) < _HOLDS_AT_A_TIME:
+                return ended
+            after = (found[-1].hold_id, found[-1].sha256)
 
-    def _others(self) -> sa.Select[Any]:
+    def _others(self, after: tuple[str, bytes]) -> sa.Select[Any]:
         """Holds that may have ended: this process's, and those of processes that are no more."""
         columns, known = HELD_FILES.c, sa.select(OWNERS.c.owner_id)
         may_have_ended = sa.or_(columns.owner_id == self._owner_id, columns.owner_id.not_in(known))
-        return sa.select(HELD_FILES).where(may_have_ended).limit(_HOLDS_AT_A_TIME)
+        key = (columns.hold_id, columns.sha256)
+        behind = sa.tuple_(*key) > after
+        wanted = sa.select(HELD_FILES).where(may_have_ended, behind)
+        return wanted.order_by(*key).limit(_HOLDS_AT_A_TIME)
 
     def _lapsed(self, hold: Any) -> bool:
         return hold.owner_id != self._owner_id or not self._is_held(hold.hold_id)
 
-    def _let_go(self, hold: Any) -> None:
+    def _let_go(self, holds: Sequence[Any]) -> None:
         """In one transaction, behind any unit that is under way: no unit comes between."""
-        file = (hold.identity_id, hold.sha256)
         try:
             with self._engine.begin() as connection:  # on SQLite it takes the lock at once
                 if not self._on_sqlite:
                     connection.execute(_AFTER_WRITERS)
-                connection.execute(
-                    HELD_FILES.delete().where(
-                        HELD_FILES.c.hold_id == hold.hold_id, HELD_FILES.c.sha256 == hold.sha256
+                for hold in holds:
+                    this = (
+                        HELD_FILES.c.hold_id == hold.hold_id,
+                        HELD_FILES.c.sha256 == hold.sha256,
                     )
-                )
-                if not _is_needed(connection, *file):
-                    for table in (STORED_FILES, FILE_CHUNKS):
-                        connection.execute(table.delete().where(*_is(table, *file)))
+                    connection.execute(HELD_FILES.delete().where(*this))
+                for file in dict.fromkeys((hold.identity_id, hold.sha256) for hold in holds):
+                    if not _is_needed(connection, *file):
+                        for table in (STORED_FILES, FILE_CHUNKS):
+                            connection.execute(table.delete().where(*_is(table, *file)))
         except sa.exc.DBAPIError as error:
             raise GovernanceUnavailable from error
 
@@ -113,6 +120,11 @@ def _is_needed(connection: sa.Connection, identity_id: str, sha256: bytes) -> bo
         ).first()
         for table in (USED_FILES, HELD_FILES)
     )
+
+
+def _is_hold(hold: Any) -> Sequence[sa.ColumnElement[bool]]:
+    columns = HELD_FILES.c
+    return (columns.hold_id == hold.hold_id, columns.sha256 == hold.sha256)
 
 
 def _is(table: sa.Table, identity_id: str, sha256: bytes) -> Sequence[sa.ColumnElement[bool]]:

@@ -107,6 +107,11 @@ class Full:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesGone:
+    """A file of the query is not stored any more; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Conflict:
     """The id was used for something else."""
 
@@ -191,7 +196,7 @@ class Governance(Protocol):
 
     async def admit(
         self, admission: Admission, *, take_slot: bool
-    ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | Conflict:
+    ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | FilesGone | Conflict:
         """Claim the id, decide, and write all of it, or answer `Wait` and write nothing.
 
         Without `take_slot`, because others wait, what may run is told to wait too.
@@ -320,12 +325,15 @@ class Files(Protocol):
         """
         ...
 
-    async def filled(self, identity_id: str, request: QueryRequest) -> QueryRequest:
+    def filled(
+        self, identity_id: str, request: QueryRequest
+    ) -> AbstractAsyncContextManager[QueryRequest]:
         """
-        A stored request with the bytes of its files.
+        A stored request with the bytes of its files, which count as held inside the block.
 
         Raises:
             GovernanceUnavailable: One of them cannot be read.
+            ServerOverloaded: There is no room for them.
         """
         ...
 

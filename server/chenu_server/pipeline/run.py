@@ -26,12 +26,19 @@ class QueryRun:
         self._attached = 0
         self._first: QueryRun | None = None
         self._abandoning: asyncio.TimerHandle | None = None
+        self._let_go: Callable[[], None] | None = None
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(deadline_s, self.stop.set, StopReason.DEADLINE)
 
+    def holds(self, let_go: Callable[[], None]) -> None:
+        """It holds a request that is large, and says so until it has ended."""
+        self._let_go = let_go
+
     def finish(self) -> None:
-        """The run has ended: its timers go."""
+        """The run has ended: its timers go, and what it held."""
         self._timer.cancel()
+        if self._let_go is not None:
+            self._let_go()
         if self._abandoning is not None:
             self._abandoning.cancel()
 

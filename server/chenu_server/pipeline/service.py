@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -46,6 +46,9 @@ from chenu_server.unit import Key
 _log = structlog.get_logger(__name__)
 
 OVERLOAD_RETRY_US = 1_000_000
+
+Keep = Callable[[], Callable[[], None]]
+"""Takes over that a large request counts as held; what it returns ends that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +102,16 @@ class PipelineService:
 
     # --- starting -----------------------------------------------------------------------------
 
-    def start(self, caller: Caller, request: QueryRequest, deadline_s: float | None) -> QueryRun:
+    def start(
+        self,
+        caller: Caller,
+        request: QueryRequest,
+        deadline_s: float | None,
+        *,
+        keep: Keep | None = None,
+    ) -> QueryRun:
         """
-        The run of this request: the one under way, or a new one.
+        The run of this request: the one under way, or a new one, which keeps the request.
 
         Raises:
             RateLimited, IdentityBlocked: Too much new work.
@@ -122,6 +132,8 @@ class PipelineService:
             return run
         detached = request.detached or request.resume_on_approval
         run = self._open_run(key, asked, deadline_s, detached=detached)
+        if keep is not None:
+            run.holds(keep())
         query = QueryState(
             caller=caller,
             request=request,
@@ -284,12 +296,12 @@ class PipelineService:
         await self._load(run.log)  # also a loaded one: the approval may be another process's
         content = await self._store.content(query.identity_id, query.request_id)
         assert content is not None, "an admitted query has its content"
-        state = await self._lanes.resume.prepare(query, content)
-        run.detached = state.request.detached or state.request.resume_on_approval
-        step = await self._lanes.resume.run(state, run)
-        if isinstance(step, Proceed):
-            await self._execute(state, run)
-        elif isinstance(step, Attach):  # another process has used the approval
+        async with self._lanes.resume.prepared(query, content) as state:
+            run.detached = state.request.detached or state.request.resume_on_approval
+            step = await self._lanes.resume.run(state, run)
+            if isinstance(step, Proceed):
+                await self._execute(state, run)
+        if isinstance(step, Attach):  # another process has used the approval
             await self._load(run.log)
             await self._tail(run.log, run)
 

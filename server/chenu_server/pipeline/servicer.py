@@ -12,7 +12,7 @@ from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
-from chenu_server.caller import Principal
+from chenu_server.caller import Caller, Principal
 from chenu_server.errors import InvalidField
 from chenu_server.infra.rpc.context import current_call, current_caller
 from chenu_server.infra.rpc.paging import page_of, place_of, shown_of
@@ -57,7 +57,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         wanted = await _read(request, caller.principal)
         if wanted.validate_only:
             return _validation(*await self._pipeline.validate(caller, wanted))
-        run = self._pipeline.start(caller, wanted, context.time_remaining())
+        run = self._start(caller, wanted, context)
         with run.attached():
             query = await run.log.rest()
         await self._raise_unless_completed(query)
@@ -74,10 +74,14 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         if wanted.validate_only:
             raise InvalidField("query.validate_only", "a validation has no log; use Query")
         with self._attachments.opened(caller.identity_id):
-            run = self._pipeline.start(caller, wanted, context.time_remaining())
+            run = self._start(caller, wanted, context)
             async with aclosing(self._stream(run, START, until_blocked=True)) as events:
                 async for event in events:
                     yield pb.RunResponse(event=event)
+
+    def _start(self, caller: Caller, wanted: QueryRequest, context: Context) -> QueryRun:
+        keep = current_call().keep_body
+        return self._pipeline.start(caller, wanted, context.time_remaining(), keep=keep)
 
     async def Watch(  # noqa: N802 - the wire name
         self, request: pb.WatchRequest, context: Context

@@ -30,6 +30,7 @@ from chenu_server.pipeline.ports import (
     Blocked,
     Closed,
     Conflict,
+    FilesGone,
     Full,
     Known,
     Wait,
@@ -39,7 +40,7 @@ from chenu_server.unit import ById, Moment, Need, Rows
 from chenu_server.units import attach, judge
 from chenu_server.units.attempts import open_attempt, take_slot
 from chenu_server.units.judge import Judgement, Subject
-from chenu_server.units.media import use_files
+from chenu_server.units.media import are_stored, needs_files, use_files
 from chenu_server.units.rules import Rules, payload
 
 TEXT_PREVIEW = 100
@@ -72,6 +73,7 @@ class Admit:
         yield ById(Query, self._key)
         yield ById(QueryAlias, self._key)
         yield from judge.needs(self._subject, now)
+        yield from needs_files(self._key[0], self._asked.request)
         if self._needs_person:
             yield from attach.needs(self._asked)
         chain = self._asked.encoded.route.chain
@@ -89,9 +91,9 @@ class Admit:
 
     def decide(
         self, rows: Rows, now: Moment
-    ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | Conflict:
-        """One answer of eight; `Wait`, `Known`, `Full` and `Conflict` write nothing."""
-        known = self._known(rows)
+    ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | FilesGone | Conflict:
+        """One of the answers; only the first three and `Attached` write."""
+        known = self._known(rows) or self._gone(rows)
         if known is not None:
             return known
         waiting = self._waiting(rows, now)
@@ -126,6 +128,11 @@ class Admit:
         asked = Asked(self._asked.caller.principal, self._asked.content_digest)
         return Known(query=query) if (alias or query).asked == asked else Conflict()
 
+    def _gone(self, rows: Rows) -> FilesGone | None:
+        """Whether this process was taken for dead after it had stored the files."""
+        stored = are_stored(rows, self._key[0], self._asked.request)
+        return None if stored else FilesGone()
+
     def _waiting(self, rows: Rows, now: Moment) -> Checkpoint | None:
         """Before the money is looked at: what waits holds it, and the same ask needs no more."""
         return attach.waiting(rows, self._asked, now) if self._needs_person else None
@@ -146,7 +153,7 @@ class Admit:
         query = self._query(QueryStatus.FAILED, (report,), now)
         events = [*self._asked.drafts, *notice, drafts.lane_end(report)]
         query = decide.close(rows, query, QueryStatus.FAILED, outcome, events, now)
-        self._put_content(rows)
+        rows.put(self._asked.content)  # nobody reads its files: they are let go of
         rows.record(decide.entry(query, "deny", "execute", reason, self._payload()))
         return Closed(query=query)
 

@@ -22,6 +22,7 @@ from chenu_server.pipeline.ports import (
     Blocked,
     Closed,
     Conflict,
+    FilesGone,
     Full,
     Known,
     NextAttempt,
@@ -57,11 +58,12 @@ class WriterGovernance:
 
     async def admit(
         self, admission: Admission, *, take_slot: bool
-    ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | Conflict:
+    ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | FilesGone | Conflict:
         """See `pipeline.ports.Governance`."""
         answer = await self._writer.submit(Admit(admission, self._rules, take_slot=take_slot))
         return cast(
-            "Admitted | Blocked | Closed | Wait | Known | Attached | Full | Conflict", answer
+            "Admitted | Blocked | Closed | Wait | Known | Attached | Full | FilesGone | Conflict",
+            answer,
         )
 
     async def validate(self, admission: Admission) -> Validation:

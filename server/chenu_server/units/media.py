@@ -39,6 +39,23 @@ class FileReader(Protocol):
         ...
 
 
+class Room(Protocol):
+    """What may be held of requests at a time."""
+
+    def take(self, owner: str, bytes_: int) -> None:
+        """
+        Count bytes; `give` is owed.
+
+        Raises:
+            ServerOverloaded: There is no room for them.
+        """
+        ...
+
+    def give(self, owner: str, bytes_: int) -> None:
+        """They count no longer."""
+        ...
+
+
 class HoldFiles:
     """Hold files, and find out which of them are not stored yet."""
 
@@ -79,50 +96,68 @@ class HoldFiles:
 
 
 class KeepChunk:
-    """Store one chunk of a held file, and with the last one that the file is whole."""
+    """Store one chunk of a held file, and with the last one that the file is whole.
+
+    Only while it is held: who was taken for dead has lost what he had stored before, and would
+    call a file whole whose beginning is gone.
+    """
 
     name = "keep_chunk"
 
-    def __init__(self, chunk: FileChunk, whole: StoredFile | None) -> None:
+    def __init__(self, hold_id: str, chunk: FileChunk, whole: StoredFile | None) -> None:
+        self._hold = (hold_id, chunk.sha256)
         self._chunk = chunk
         self._whole = whole
 
     def needs(self, now: Moment) -> Iterable[Need]:
-        """Nothing: the same file's same chunk is the same."""
-        return ()
+        """The hold."""
+        return [ById(HeldFile, self._hold)]
 
     def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
         """Nothing."""
         return ()
 
-    def decide(self, rows: Rows, now: Moment) -> None:
-        """Write it."""
+    def decide(self, rows: Rows, now: Moment) -> bool:
+        """Whether it is written."""
+        if rows.get(HeldFile, self._hold) is None:
+            return False
         rows.put(self._chunk)
         if self._whole is not None:
             rows.put(self._whole)
+        return True
+
+
+def needs_files(identity_id: str, request: QueryRequest) -> Iterable[Need]:
+    """What `are_stored` reads."""
+    return [ById(StoredFile, key) for key in _keys(identity_id, request)]
+
+
+def are_stored(rows: Rows, identity_id: str, request: QueryRequest) -> bool:
+    """Whether all of a request's files are."""
+    return all(rows.get(StoredFile, key) is not None for key in _keys(identity_id, request))
+
+
+def _keys(identity_id: str, request: QueryRequest) -> list[tuple[str, bytes]]:
+    return [(identity_id, bytes.fromhex(file.sha256)) for file in request.conversation.files]
 
 
 def use_files(rows: Rows, identity_id: str, request: QueryRequest) -> None:
     """A query is recorded: its files are used from here on. In the unit that records it."""
-    for file in request.conversation.files:
-        rows.put(
-            UsedFile(
-                identity_id=identity_id,
-                sha256=bytes.fromhex(file.sha256),
-                request_id=request.request_id,
-            )
-        )
+    for _, sha256 in _keys(identity_id, request):
+        used = UsedFile(identity_id=identity_id, sha256=sha256, request_id=request.request_id)
+        rows.put(used)
 
 
 class FileKeeper:
     """The pipeline's `Files`."""
 
-    def __init__(self, writer: Writer, reader: FileReader, *, owner_id: str) -> None:
+    def __init__(self, writer: Writer, reader: FileReader, room: Room, *, owner_id: str) -> None:
         self._writer = writer
         self._reader = reader
+        self._room = room
         self._owner_id = owner_id
         self._holds: set[str] = set()
-        self._room = asyncio.Semaphore(CHUNKS_AT_A_TIME)
+        self._turns = asyncio.Semaphore(CHUNKS_AT_A_TIME)
 
     def is_held(self, hold_id: str) -> bool:
         """Whether this process still has this hold."""
@@ -148,23 +183,31 @@ class FileKeeper:
             )
             for file in files:
                 if bytes.fromhex(file.sha256) in missing:
-                    await self._keep(identity_id, file)
+                    await self._keep(identity_id, hold_id, file)
             yield
         finally:
             self._holds.discard(hold_id)
 
-    async def filled(self, identity_id: str, request: QueryRequest) -> QueryRequest:
+    @asynccontextmanager
+    async def filled(self, identity_id: str, request: QueryRequest) -> AsyncIterator[QueryRequest]:
         """
-        A stored request with the bytes of its files.
+        A stored request with the bytes of its files, which count as held inside the block.
 
         Raises:
             GovernanceUnavailable: One of them cannot be read, or is not what it was.
+            ServerOverloaded: There is no room for them.
         """
         files = request.conversation.files
         if not files:
-            return request
-        data = {file.sha256: await self._read(identity_id, file) for file in files}
-        return replace(request, conversation=request.conversation.with_data(data))
+            yield request
+            return
+        size = sum(file.size for file in files)
+        self._room.take(identity_id, size)
+        try:
+            data = {file.sha256: await self._read(identity_id, file) for file in files}
+            yield replace(request, conversation=request.conversation.with_data(data))
+        finally:
+            self._room.give(identity_id, size)
 
     async def _read(self, identity_id: str, file: Medium) -> bytes:
         data = await self._reader.read(identity_id, file.sha256, 0, file.size)
@@ -173,13 +216,15 @@ class FileKeeper:
             raise GovernanceUnavailable
         return data
 
-    async def _keep(self, identity_id: str, file: Medium) -> None:
-        for unit in _chunks(identity_id, file):
-            async with self._room:
-                await self._writer.submit(unit)
+    async def _keep(self, identity_id: str, hold_id: str, file: Medium) -> None:
+        for unit in chunks_of(identity_id, hold_id, file):
+            async with self._turns:
+                if not await self._writer.submit(unit):
+                    raise GovernanceUnavailable
 
 
-def _chunks(identity_id: str, file: Medium) -> Iterator[KeepChunk]:
+def chunks_of(identity_id: str, hold_id: str, file: Medium) -> Iterator[KeepChunk]:
+    """The units that store a file, in order."""
     assert file.data is not None, "who sends a file has its bytes"
     sha256 = bytes.fromhex(file.sha256)
     for offset in range(0, file.size, CHUNK_BYTES):
@@ -188,4 +233,4 @@ def _chunks(identity_id: str, file: Medium) -> Iterator[KeepChunk]:
             identity_id=identity_id, sha256=sha256, offset=offset, data=file.data[offset:end]
         )
         whole = StoredFile(identity_id=identity_id, sha256=sha256, size=file.size)
-        yield KeepChunk(chunk, whole if end >= file.size else None)
+        yield KeepChunk(hold_id, chunk, whole if end >= file.size else None)

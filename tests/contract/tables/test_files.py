@@ -28,7 +28,7 @@ from chenu_server.pipeline.media_store import FileSweep, SqlFiles
 from chenu_server.pipeline.media_tables import MAPS
 from chenu_server.pipeline.model import QueryRequest
 from chenu_server.unit import Moment, Need, Rows
-from chenu_server.units.media import FileKeeper, use_files
+from chenu_server.units.media import FileKeeper, HoldFiles, chunks_of, use_files
 from tests.stores import store_at
 
 LARGE = bytes(range(256)) * (CHUNK_BYTES // 100)  # more than two chunks
@@ -74,6 +74,21 @@ class Use:
 
 
 @dataclass
+class Room:
+    """Room for all."""
+
+    held: int = 0
+
+    def take(self, owner: str, bytes_: int) -> None:
+        """Count them."""
+        self.held += bytes_
+
+    def give(self, owner: str, bytes_: int) -> None:
+        """Count them no longer."""
+        self.held -= bytes_
+
+
+@dataclass
 class Worker:
     """One process on a database."""
 
@@ -83,6 +98,7 @@ class Worker:
     owner: Owner
     keeper: FileKeeper
     sweep: FileSweep
+    room: Room
 
     def count(self, table: str) -> int:
         """How many rows a table has."""
@@ -105,9 +121,10 @@ async def opened(url: str, owner: Owner) -> Worker:
     writer = SqlWriter(store_at(url), MAPS)
     await writer.start()
     reader = Reader(url, threads=2)
-    keeper = FileKeeper(writer, SqlFiles(reader), owner_id=owner.owner_id)
+    room = Room()
+    keeper = FileKeeper(writer, SqlFiles(reader), room, owner_id=owner.owner_id)
     sweep = FileSweep(url, reader, owner.owner_id, keeper.is_held)
-    return Worker(url, writer, reader, owner, keeper, sweep)
+    return Worker(url, writer, reader, owner, keeper, sweep, room)
 
 
 @pytest.fixture
@@ -146,8 +163,10 @@ async def test_a_stored_request_gets_the_bytes_of_its_files_back(worker: Worker)
         pass
     bare = asked(*(Medium(sha256=it.sha256, size=it.size) for it in (second, first, second)))
 
-    filled = await worker.keeper.filled("acme", bare)
+    async with worker.keeper.filled("acme", bare) as filled:
+        held = worker.room.held
 
+    assert (len(LARGE) + 5, 0) == (held, worker.room.held)
     found = [part.media.data for part in filled.conversation.messages[0].parts if part.media]
     assert [b"small", LARGE, b"small"] == found
 
@@ -163,7 +182,9 @@ async def test_a_file_that_is_not_what_it_was_is_not_given_to_a_model(worker: Wo
         )
 
     with pytest.raises(GovernanceUnavailable):
-        await worker.keeper.filled("acme", asked(file))
+        async with worker.keeper.filled("acme", asked(file)):
+            pass
+    assert 0 == worker.room.held
 
 
 async def test_what_is_held_is_not_swept_and_what_is_used_stays(worker: Worker) -> None:
@@ -218,7 +239,7 @@ async def test_what_a_dead_process_held_is_swept_once_it_is_struck_off(
                 " VALUES ('dead', 1, 'dead', 1)"
             )
         )
-    dead = FileKeeper(worker.writer, SqlFiles(worker.reader), owner_id="dead")
+    dead = FileKeeper(worker.writer, SqlFiles(worker.reader), worker.room, owner_id="dead")
     async with dead.held("acme", [whole, part]):
         with writer_engine(database_url).begin() as connection:
             connection.execute(sa.text('DELETE FROM file_chunks WHERE "offset" = 262144'))
@@ -228,3 +249,32 @@ async def test_what_a_dead_process_held_is_swept_once_it_is_struck_off(
 
     assert (0, 2) == (early, late)
     assert (0, 0, 0) == worker.counts
+
+
+async def test_who_was_taken_for_dead_calls_no_file_whole(worker: Worker) -> None:
+    """What it had stored before is gone; the next one that sends the file stores it again."""
+    file = medium(LARGE)
+    hold = HoldFiles("acme", "lost", "dead", [bytes.fromhex(file.sha256)])
+    await worker.writer.submit(hold)
+    first, *_, last = chunks_of("acme", "lost", file)
+    written = [await worker.writer.submit(first)]
+
+    await worker.sweep.sweep()
+    written.append(await worker.writer.submit(last))
+    lost = worker.counts
+    async with worker.keeper.held("acme", [file]):
+        again = worker.counts
+
+    assert [True, False] == written
+    assert ((0, 0, 0), (1, 3, 1)) == (lost, again)
+
+
+async def test_more_holds_than_one_transaction_ends_are_swept_in_one_turn(worker: Worker) -> None:
+    """Those that are still held, and are found first, hide none."""
+    files = [medium(bytes([number])) for number in range(200)]
+    async with worker.keeper.held("acme", files[:100]):
+        async with worker.keeper.held("acme", files[100:]):
+            pass
+
+        assert 100 == await worker.sweep.sweep()
+        assert (100, 100, 100) == worker.counts

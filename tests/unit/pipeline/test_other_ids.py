@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -60,7 +61,7 @@ class World:
             encoding=lane,
             checkpoint=lane,
             governance=SimpleNamespace(run=self._known),
-            resume=SimpleNamespace(prepare=self._prepared, run=self._resumed),
+            resume=SimpleNamespace(prepared=self._prepared, run=self._resumed),
         )
         self.pipeline = PipelineService(
             cast(Any, lanes),
@@ -98,9 +99,10 @@ class World:
             raise self.refusal
         return Attach(self.query, is_new=self.is_new)
 
-    async def _prepared(self, query: Query, content: object) -> Any:
+    @asynccontextmanager
+    async def _prepared(self, query: Query, content: object) -> AsyncIterator[Any]:
         flags = SimpleNamespace(detached=True, resume_on_approval=False)
-        return SimpleNamespace(request=flags)
+        yield SimpleNamespace(request=flags)
 
     async def _resumed(self, state: object, run: QueryRun) -> Deny:
         self.resumed += 1

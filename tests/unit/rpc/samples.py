@@ -27,7 +27,7 @@ from chenu_server.errors import BoundaryViolation
 from chenu_server.governance.identity.model import ViolationType
 from chenu_server.governance.identity.service import TokenService
 from chenu_server.infra.rpc.context import current_call, current_caller
-from chenu_server.infra.rpc.intake import IntakeLimits
+from chenu_server.infra.rpc.intake import Intake, IntakeLimits
 from chenu_server.infra.rpc.interceptors.access_log import AccessLog
 from chenu_server.infra.rpc.interceptors.authentication import Authentication
 from chenu_server.infra.rpc.interceptors.chain import Layer
@@ -305,7 +305,9 @@ async def serving(
     """A server on a free port, drained afterwards."""
     script, boundary = Script(), FakeBoundary()
     layers = all_layers(boundary, calls_per_s=calls_per_s, burst=burst, open_streams=open_streams)
-    server = RpcServer("127.0.0.1:0", mounts(script), layers, intake=intake)
+    server = RpcServer(
+        "127.0.0.1:0", mounts(script), layers, intake=Intake(intake) if intake else None
+    )
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         yield Served(server, channel, script, boundary)

@@ -264,7 +264,26 @@ async def test_one_identity_leaves_places_for_others() -> None:
     assert other is None
 
 
-async def test_a_large_request_counts_until_it_is_stored() -> None:
+async def test_a_large_request_counts_until_who_keeps_it_lets_go() -> None:
+    """A query that outlives its call holds its files for as long as it runs."""
+    kept: list[Callable[[], None]] = []
+
+    async def keep() -> None:
+        kept.append(current_call().keep_body())
+
+    async with serving(intake=ONE_PLACE) as served:
+        served.script.act = keep
+        await served.call(QUERY, LARGE)
+        full = await refusal(served, PROBE, BETA)
+        for let_go in kept * 2:
+            let_go()
+        free = await is_free(served)
+
+    assert full is not None
+    assert free
+
+
+async def test_a_large_request_may_be_let_go_of_before_its_call_ends() -> None:
     """Its handler says when that is, and need not wait for the end of the call."""
     async with serving(intake=ONE_PLACE) as served:
         begun, stored, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -292,7 +311,7 @@ def in_hand(
             return
         begun.set()
         await stored.wait()
-        current_call().release_body()
+        current_call().keep_body()()
         await go_on.wait()
 
     return act

@@ -15,8 +15,13 @@ from chenu_server.engine import monotonic_ns
 from chenu_server.governance.identity.model import VerifiedToken
 
 
-def _nothing() -> None:
+def nothing_kept() -> Callable[[], None]:
     """A request that is not large counts for nothing."""
+    return _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -24,9 +29,9 @@ class Call:
     """One RPC. The layers fill in what they find out; a servicer only reads.
 
     `deadline_ns` is on the monotonic clock; None when the client set none. `taken_sequence` is the
-    last event that the reader of a stream has taken; its servicer keeps it. `release_body` says
-    that a large request is stored and held no more, so that others may come; the end of its call
-    says so at the latest.
+    last event that the reader of a stream has taken; its servicer keeps it. A large request counts
+    among those that are held until the end of its call; whoever holds it for longer takes that
+    over with `keep_body`, and calls what it returns.
     """
 
     method: str
@@ -39,7 +44,7 @@ class Call:
     token: VerifiedToken | None = None
     caller: Caller | None = None
     taken_sequence: int = 0
-    release_body: Callable[[], None] = _nothing
+    keep_body: Callable[[], Callable[[], None]] = nothing_kept
     logged: bool = field(default=False, repr=False)
 
     def remaining_ms(self) -> int | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -224,6 +225,19 @@ class Upload:
         if self._held_bytes:
             self._intake.give(self.owner, self._held_bytes)
             self._held_bytes = 0
+
+    def keep(self) -> Callable[[], None]:
+        """Let its bytes count on after the call, until what is returned is called."""
+        owner, bytes_ = self.owner, self._held_bytes
+        self._held_bytes = 0
+
+        def let_go() -> None:
+            nonlocal bytes_
+            if bytes_:
+                self._intake.give(owner, bytes_)
+                bytes_ = 0
+
+        return let_go
 
     def end(self, refusal: ChenuError) -> None:
         """Let `receive` raise this. The core lets go of what has come once the call has ended."""

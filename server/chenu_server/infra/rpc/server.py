@@ -13,7 +13,7 @@ import structlog
 from google.protobuf.descriptor import ServiceDescriptor
 
 from chenu_server.infra.rpc.health import HEALTH, Health
-from chenu_server.infra.rpc.intake import MESSAGE_BYTES_MAX, IntakeLimits
+from chenu_server.infra.rpc.intake import MESSAGE_BYTES_MAX, Intake
 from chenu_server.infra.rpc.interceptors.chain import WRITE_TIMEOUT_S, Chain, Layer
 from chenu_server.infra.rpc.interceptors.unread import UNREAD_MAX
 from chenu_server.infra.rpc.methods import governed, open_to_anyone
@@ -55,7 +55,7 @@ class RpcServer:
         *,
         write_timeout_s: float = WRITE_TIMEOUT_S,
         unread_max: int = UNREAD_MAX,
-        intake: IntakeLimits | None = None,
+        intake: Intake | None = None,
         max_connection_age_s: int | None = None,
         ready: Callable[[], bool] = lambda: True,
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from chenu_server.errors import CheckpointLimit, RequestIdConflict
+from chenu_server.errors import CheckpointLimit, GovernanceUnavailable, RequestIdConflict
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed, Step
 from chenu_server.pipeline.model import Candidate, Lane
 from chenu_server.pipeline.ports import (
@@ -16,6 +16,7 @@ from chenu_server.pipeline.ports import (
     Closed,
     Conflict,
     Files,
+    FilesGone,
     Full,
     Governance,
     Known,
@@ -26,7 +27,7 @@ from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stored import plan_json, request_json
 from chenu_server.pipeline.waiting import ProviderQueue, Waiter, first_with_room
 
-Decided = Admitted | Blocked | Closed | Known | Attached | Full | Conflict
+Decided = Admitted | Blocked | Closed | Known | Attached | Full | FilesGone | Conflict
 
 
 class GovernanceLane:
@@ -71,6 +72,8 @@ class GovernanceLane:
                 return Attach(answer.query, is_new=True)
             case Full():
                 raise CheckpointLimit(answer.limit)
+            case FilesGone():
+                raise GovernanceUnavailable
             case Conflict():
                 raise RequestIdConflict(query.request.request_id)
 

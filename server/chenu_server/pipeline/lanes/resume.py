@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from chenu_server.pipeline.decide import requester_of
 from chenu_server.pipeline.lanes.encoding import EncodingLane
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
-from chenu_server.pipeline.model import Candidate
+from chenu_server.pipeline.model import Candidate, QueryRequest
 from chenu_server.pipeline.ports import (
     Admitted,
     Closed,
@@ -42,14 +43,20 @@ class ResumeLane:
         self._queues = queues
         self._files = files
 
-    async def prepare(self, query: Query, content: QueryContent) -> QueryState:
+    @asynccontextmanager
+    async def prepared(self, query: Query, content: QueryContent) -> AsyncIterator[QueryState]:
         """
         The stored results of lanes A and B, and lane C within the approved cost.
 
         Raises:
             GovernanceUnavailable: An image or a document of it cannot be read.
+            ServerOverloaded: There is no room for these.
         """
-        request = await self._files.filled(query.identity_id, request_from(content.request))
+        stored = request_from(content.request)
+        async with self._files.filled(query.identity_id, stored) as request:
+            yield self._state(query, content, request)
+
+    def _state(self, query: Query, content: QueryContent, request: QueryRequest) -> QueryState:
         plan = plan_from(content.plan)
         caller = requester_of(query, plan.roles)
         state = QueryState(

@@ -53,11 +53,11 @@ class Chain(grpc.aio.ServerInterceptor):
         *,
         write_timeout_s: float = WRITE_TIMEOUT_S,
         unread_max: int = UNREAD_MAX,
-        intake: IntakeLimits | None = None,
+        intake: Intake | None = None,
     ) -> None:
         self._methods = methods
         self._layers = layers
-        self._intake = Intake(intake or IntakeLimits())
+        self._intake = intake or Intake(IntakeLimits())
         self._write_timeout_s = write_timeout_s
         self._unread = Unread(unread_max)
         self._wrapped: dict[str, tuple[RpcHandler, RpcHandler]] = {}

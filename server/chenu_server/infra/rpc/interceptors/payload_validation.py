@@ -77,7 +77,7 @@ def _hold(upload: Upload, bytes_: int) -> None:
         upload.release()
     else:
         upload.hold(bytes_)
-        CALL.get().release_body = upload.release
+        CALL.get().keep_body = upload.keep
 
 
 def _size_check(method: Method) -> Callable[[bytes], None]:
