@@ -64,7 +64,7 @@ class Reload:
             try:
                 await registry.prepare()
             except BaseException:
-                await registry.close(keep=before)
+                await registry.close(keep=(before,))
                 raise
         except (ConfigError, CatalogueError, ValueError, OSError) as error:
             _log.error("reload_refused", error=str(error), do="correct it and send SIGHUP again")
@@ -120,8 +120,7 @@ class Reload:
         """What was routed before the reload ends on the providers and queues that it began on."""
         await self.runs_so_far_end()
         for name in await self.routes.forget(left):
-            if name not in self.routes.providers:
-                self.queues.pop(name, None)
+            self.queues.pop(name, None)
 
 
 @asynccontextmanager

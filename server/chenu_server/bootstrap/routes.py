@@ -77,18 +77,30 @@ class Routes:
         self.router.replace(plan.priced.providers, self.registry.providers, plan.rules)
 
     async def forget(self, left: ProviderRegistry) -> Collection[str]:
-        """Close what is called no more; the names of the providers that are gone."""
-        gone = left.providers.keys() - self.registry.providers.keys()
+        """Close what nobody calls any more; the names of the providers that are gone.
+
+        What a later registry has too is kept, even if the present one has it not: runs that began
+        between two reloads are still on it.
+        """
+        self._left.remove(left)
+        try:
+            await left.close(keep=self._registries)
+        except BaseException:
+            self._left.append(left)  # for `close`
+            raise
+        gone = left.providers.keys() - set().union(*(it.providers for it in self._registries))
         for name in gone:
             self.providers.pop(name, None)
-        await left.close(keep=self.registry)
-        self._left.remove(left)
         return gone
 
     async def close(self) -> None:
         """Close every connection; calls that are under way fail."""
-        for registry in (*self._left, self.registry):
+        for registry in self._registries:
             await registry.close()
+
+    @property
+    def _registries(self) -> tuple[ProviderRegistry, ...]:
+        return (*self._left, self.registry)
 
 
 async def open_routes(settings: Settings, stack: AsyncExitStack) -> Routes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -100,9 +100,9 @@ class ProviderRegistry:
             )
         )
 
-    async def close(self, *, keep: ProviderRegistry | None = None) -> None:
-        """Close every connection but those that `keep` has too; calls under way there fail."""
-        kept = set() if keep is None else {each.session for each in keep._opened.values()}
+    async def close(self, *, keep: Iterable[ProviderRegistry] = ()) -> None:
+        """Close every connection but those that one of `keep` has too; calls on them fail."""
+        kept = {each.session for registry in keep for each in registry._opened.values()}
         for opened in self._opened.values():
             if opened.session not in kept:
                 await opened.session.close()

@@ -1,0 +1,90 @@
+"""A reload in the middle of things: what was routed before it, and what it was meant to mend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu.api.pipeline.v1 import routing_pb2
+from chenu_server.config import load_settings
+from tests.harness import PROVIDERS, Stage, eventually, settings_for
+
+LUNA = "gpt-6-luna"
+DONE = ""
+OTHERS = tuple(name for name in PROVIDERS if name != "groq")
+OTHER_KEY = {"api_key": "sk-other"}
+
+
+def called(stage: Stage, *names: str, **more: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that calls these providers; `more` is another setting of one."""
+    key_file = Path(stage.settings.identity.issuers[0].key_file)
+    base = settings_for(stage.settings.database.url, key_file, stage.upstream)
+    settings = base["providers.settings"]
+    chosen = {name: {**settings[name], **more.get(name, {})} for name in names or PROVIDERS}
+    return {**base, "providers.enabled": list(chosen), "providers.settings": chosen}
+
+
+async def reload(stage: Stage, configuration: Mapping[str, Any]) -> None:
+    """As after SIGHUP; it must hold."""
+    assert await stage.application.reload.run(partial(load_settings, None, configuration))
+
+
+async def ask(stage: Stage, *providers: str, **fields: Any) -> str:
+    """A question for these providers alone: the reason of its refusal, or nothing."""
+    routing = routing_pb2.RoutingRequest(allowed_providers=providers, **fields)
+    client = stage.client()
+    request = pb.QueryRequest(text="Hello", routing=routing)
+    failure = await client.outcome(client.pipeline.Query, request, timeout_s=8)
+    return failure.reason or failure.code.name if failure else DONE
+
+
+async def under_way(stage: Stage, calls: int) -> None:
+    """Wait until so many calls have reached their providers."""
+    async with asyncio.timeout(5):
+        await stage.upstream.until_open(calls)
+
+
+@pytest.mark.parametrize("goes", [True, False], ids=["gone", "another key"])
+async def test_a_call_between_two_reloads_is_cut_by_no_end_of_an_earlier_one(
+    stage: Stage, goes: bool
+) -> None:
+    """What the older runs' end closes is not what the younger ones still read from."""
+    stage.upstream.behave("mistral", latency_ms=600)
+    stage.upstream.behave("groq", pace_ms=400, deltas=4, answer_chars=40)
+    first = asyncio.create_task(ask(stage, "mistral"))
+    await under_way(stage, 1)
+    await reload(stage, called(stage))
+    second = asyncio.create_task(ask(stage, "groq"))
+    await under_way(stage, 2)
+    await reload(stage, called(stage, *OTHERS) if goes else called(stage, groq=OTHER_KEY))
+
+    assert [DONE, DONE] == [await first, await second]
+
+
+async def test_a_query_between_two_reloads_fails_over_to_the_provider_that_has_gone(
+    stage: Stage,
+) -> None:
+    """Its chain was decided when that one could be called, and it ends on it; then it is gone."""
+    stage.upstream.behave("mistral", latency_ms=300)
+    stage.upstream.behave("openai", latency_ms=1_000, status=500)
+    first = asyncio.create_task(ask(stage, "mistral"))
+    await under_way(stage, 1)
+    await reload(stage, called(stage))
+    second = asyncio.create_task(ask(stage, "openai", "groq", preferred_model=LUNA))
+    await under_way(stage, 2)
+    await reload(stage, called(stage, *OTHERS))
+
+    assert [DONE, DONE] == [await first, await second]
+    assert ["mistral", "openai", "groq"] == [each.provider for each in stage.upstream.arrivals]
+    assert "NO_ROUTE" == await ask(stage, "groq")
+
+    async def is_forgotten() -> bool:
+        return "groq" not in stage.application.reload.queues
+
+    await eventually(is_forgotten)
