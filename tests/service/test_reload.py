@@ -13,7 +13,7 @@ import pytest
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import routing_pb2
 from chenu_server.config import load_settings
-from tests.harness import PROVIDERS, Stage, eventually, settings_for
+from tests.harness import PROVIDERS, Stage, eventually, settings_for, staged
 
 LUNA = "gpt-6-luna"
 DONE = ""
@@ -88,3 +88,33 @@ async def test_a_query_between_two_reloads_fails_over_to_the_provider_that_has_g
         return "groq" not in stage.application.reload.queues
 
     await eventually(is_forgotten)
+
+
+async def waits(stage: Stage, provider: str) -> bool:
+    """Whether a call waits for one of the provider's slots."""
+    return len(stage.application.reload.queues[provider]) > 0
+
+
+async def test_who_was_routed_to_a_name_goes_where_it_stood_then(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Residency, bound and rates were decided for that place, whatever the name means since."""
+    async with staged(sqlite_url, tmp_path, {"limits.provider_window_s": 1}) as stage:
+        await stage.budget()
+
+        def standing(record: str) -> dict[str, Any]:
+            url, key = stage.upstream.provider_url(record), f"sk-{record}"
+            one = {"record": record, "base_url": url, "api_key": key, "limit": 1}
+            return {**called(stage, "openai"), "providers.instances": {"one": one}}
+
+        await reload(stage, standing("mistral"))
+        first = await ask(stage, "one", regions=["eu"])
+        waiting = asyncio.create_task(ask(stage, "one", regions=["eu"]))
+        await eventually(partial(waits, stage, "one"))
+        await reload(stage, standing("groq"))
+        outcomes = [first, await waiting, await ask(stage, "one", regions=["us"])]
+
+        keys = [request.headers["authorization"] for request in stage.upstream.requests]
+        assert [DONE, DONE, DONE] == outcomes
+        assert ["Bearer sk-mistral", "Bearer sk-mistral", "Bearer sk-groq"] == keys
+        assert ["mistral", "mistral", "groq"] == [it.provider for it in stage.upstream.arrivals]

@@ -130,7 +130,7 @@ async def _start(
     boundary = BoundaryService(
         storage.writer, ledger_number=settings.ledger.number, arrivals=limiter
     )
-    queues = {name: new_queue(settings, stores, name) for name in routes.providers}
+    queues = {name: new_queue(settings, stores, name) for name in routes.registry.providers}
     files, file_sweep = files_of(settings, storage, stores)
     pipeline = PipelineService(
         lanes_of(settings, governance, routes, queues, files),

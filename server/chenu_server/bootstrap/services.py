@@ -142,7 +142,6 @@ def lanes_of(
         checkpoint=CheckpointLane(),
         execution=ExecutionLane(
             governance,
-            routes.providers,
             queues,
             settings.limits.dispatch_within_ms * 1_000,
             random.Random(),

@@ -163,7 +163,6 @@ class Scene:
         }
         lane = ExecutionLane(
             cast(Governance, self.governance),
-            cast(Providers, dict.fromkeys(names, self.provider)),
             queues,
             dispatch_within_us=1_000_000,
             dice=random.Random(1),
@@ -171,7 +170,9 @@ class Scene:
         state = QueryState(
             caller=asked.caller, request=asked.request, content_digest=b"", deadline_ms=0
         )
-        state.encoded, state.admitted = asked.encoded, admitted
+        providers = cast(Providers, dict.fromkeys(names, self.provider))
+        route = replace(asked.encoded.route, providers=providers)
+        state.encoded, state.admitted = replace(asked.encoded, route=route), admitted
         log = QueryLog(admitted.query.key, admitted.query.asked)
         run = QueryRun(log, deadline_s=60, abandon_after_s=60, detached=True)
         return lane, state, run

@@ -41,7 +41,6 @@ from chenu_server.pipeline.ports import (
     Governance,
     NextAttempt,
     NotHeld,
-    Providers,
     TooDear,
     Wait,
 )
@@ -66,13 +65,11 @@ class ExecutionLane:
     def __init__(
         self,
         governance: Governance,
-        providers: Providers,
         queues: Mapping[str, ProviderQueue],
         dispatch_within_us: int,
         dice: random.Random,
     ) -> None:
         self._governance = governance
-        self._providers = providers
         self._queues = queues
         self._dispatch_within_ns = dispatch_within_us * 1_000
         self._dice = dice
@@ -182,7 +179,7 @@ class ExecutionLane:
             format=conversation.response_format.kind,
             schema=conversation.response_format.schema,
         )
-        provider = self._providers[call.candidate.provider]
+        provider = query.encoded.route.providers[call.candidate.provider]
         attempt = call.admitted.attempt.attempt
         failpoints.hit("execution.before_dispatch")
         with run.stop.interrupts():
