@@ -13,12 +13,14 @@ import pytest
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import routing_pb2
 from chenu_server.config import load_settings
+from chenu_server.upstream.behaviour import Behaviour
 from tests.harness import PROVIDERS, Stage, eventually, settings_for, staged
 
 LUNA = "gpt-6-luna"
 DONE = ""
 OTHERS = tuple(name for name in PROVIDERS if name != "groq")
 OTHER_KEY = {"api_key": "sk-other"}
+QUOTA = '{"error":{"type":"insufficient_quota","code":"insufficient_quota","message":"spent"}}'
 
 
 def called(stage: Stage, *names: str, **more: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,3 +120,40 @@ async def test_who_was_routed_to_a_name_goes_where_it_stood_then(
         assert [DONE, DONE, DONE] == outcomes
         assert ["Bearer sk-mistral", "Bearer sk-mistral", "Bearer sk-groq"] == keys
         assert ["mistral", "mistral", "groq"] == [it.provider for it in stage.upstream.arrivals]
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"), [(OTHER_KEY, DONE), ({}, "DEADLINE_UNREACHABLE")], ids=["other", "same"]
+)
+async def test_a_hold_ends_with_the_key_that_it_was_told_to(
+    stage: Stage, later: Mapping[str, Any], expected: str
+) -> None:
+    """Another account has its own room; the same one is left alone as it asked."""
+    for name in ("groq", "mistral"):
+        stage.upstream.script(name, [Behaviour(status=429, retry_after="3600")])
+        assert "PROVIDER_UNAVAILABLE" == await ask(stage, name)
+    await reload(stage, called(stage, groq=later))
+
+    assert [expected, "DEADLINE_UNREACHABLE"] == [
+        await ask(stage, "groq"),
+        await ask(stage, "mistral"),
+    ]
+
+
+async def test_a_call_with_the_old_key_holds_nobody_back_who_has_the_new_one(stage: Stage) -> None:
+    """It was under way, and what it is told is told to the old account."""
+    stage.upstream.script("groq", [Behaviour(latency_ms=500, status=429, retry_after="3600")])
+    first = asyncio.create_task(ask(stage, "groq"))
+    await under_way(stage, 1)
+    await reload(stage, called(stage, groq=OTHER_KEY))
+
+    assert ["PROVIDER_UNAVAILABLE", DONE] == [await first, await ask(stage, "groq")]
+
+
+async def test_an_exhausted_account_holds_nobody_back(stage: Stage) -> None:
+    """Only its operator can mend it, and then at once: no time that it tells is worth a wait."""
+    spent = Behaviour(status=429, raw=QUOTA, retry_after="3600")
+    stage.upstream.script("groq", [spent])
+
+    assert DONE == await ask(stage, "groq")
+    assert ["groq", "groq"] == [each.provider for each in stage.upstream.arrivals]

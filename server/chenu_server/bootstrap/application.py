@@ -149,8 +149,7 @@ async def _start(
         *governance_mounts(settings, storage, stores, governance, pipeline, boundary),
         limits_mount(live, limiter, stores, queues),
     ]
-    layers = layers_of(settings, inputs.issuers, boundary)
-    server = _server_of(settings, mounts, layers, storage)
+    server = _server_of(settings, mounts, layers_of(settings, inputs.issuers, boundary), storage)
     await server.start()
     storage.served.set()
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
@@ -161,6 +160,7 @@ async def _start(
         queues=queues,
         new_queue=lambda name: new_queue(live.settings, stores, name),
         use_rules=governance.use,
+        let_go=governance.let_go,
         runs_so_far_end=pipeline.runs_so_far_end,
         owner_id=storage.owner.owner_id,
     )

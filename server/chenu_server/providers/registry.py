@@ -46,6 +46,11 @@ class _Door:
     api_key: str | None = field(repr=False)
     way: Way
 
+    @property
+    def account(self) -> tuple[ProviderRecord, str | None, str | None]:
+        """Whom it leads to. Trust is read anew each time, and never equal."""
+        return self.record, self.api_key, self.way.proxy
+
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
@@ -79,6 +84,13 @@ class ProviderRegistry:
         self.providers: Mapping[str, Provider] = {
             name: opened.provider for name, opened in self._opened.items()
         }
+
+    def other_than(self, before: ProviderRegistry) -> frozenset[str]:
+        """The providers whose account or host is not known to be the one of `before`."""
+        known = {name: opened.door.account for name, opened in before._opened.items()}
+        return frozenset(
+            name for name, opened in self._opened.items() if known.get(name) != opened.door.account
+        )
 
     async def prepare(self) -> None:
         """Load what is slow to import, away from the event loop: call before serving."""

@@ -161,8 +161,10 @@ class Scene:
             )
             for name in names
         }
+        providers = cast(Providers, dict.fromkeys(names, self.provider))
         lane = ExecutionLane(
             cast(Governance, self.governance),
+            lambda: providers,
             queues,
             dispatch_within_us=1_000_000,
             dice=random.Random(1),
@@ -170,7 +172,6 @@ class Scene:
         state = QueryState(
             caller=asked.caller, request=asked.request, content_digest=b"", deadline_ms=0
         )
-        providers = cast(Providers, dict.fromkeys(names, self.provider))
         route = replace(asked.encoded.route, providers=providers)
         state.encoded, state.admitted = replace(asked.encoded, route=route), admitted
         log = QueryLog(admitted.query.key, admitted.query.asked)

@@ -41,6 +41,7 @@ from chenu_server.pipeline.ports import (
     Governance,
     NextAttempt,
     NotHeld,
+    Providers,
     TooDear,
     Wait,
 )
@@ -48,6 +49,7 @@ from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stop import Stopped, StopReason
 from chenu_server.pipeline.waiting import ProviderQueue, Submit, Waiter
 from chenu_server.providers.model import ChatRequest, Finished, Interrupted, ProviderFailure
+from chenu_server.providers.ports import Provider
 
 T = TypeVar("T")
 
@@ -65,11 +67,13 @@ class ExecutionLane:
     def __init__(
         self,
         governance: Governance,
+        providers: Callable[[], Providers],
         queues: Mapping[str, ProviderQueue],
         dispatch_within_us: int,
         dice: random.Random,
     ) -> None:
         self._governance = governance
+        self._providers = providers
         self._queues = queues
         self._dispatch_within_ns = dispatch_within_us * 1_000
         self._dice = dice
@@ -101,9 +105,7 @@ class ExecutionLane:
             return Proceed()
         except ProviderFailure as failure:
             tried.failed(call.candidate.provider, failure)
-            if failure.holds_back and failure.retry_after_ms is not None:
-                told_ns, provider = time.monotonic_ns(), call.candidate.provider
-                await self._governance.hold_back(provider, told_ns, failure.retry_after_ms)
+            await self._hold_back(call, query, failure)
             if failure.needs_operator:
                 self._tell_operator(call.candidate, failure)
             query.ended = failed(call, failure)
@@ -128,6 +130,14 @@ class ExecutionLane:
             _log.exception("execution_failed", request_id=request_id)
             query.ended = given_up(call, "internal", "the call was given up")
             return _fail(InternalError())
+
+    async def _hold_back(self, call: Call, query: QueryState, failure: ProviderFailure) -> None:
+        """For everyone, unless a reload has put another provider in the place of this one."""
+        if not failure.holds_back or failure.retry_after_ms is None:
+            return
+        told_ns, name = time.monotonic_ns(), call.candidate.provider
+        if self._providers().get(name) is _provider_of(call, query):
+            await self._governance.hold_back(name, told_ns, failure.retry_after_ms)
 
     def _tell_operator(self, candidate: Candidate, failure: ProviderFailure) -> None:
         """Once until the model answers again: every call would say the same."""
@@ -170,6 +180,7 @@ class ExecutionLane:
     async def _call(self, call: Call, query: QueryState, run: Run) -> None:
         await self._within_time(call, query, run)
         assert query.encoded is not None
+        provider = _provider_of(call, query)
         conversation = query.request.conversation
         request = ChatRequest(
             model=call.candidate.model,
@@ -179,7 +190,6 @@ class ExecutionLane:
             format=conversation.response_format.kind,
             schema=conversation.response_format.schema,
         )
-        provider = query.encoded.route.providers[call.candidate.provider]
         attempt = call.admitted.attempt.attempt
         failpoints.hit("execution.before_dispatch")
         with run.stop.interrupts():
@@ -281,6 +291,12 @@ class ExecutionLane:
             submit=submit,
         )
         return await self._queues[provider].run(waiter, run.told_to_wait(provider))
+
+
+def _provider_of(call: Call, query: QueryState) -> Provider:
+    """The one that it was routed to, whatever its name means now."""
+    assert query.encoded is not None, "lane C routes before lane F runs"
+    return query.encoded.route.providers[call.candidate.provider]
 
 
 def stop_error(reason: StopReason, request_id: str) -> ChenuError:
