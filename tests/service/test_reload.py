@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import routing_pb2
 from chenu_server.config import load_settings
 from chenu_server.upstream.behaviour import Behaviour
-from tests.harness import PROVIDERS, Stage, eventually, settings_for, staged
+from tests.harness import PROVIDERS, Stage, eventually, only, settings_for, staged
 
 LUNA = "gpt-6-luna"
 DONE = ""
@@ -157,3 +158,22 @@ async def test_an_exhausted_account_holds_nobody_back(stage: Stage) -> None:
 
     assert DONE == await ask(stage, "groq")
     assert ["groq", "groq"] == [each.provider for each in stage.upstream.arrivals]
+
+
+async def test_a_wrong_key_in_the_place_of_a_wrong_key_is_told_anew(stage: Stage) -> None:
+    """Who has corrected it must learn that it is still wrong; of what stayed he knows."""
+    client = stage.client()
+    stage.upstream.behave("*", status=401)
+
+    async def ask_twice() -> None:
+        for provider, model in (("openai", LUNA), ("groq", "openai/gpt-oss-120b")) * 2:
+            request = pb.QueryRequest(text="Hello", routing=only(provider, model))
+            await client.fail(client.pipeline.Query, request)
+
+    with structlog.testing.capture_logs() as lines:
+        await ask_twice()
+        await reload(stage, called(stage, openai=OTHER_KEY))
+        await ask_twice()
+
+    told = [it["provider"] for it in lines if it["event"] == "provider_needs_operator"]
+    assert ["openai", "groq", "openai"] == told

@@ -77,7 +77,7 @@ class ExecutionLane:
         self._queues = queues
         self._dispatch_within_ns = dispatch_within_us * 1_000
         self._dice = dice
-        self._needs_operator: set[tuple[str, str, str]] = set()
+        self._needs_operator: dict[tuple[str, str, str], Provider] = {}
 
     async def run(self, query: QueryState, run: Run) -> Proceed | Fail:
         """Fill `query.ended` and `query.output`; every failure is an outcome, a bug's too."""
@@ -105,9 +105,7 @@ class ExecutionLane:
             return Proceed()
         except ProviderFailure as failure:
             tried.failed(call.candidate.provider, failure)
-            await self._hold_back(call, query, failure)
-            if failure.needs_operator:
-                self._tell_operator(call.candidate, failure)
+            await self._heed(failure, call.candidate, _provider_of(call, query))
             query.ended = failed(call, failure)
             error = final_error(failure, call, query.output)
             return None if error is None else _fail(error)
@@ -131,19 +129,25 @@ class ExecutionLane:
             query.ended = given_up(call, "internal", "the call was given up")
             return _fail(InternalError())
 
-    async def _hold_back(self, call: Call, query: QueryState, failure: ProviderFailure) -> None:
-        """For everyone, unless a reload has put another provider in the place of this one."""
-        if not failure.holds_back or failure.retry_after_ms is None:
+    async def _heed(
+        self, failure: ProviderFailure, candidate: Candidate, provider: Provider
+    ) -> None:
+        """What it says to all, unless a reload has put another provider in the place of this."""
+        told_ns, name = time.monotonic_ns(), candidate.provider
+        if self._providers().get(name) is not provider:
             return
-        told_ns, name = time.monotonic_ns(), call.candidate.provider
-        if self._providers().get(name) is _provider_of(call, query):
+        if failure.needs_operator:
+            self._tell_operator(failure, candidate, provider)
+        if failure.holds_back and failure.retry_after_ms is not None:
             await self._governance.hold_back(name, told_ns, failure.retry_after_ms)
 
-    def _tell_operator(self, candidate: Candidate, failure: ProviderFailure) -> None:
-        """Once until the model answers again: every call would say the same."""
+    def _tell_operator(
+        self, failure: ProviderFailure, candidate: Candidate, provider: Provider
+    ) -> None:
+        """Once until the model answers again: every call of this provider would say the same."""
         told = (candidate.provider, candidate.model, failure.kind)
-        if told not in self._needs_operator:
-            self._needs_operator.add(told)
+        if self._needs_operator.get(told) is not provider:
+            self._needs_operator[told] = provider
             _log.error(
                 "provider_needs_operator",
                 provider=candidate.provider,
@@ -155,7 +159,8 @@ class ExecutionLane:
     def _works(self, candidate: Candidate) -> None:
         if self._needs_operator:
             model = (candidate.provider, candidate.model)
-            self._needs_operator = {each for each in self._needs_operator if each[:2] != model}
+            told = self._needs_operator.items()
+            self._needs_operator = {each: by for each, by in told if each[:2] != model}
 
     async def _follow(self, call: Call, query: QueryState, run: Run, tried: Tried) -> Fail | None:
         """Admit the next candidate that has room: None, and `query.admitted` is its attempt.
