@@ -213,7 +213,7 @@ class ExecutionLane:
                             run.log.delta(attempt, event.part, LIVE[event.kind], event.text)
                             failpoints.hit("execution.streaming")
             except Interrupted as interrupted:
-                call.told = interrupted.usage
+                call.told = interrupted.told
                 raise
         failpoints.hit("execution.after_answer")
 
