@@ -14,6 +14,7 @@ import structlog
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import routing_pb2
 from chenu_server.config import load_settings
+from chenu_server.errors import GovernanceUnavailable
 from chenu_server.upstream.behaviour import Behaviour
 from tests.harness import PROVIDERS, Stage, eventually, only, settings_for, staged
 
@@ -139,6 +140,22 @@ async def test_a_hold_ends_with_the_key_that_it_was_told_to(
         await ask(stage, "groq"),
         await ask(stage, "mistral"),
     ]
+
+
+async def test_a_hold_that_could_not_be_lifted_is_lifted_by_the_next_reload(stage: Stage) -> None:
+    """The database was away for a moment; the key is no other one than at the first attempt."""
+    stage.upstream.script("groq", [Behaviour(status=429, retry_after="3600")])
+    it, outcomes = stage.application.reload, [await ask(stage, "groq")]
+
+    async def away(provider: str) -> None:
+        raise GovernanceUnavailable
+
+    for let_go in (away, it.let_go):
+        it.let_go = let_go
+        await reload(stage, called(stage, groq=OTHER_KEY))
+        outcomes.append(await ask(stage, "groq"))
+
+    assert ["PROVIDER_UNAVAILABLE", "DEADLINE_UNREACHABLE", DONE] == outcomes
 
 
 async def test_a_call_with_the_old_key_holds_nobody_back_who_has_the_new_one(stage: Stage) -> None:
