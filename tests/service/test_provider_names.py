@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -57,6 +58,38 @@ async def test_an_answer_is_told_with_its_providers_names(stage: Stage, provider
     assert [told] == stored(stage)
     payload = settled(stage)
     assert told == (payload["provider_request_id"], payload["answered_model"])
+
+
+@pytest.mark.parametrize("provider", MODELS)
+@pytest.mark.parametrize("way", ["deadline", "cancel"])
+async def test_a_call_that_this_side_leaves_is_told_with_them_too(
+    stage: Stage, provider: str, way: str
+) -> None:
+    """It may be billed: who disputes that names it as its provider does."""
+    stage.upstream.behave(deltas=2, pace_ms=60_000, answer_chars=40)
+    client, request_id = stage.client(), str(uuid4())
+    query = pb.QueryRequest(
+        request_id=request_id, text="Hello", routing=only(provider, MODELS[provider])
+    )
+    call = client.pipeline.Run(
+        pb.RunRequest(query=query),
+        metadata=client.metadata,
+        timeout=1.5 if way == "deadline" else 60,
+    )
+    async for response in call:
+        if response.event.HasField("llm_call_delta"):
+            break
+    if way == "cancel":
+        asked = pb.CancelQueryRequest(request_id=request_id)
+        await client.call(client.pipeline.CancelQuery, asked)
+
+    watch = pb.WatchRequest(request_id=request_id)
+    events, _ = await client.events(client.pipeline.Watch, watch)
+
+    (body,) = [each.llm_call_error for each in events if each.HasField("llm_call_error")]
+    told = ("req_00000001", MODELS[provider])
+    assert told == (body.provider_request_id, body.answered_model)
+    assert [told] == stored(stage)
 
 
 @pytest.mark.parametrize("provider", MODELS)

@@ -131,7 +131,7 @@ async def _start(
     boundary = BoundaryService(
         storage.writer, ledger_number=settings.ledger.number, arrivals=limiter
     )
-    queues = {name: new_queue(settings, stores, name) for name in routes.providers}
+    queues = {name: new_queue(settings, stores, name) for name in routes.registry.providers}
     files, file_sweep = files_of(settings, storage, stores, intake)
     pipeline = PipelineService(
         lanes_of(settings, governance, routes, queues, files),
@@ -162,6 +162,7 @@ async def _start(
         queues=queues,
         new_queue=lambda name: new_queue(live.settings, stores, name),
         use_rules=governance.use,
+        let_go=governance.let_go,
         runs_so_far_end=pipeline.runs_so_far_end,
         owner_id=storage.owner.owner_id,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,6 +13,7 @@ import structlog
 from chenu_server.bootstrap.decisions import Live, rules_of
 from chenu_server.bootstrap.routes import Plan, Routes, plan_of, price_again, registry_of
 from chenu_server.config import ConfigError, Settings
+from chenu_server.errors import ChenuError
 from chenu_server.governance.policy.decide import Policies
 from chenu_server.governance.policy.load import load_policies
 from chenu_server.infra import telemetry
@@ -49,9 +50,11 @@ class Reload:
     queues: MutableMapping[str, ProviderQueue]
     new_queue: Callable[[str], ProviderQueue]
     use_rules: Callable[[Rules], None]
+    let_go: Callable[[str], Awaitable[None]]
     runs_so_far_end: Callable[[], Awaitable[None]]
     owner_id: str
     _retiring: set[asyncio.Task[None]] = field(default_factory=set)
+    _to_let_go: set[str] = field(default_factory=set)
 
     async def run(self, load: Callable[[], Settings]) -> bool:
         """Whether what `load` gives holds now; if not, the log has one line that says why."""
@@ -64,7 +67,7 @@ class Reload:
             try:
                 await registry.prepare()
             except BaseException:
-                await registry.close(keep=before)
+                await registry.close(keep=(before,))
                 raise
         except (ConfigError, CatalogueError, ValueError, OSError) as error:
             _log.error("reload_refused", error=str(error), do="correct it and send SIGHUP again")
@@ -75,6 +78,7 @@ class Reload:
         self._use(read, registry)
         if not read.plan.is_of_today:  # midnight came while it was read
             await price_again(self.routes)
+        await self._let_go(registry.other_than(before))
         return True
 
     async def close(self) -> None:
@@ -116,12 +120,22 @@ class Reload:
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
+    async def _let_go(self, others: Iterable[str]) -> None:
+        """Whoever said when to come back, it was not the ones that have these names now."""
+        self._to_let_go.update(others)
+        for name in sorted(self._to_let_go):
+            try:
+                await self.let_go(name)
+                self._to_let_go.discard(name)
+            except ChenuError as error:
+                what = {"provider": name, "error": str(error), "do": "send SIGHUP again"}
+                _log.warning("may_be_held_back", **what)
+
     async def _retire(self, left: ProviderRegistry) -> None:
         """What was routed before the reload ends on the providers and queues that it began on."""
         await self.runs_so_far_end()
         for name in await self.routes.forget(left):
-            if name not in self.routes.providers:
-                self.queues.pop(name, None)
+            self.queues.pop(name, None)
 
 
 @asynccontextmanager

@@ -17,7 +17,6 @@ from chenu_server.pipeline.routing import CatalogueRouter
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.instances import Instance
 from chenu_server.providers.model import ProviderRecord
-from chenu_server.providers.ports import Provider
 from chenu_server.providers.prices import resolve_prices
 from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
 
@@ -45,8 +44,8 @@ class Plan:
 class Routes:
     """Who can be called: the records as they are priced today, and the providers.
 
-    `use` puts others in their place, all at once. Who was routed before finds his provider in
-    `providers` until `forget`.
+    `use` puts others in their place, all at once. Who was routed before has its providers from its
+    route, and they are open until `forget`.
     """
 
     def __init__(self, plan: Plan, registry: ProviderRegistry) -> None:
@@ -55,7 +54,6 @@ class Routes:
         self.router = CatalogueRouter(
             plan.priced.providers, registry.providers, plan.rules, chain_max=CHAIN_MAX
         )
-        self.providers: dict[str, Provider] = dict(registry.providers)
         self._left: list[ProviderRegistry] = []
 
     @property
@@ -67,7 +65,6 @@ class Routes:
         """Route by these from now on; the registry that is left, for `forget`."""
         left, self.registry = self.registry, registry
         self._left.append(left)
-        self.providers.update(registry.providers)
         self.reprice(plan)
         return left
 
@@ -77,18 +74,27 @@ class Routes:
         self.router.replace(plan.priced.providers, self.registry.providers, plan.rules)
 
     async def forget(self, left: ProviderRegistry) -> Collection[str]:
-        """Close what is called no more; the names of the providers that are gone."""
-        gone = left.providers.keys() - self.registry.providers.keys()
-        for name in gone:
-            self.providers.pop(name, None)
-        await left.close(keep=self.registry)
+        """Close what nobody calls any more; the names of the providers that are gone.
+
+        What a later registry has too is kept, even if the present one has it not: runs that began
+        between two reloads are still on it.
+        """
         self._left.remove(left)
-        return gone
+        try:
+            await left.close(keep=self._registries)
+        except BaseException:
+            self._left.append(left)  # for `close`
+            raise
+        return left.providers.keys() - set().union(*(it.providers for it in self._registries))
 
     async def close(self) -> None:
         """Close every connection; calls that are under way fail."""
-        for registry in (*self._left, self.registry):
+        for registry in self._registries:
             await registry.close()
+
+    @property
+    def _registries(self) -> tuple[ProviderRegistry, ...]:
+        return (*self._left, self.registry)
 
 
 async def open_routes(settings: Settings, stack: AsyncExitStack) -> Routes:

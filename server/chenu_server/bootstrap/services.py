@@ -142,7 +142,7 @@ def lanes_of(
         checkpoint=CheckpointLane(),
         execution=ExecutionLane(
             governance,
-            routes.providers,
+            lambda: routes.registry.providers,
             queues,
             settings.limits.dispatch_within_ms * 1_000,
             random.Random(),

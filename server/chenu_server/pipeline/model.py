@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from chenu_server.engine import Prompt
 from chenu_server.pipeline.conversation import Conversation
 from chenu_server.providers.model import Rates
+from chenu_server.providers.ports import Provider
 
 REQUEST_BYTES_MAX: Final = 262_144
 CONTEXT_ITEMS_MAX: Final = 64
@@ -260,6 +262,7 @@ class Route:
 
     `candidates`, `exclusions` and `basis` are filled for who asked for the reasons, and without a
     chain. `snapshot` names the catalogue, prices and signals that it was decided on, 8 bytes each.
+    `providers` are those of that catalogue: what their names mean may change while a query runs.
     """
 
     chain: tuple[Candidate, ...]
@@ -269,6 +272,7 @@ class Route:
     price_unknown: bool
     basis: Basis | None = None
     snapshot: bytes = b""
+    providers: Mapping[str, Provider] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

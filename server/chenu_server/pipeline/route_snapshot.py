@@ -38,8 +38,12 @@ NAME_BYTES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class RouteSnapshot:
-    """Models in one order, the engine's form of them, and the name of it all, 8 bytes each."""
+    """Models in one order, the engine's form of them, and the name of it all, 8 bytes each.
 
+    `providers` are those of its models, as they are called.
+    """
+
+    providers: Providers
     models: tuple[ModelRecord, ...]
     abilities: tuple[frozenset[str], ...]
     media: tuple[engine.MediaLimits | None, ...]
@@ -70,6 +74,7 @@ def snapshot_of(
     ]
     catalogue = engine.Catalogue(described, _engine_rules(models, rules))
     return RouteSnapshot(
+        providers=providers,
         models=models,
         abilities=abilities,
         media=tuple(map(media_limits, models)),

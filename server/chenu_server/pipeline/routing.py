@@ -80,6 +80,7 @@ class CatalogueRouter:
             price_unknown=decision.price_unknown_only,
             basis=_basis(snapshot, query, request, override) if told else None,
             snapshot=snapshot.name,
+            providers=snapshot.providers,
         )
 
 

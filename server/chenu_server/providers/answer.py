@@ -20,6 +20,7 @@ from chenu_server.providers.model import (
     ProviderEvent,
     ProviderFailure,
     ProviderRecord,
+    Told,
     ToolCall,
     Usage,
 )
@@ -65,7 +66,9 @@ async def answered(
         failure.model, failure.request_id = told_name(decoder.model or ""), call.request_id
         raise
     except asyncio.CancelledError:
-        raise Interrupted(_usage_of(decoder)) from None
+        model, usage = told_name(decoder.model or ""), _usage_of(decoder)
+        told = Told(usage=usage, model=model, request_id=call.request_id)
+        raise Interrupted(told) from None
     assert piece is not None, "no answer is whole before any of it has come"
     yield _finished(decoder, piece, call.request_id)
     await call.drain()

@@ -127,14 +127,15 @@ def refused(
     refusal = refusal_of(status, body if complete else b"")
     free = 300 <= status < 400 or (complete and 400 <= status < 600)
     wait_ms = retry_after_ms(headers, now_s=time.time())
+    needs_operator = refusal.blame == "operator"
     return ProviderFailure(
         retry=_RETRIES[refusal.blame],
         billing=Billing.FREE if free else Billing.UNKNOWN,
         kind=refusal.kind if refusal.kind in _FINER else f"http_{status}",
         detail=f"the provider answered {status}",
         retry_after_ms=wait_ms,
-        holds_back=bool(wait_ms) and status in _OVERLOADED,
-        needs_operator=refusal.blame == "operator",
+        holds_back=bool(wait_ms) and status in _OVERLOADED and not needs_operator,
+        needs_operator=needs_operator,
     )
 
 

@@ -127,12 +127,21 @@ class ProviderFailure(Exception):
         return f"{self.kind}: {self.detail}"
 
 
-class Interrupted(asyncio.CancelledError):
-    """A call was left by this side. `usage` is what the answer had told of its tokens till then."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What an answer had told of itself before it was left; the names are as in `Finished`."""
 
-    def __init__(self, usage: Usage) -> None:
+    usage: Usage
+    model: str
+    request_id: str
+
+
+class Interrupted(asyncio.CancelledError):
+    """A call was left by this side, and what its answer had told till then."""
+
+    def __init__(self, told: Told) -> None:
         super().__init__()
-        self.usage = usage
+        self.told = told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

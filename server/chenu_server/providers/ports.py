@@ -22,6 +22,6 @@ class Provider(Protocol):
 
         Raises:
             ProviderFailure: It did not finish; says what may be tried and what it may cost.
-            Interrupted: The task was cancelled; says what the answer had told of its tokens.
+            Interrupted: The task was cancelled; says what the answer had told till then.
         """
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -46,6 +46,11 @@ class _Door:
     api_key: str | None = field(repr=False)
     way: Way
 
+    @property
+    def account(self) -> tuple[ProviderRecord, str | None, str | None]:
+        """Whom it leads to. Trust is read anew each time, and never equal."""
+        return self.record, self.api_key, self.way.proxy
+
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
@@ -80,6 +85,13 @@ class ProviderRegistry:
             name: opened.provider for name, opened in self._opened.items()
         }
 
+    def other_than(self, before: ProviderRegistry) -> frozenset[str]:
+        """The providers whose account or host is not known to be the one of `before`."""
+        known = {name: opened.door.account for name, opened in before._opened.items()}
+        return frozenset(
+            name for name, opened in self._opened.items() if known.get(name) != opened.door.account
+        )
+
     async def prepare(self) -> None:
         """Load what is slow to import, away from the event loop: call before serving."""
         for provider in self.providers.values():
@@ -100,9 +112,9 @@ class ProviderRegistry:
             )
         )
 
-    async def close(self, *, keep: ProviderRegistry | None = None) -> None:
-        """Close every connection but those that `keep` has too; calls under way there fail."""
-        kept = set() if keep is None else {each.session for each in keep._opened.values()}
+    async def close(self, *, keep: Iterable[ProviderRegistry] = ()) -> None:
+        """Close every connection but those that one of `keep` has too; calls on them fail."""
+        kept = {each.session for registry in keep for each in registry._opened.values()}
         for opened in self._opened.values():
             if opened.session not in kept:
                 await opened.session.close()

@@ -13,7 +13,7 @@ from chenu_server.governance.checkpoints.model import (
     Resolution,
     ResolveAnswer,
 )
-from chenu_server.governance.limits.decide import Dispatched, HeldBack, NoSlot, Readmitted
+from chenu_server.governance.limits.decide import Dispatched, HeldBack, LetGo, NoSlot, Readmitted
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline.ports import (
     Admission,
@@ -110,6 +110,15 @@ class WriterGovernance:
         unit = HeldBack(self._rules.ledger_number, provider, told_ns, wait_ms * 1_000)
         with suppress(ChenuError):  # while nothing can be recorded, nothing can be admitted either
             await self._writer.submit(unit)
+
+    async def let_go(self, provider: str) -> None:
+        """
+        Nothing holds the provider back any more: it is called in another way.
+
+        Raises:
+            GovernanceUnavailable, ServerOverloaded: It cannot be recorded now.
+        """
+        await self._writer.submit(LetGo(self._rules.ledger_number, provider))
 
     async def readmit(self, admitted: Admitted) -> Admitted | Wait:
         """See `pipeline.ports.Governance`."""

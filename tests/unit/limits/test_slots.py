@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chenu_server.governance.limits.decide import (
     Dispatched,
     HeldBack,
+    LetGo,
     NoSlot,
     Readmitted,
     needs_slot,
@@ -184,6 +185,20 @@ def test_a_time_that_is_over_holds_nothing() -> None:
     run(HeldBack(0, P, 10_000, 5), rows, at(15))
 
     assert [] == rows.all(Slot)
+
+
+def test_a_provider_that_is_let_go_is_called_at_once_and_may_be_held_again() -> None:
+    """What was said to another account says nothing of this one's room; its slots still do."""
+    rows = FakeRows(slot(0, 50))
+    run(LetGo(0, P), rows, at(5))
+    assert [slot(0, 50)] == rows.all(Slot)
+    hold(rows, 100, told_us=10)
+
+    run(LetGo(0, P), rows, at(20))
+
+    assert slot(1, 20 + SLOW) == take(rows, 20)
+    hold(rows, 100, told_us=30)
+    assert NoSlot((130,)) == take(rows, 60)
 
 
 def test_a_held_provider_is_held_again_after_it_was_called() -> None:

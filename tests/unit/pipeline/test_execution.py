@@ -161,9 +161,10 @@ class Scene:
             )
             for name in names
         }
+        providers = cast(Providers, dict.fromkeys(names, self.provider))
         lane = ExecutionLane(
             cast(Governance, self.governance),
-            cast(Providers, dict.fromkeys(names, self.provider)),
+            lambda: providers,
             queues,
             dispatch_within_us=1_000_000,
             dice=random.Random(1),
@@ -171,7 +172,8 @@ class Scene:
         state = QueryState(
             caller=asked.caller, request=asked.request, content_digest=b"", deadline_ms=0
         )
-        state.encoded, state.admitted = asked.encoded, admitted
+        route = replace(asked.encoded.route, providers=providers)
+        state.encoded, state.admitted = replace(asked.encoded, route=route), admitted
         log = QueryLog(admitted.query.key, admitted.query.asked)
         run = QueryRun(log, deadline_s=60, abandon_after_s=60, detached=True)
         return lane, state, run

@@ -187,6 +187,33 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGo:
+    """Unit: a provider is called in another way, and what held it back was told to the old one."""
+
+    ledger_number: int
+    provider: str
+    name: ClassVar[str] = "let_go"
+
+    @property
+    def _key(self) -> Key:
+        return (self.ledger_number, self.provider, HOLD_SLOT)
+
+    def needs(self, now: Moment) -> Sequence[Need]:
+        """What it has said."""
+        return (ById(Slot, self._key),)
+
+    def needs_next(self, rows: Rows, now: Moment) -> Sequence[Need]:
+        """Nothing more."""
+        return ()
+
+    def decide(self, rows: Rows, now: Moment) -> None:
+        """Give its slots out again, if they are held back."""
+        hold = rows.get(Slot, self._key)
+        if hold is not None and hold.held_until_us:
+            rows.put(replace(hold, free_at_us=RETIRED_US))
+
+
+@dataclass(frozen=True, slots=True)
 class Readmitted:
     """Unit: a call did not go out in time and asks again. The outcome is a `Slot` or `NoSlot`."""
 

@@ -20,7 +20,7 @@ from chenu_server.pipeline.lanes.backoff import Backoff
 from chenu_server.pipeline.model import Candidate, TokenUsage
 from chenu_server.pipeline.output import Output
 from chenu_server.pipeline.ports import Admitted, AttemptEnd
-from chenu_server.providers.model import Billing, Finished, ProviderFailure, Retry, Usage
+from chenu_server.providers.model import Billing, Finished, ProviderFailure, Retry, Told, Usage
 
 NoRoom = QueueFull | DeadlineUnreachable
 
@@ -33,7 +33,7 @@ class Call:
     started_ns: int
     dispatched: bool = False
     finished: Finished | None = None
-    told: Usage | None = None  # when it was left by this side
+    told: Told | None = None  # when it was left by this side
 
     @property
     def candidate(self) -> Candidate:
@@ -133,8 +133,15 @@ def given_up(call: Call, why: str, detail: str) -> AttemptEnd:
     """
     charge = call.candidate.bound_nanousd if call.dispatched else 0
     if call.told is not None:
-        charge = max(charge, _cost_of(call, call.told))
-    return _end(call, charge=charge, estimated=call.dispatched, failure=why, detail=detail)
+        charge = max(charge, _cost_of(call, call.told.usage))
+    return _end(
+        call,
+        charge=charge,
+        estimated=call.dispatched,
+        failure=why,
+        detail=detail,
+        told=call.told or call.finished,
+    )
 
 
 def final_error(failure: ProviderFailure, call: Call, output: Output) -> ChenuError | None:
@@ -161,7 +168,7 @@ def _end(
     failure: str = "",
     detail: str = "",
     stop_reason: str = "",
-    told: Finished | ProviderFailure | None = None,
+    told: Finished | ProviderFailure | Told | None = None,
 ) -> AttemptEnd:
     attempt = call.admitted.attempt
     if told is not None:

@@ -49,6 +49,7 @@ from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stop import Stopped, StopReason
 from chenu_server.pipeline.waiting import ProviderQueue, Submit, Waiter
 from chenu_server.providers.model import ChatRequest, Finished, Interrupted, ProviderFailure
+from chenu_server.providers.ports import Provider
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ class ExecutionLane:
     def __init__(
         self,
         governance: Governance,
-        providers: Providers,
+        providers: Callable[[], Providers],
         queues: Mapping[str, ProviderQueue],
         dispatch_within_us: int,
         dice: random.Random,
@@ -76,7 +77,7 @@ class ExecutionLane:
         self._queues = queues
         self._dispatch_within_ns = dispatch_within_us * 1_000
         self._dice = dice
-        self._needs_operator: set[tuple[str, str, str]] = set()
+        self._needs_operator: dict[tuple[str, str, str], Provider] = {}
 
     async def run(self, query: QueryState, run: Run) -> Proceed | Fail:
         """Fill `query.ended` and `query.output`; every failure is an outcome, a bug's too."""
@@ -104,11 +105,7 @@ class ExecutionLane:
             return Proceed()
         except ProviderFailure as failure:
             tried.failed(call.candidate.provider, failure)
-            if failure.holds_back and failure.retry_after_ms is not None:
-                told_ns, provider = time.monotonic_ns(), call.candidate.provider
-                await self._governance.hold_back(provider, told_ns, failure.retry_after_ms)
-            if failure.needs_operator:
-                self._tell_operator(call.candidate, failure)
+            await self._heed(failure, call.candidate, _provider_of(call, query))
             query.ended = failed(call, failure)
             error = final_error(failure, call, query.output)
             return None if error is None else _fail(error)
@@ -132,11 +129,25 @@ class ExecutionLane:
             query.ended = given_up(call, "internal", "the call was given up")
             return _fail(InternalError())
 
-    def _tell_operator(self, candidate: Candidate, failure: ProviderFailure) -> None:
-        """Once until the model answers again: every call would say the same."""
+    async def _heed(
+        self, failure: ProviderFailure, candidate: Candidate, provider: Provider
+    ) -> None:
+        """What it says to all, unless a reload has put another provider in the place of this."""
+        told_ns, name = time.monotonic_ns(), candidate.provider
+        if self._providers().get(name) is not provider:
+            return
+        if failure.needs_operator:
+            self._tell_operator(failure, candidate, provider)
+        if failure.holds_back and failure.retry_after_ms is not None:
+            await self._governance.hold_back(name, told_ns, failure.retry_after_ms)
+
+    def _tell_operator(
+        self, failure: ProviderFailure, candidate: Candidate, provider: Provider
+    ) -> None:
+        """Once until the model answers again: every call of this provider would say the same."""
         told = (candidate.provider, candidate.model, failure.kind)
-        if told not in self._needs_operator:
-            self._needs_operator.add(told)
+        if self._needs_operator.get(told) is not provider:
+            self._needs_operator[told] = provider
             _log.error(
                 "provider_needs_operator",
                 provider=candidate.provider,
@@ -148,7 +159,8 @@ class ExecutionLane:
     def _works(self, candidate: Candidate) -> None:
         if self._needs_operator:
             model = (candidate.provider, candidate.model)
-            self._needs_operator = {each for each in self._needs_operator if each[:2] != model}
+            told = self._needs_operator.items()
+            self._needs_operator = {each: by for each, by in told if each[:2] != model}
 
     async def _follow(self, call: Call, query: QueryState, run: Run, tried: Tried) -> Fail | None:
         """Admit the next candidate that has room: None, and `query.admitted` is its attempt.
@@ -173,6 +185,7 @@ class ExecutionLane:
     async def _call(self, call: Call, query: QueryState, run: Run) -> None:
         await self._within_time(call, query, run)
         assert query.encoded is not None
+        provider = _provider_of(call, query)
         conversation = query.request.conversation
         request = ChatRequest(
             model=call.candidate.model,
@@ -182,7 +195,6 @@ class ExecutionLane:
             format=conversation.response_format.kind,
             schema=conversation.response_format.schema,
         )
-        provider = self._providers[call.candidate.provider]
         attempt = call.admitted.attempt.attempt
         failpoints.hit("execution.before_dispatch")
         with run.stop.interrupts():
@@ -201,7 +213,7 @@ class ExecutionLane:
                             run.log.delta(attempt, event.part, LIVE[event.kind], event.text)
                             failpoints.hit("execution.streaming")
             except Interrupted as interrupted:
-                call.told = interrupted.usage
+                call.told = interrupted.told
                 raise
         failpoints.hit("execution.after_answer")
 
@@ -284,6 +296,12 @@ class ExecutionLane:
             submit=submit,
         )
         return await self._queues[provider].run(waiter, run.told_to_wait(provider))
+
+
+def _provider_of(call: Call, query: QueryState) -> Provider:
+    """The one that it was routed to, whatever its name means now."""
+    assert query.encoded is not None, "lane C routes before lane F runs"
+    return query.encoded.route.providers[call.candidate.provider]
 
 
 def stop_error(reason: StopReason, request_id: str) -> ChenuError:
