@@ -3,8 +3,9 @@
 How large a message is nobody knows before it is there, and gRPC's core takes in what is asked for.
 So it is not asked for before the outer layers have let the call pass, and of few calls at a time.
 Nearly every message is small and there at once, and costs nothing here. One that is not there after
-two ticks takes a place as large as a message can be, or its call is refused; so a turn to ask is
-never far. One that turns out large counts with its bytes until they are stored.
+two ticks takes a place as large as a message can be, or its call is refused, and its owner owes for
+the turn; so a turn to ask is never far. One that turns out large counts with its bytes until they
+are stored.
 """
 
 from __future__ import annotations
@@ -94,31 +95,53 @@ class Intake:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
-    def leave(self, upload: Upload) -> None:
+    def leave(self, upload: Upload, *, came: bool) -> None:
         """A request is there, or will not come."""
         del self._arriving[upload]
-        self._end_turn(upload)
+        self._end_turn(upload, came=came)
 
     def _turns_of(self, upload: Upload) -> Turns:
         return self._open_turns if upload.is_open else self._turns
 
-    def _end_turn(self, upload: Upload) -> None:
-        if upload.has_turn:
-            upload.has_turn = False
-            self._turns_of(upload).give(upload.owner)
+    def _end_turn(self, upload: Upload, *, came: bool) -> None:
+        if not upload.has_turn:
+            return
+        upload.has_turn = False
+        if upload.is_open:
+            self._open_turns.give(upload.owner)
+            return
+        if came:
+            self._turns.pay(upload.owner)
+        else:
+            self._turns.owe(upload.owner)
+        self._turns.give(upload.owner)
 
     def take(self, owner: str, bytes_: int) -> None:
         """
-        Count bytes of a request; `give` is owed.
+        Count bytes of a request; `give` is owed. Who has several on their way may lose one to them.
 
         Raises:
             ServerOverloaded: There is no room for them, or none for this identity.
         """
         if self._taken[owner] + bytes_ > self._limits.per_identity_bytes:
             raise ServerOverloaded(_RETRY_US, OF_IDENTITY)
-        if self._taken.total() + bytes_ > self._limits.bytes_max:
-            raise ServerOverloaded(_RETRY_US, OF_ALL)
+        while self._taken.total() + bytes_ > self._limits.bytes_max:
+            yielding = self._yielding_to(self._taken[owner] + bytes_)
+            if yielding is None:
+                raise ServerOverloaded(_RETRY_US, OF_ALL)
+            yielding.release()
+            yielding.end(ServerOverloaded(_RETRY_US, OF_IDENTITY))
         self._taken[owner] += bytes_
+
+    def _yielding_to(self, bytes_: int) -> Upload | None:
+        """The last of the uploads of who has the most, if that is several and more than this."""
+        placed = [upload for upload in self._arriving if upload.has_place]
+        places = Counter(upload.owner for upload in placed)
+        several = [owner for owner, count in places.items() if count > 1]
+        most = max(several, key=self._taken.__getitem__, default=None)
+        if most is None or self._taken[most] <= bytes_:
+            return None
+        return next(upload for upload in reversed(placed) if upload.owner == most)
 
     def give(self, owner: str, bytes_: int) -> None:
         """They count no longer."""
@@ -149,7 +172,7 @@ class Intake:
             if upload.is_open:
                 raise ServerOverloaded(_RETRY_US, SLOW_OPEN)
             upload.hold(MESSAGE_BYTES_MAX)
-            self._end_turn(upload)
+            self._end_turn(upload, came=False)
 
 
 class Upload:
@@ -193,19 +216,25 @@ class Upload:
         self._task = asyncio.current_task()
         self.is_open = is_open
         await self._intake.enter(self)
+        request: Any = grpc.aio.EOF
         try:
-            request: Any = await self._context.read()
+            request = await self._context.read()
         except asyncio.CancelledError:
             if self._refusal is None or (self._task is not None and self._task.uncancel()):
                 raise
             raise self._refusal from None
         finally:
-            self._intake.leave(self)
+            self._intake.leave(self, came=request is not grpc.aio.EOF)
         if request is grpc.aio.EOF:
             await asyncio.sleep(0)  # a caller that has left is cancelled here
             raise InvalidField("request", "the call ended without it")
         whole: bytes = request
         return whole
+
+    @property
+    def has_place(self) -> bool:
+        """Whether bytes count for it."""
+        return self._held_bytes > 0
 
     def hold(self, bytes_: int) -> None:
         """

@@ -105,6 +105,8 @@ def _field(message: bytes, at: int) -> tuple[int, int, int]:
     """
     tag, at = _varint(message, at)
     number, kind = tag >> 3, tag & 7
+    if not number:
+        raise IndexError(tag)
     if kind == _LENGTH:
         length, at = _varint(message, at)
         return number, at, at + length
