@@ -71,24 +71,36 @@ class Intake:
             if not upload.is_open:
                 upload.end(GovernanceUnavailable())
 
-    async def enter(self, upload: Upload) -> None:
+    def enter(self, upload: Upload) -> asyncio.Future[None] | None:
         """
-        A request may be asked for now; `leave` is owed.
+        None: a request may be asked for now, and `leave` is owed. Else `wait` for its turn.
 
         Raises:
             GovernanceUnavailable: No more of them are taken.
         """
         if self._closed and not upload.is_open:
             raise GovernanceUnavailable
-        turns = self._turns_of(upload)
-        turn = turns.take(upload.owner)
-        if turn is not None:
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if not turn.cancelled():  # called in the same moment
-                    turns.give(upload.owner)
-                raise
+        turn = self._turns_of(upload).take(upload.owner)
+        if turn is None:
+            self._begin(upload)
+        return turn
+
+    async def wait(self, upload: Upload, turn: asyncio.Future[None]) -> None:
+        """
+        Until a request may be asked for; `leave` is owed.
+
+        Raises:
+            GovernanceUnavailable: No more of them are taken.
+        """
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # called in the same moment
+                self._turns_of(upload).give(upload.owner)
+            raise
+        self._begin(upload)
+
+    def _begin(self, upload: Upload) -> None:
         upload.has_turn = True
         self._arriving[upload] = None
         if not self._ticking:
@@ -135,7 +147,7 @@ class Intake:
 
     def _yielding_to(self, bytes_: int) -> Upload | None:
         """The last of the uploads of who has the most, if that is several and more than this."""
-        placed = [upload for upload in self._arriving if upload.has_place]
+        placed = [upload for upload in self._arriving if upload.held_bytes]
         places = Counter(upload.owner for upload in placed)
         several = [owner for owner, count in places.items() if count > 1]
         most = max(several, key=self._taken.__getitem__, default=None)
@@ -180,11 +192,11 @@ class Upload:
 
     __slots__ = (
         "_context",
-        "_held_bytes",
         "_intake",
         "_refusal",
         "_task",
         "has_turn",
+        "held_bytes",
         "is_open",
         "owner",
         "ticks",
@@ -195,7 +207,7 @@ class Upload:
         self._context = context
         self._task: asyncio.Task[Any] | None = None
         self._refusal: ChenuError | None = None
-        self._held_bytes = 0
+        self.held_bytes = 0
         self.owner = ""
         self.is_open = False
         self.has_turn = False
@@ -215,7 +227,9 @@ class Upload:
         self.owner = owner
         self._task = asyncio.current_task()
         self.is_open = is_open
-        await self._intake.enter(self)
+        turn = self._intake.enter(self)
+        if turn is not None:
+            await self._intake.wait(self, turn)
         request: Any = grpc.aio.EOF
         try:
             request = await self._context.read()
@@ -231,11 +245,6 @@ class Upload:
         whole: bytes = request
         return whole
 
-    @property
-    def has_place(self) -> bool:
-        """Whether bytes count for it."""
-        return self._held_bytes > 0
-
     def hold(self, bytes_: int) -> None:
         """
         Count so many bytes from now on, in place of those that counted.
@@ -246,13 +255,13 @@ class Upload:
         self.release()
         if bytes_:
             self._intake.take(self.owner, bytes_)
-            self._held_bytes = bytes_
+            self.held_bytes = bytes_
 
     def release(self) -> None:
         """None of its bytes count any longer. May be called again."""
-        if self._held_bytes:
-            self._intake.give(self.owner, self._held_bytes)
-            self._held_bytes = 0
+        if self.held_bytes:
+            self._intake.give(self.owner, self.held_bytes)
+            self.held_bytes = 0
 
     def end(self, refusal: ChenuError) -> None:
         """Let `receive` raise this. The core lets go of what has come once the call has ended."""

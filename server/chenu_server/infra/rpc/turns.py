@@ -7,7 +7,7 @@ at a time, behind all others, and those that owe have half of all turns between 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from typing import Final
 
 # Turns that bring something, for one that did not. With fewer, who mixes both would be free.
@@ -21,7 +21,7 @@ class Turns:
     def __init__(self, all_max: int, each_max: int) -> None:
         self._all_max = all_max
         self._each_max = each_max
-        self._taken: Counter[str] = Counter()
+        self._taken: dict[str, int] = {}  # a `Counter` is slow at this, and each call does it
         self._total = 0
         self._owed: dict[str, int] = {}
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
@@ -38,8 +38,10 @@ class Turns:
     def give(self, owner: str) -> None:
         """A turn is over; the next one takes it."""
         self._total -= 1
-        self._taken[owner] -= 1
-        if not self._taken[owner]:
+        left = self._taken[owner] - 1
+        if left:
+            self._taken[owner] = left
+        else:
             del self._taken[owner]
         if self._waiting:
             self._call_next()
@@ -64,15 +66,15 @@ class Turns:
 
     def _begin(self, owner: str) -> None:
         self._total += 1
-        self._taken[owner] += 1
+        self._taken[owner] = self._taken.get(owner, 0) + 1
 
     def _has_turn(self, owner: str) -> bool:
         if self._total >= self._all_max:
             return False
         if owner not in self._owed:
-            return self._taken[owner] < self._each_max
+            return self._taken.get(owner, 0) < self._each_max
         owing = sum(taken for each, taken in self._taken.items() if each in self._owed)
-        return not self._taken[owner] and owing < max(1, self._all_max // 2)
+        return owner not in self._taken and owing < max(1, self._all_max // 2)
 
     def _call_next(self) -> None:
         for owner in sorted(self._waiting, key=self._owed.__contains__):

@@ -43,19 +43,22 @@ class PayloadValidation:
         if method.decode is None:
             return proceed
         check_size = _size_check(method)
-        receive = _receive if method.access is not None else _receive_open
+        is_open = method.access is None
+        owner_of = _address if is_open else _identity
         decode = _decoder(method.decode, method)
 
         async def checked(upload: Upload, context: Context) -> Any:
             try:
-                request = await receive(upload, context)
+                request = await upload.receive(owner_of(context), is_open=is_open)
                 check_size(request)
-                _hold(upload, len(request))
+                if upload.held_bytes or len(request) > REQUEST_BYTES_MAX:
+                    _hold(upload, len(request))
                 message = decode(request)
                 del request
                 return await proceed(message, context)
             finally:
-                upload.release()
+                if upload.held_bytes:
+                    upload.release()
 
         async def checked_stream(requests: Any, context: Context) -> Any:
             return await proceed(_each(check_size, decode, requests), context)
@@ -63,12 +66,12 @@ class PayloadValidation:
         return checked_stream if method.request_streaming else checked
 
 
-async def _receive(upload: Upload, _context: Context) -> bytes:
-    return await upload.receive(current_caller().identity_id)
+def _identity(_context: Context) -> str:
+    return current_caller().identity_id
 
 
-async def _receive_open(upload: Upload, context: Context) -> bytes:
-    return await upload.receive(address_of(context.peer()), is_open=True)
+def _address(context: Context) -> str:
+    return address_of(context.peer())
 
 
 def _is_strict(method: Method) -> bool:
