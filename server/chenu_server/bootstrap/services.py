@@ -85,6 +85,7 @@ def layers_of(
         streams_max=limits.open_streams_max,
         per_peer_max=limits.open_streams_per_peer,
         asking_max=limits.open_asking_max,
+        asking_per_peer_max=limits.open_asking_per_peer,
         idle_s=limits.open_stream_idle_s,
         watch_idle_s=limits.open_watch_idle_s,
     )

@@ -187,6 +187,8 @@ class LimitSettings(Section):
     """Of these, from one address."""
     open_asking_max: NotNegative = 8
     """Of these, streams of reflection: each may hold up to 21 MiB of a request while it is open."""
+    open_asking_per_peer: NotNegative = 2
+    """Of these, from one address."""
     open_stream_idle_s: NotNegative = 60
     """How long reflection may be asked nothing before its stream is ended."""
     open_watch_idle_s: NotNegative = 3_600

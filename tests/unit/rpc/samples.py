@@ -209,7 +209,12 @@ def _concrete(kind: Any) -> Any:
 
 
 UNBOUNDED: Final = OpenStreamLimits(
-    streams_max=0, per_peer_max=0, asking_max=0, idle_s=0, watch_idle_s=0
+    streams_max=0,
+    per_peer_max=0,
+    asking_max=0,
+    asking_per_peer_max=0,
+    idle_s=0,
+    watch_idle_s=0,
 )
 
 

@@ -246,6 +246,48 @@ async def test_those_that_hang_take_turns_from_nobody_else() -> None:
     assert waiting
 
 
+async def test_many_identities_that_send_nothing_hold_up_nobody_else() -> None:
+    """Each of their calls took a turn for two ticks: ten of them left eight calls a second."""
+    silent = [bearer(token({f"silent-{index}": [Role.MEMBER]})) for index in range(10)]
+    async with serving() as served, connected(served.server.port) as connection:
+        numbers = [connection.begin(QUERY, each) for _ in range(40) for each in silent]
+
+        def ended() -> int:
+            return sum(connection.streams[number].ended for number in numbers)
+
+        async def have_stalled() -> bool:
+            return ended() > 20
+
+        await eventually(have_stalled)
+        before = ended()
+        small = [await refusal(served, b"", BETA) for _ in range(20)]
+        meanwhile = ended() - before
+
+    assert [None] * 20 == small
+    assert meanwhile < 60
+
+
+async def test_who_has_several_places_yields_one_to_who_has_less() -> None:
+    """Four identities that sent nothing kept every large request out for a minute."""
+    limits = IntakeLimits(bytes_max=3 * MESSAGE_BYTES_MAX, per_identity_bytes=3 * MESSAGE_BYTES_MAX)
+    async with serving(intake=limits) as served, connected(served.server.port) as connection:
+        numbers = [connection.begin(QUERY, ACME) for _ in range(4)]
+
+        def ended() -> list[bytes]:
+            streams = [connection.streams[number] for number in numbers]
+            return [stream.trailers for stream in streams if stream.ended]
+
+        async def are_full() -> bool:
+            return 1 == len(ended())
+
+        await eventually(are_full)
+        others = [await refusal(served, LARGE, BETA) for _ in range(3)]
+
+    assert [None] * 3 == others
+    assert 2 == len(ended())
+    assert all(OF_IDENTITY.encode() in each.replace(b"%20", b" ") for each in ended())
+
+
 async def test_one_identity_leaves_places_for_others() -> None:
     """A caller whose requests come slowly keeps nobody else's out."""
     limits = IntakeLimits(bytes_max=2 * MESSAGE_BYTES_MAX, per_identity_bytes=MESSAGE_BYTES_MAX)

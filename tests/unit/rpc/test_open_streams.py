@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stub
 from chenu_server.infra.rpc.health import HEALTH
 from chenu_server.infra.rpc.interceptors import chain
 from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
-from chenu_server.infra.rpc.open_streams import OpenStreamLimits, address_of
+from chenu_server.infra.rpc.open_streams import OF_PEER_ASKING, OpenStreamLimits, address_of
 from chenu_server.infra.rpc.reflection import REFLECTION
 from tests.harness import eventually
 from tests.http2 import connected
@@ -39,13 +39,20 @@ STREAMING = [
 
 
 def limits(
-    *, all_: int = 0, peer: int = 0, asking: int = 0, idle_s: int = 0, watch_s: int = 0
+    *,
+    all_: int = 0,
+    peer: int = 0,
+    asking: int = 0,
+    asking_peer: int = 0,
+    idle_s: int = 0,
+    watch_s: int = 0,
 ) -> OpenStreamLimits:
     """Limits that are off unless told."""
     return OpenStreamLimits(
         streams_max=all_,
         per_peer_max=peer,
         asking_max=asking,
+        asking_per_peer_max=asking_peer,
         idle_s=idle_s,
         watch_idle_s=watch_s,
     )
@@ -125,6 +132,29 @@ async def test_streams_that_may_send_at_any_time_are_fewer() -> None:
 
     assert "streams without a token that ask" == refusal.info.metadata["resource"]
     assert health_pb2.HealthCheckResponse.SERVING == told
+
+
+async def test_one_address_leaves_others_places_to_ask() -> None:
+    """They are few in all, so one client without a token could take reflection from everybody."""
+    async with serving(open_streams=limits(asking=3, asking_peer=2)) as served:
+        ours = [reflection(served.channel) for _ in range(2)]
+        for each in ours:
+            await each.write(LISTED)
+            await each.read()
+        refusal = await refusal_of(reflection(served.channel))
+        watching = watch(served.channel)
+        told = (await watching.read()).status
+        async with from_another_address(served) as channel:
+            theirs = reflection(channel)
+            await theirs.write(LISTED)
+            answer = await theirs.read()
+            theirs.cancel()
+        for each in (*ours, watching):
+            each.cancel()
+
+    assert OF_PEER_ASKING == refusal.info.metadata["resource"]
+    assert health_pb2.HealthCheckResponse.SERVING == told
+    assert answer.list_services_response.service
 
 
 async def test_one_address_leaves_places_for_others() -> None:

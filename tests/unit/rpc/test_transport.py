@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 
 from chenu_server.infra.rpc.intake import MESSAGE_BYTES_MAX
 from chenu_server.infra.rpc.server import METADATA_BYTES_MAX
+from tests.http2 import announced, connected
 from tests.unit.rpc.samples import Refusal, Served, bearer
 
 WHO = "/chenu.api.governance.v1.IdentityService/WhoAmI"
@@ -60,6 +63,57 @@ async def test_metadata_below_the_limit_is_never_refused(served: Served) -> None
 def padded(value_bytes: int) -> tuple[tuple[str, str], ...]:
     """A token, and one header with a value of this length."""
     return (*bearer(), ("x-padding", "a" * value_bytes))
+
+
+@pytest.mark.parametrize("name", [WHO, RUN, CHECK, WATCH])
+@pytest.mark.parametrize(
+    ("encoding", "message", "status"),
+    [
+        ("gzip", gzip.compress(b"\x00" * 10_000), b"12"),
+        ("deflate", zlib.compress(b"\x00" * 10_000), b"12"),
+        ("gzip", b"no gzip", b"12"),
+        ("zstd", b"nothing that gRPC knows", b"13"),
+        ("", b"not said how", b"13"),
+    ],
+    ids=["gzip", "deflate", "no gzip", "unknown", "not said"],
+)
+async def test_a_compressed_message_is_refused_by_the_transport(
+    served: Served, name: str, encoding: str, message: bytes, status: bytes
+) -> None:
+    """It would be unpacked before any layer is asked, a thousand bytes from each, for anyone."""
+    named = (("grpc-encoding", encoding),) if encoding else ()
+    async with connected(served.server.port) as connection:
+        number = connection.begin(name, (*bearer(), *named))
+        connection.send(number, b"\x01" + announced(len(message))[1:] + message, is_last=True)
+        stream = await connection.until_ended(number)
+
+    assert [] == served.script.callers
+    assert b"grpc-status\x02" + status in stream.trailers
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+async def test_a_client_that_compresses_is_told_so(
+    served: Served, compression: grpc.Compression
+) -> None:
+    """By a status that the contract lists; nothing was begun."""
+    rpc: Any = served.channel.unary_unary(WHO)
+
+    error = await refused(rpc(b"x" * 10_000, metadata=bearer(), compression=compression))
+
+    assert grpc.StatusCode.UNIMPLEMENTED == error.code()
+    assert [] == served.script.callers
+
+
+@pytest.mark.parametrize("asked", ["identity", "gzip", "identity, deflate, gzip", "zstd"])
+async def test_a_client_that_would_take_compressed_answers_is_served(
+    served: Served, asked: str
+) -> None:
+    """Every gRPC client says which it could take; it gets one as it is."""
+    async with connected(served.server.port, window_bytes=65_535) as connection:
+        metadata = (*bearer(), ("grpc-accept-encoding", asked))
+        stream = await connection.until_ended(connection.call(WHO, b"", metadata))
+
+    assert [b"\x22\x04acme"] == stream.messages
 
 
 @pytest.mark.parametrize("name", [WHO, RUN, CHECK, WATCH])

@@ -46,6 +46,37 @@ async def test_owners_that_wait_are_called_one_after_another() -> None:
     ] == orders
 
 
+async def test_an_owner_whose_turn_brought_nothing_has_one_until_it_has_paid() -> None:
+    """Else who calls and says nothing would take half of all turns for ever."""
+    turns = Turns(8, 4)
+    turns.take("a")
+    turns.owe("a")
+    turns.give("a")
+
+    before = called([turns.take("a") for _ in range(8)])
+    for _ in range(8):  # each gives the next its turn
+        turns.pay("a")
+        turns.give("a")
+
+    assert [True, *[False] * 7] == before
+    assert [True] * 3 == called([turns.take("a") for _ in range(3)])
+
+
+async def test_owners_that_owe_share_half_of_the_turns_and_wait_behind_all_others() -> None:
+    """However many they are, a turn of another owner is never far."""
+    turns = Turns(4, 4)
+    for owner in "abc":
+        turns.owe(owner)
+
+    owing = [turns.take(owner) for owner in "abc"]
+    others = [turns.take("x") for _ in range(3)]
+    before = called(owing + others)
+    turns.give("a")
+
+    assert [True, True, False, True, True, False] == before
+    assert [True, True, False, True, True, True] == called(owing + others)
+
+
 async def test_who_has_left_the_line_is_passed_by() -> None:
     """Its turn would never be given back."""
     turns = Turns(1, 1)

@@ -3,8 +3,9 @@
 How large a message is nobody knows before it is there, and gRPC's core takes in what is asked for.
 So it is not asked for before the outer layers have let the call pass, and of few calls at a time.
 Nearly every message is small and there at once, and costs nothing here. One that is not there after
-two ticks takes a place as large as a message can be, or its call is refused; so a turn to ask is
-never far. One that turns out large counts with its bytes until they are stored.
+two ticks takes a place as large as a message can be, or its call is refused, and its owner owes for
+the turn; so a turn to ask is never far. One that turns out large counts with its bytes until they
+are stored.
 """
 
 from __future__ import annotations
@@ -71,55 +72,89 @@ class Intake:
             if not upload.is_open:
                 upload.end(GovernanceUnavailable())
 
-    async def enter(self, upload: Upload) -> None:
+    def enter(self, upload: Upload) -> asyncio.Future[None] | None:
         """
-        A request may be asked for now; `leave` is owed.
+        None: a request may be asked for now, and `leave` is owed. Else `wait` for its turn.
 
         Raises:
             GovernanceUnavailable: No more of them are taken.
         """
         if self._closed and not upload.is_open:
             raise GovernanceUnavailable
-        turns = self._turns_of(upload)
-        turn = turns.take(upload.owner)
-        if turn is not None:
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if not turn.cancelled():  # called in the same moment
-                    turns.give(upload.owner)
-                raise
+        turn = self._turns_of(upload).take(upload.owner)
+        if turn is None:
+            self._begin(upload)
+        return turn
+
+    async def wait(self, upload: Upload, turn: asyncio.Future[None]) -> None:
+        """
+        Until a request may be asked for; `leave` is owed.
+
+        Raises:
+            GovernanceUnavailable: No more of them are taken.
+        """
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # called in the same moment
+                self._turns_of(upload).give(upload.owner)
+            raise
+        self._begin(upload)
+
+    def _begin(self, upload: Upload) -> None:
         upload.has_turn = True
         self._arriving[upload] = None
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
-    def leave(self, upload: Upload) -> None:
+    def leave(self, upload: Upload, *, came: bool) -> None:
         """A request is there, or will not come."""
         del self._arriving[upload]
-        self._end_turn(upload)
+        self._end_turn(upload, came=came)
 
     def _turns_of(self, upload: Upload) -> Turns:
         return self._open_turns if upload.is_open else self._turns
 
-    def _end_turn(self, upload: Upload) -> None:
-        if upload.has_turn:
-            upload.has_turn = False
-            self._turns_of(upload).give(upload.owner)
+    def _end_turn(self, upload: Upload, *, came: bool) -> None:
+        if not upload.has_turn:
+            return
+        upload.has_turn = False
+        if upload.is_open:
+            self._open_turns.give(upload.owner)
+            return
+        if came:
+            self._turns.pay(upload.owner)
+        else:
+            self._turns.owe(upload.owner)
+        self._turns.give(upload.owner)
 
     def take(self, owner: str, bytes_: int) -> None:
         """
-        Count bytes of a request; `give` is owed.
+        Count bytes of a request; `give` is owed. Who has several on their way may lose one to them.
 
         Raises:
             ServerOverloaded: There is no room for them, or none for this identity.
         """
         if self._taken[owner] + bytes_ > self._limits.per_identity_bytes:
             raise ServerOverloaded(_RETRY_US, OF_IDENTITY)
-        if self._taken.total() + bytes_ > self._limits.bytes_max:
-            raise ServerOverloaded(_RETRY_US, OF_ALL)
+        while self._taken.total() + bytes_ > self._limits.bytes_max:
+            yielding = self._yielding_to(self._taken[owner] + bytes_)
+            if yielding is None:
+                raise ServerOverloaded(_RETRY_US, OF_ALL)
+            yielding.release()
+            yielding.end(ServerOverloaded(_RETRY_US, OF_IDENTITY))
         self._taken[owner] += bytes_
+
+    def _yielding_to(self, bytes_: int) -> Upload | None:
+        """The last of the uploads of who has the most, if that is several and more than this."""
+        placed = [upload for upload in self._arriving if upload.held_bytes]
+        places = Counter(upload.owner for upload in placed)
+        several = [owner for owner, count in places.items() if count > 1]
+        most = max(several, key=self._taken.__getitem__, default=None)
+        if most is None or self._taken[most] <= bytes_:
+            return None
+        return next(upload for upload in reversed(placed) if upload.owner == most)
 
     def give(self, owner: str, bytes_: int) -> None:
         """They count no longer."""
@@ -150,7 +185,7 @@ class Intake:
             if upload.is_open:
                 raise ServerOverloaded(_RETRY_US, SLOW_OPEN)
             upload.hold(MESSAGE_BYTES_MAX)
-            self._end_turn(upload)
+            self._end_turn(upload, came=False)
 
 
 class Upload:
@@ -158,11 +193,11 @@ class Upload:
 
     __slots__ = (
         "_context",
-        "_held_bytes",
         "_intake",
         "_refusal",
         "_task",
         "has_turn",
+        "held_bytes",
         "is_open",
         "owner",
         "ticks",
@@ -173,7 +208,7 @@ class Upload:
         self._context = context
         self._task: asyncio.Task[Any] | None = None
         self._refusal: ChenuError | None = None
-        self._held_bytes = 0
+        self.held_bytes = 0
         self.owner = ""
         self.is_open = False
         self.has_turn = False
@@ -193,15 +228,18 @@ class Upload:
         self.owner = owner
         self._task = asyncio.current_task()
         self.is_open = is_open
-        await self._intake.enter(self)
+        turn = self._intake.enter(self)
+        if turn is not None:
+            await self._intake.wait(self, turn)
+        request: Any = grpc.aio.EOF
         try:
-            request: Any = await self._context.read()
+            request = await self._context.read()
         except asyncio.CancelledError:
             if self._refusal is None or (self._task is not None and self._task.uncancel()):
                 raise
             raise self._refusal from None
         finally:
-            self._intake.leave(self)
+            self._intake.leave(self, came=request is not grpc.aio.EOF)
         if request is grpc.aio.EOF:
             await asyncio.sleep(0)  # a caller that has left is cancelled here
             raise InvalidField("request", "the call ended without it")
@@ -218,13 +256,13 @@ class Upload:
         self.release()
         if bytes_:
             self._intake.take(self.owner, bytes_)
-            self._held_bytes = bytes_
+            self.held_bytes = bytes_
 
     def release(self) -> None:
         """None of its bytes count any longer. May be called again."""
-        if self._held_bytes:
-            self._intake.give(self.owner, self._held_bytes)
-            self._held_bytes = 0
+        if self.held_bytes:
+            self._intake.give(self.owner, self.held_bytes)
+            self.held_bytes = 0
 
     def keep(self) -> Callable[[], None]:
         """Let its bytes count on after the call, until what is returned is called."""

@@ -12,16 +12,17 @@ from typing import Final
 
 from google.protobuf.descriptor import Descriptor
 
+from chenu_server.errors import InvalidField
+
 PART: Final = "chenu.api.pipeline.v1.Part"
 KINDS: Final = frozenset({"image", "document"})
 DATA: Final = "data"
-# Fields beside those of media, of a conversation that is as long as it may be: a few thousand.
-FIELDS_MAX: Final = 10_000
+# On the way to media, of a conversation that is as long as it may be: three thousand.
+FIELDS_MAX: Final = 5_000
 
 _VARINT, _LENGTH = 0, 2
 _FIXED: Final = {1: 8, 5: 4}
 _VARINT_BYTES_MAX: Final = 10
-_NO_FIELD: Final = 0
 
 
 class Media:
@@ -36,24 +37,36 @@ class Media:
         self._inside = inside
 
     def rest_bytes(self, message: bytes, at_most: int) -> int:
-        """How many bytes of a message are no media; if more than `at_most`, any number above it.
-
-        What is no message counts as no media, and so does all that stands behind `FIELDS_MAX`
-        fields: the work is bounded, whatever comes.
         """
-        return self._rest(memoryview(message), at_most, iter(range(FIELDS_MAX)))
+        How many bytes of a message are no media; if more than `at_most`, any number above it.
 
-    def _rest(self, message: memoryview, at_most: int, turns: Iterator[int]) -> int:
-        if not self._inside:
-            return len(message)
+        What is no message counts as no media.
+
+        Raises:
+            InvalidField: It has more than `FIELDS_MAX` fields on the way to its media.
+        """
+        return self._rest(message, 0, len(message), at_most, iter(range(FIELDS_MAX)))
+
+    def _rest(self, message: bytes, at: int, end: int, at_most: int, turns: Iterator[int]) -> int:
         rest = 0
-        for number, own_bytes, content in _fields(message, turns):
-            rest += own_bytes
+        while at < end and rest <= at_most:
+            begin = at
+            if next(turns, None) is None:
+                raise InvalidField("request", "has more fields than any request may")
+            try:
+                number, at, behind = _field(message, at)
+            except IndexError:
+                behind = end + 1
+            if behind > end:
+                return rest + end - begin
+            rest += at - begin
             inner = self._inside.get(number, _ORDINARY)
             if inner is not None:
-                rest += inner._rest(content, at_most - rest, turns)
-            if rest > at_most:
-                break
+                if inner._inside:
+                    rest += inner._rest(message, at, behind, at_most - rest, turns)
+                else:
+                    rest += behind - at
+            at = behind
         return rest
 
 
@@ -83,47 +96,35 @@ def _data_of(medium: Descriptor) -> Media:
     return Media({medium.fields_by_name[DATA].number: None})
 
 
-def _fields(message: memoryview, turns: Iterator[int]) -> Iterator[tuple[int, int, memoryview]]:
-    """Number, bytes beside the content, and content of each field; of the rest, once it is none.
-
-    Each field takes a turn. Without one the rest is not looked at.
+def _field(message: bytes, at: int) -> tuple[int, int, int]:
     """
-    at = 0
-    while at < len(message):
-        begin = at
-        try:
-            next(turns)
-            number, at, length = _head(message, at)
-            message[at + length - 1]
-        except (IndexError, StopIteration):
-            yield _NO_FIELD, len(message) - begin, message[:0]
-            return
-        yield number, at - begin, message[at : at + length]
-        at += length
-
-
-def _head(message: memoryview, at: int) -> tuple[int, int, int]:
-    """
-    Number of the field at `at`, where its content begins, and how long that is.
+    Number of the field at `at`, where its content begins, and where that ends.
 
     Raises:
         IndexError: There is no field.
     """
     tag, at = _varint(message, at)
     number, kind = tag >> 3, tag & 7
+    if not number:
+        raise IndexError(tag)
     if kind == _LENGTH:
         length, at = _varint(message, at)
-        return number, at, length
+        return number, at, at + length
     if kind == _VARINT:
-        return number, _varint(message, at)[1], 0
+        at = _varint(message, at)[1]
+        return number, at, at
     if kind in _FIXED:
-        return number, at + _FIXED[kind], 0
+        at += _FIXED[kind]
+        return number, at, at
     raise IndexError(kind)
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for index in range(_VARINT_BYTES_MAX):
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = message[at]
+    if value < 0x80:
+        return value, at + 1
+    value &= 0x7F
+    for index in range(1, _VARINT_BYTES_MAX):
         byte = message[at + index]
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from chenu.api.annotations.v1 import access_pb2 as pb
 from chenu_server.caller import PrincipalType, Role
 from chenu_server.infra.rpc.media import Media, media_in
+from chenu_server.infra.rpc.repeated import Lists, lists_in
 
 Decode = Callable[[bytes], Message]
 
@@ -36,12 +37,16 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One rpc as the layers see it. `access` is None for open to anyone, `media` for no parts."""
+    """One rpc as the layers see it. `access` is None for open to anyone.
+
+    `media` is None where a request has no parts, `lists` where it has no lists.
+    """
 
     name: str
     request_name: str
     access: Access | None
     media: Media | None = None
+    lists: Lists | None = None
     decode: Decode | None = None
     request_streaming: bool = False
     response_streaming: bool = False
@@ -59,6 +64,7 @@ def governed(services: Iterable[ServiceDescriptor]) -> dict[str, Method]:
             request_name=rpc.input_type.name,
             access=_access_of(rpc),
             media=media_in(rpc.input_type),
+            lists=lists_in(rpc.input_type) or None,
         )
         for name, rpc in _named(services)
     }

@@ -22,6 +22,7 @@ from chenu_server.infra.rpc.methods import Method
 OF_ALL: Final = "streams without a token"
 OF_PEER: Final = "streams without a token from this address"
 OF_ASKING: Final = "streams without a token that ask"
+OF_PEER_ASKING: Final = "streams without a token from this address that ask"
 IDLE: Final = "idle streams without a token"
 # When a place comes free is not known where idle streams may stay.
 RETRY_S: Final = 1.0
@@ -37,6 +38,8 @@ class OpenStreamLimits:
     per_peer_max: int
     asking_max: int
     """Of all, those whose client may send at any time: what it has sent of a message is held."""
+    asking_per_peer_max: int
+    """Of these, from one address."""
     idle_s: int
     """How long a client may ask nothing, where it asks (reflection)."""
     watch_idle_s: int
@@ -99,6 +102,7 @@ class OpenStreams:
         if place.asks:
             asking = {each for each in self._open if each.asks}
             _refuse_at(self._limits.asking_max, asking, OF_ASKING)
+            _refuse_at(self._limits.asking_per_peer_max, asking & ours, OF_PEER_ASKING)
         self._open.add(place)
         try:
             yield

@@ -30,6 +30,8 @@ FLUSH_S: Final = 1.0
 STREAMS_MAX: Final = 4_096
 # Where only the soft limit is passed, the core refuses a share of calls at random.
 METADATA_BYTES_MAX: Final = 16_384
+# Of gRPC's algorithms, one bit for each, only that which leaves a message as it is.
+UNCOMPRESSED: Final = 0b1
 # A connection past its age is told to go (GOAWAY) and takes no more calls; those that it has go on
 # until they end or the server drains. Cutting them would cancel queries that are paid for.
 AGE_GRACE_MS: Final = 2**31 - 1  # gRPC's word for no limit
@@ -142,6 +144,8 @@ def options(max_connection_age_s: int | None) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", STREAMS_MAX),
         ("grpc.max_metadata_size", METADATA_BYTES_MAX),
         ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+        # Twenty kilobytes become a message of twenty megabytes before any layer is asked.
+        ("grpc.compression_enabled_algorithms_bitset", UNCOMPRESSED),
         ("grpc.so_reuseport", 0),  # else a second server would take half of the first one's calls
         # Dead peers are found within 80 s; clients may ping every 5 s, also without calls.
         ("grpc.keepalive_time_ms", 60_000),

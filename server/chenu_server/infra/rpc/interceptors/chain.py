@@ -99,9 +99,12 @@ class Chain(grpc.aio.ServerInterceptor):
             proceed = self._admitting(proceed)
         for layer in reversed(self._layers):
             proceed = layer.around(method, proceed)
+        uploads = not handler.request_streaming
         if method.access is not None:
-            proceed = self._counted(proceed)
-        return _unread(handler, proceed if handler.request_streaming else self._uploading(proceed))
+            proceed = self._counted(proceed, uploads=uploads)
+        elif uploads:
+            proceed = self._uploading(proceed)
+        return _unread(handler, proceed)
 
     def _uploading(self, proceed: Handler) -> Handler:
         async def uploading(_requests: Any, context: Context) -> Any:
@@ -117,8 +120,10 @@ class Chain(grpc.aio.ServerInterceptor):
 
         return admitted
 
-    def _counted(self, proceed: Handler) -> Handler:
+    def _counted(self, proceed: Handler, *, uploads: bool) -> Handler:
         async def counted(request: Any, context: Context) -> Any:
+            if uploads:
+                request = Upload(self._intake, context)
             self._in_hand.add(context)
             self._idle.clear()
             try:

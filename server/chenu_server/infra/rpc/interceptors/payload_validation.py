@@ -17,11 +17,14 @@ from chenu_server.infra.rpc.intake import Upload
 from chenu_server.infra.rpc.interceptors.chain import Context, Handler
 from chenu_server.infra.rpc.methods import Decode, Method
 from chenu_server.infra.rpc.open_streams import address_of
+from chenu_server.infra.rpc.repeated import BYTES_OF_FEW
 
 REQUEST_BYTES_MAX: Final = 262_144
 MEDIA_REQUEST_BYTES_MAX: Final = 20_971_520
 # Of a call that needs no token: the name of a service, of a symbol or of a file.
 OPEN_BYTES_MAX: Final = 4_096
+# More of them are not told apart: each becomes an object, and three bytes can be one.
+_UNKNOWN_BYTES_MAX: Final = 16_384
 
 Read = Callable[[bytes], Message]
 
@@ -40,19 +43,22 @@ class PayloadValidation:
         if method.decode is None:
             return proceed
         check_size = _size_check(method)
-        receive = _receive if method.access is not None else _receive_open
-        decode = _decoder(method.decode, method.request_name, strict=_is_strict(method))
+        is_open = method.access is None
+        owner_of = _address if is_open else _identity
+        decode = _decoder(method.decode, method)
 
         async def checked(upload: Upload, context: Context) -> Any:
             try:
-                request = await receive(upload, context)
+                request = await upload.receive(owner_of(context), is_open=is_open)
                 check_size(request)
-                _hold(upload, len(request))
+                if upload.held_bytes or len(request) > REQUEST_BYTES_MAX:
+                    _hold(upload, len(request))
                 message = decode(request)
                 del request
                 return await proceed(message, context)
             finally:
-                upload.release()
+                if upload.held_bytes:
+                    upload.release()
 
         async def checked_stream(requests: Any, context: Context) -> Any:
             return await proceed(_each(check_size, decode, requests), context)
@@ -60,12 +66,12 @@ class PayloadValidation:
         return checked_stream if method.request_streaming else checked
 
 
-async def _receive(upload: Upload, _context: Context) -> bytes:
-    return await upload.receive(current_caller().identity_id)
+def _identity(_context: Context) -> str:
+    return current_caller().identity_id
 
 
-async def _receive_open(upload: Upload, context: Context) -> bytes:
-    return await upload.receive(address_of(context.peer()), is_open=True)
+def _address(context: Context) -> str:
+    return address_of(context.peer())
 
 
 def _is_strict(method: Method) -> bool:
@@ -95,12 +101,16 @@ def _size_check(method: Method) -> Callable[[bytes], None]:
     return check
 
 
-def _decoder(decode: Decode, name: str, *, strict: bool) -> Read:
+def _decoder(decode: Decode, method: Method) -> Read:
+    name, lists, strict = method.request_name, method.lists, _is_strict(method)
+
     def read(request: bytes) -> Message:
         try:
             message = decode(request)
         except DecodeError as error:
             raise InvalidField("request", f"these bytes are no {name}, or hold no UTF-8") from error
+        if len(request) > BYTES_OF_FEW and lists is not None:
+            lists.refuse_many(message)
         if strict:
             refuse_unknown(message, is_large=len(request) > REQUEST_BYTES_MAX)
         return message
@@ -122,19 +132,23 @@ def refuse_unknown(message: Message, *, is_large: bool = False) -> None:
     Raises:
         InvalidField: There is one; the error names where.
     """
-    if is_large:
+    if is_large or _unknown_bytes(message):
         field = _unknown_in(message, "")
         if field:
             raise InvalidField(field, _UNKNOWN)
-        return
+
+
+def _unknown_bytes(message: Message) -> int:
     known = type(message)()
     known.CopyFrom(message)
     known.DiscardUnknownFields()
-    if known.ByteSize() != message.ByteSize():
-        raise InvalidField(_unknown_in(message, ""), _UNKNOWN)
+    return message.ByteSize() - known.ByteSize()
 
 
 def _unknown_in(message: Message, path: str) -> str:
+    is_copied = _UNKNOWN_BYTES_MAX < message.ByteSize() <= REQUEST_BYTES_MAX
+    if is_copied and _unknown_bytes(message) > _UNKNOWN_BYTES_MAX:
+        return path.removesuffix(".") or "request"
     unknown: Any = UnknownFieldSet(message)  # the stub knows neither its length nor its items
     if len(unknown):
         return f"{path}{unknown[0].field_number}"
