@@ -149,7 +149,8 @@ async def _start(
         *governance_mounts(settings, storage, stores, governance, pipeline, boundary),
         limits_mount(live, limiter, stores, queues),
     ]
-    server = _server_of(settings, mounts, layers_of(settings, inputs.issuers, boundary), storage)
+    layers = layers_of(settings, inputs.issuers, boundary)
+    server = _server_of(settings, mounts, layers, storage)
     await server.start()
     storage.served.set()
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
@@ -159,8 +160,7 @@ async def _start(
         routes=routes,
         queues=queues,
         new_queue=lambda name: new_queue(live.settings, stores, name),
-        use_rules=governance.use,
-        let_go=governance.let_go,
+        governance=governance,
         runs_so_far_end=pipeline.runs_so_far_end,
         owner_id=storage.owner.owner_id,
     )
