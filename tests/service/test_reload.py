@@ -142,16 +142,18 @@ async def test_a_hold_ends_with_the_key_that_it_was_told_to(
     ]
 
 
-async def test_a_hold_that_could_not_be_lifted_is_lifted_by_the_next_reload(stage: Stage) -> None:
+async def test_a_hold_that_could_not_be_lifted_is_lifted_by_the_next_reload(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The database was away for a moment; the key is no other one than at the first attempt."""
     stage.upstream.script("groq", [Behaviour(status=429, retry_after="3600")])
-    it, outcomes = stage.application.reload, [await ask(stage, "groq")]
+    governance, outcomes = stage.application.reload.governance, [await ask(stage, "groq")]
 
     async def away(provider: str) -> None:
         raise GovernanceUnavailable
 
-    for let_go in (away, it.let_go):
-        it.let_go = let_go
+    for let_go in (away, governance.let_go):
+        monkeypatch.setattr(governance, "let_go", let_go)
         await reload(stage, called(stage, groq=OTHER_KEY))
         outcomes.append(await ask(stage, "groq"))
 

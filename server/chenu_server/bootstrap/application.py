@@ -161,8 +161,7 @@ async def _start(
         routes=routes,
         queues=queues,
         new_queue=lambda name: new_queue(live.settings, stores, name),
-        use_rules=governance.use,
-        let_go=governance.let_go,
+        governance=governance,
         runs_so_far_end=pipeline.runs_so_far_end,
         owner_id=storage.owner.owner_id,
     )

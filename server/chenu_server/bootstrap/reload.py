@@ -20,7 +20,7 @@ from chenu_server.infra import telemetry
 from chenu_server.pipeline.waiting import ProviderQueue
 from chenu_server.providers.catalog_schema import CatalogueError
 from chenu_server.providers.registry import ProviderRegistry
-from chenu_server.units.rules import Rules
+from chenu_server.units.governance import WriterGovernance
 
 _log = structlog.get_logger(__name__)
 
@@ -49,8 +49,7 @@ class Reload:
     routes: Routes
     queues: MutableMapping[str, ProviderQueue]
     new_queue: Callable[[str], ProviderQueue]
-    use_rules: Callable[[Rules], None]
-    let_go: Callable[[str], Awaitable[None]]
+    governance: WriterGovernance
     runs_so_far_end: Callable[[], Awaitable[None]]
     owner_id: str
     _retiring: set[asyncio.Task[None]] = field(default_factory=set)
@@ -112,7 +111,7 @@ class Reload:
         for name in registry.providers:
             if name not in self.queues:
                 self.queues[name] = self.new_queue(name)
-        self.use_rules(rules_of(read.settings, read.policies, self.owner_id))
+        self.governance.use(rules_of(read.settings, read.policies, self.owner_id))
         if read.kept:
             _log.warning("restart_needed", sections=list(read.kept))
         _log.info("reloaded", providers=sorted(registry.providers))
@@ -125,7 +124,7 @@ class Reload:
         self._to_let_go.update(others)
         for name in sorted(self._to_let_go):
             try:
-                await self.let_go(name)
+                await self.governance.let_go(name)
                 self._to_let_go.discard(name)
             except ChenuError as error:
                 what = {"provider": name, "error": str(error), "do": "send SIGHUP again"}

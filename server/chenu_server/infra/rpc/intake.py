@@ -266,8 +266,8 @@ class Upload:
 
     def keep(self) -> Callable[[], None]:
         """Let its bytes count on after the call, until what is returned is called."""
-        owner, bytes_ = self.owner, self._held_bytes
-        self._held_bytes = 0
+        owner, bytes_ = self.owner, self.held_bytes
+        self.held_bytes = 0
 
         def let_go() -> None:
             nonlocal bytes_
