@@ -15,7 +15,7 @@ from typing import Final
 
 UNITS: Final = (
     *("admit", "validate", "retry", "consume", "settle", "resolve", "expire", "cancel", "recover"),
-    *("dispatched", "held_back", "readmitted", "violation", "hold_files", "keep_chunk"),
+    *("dispatched", "held_back", "let_go", "readmitted", "violation", "hold_files", "keep_chunk"),
     *("create_budget", "update_budget", "unfreeze_budget", "delete_budget"),
 )
 POINTS: Final = frozenset(
