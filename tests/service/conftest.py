@@ -24,9 +24,13 @@ async def stage(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
 async def shared(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Stage]:
-    """A server for a whole module; its tests run in the module's loop."""
+    """A server for a whole module; its tests run in the module's loop.
+
+    All of them together ask more than a provider takes in a minute: none is to wait for the others.
+    """
     folder = tmp_path_factory.mktemp("shared")
     shutil.copy(sqlite_template, folder / "chenu.db")
-    async with staged(f"sqlite:///{folder / 'chenu.db'}", folder) as running:
+    unlimited = {"limits.provider_limit": 100_000}
+    async with staged(f"sqlite:///{folder / 'chenu.db'}", folder, unlimited) as running:
         await running.budget()
         yield running
