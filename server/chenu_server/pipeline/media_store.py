@@ -100,11 +100,7 @@ class FileSweep:
                 if not self._on_sqlite:
                     connection.execute(_AFTER_WRITERS)
                 for hold in holds:
-                    this = (
-                        HELD_FILES.c.hold_id == hold.hold_id,
-                        HELD_FILES.c.sha256 == hold.sha256,
-                    )
-                    connection.execute(HELD_FILES.delete().where(*this))
+                    connection.execute(HELD_FILES.delete().where(*_is_hold(hold)))
                 for file in dict.fromkeys((hold.identity_id, hold.sha256) for hold in holds):
                     if not _is_needed(connection, *file):
                         for table in (STORED_FILES, FILE_CHUNKS):
