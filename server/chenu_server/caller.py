@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Final
+
+from chenu_server.values import dataclass
 
 SYSTEM_IDENTITY: Final = "system"
 

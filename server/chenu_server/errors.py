@@ -6,12 +6,12 @@ is a value inside its unit of work; it becomes one of these at the service's edg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chenu_server.refusal import ChenuError as ChenuError
 from chenu_server.refusal import Retry as Retry
 from chenu_server.refusal import Retryable as Retryable
+from chenu_server.values import dataclass
 
 # --- who is calling ---------------------------------------------------------------------------
 

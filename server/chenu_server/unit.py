@@ -7,8 +7,9 @@ modules write them. A unit decides on rows in memory and is replayable without a
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from chenu_server.values import dataclass
 
 R = TypeVar("R", bound="Row")
 T_co = TypeVar("T_co", covariant=True)

@@ -18,6 +18,7 @@ VOCABULARY: Final = frozenset(
         "ids",
         "refusal",
         "unit",
+        "values",
         "providers.model",
         "providers.ports",
     }
@@ -85,6 +86,7 @@ OFFLINE: Final = (
 PLAYED: Final = ("providers.catalog", "providers.prices")
 OUTERMOST: Final = ("__main__", "bootstrap", "cli", "config", "infra")
 PURE: Final = TRANSPORT + STORAGE + UPSTREAM
+DEAR: Final = ("dataclasses.dataclass", "dataclasses.field", "dataclasses.replace")
 
 
 def findings(modules: list[Module]) -> list[str]:
@@ -173,3 +175,5 @@ def _foreign(name: str, imported: Import) -> Iterator[str]:
         banned = FOREIGN.get(layer_of(name), PURE) if feature_of(name) else PURE
     if inside(imported.target, *banned):
         yield "SQL is for tables and stores, gRPC for servicers, HTTP for providers"
+    if inside(imported.target, *DEAR) and name != "values":
+        yield "values.py makes the same classes, and frozen ones for a third of the cost"

@@ -88,6 +88,8 @@ def test_imports_point_one_way() -> None:
         ("cli/dev", "from chenu_server.upstream import X"),
         ("providers/registry", "from chenu_server.upstream import X"),
         ("upstream/server", "from chenu_server.providers.registry import X"),
+        ("pipeline/model", "from dataclasses import dataclass"),
+        ("units/admit", "from dataclasses import replace"),
     ],
 )
 def test_an_import_that_points_the_wrong_way_is_found(
@@ -114,6 +116,8 @@ def test_an_import_that_points_the_wrong_way_is_found(
         ("pipeline/store", "import sqlalchemy as sa"),
         ("cli/query", "def f() -> None:\n    from chenu_server.bootstrap import X"),
         ("upstream/server", "from chenu_server.providers.catalog import X"),
+        ("pipeline/model", "from chenu_server.values import dataclass, replace"),
+        ("pipeline/store", "from dataclasses import fields"),
     ],
 )
 def test_an_import_that_points_the_right_way_is_allowed(

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 
 import structlog
 
@@ -42,6 +41,7 @@ from chenu_server.units.governance import WriterGovernance
 from chenu_server.units.media import FileKeeper
 from chenu_server.units.resume import resume_approved
 from chenu_server.units.sweep import Sweeper
+from chenu_server.values import dataclass
 
 _log = structlog.get_logger(__name__)
 

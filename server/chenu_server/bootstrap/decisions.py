@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import structlog
 
 from chenu_server.caller import PrincipalType
@@ -14,6 +12,7 @@ from chenu_server.governance.identity.tokens import read_key
 from chenu_server.governance.limits.model import IdentityLimit, ProviderLimit
 from chenu_server.governance.policy.decide import Policies
 from chenu_server.units.rules import Rules
+from chenu_server.values import dataclass
 
 _log = structlog.get_logger(__name__)
 

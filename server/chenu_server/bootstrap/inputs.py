@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from chenu_server.bootstrap.decisions import issuers_of
@@ -29,6 +28,7 @@ from chenu_server.governance.policy.load import load_policies
 from chenu_server.infra.db.migrate import check_url
 from chenu_server.providers.catalog_schema import CatalogueError
 from chenu_server.providers.probe import Probed
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -21,6 +20,7 @@ from chenu_server.pipeline.waiting import ProviderQueue
 from chenu_server.providers.catalog_schema import CatalogueError
 from chenu_server.providers.registry import ProviderRegistry
 from chenu_server.units.governance import WriterGovernance
+from chenu_server.values import dataclass, field
 
 _log = structlog.get_logger(__name__)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import structlog
@@ -19,6 +18,7 @@ from chenu_server.providers.instances import Instance
 from chenu_server.providers.model import ProviderRecord
 from chenu_server.providers.prices import resolve_prices
 from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
+from chenu_server.values import dataclass, replace
 
 _log = structlog.get_logger(__name__)
 

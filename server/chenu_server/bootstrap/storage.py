@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -33,6 +32,7 @@ from chenu_server.pipeline.store import SqlQueries
 from chenu_server.units.alarms import tell_overruns
 from chenu_server.units.late import LateCommits
 from chenu_server.units.reads import GovernedQueries
+from chenu_server.values import dataclass
 
 _log = structlog.get_logger(__name__)
 

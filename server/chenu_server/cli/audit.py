@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.progress import progress
 from chenu_server.cli.remote import Session, remote
 from chenu_server.cli.streams import OutputLost
+from chenu_server.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 
 from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.cli.output import note
+from chenu_server.values import dataclass
 
 if TYPE_CHECKING:
     from chenu_server.config import Settings

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chenu_server.cli.output import IN_PROSE, visible
+from chenu_server.values import dataclass
 
 if TYPE_CHECKING:
     from chenu.api.governance.v1 import checkpoint_service_pb2

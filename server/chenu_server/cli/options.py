@@ -7,13 +7,14 @@ conversions that are one call each.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import typer
 from typer._coercion import RuntimeParam, build_runtime_param
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from chenu_server.values import dataclass
 
 if TYPE_CHECKING:
     from typer._click import Context, Parameter

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 import typer
+
+from chenu_server.values import dataclass
 
 T = TypeVar("T")
 

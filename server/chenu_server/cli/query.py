@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +15,7 @@ from chenu_server.cli.groups import commands
 from chenu_server.cli.output import message_object, note, usd, visible
 from chenu_server.cli.remote import Session, remote
 from chenu_server.cli.routing import Ceiling, Routing
+from chenu_server.values import dataclass
 
 if TYPE_CHECKING:
     from chenu.aio import Log

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, cast
 
@@ -13,6 +12,7 @@ import typer
 from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.cli.groups import add_command, help_of, parameters_of
 from chenu_server.cli.output import Output, note, note_json
+from chenu_server.values import dataclass, replace
 
 if TYPE_CHECKING:
     from chenu.aio import Client

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chenu_server.cli import parse
+from chenu_server.values import dataclass
 
 if TYPE_CHECKING:
     from chenu.api.pipeline.v1 import routing_pb2

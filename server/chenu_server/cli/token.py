@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.cli.failures import refused
 from chenu_server.cli.groups import commands, local
 from chenu_server.cli.output import Output
+from chenu_server.values import dataclass
 
 if TYPE_CHECKING:
     from chenu_server.caller import PrincipalType, Role

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 
 from chenu_server.config.section import Section, did_you_mean
 from chenu_server.config.sections import PASSWORD, PREFIX, Settings
+from chenu_server.values import dataclass
 
 FILE_VARIABLE: Final = "CHENU_CONFIG"
 FILE_DEFAULT: Final = Path("chenu.toml")

@@ -7,9 +7,9 @@ takes out stays out, and what the request itself prefers comes first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from chenu_server.pipeline.model import NOVA_ROLE, ModelOverride, QueryRequest
+from chenu_server.values import dataclass, field
 
 ModelNames = tuple[tuple[str, str], ...]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
+
+from chenu_server.values import dataclass, field, replace
 
 TEXT_MAX: Final = 50_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from itertools import groupby
 from typing import Any
 
@@ -24,6 +24,7 @@ from chenu_server.pipeline.model import (
 from chenu_server.pipeline.output import part_from
 from chenu_server.pipeline.records import EventSegment, OutputChunk, Query
 from chenu_server.unit import EntryDraft, Moment, Rows
+from chenu_server.values import replace
 
 CHUNK_CHARACTERS = 16_384
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from chenu_server.values import dataclass
 
 
 class EventKind(enum.StrEnum):

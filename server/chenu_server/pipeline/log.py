@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
 from typing import Final, TypeGuard
 from weakref import WeakValueDictionary
 
@@ -17,6 +16,7 @@ from chenu_server.pipeline.model import Cursor, QueryStatus
 from chenu_server.pipeline.output import Heading, part_from
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
 from chenu_server.unit import Key, Row
+from chenu_server.values import dataclass
 
 DELTA_BYTES_MAX: Final = 65_536
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)

@@ -7,10 +7,10 @@ used from the unit on that records the query, and swept once it is neither.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from chenu_server.unit import Key
+from chenu_server.values import dataclass
 
 # Small enough that a batch which holds one is not noticed by those who wait for it.
 CHUNK_BYTES: Final = 262_144

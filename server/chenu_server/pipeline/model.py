@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from chenu_server.engine import Prompt
 from chenu_server.pipeline.conversation import Conversation
 from chenu_server.providers.model import Rates
 from chenu_server.providers.ports import Provider
+from chenu_server.values import dataclass, field
 
 REQUEST_BYTES_MAX: Final = 262_144
 CONTEXT_ITEMS_MAX: Final = 64

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 from chenu_server.engine import encode_list
 from chenu_server.pipeline.conversation import Part, PartKind
 from chenu_server.providers.model import Finished
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

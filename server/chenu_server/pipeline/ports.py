@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller, Principal
@@ -27,6 +26,7 @@ from chenu_server.pipeline.model import (
 from chenu_server.pipeline.records import Attempt, EventSegment, OutputChunk, Query, QueryContent
 from chenu_server.providers.ports import Provider
 from chenu_server.unit import Moment
+from chenu_server.values import dataclass
 
 # --- governance: what it is asked, and what it answers ----------------------------------------
 

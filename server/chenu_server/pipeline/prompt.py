@@ -7,12 +7,12 @@ what is sent, items and conversation can be read back (ARCHITECTURE.md §8).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from chenu_server.pipeline.canonical import block_digest
 from chenu_server.pipeline.conversation import ChatMessage, Part, PartKind, Role, text_part
 from chenu_server.pipeline.model import NOVA_ROLE, ContextItem, QueryRequest
+from chenu_server.values import dataclass, replace
 
 TAG_CHARACTERS: Final = 16
 

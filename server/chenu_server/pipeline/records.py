@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Final
 
 from chenu_server.caller import Principal, PrincipalType
@@ -12,6 +11,7 @@ from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import LaneReport, Outcome, QueryStatus, TokenUsage
 from chenu_server.pipeline.output import Heading, StoredPart
 from chenu_server.unit import Key, Lookup
+from chenu_server.values import dataclass
 
 
 class AttemptState(enum.StrEnum):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 from chenu_server.pipeline.agent_models import AgentModels
+from chenu_server.values import dataclass, field
 
 NOVA_PROVIDER: Final = "anthropic"
 NOVA_ALIAS: Final = "nova"

@@ -7,7 +7,6 @@ they and their prices are, by which a stored decision can be replayed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from pydantic_core import to_json
@@ -17,6 +16,7 @@ from chenu_server.pipeline.model import ModelOverride
 from chenu_server.pipeline.ports import Providers
 from chenu_server.pipeline.route_rules import NOVA_ALIAS, NOVA_PROVIDER, STRATEGIES, RouteRules
 from chenu_server.providers.model import ModelRecord, ProviderRecord, Rates
+from chenu_server.values import dataclass
 
 # What a model can or cannot do whatever its wire carries: its record says so.
 MODEL_ABILITIES: Final = frozenset(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 
 import structlog
 
@@ -42,6 +41,7 @@ from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.state import QueryState
 from chenu_server.pipeline.stop import Stopped, StopReason
 from chenu_server.unit import Key
+from chenu_server.values import dataclass
 
 _log = structlog.get_logger(__name__)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from chenu_server.caller import Caller
@@ -24,6 +23,7 @@ from chenu_server.pipeline.output import Output
 from chenu_server.pipeline.ports import Admitted, AttemptEnd, Blocked
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.stop import Stop
+from chenu_server.values import dataclass, field
 
 
 @dataclass(slots=True)

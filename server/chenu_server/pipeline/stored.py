@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -22,6 +21,7 @@ from chenu_server.pipeline.model import (
     Sphere,
     Target,
 )
+from chenu_server.values import dataclass
 
 
 def request_json(request: QueryRequest) -> str:

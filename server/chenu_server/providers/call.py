@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Final
 
@@ -17,6 +16,7 @@ from chenu_server.providers import failures
 from chenu_server.providers.bodies import payload_of
 from chenu_server.providers.model import ProviderFailure, ProviderRecord
 from chenu_server.providers.patience import Silence
+from chenu_server.values import dataclass, field
 
 CONNECTIONS_MAX = 1_024
 KEEP_ALIVE_S = 30.0

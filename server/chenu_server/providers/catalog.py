@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,6 +14,7 @@ from chenu_server.providers.catalog_schema import CatalogueError, did_you_mean, 
 from chenu_server.providers.instances import Instance, check_instance, instance_of
 from chenu_server.providers.model import ModelRecord, ProviderRecord
 from chenu_server.providers.nova import check_nova
+from chenu_server.values import dataclass, replace
 
 _Tables = dict[str, dict[str, Any]]
 _NONE: Mapping[str, Instance] = {}

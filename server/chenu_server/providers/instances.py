@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from chenu_server.providers.catalog_schema import CatalogueError, did_you_mean, is_provider_name
 from chenu_server.providers.model import ModelRecord, ProviderRecord
+from chenu_server.values import dataclass, replace
 
 _NO_PLACE = "global"
 

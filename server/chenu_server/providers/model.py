@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from dataclasses import dataclass
 
 from chenu_server.engine import Prompt
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
 from chenu_server.providers.catalog import Catalogue
 from chenu_server.providers.model import ModelRecord, Rates
+from chenu_server.values import replace
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot

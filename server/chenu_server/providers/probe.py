@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
@@ -16,6 +15,7 @@ from yarl import URL
 
 from chenu_server.providers.keys import key_header
 from chenu_server.providers.model import ProviderRecord
+from chenu_server.values import dataclass
 
 ANSWER_BYTES_MAX: Final = 16 << 20
 ANSWER_WITHIN_S: Final = 30.0

@@ -6,7 +6,6 @@ import asyncio
 import re
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -20,6 +19,7 @@ from chenu_server.providers.model import ProviderRecord
 from chenu_server.providers.openai_wire import OpenAiProvider
 from chenu_server.providers.ports import Provider
 from chenu_server.providers.probe import Probed, probed
+from chenu_server.values import dataclass, field, replace
 
 _PROXY = re.compile(r"https?://[!-~]+")
 _KEY = re.compile(r"[!-~]{1,4096}")

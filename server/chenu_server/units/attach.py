@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from chenu_server.governance.checkpoints import decide as checkpoints
 from chenu_server.governance.checkpoints.model import Checkpoint
@@ -12,6 +11,7 @@ from chenu_server.pipeline.ports import Admission, Attached
 from chenu_server.pipeline.records import Query, QueryAlias
 from chenu_server.unit import ById, Key, Moment, Need, Rows
 from chenu_server.units.rules import Rules, payload
+from chenu_server.values import replace
 
 
 def needs(asked: Admission) -> Iterable[Need]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from chenu_server.governance.limits import decide as limits
@@ -15,6 +14,7 @@ from chenu_server.pipeline.ports import Admitted, AttemptEnd, Wait
 from chenu_server.pipeline.records import Attempt, AttemptState, Query
 from chenu_server.unit import Moment, Rows
 from chenu_server.units.rules import Rules, payload
+from chenu_server.values import replace
 
 
 def take_slot(rows: Rows, rules: Rules, provider: str, now: Moment) -> Slot | Wait:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from chenu_server.caller import SYSTEM_IDENTITY, Principal, PrincipalType
@@ -24,6 +23,7 @@ from chenu_server.units.attempts import open_attempt, take_slot
 from chenu_server.units.judge import Judgement, Subject
 from chenu_server.units.resolve import close_waiting, expire_query
 from chenu_server.units.rules import Rules, payload
+from chenu_server.values import replace
 
 _SYSTEM: Final = Principal(type=PrincipalType.SERVICE, id=SYSTEM_IDENTITY)
 

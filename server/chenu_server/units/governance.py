@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import cast
 
 from chenu_server.caller import Principal
@@ -43,6 +42,7 @@ from chenu_server.units.retry import Retry
 from chenu_server.units.rules import Rules
 from chenu_server.units.settle import Settle
 from chenu_server.units.validate import Validate
+from chenu_server.values import replace
 
 
 class WriterGovernance:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 
 from chenu_server.caller import Caller
 from chenu_server.engine import PolicyVerdict, bound, cap_that_fits, reserve
@@ -34,6 +33,7 @@ from chenu_server.pipeline.model import (
 )
 from chenu_server.unit import Moment, Need, Rows
 from chenu_server.units.rules import Rules
+from chenu_server.values import dataclass, replace
 
 EXCLUSIONS_TOLD = 8
 _IN_LISTS = str.maketrans({"%": "%25", ",": "%2C", "=": "%3D"})

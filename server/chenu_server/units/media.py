@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Final, Protocol
 
 from chenu_server.errors import GovernanceUnavailable
@@ -26,6 +25,7 @@ from chenu_server.pipeline.media_records import (
 )
 from chenu_server.pipeline.model import QueryRequest
 from chenu_server.unit import ById, Moment, Need, Rows, Writer
+from chenu_server.values import replace
 
 # As many chunks may be in one batch, so many files at a time are written.
 CHUNKS_AT_A_TIME: Final = 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from chenu_server.errors import ExecutionInterrupted
 from chenu_server.governance.budgets import decide as budgets
@@ -14,6 +13,7 @@ from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatu
 from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY, Attempt, AttemptState, Query
 from chenu_server.unit import ById, Found, Key, Moment, Need, Rows
 from chenu_server.units.rules import payload
+from chenu_server.values import replace
 
 
 class Recover:

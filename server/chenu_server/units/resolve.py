@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from chenu_server.caller import SYSTEM_IDENTITY, Principal
@@ -30,6 +29,7 @@ from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatu
 from chenu_server.pipeline.records import Query
 from chenu_server.unit import ById, EntryDraft, Key, Moment, Need, Rows
 from chenu_server.units.rules import payload
+from chenu_server.values import replace
 
 _SYSTEM: Final = f"service:{SYSTEM_IDENTITY}"
 _WAITS: Final = (QueryStatus.BLOCKED, QueryStatus.APPROVED)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chenu_server.governance.checkpoints.model import Expiries
 from chenu_server.governance.limits.model import ProviderLimit
 from chenu_server.governance.policy.decide import Policies
 from chenu_server.ids import new_id
+from chenu_server.values import dataclass, field
 
 # Made once: `json.dumps` with options makes an encoder for each call.
 _CANONICAL: Final = json.JSONEncoder(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from chenu_server.governance.budgets import decide as budgets
@@ -16,6 +15,7 @@ from chenu_server.pipeline.records import Attempt, AttemptState, Query
 from chenu_server.unit import ById, EntryDraft, Key, Moment, Need, Rows
 from chenu_server.units.attempts import end_attempt, end_event
 from chenu_server.units.rules import payload
+from chenu_server.values import replace
 
 
 class Settle:

@@ -7,8 +7,9 @@ import difflib
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from chenu_server.values import dataclass
 
 FAULTS = (
     "refuse",  # the connection closes without an answer

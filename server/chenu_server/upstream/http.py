@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import cast
+
+from chenu_server.values import dataclass
 
 HEAD_BYTES_MAX = 32 * 1024
 BODY_BYTES_MAX = 32 * 1024 * 1024

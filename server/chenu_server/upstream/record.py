@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from chenu_server.providers.catalog import Catalogue
 from chenu_server.providers.model import Rates
+from chenu_server.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Self
 
 from chenu_server.providers.catalog import Catalogue, load_catalogue
@@ -18,6 +17,7 @@ from chenu_server.upstream.control import answer_control
 from chenu_server.upstream.http import Connection, Request
 from chenu_server.upstream.record import Arrival, Bill, Tokens, prices_of
 from chenu_server.upstream.wires import Answer, AnthropicMessages, Ask, OpenAiChat, Wire
+from chenu_server.values import replace
 
 ARRIVALS_MAX = 200_000
 BODIES_MAX = 1_000

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chenu_server.upstream.record import Tokens
+from chenu_server.values import dataclass
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from chenu_server.engine import LedgerEntry
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chenu_server.caller import Caller
@@ -18,6 +17,7 @@ from chenu_server.governance.budgets.model import (
 )
 from chenu_server.governance.budgets.standing import Standing, current_leg, standing_in
 from chenu_server.unit import ById, EntryDraft, Found, Moment, Need, Rows
+from chenu_server.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ reservation first and names `needs_for_legs` in its `needs_next`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -35,6 +34,7 @@ from chenu_server.governance.budgets.periods import DAY_US, starts_of_day
 from chenu_server.governance.budgets.standing import Standing as Standing
 from chenu_server.governance.budgets.standing import standing_in
 from chenu_server.unit import ById, Found, Key, Need, Rows
+from chenu_server.values import dataclass, replace
 
 Facts = Mapping[Scope, str]
 """What a query is about, by the scope that asks: its sphere, thread, agent and provider."""

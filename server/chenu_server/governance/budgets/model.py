@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Final
 
 from chenu_server.unit import Key, Lookup
+from chenu_server.values import dataclass
 
 LIMIT_MAX_NANOUSD: Final = 10**18  # a billion dollars; sums of budgets stay far inside int64
 

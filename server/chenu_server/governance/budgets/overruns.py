@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from chenu_server import engine
@@ -18,6 +17,7 @@ from chenu_server.caller import SYSTEM_IDENTITY, PrincipalType
 from chenu_server.governance.budgets.model import Scope
 from chenu_server.governance.budgets.standing import Standing
 from chenu_server.unit import EntryDraft, Rows
+from chenu_server.values import dataclass, replace
 
 FROZEN: Final = "BUDGET_FROZEN"
 OVERRUN: Final = "BUDGET_OVERRUN"

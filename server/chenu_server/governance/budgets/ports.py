@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller
 from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Period
+from chenu_server.values import dataclass
 
 Starts = Mapping[Period, int]
 """Each period's current start."""

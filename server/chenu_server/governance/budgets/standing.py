@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chenu_server import engine
 from chenu_server.governance.budgets.model import Budget, BudgetPeriod
 from chenu_server.governance.budgets.periods import period_start_us
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +23,7 @@ from chenu_server.governance.checkpoints.model import (
     Resolved,
 )
 from chenu_server.unit import Counted, Found, Moment, Need, Rows
+from chenu_server.values import replace
 
 
 def needs_for_ask(identity_id: str, action_digest: bytes) -> Iterable[Need]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from chenu_server.caller import Principal, PrincipalType
 from chenu_server.unit import Key, Lookup
+from chenu_server.values import dataclass
 
 EXPIRY_DEFAULT_S: Final = 1_800
 EXPIRY_MIN_S: Final = 60

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller
@@ -15,6 +14,7 @@ from chenu_server.governance.checkpoints.model import (
     ResolveAnswer,
     StoredFile,
 )
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

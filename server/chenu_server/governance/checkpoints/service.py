@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NoReturn
 
 from chenu_server.caller import Caller, Role
@@ -37,6 +36,7 @@ from chenu_server.governance.checkpoints.ports import (
     Resolver,
     WaitingQueries,
 )
+from chenu_server.values import replace
 
 
 class CheckpointService:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from chenu_server.caller import Caller
 from chenu_server.governance.identity.model import TARGET_ID_MAX, Violation, ViolationType
 from chenu_server.unit import EntryDraft, Moment, Need, Rows
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from chenu_server.caller import Principal, PrincipalType, Role
 from chenu_server.unit import Key
+from chenu_server.values import dataclass, field
 
 TARGET_ID_MAX: Final = 256
 SUBJECT_MAX: Final = 256

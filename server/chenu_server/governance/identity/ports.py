@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller
 from chenu_server.governance.identity.model import VerifiedToken, Violation, ViolationType
+from chenu_server.values import dataclass
 
 
 class TokenVerifier(Protocol):

@@ -12,7 +12,6 @@ asks: then all its slots count as free no sooner.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chenu_server import engine
@@ -25,6 +24,7 @@ from chenu_server.governance.limits.model import (
     Slot,
 )
 from chenu_server.unit import ById, Found, Key, Moment, Need, Rows
+from chenu_server.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from chenu_server.unit import Key, Lookup
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import structlog
@@ -24,6 +23,7 @@ from chenu_server.infra.db.session import (
 from chenu_server.infra.db.tablemap import Tables, Values
 from chenu_server.infra.db.workspace import FoundKey, UnitRows, Workspace
 from chenu_server.unit import ById, EntryDraft, Key, Moment, Need, Row, Unit
+from chenu_server.values import dataclass, field
 
 log = structlog.get_logger(__name__)
 

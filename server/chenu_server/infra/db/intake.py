@@ -11,13 +11,13 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from chenu_server.errors import ServerOverloaded
 from chenu_server.unit import Unit
+from chenu_server.values import dataclass
 
 log = structlog.get_logger(__name__)
 

@@ -7,10 +7,11 @@ no NUL, which is why NUL can stand between the values while they are escaped.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chenu_server.infra.db.ledger_tables import HeadRow
 from chenu_server.infra.db.tablemap import TableMap, Values
 from chenu_server.unit import Key
+from chenu_server.values import dataclass
 
 
 class CannotConnect(Exception):

@@ -7,8 +7,8 @@ the table's columns, by name and in the same order. SQL text is made once per di
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import partial
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql
 
 from chenu_server.infra.db.columns import TextColumn
 from chenu_server.unit import Key
+from chenu_server.values import dataclass, field
 
 R = TypeVar("R")
 Values = tuple[Any, ...]
@@ -27,7 +28,7 @@ Codec = Callable[[Any], Any]
 _QUOTER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]  # theirs
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class LookupSql:
     """The SQL of one `unit.Lookup`: which rows stand under a key, and in which order.
 
@@ -58,7 +59,7 @@ class LookupSql:
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class TableMap(Generic[R]):
     """A kind of row and its table.
 
@@ -75,12 +76,12 @@ class TableMap(Generic[R]):
 
     kind: type[R]
     table: sa.Table
-    lookups: Mapping[str, LookupSql] = dataclasses.field(default_factory=dict)
+    lookups: Mapping[str, LookupSql] = field(default_factory=dict)
     append_only: bool = False
     published: bool = False
     fixed: frozenset[str] = frozenset()
-    encode: Callable[[R], Values] = dataclasses.field(init=False)
-    decode: Callable[[Sequence[Any]], R] = dataclasses.field(init=False)
+    encode: Callable[[R], Values] = field(init=False)
+    decode: Callable[[Sequence[Any]], R] = field(init=False)
 
     def __post_init__(self) -> None:
         fields, columns = _fields_of(self.kind), tuple(self.table.columns.keys())
@@ -106,8 +107,8 @@ class TableMap(Generic[R]):
 
 
 def _fields_of(kind: type[Any]) -> tuple[str, ...]:
-    if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind))
+    if is_dataclass(kind):
+        return tuple(each.name for each in fields(kind))
     names: tuple[str, ...] = kind._fields
     return names
 
@@ -167,12 +168,10 @@ def _decoder(kind: type[R], table: sa.Table) -> Callable[[Sequence[Any]], R]:
     return decode
 
 
-def _constructor(kind: type[R], fields: tuple[str, ...]) -> Callable[[Sequence[Any]], R]:
-    keyword_only = dataclasses.is_dataclass(kind) and any(
-        field.kw_only for field in dataclasses.fields(kind)
-    )
+def _constructor(kind: type[R], names: tuple[str, ...]) -> Callable[[Sequence[Any]], R]:
+    keyword_only = is_dataclass(kind) and any(each.kw_only for each in fields(kind))
     if keyword_only:
-        return lambda values: kind(**dict(zip(fields, values, strict=True)))
+        return lambda values: kind(**dict(zip(names, values, strict=True)))
     return lambda values: kind(*values)
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Final
 
 from chenu_server.caller import Caller
 from chenu_server.engine import monotonic_ns
 from chenu_server.governance.identity.model import VerifiedToken
+from chenu_server.values import dataclass, field
 
 
 def nothing_kept() -> Callable[[], None]:

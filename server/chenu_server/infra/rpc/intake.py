@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import grpc
 
 from chenu_server.errors import ChenuError, GovernanceUnavailable, InvalidField, ServerOverloaded
 from chenu_server.infra.rpc.turns import Turns
+from chenu_server.values import dataclass
 
 # What a message may have on the wire, on top of the largest request: beyond it the core itself
 # refuses, by the length that stands before a message and without taking it in.

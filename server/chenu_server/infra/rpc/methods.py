@@ -6,7 +6,6 @@ Read from the descriptors at start, so that the contract and the checks cannot d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -16,6 +15,7 @@ from chenu.api.annotations.v1 import access_pb2 as pb
 from chenu_server.caller import PrincipalType, Role
 from chenu_server.infra.rpc.media import Media, media_in
 from chenu_server.infra.rpc.repeated import Lists, lists_in
+from chenu_server.values import dataclass
 
 Decode = Callable[[bytes], Message]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final, cast
 from urllib.parse import unquote
@@ -18,6 +17,7 @@ from chenu_server.errors import ServerOverloaded, SlowConsumer
 from chenu_server.infra.rpc.context import CALL
 from chenu_server.infra.rpc.interceptors.chain import Context, Handler
 from chenu_server.infra.rpc.methods import Method
+from chenu_server.values import dataclass
 
 OF_ALL: Final = "streams without a token"
 OF_PEER: Final = "streams without a token from this address"

@@ -12,12 +12,12 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
 from chenu_server.errors import InvalidField
+from chenu_server.values import dataclass
 
 SIZE_DEFAULT: Final = 50
 SIZE_MAX: Final = 200

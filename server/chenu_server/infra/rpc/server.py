@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
@@ -18,6 +17,7 @@ from chenu_server.infra.rpc.interceptors.chain import WRITE_TIMEOUT_S, Chain, La
 from chenu_server.infra.rpc.interceptors.unread import UNREAD_MAX
 from chenu_server.infra.rpc.methods import governed, open_to_anyone
 from chenu_server.infra.rpc.reflection import REFLECTION, Reflection
+from chenu_server.values import dataclass
 
 log = structlog.get_logger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 
 from chenu_server.engine import cost
 from chenu_server.errors import (
@@ -21,6 +20,7 @@ from chenu_server.pipeline.model import Candidate, TokenUsage
 from chenu_server.pipeline.output import Output
 from chenu_server.pipeline.ports import Admitted, AttemptEnd
 from chenu_server.providers.model import Billing, Finished, ProviderFailure, Retry, Told, Usage
+from chenu_server.values import dataclass, replace
 
 NoRoom = QueueFull | DeadlineUnreachable
 

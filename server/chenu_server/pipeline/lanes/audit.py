@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 
 import structlog
 
@@ -16,6 +15,7 @@ from chenu_server.pipeline.model import Outcome, QueryStatus, TokenUsage
 from chenu_server.pipeline.ports import Governance, Settlement
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.state import QueryState, Run
+from chenu_server.values import replace
 
 _log = structlog.get_logger(__name__)
 

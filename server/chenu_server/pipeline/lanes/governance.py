@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from chenu_server.errors import CheckpointLimit, GovernanceUnavailable, RequestIdConflict
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed, Step
@@ -26,6 +25,7 @@ from chenu_server.pipeline.records import QueryContent
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stored import plan_json, request_json
 from chenu_server.pipeline.waiting import ProviderQueue, Waiter, first_with_room
+from chenu_server.values import replace
 
 Decided = Admitted | Blocked | Closed | Known | Attached | Full | FilesGone | Conflict
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from chenu_server.pipeline.decide import requester_of
 from chenu_server.pipeline.lanes.encoding import EncodingLane
@@ -24,6 +23,7 @@ from chenu_server.pipeline.records import Query, QueryContent
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stored import plan_from, request_from
 from chenu_server.pipeline.waiting import ProviderQueue, Waiter, first_with_room
+from chenu_server.values import replace
 
 Resumed = Admitted | Closed | NotResumable
 

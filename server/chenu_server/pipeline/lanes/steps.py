@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from chenu_server.errors import CheckpointPending
 from chenu_server.pipeline.model import Outcome, QueryStatus
 from chenu_server.pipeline.records import Query
+from chenu_server.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any, Final, Protocol, TypeAlias
 
 import grpc
@@ -27,6 +26,7 @@ from chenu_server.infra.rpc.intake import Intake, IntakeLimits, Upload
 from chenu_server.infra.rpc.interceptors.unread import UNREAD_MAX, Unread
 from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
 from chenu_server.infra.rpc.methods import Method
+from chenu_server.values import replace
 
 WRITE_TIMEOUT_S: Final = 10.0
 
