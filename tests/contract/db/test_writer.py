@@ -189,6 +189,28 @@ async def test_what_is_written_once_cannot_be_written_again(
     assert [("e", "total 1")] == rows_of(url, sa.select(EVENTS))
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 15, 16, 17, 47])
+async def test_every_row_of_a_table_is_written(
+    url: str, open_writer: OpenWriter, count: int
+) -> None:
+    """However many a batch puts, and whether they are new or replace others."""
+    writer = await open_writer(url)
+
+    def put(total: int) -> Do:
+        def act(rows: Rows, _now: Moment) -> None:
+            for number in range(count):
+                rows.put(Account("many", number, total + number, note=f"of {total}"))
+
+        return Do(act)
+
+    for total in (100, 200):
+        await writer.submit(put(total))
+
+        assert [("many", n, total + n, f"of {total}") for n in range(count)] == rows_of(
+            url, sa.select(ACCOUNTS).order_by(ACCOUNTS.c.account_id)
+        )
+
+
 async def test_the_batch_clock_never_goes_back(
     only_sqlite_url: str, open_writer: OpenWriter
 ) -> None:

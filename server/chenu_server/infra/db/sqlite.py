@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, NoReturn
 
 import sqlalchemy as sa
@@ -33,6 +34,8 @@ _HEAD_SQL: Final = (
 _BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = ?"
 # Key counts are rounded up to a power of two, so that few texts are ever prepared.
 _KEYS_MAX: Final = 256
+# A power of two as well; the widest table stays far below SQLite's limit of parameters.
+_ROWS_MAX: Final = 16
 # Locked, full, read-only, broken: whatever unit asks, the answer will be the same.
 _NO_WRITES: Final = {
     sqlite3.SQLITE_BUSY,
@@ -126,10 +129,16 @@ class SqliteSession:
             yield from self._cursor.execute(text, (position, count, *key))
 
     def write(self, writes: Sequence[Write]) -> None:
-        """One prepared statement per table, run for all its rows."""
+        """One prepared statement per table and power of two rows.
+
+        The driver gives the interpreter away around each step of a statement, and this thread
+        gets it back when the event loop has had its turn: a step for each row would cost more
+        than the row.
+        """
         try:
             for write in writes:
-                self._cursor.executemany(self._statements_of(write.table).write, write.rows)
+                for statement in self._statements_of(write.table).writes(write.rows):
+                    self._cursor.execute(*statement)
         except Exception as error:  # noqa: BLE001 - a value that does not bind is its unit's fault
             self._fail(error)
 
@@ -189,12 +198,25 @@ class _Statements:
         self._columns = ", ".join(f"t.{name}" for name in table.columns)
         self._keys = table.key_names
         self._by_count: dict[int, str] = {}
+        row = f"({', '.join('?' * len(table.columns))})"
+        self._write_by_count = {
+            1 << power: upsert_sql(table, f"VALUES {', '.join([row] * (1 << power))}")
+            for power in range(_ROWS_MAX.bit_length())
+        }
         self.lookups = {
             (name, only_counted): self._lookup(table, lookup, only_counted=only_counted)
             for name, lookup in table.lookups.items()
             for only_counted in (False, True)
         }
-        self.write = upsert_sql(table, f"VALUES ({', '.join('?' * len(table.columns))})")
+
+    def writes(self, rows: Sequence[Values]) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Statements that insert or replace these rows, in order, as many in one as may be."""
+        start = 0
+        while (left := len(rows) - start) > 0:
+            count = min(1 << (left.bit_length() - 1), _ROWS_MAX)
+            some = rows[start : start + count]
+            yield self._write_by_count[count], some[0] if count == 1 else list(chain(*some))
+            start += count
 
     def by_id(self, keys: Sequence[Key]) -> tuple[str, list[Any]]:
         """A select by primary keys, the last one repeated up to a power of two."""
