@@ -9,6 +9,39 @@ import time
 
 _RANDOM_BYTES = 10
 _VARIANT_BITS = 62
+_PIECES_AT_ONCE = 128
+
+
+class Randomness:
+    """Pieces of the system's random source, each given once.
+
+    A read of it gives the interpreter away to whichever thread waits, and a governed call would
+    read it five times: so a read is for many pieces. Any thread may take them.
+    """
+
+    def __init__(self, piece_bytes: int) -> None:
+        self._piece_bytes = piece_bytes
+        self._left: list[bytes] = []
+        # A forked child would be given its parent's.
+        os.register_at_fork(after_in_child=self._left.clear)
+
+    def take(self, count: int) -> list[bytes]:
+        """So many pieces that nobody is given again."""
+        taken: list[bytes] = []
+        while len(taken) < count:
+            try:
+                taken.append(self._left.pop())
+            except IndexError:
+                self._left += self._read()
+        return taken
+
+    def _read(self) -> list[bytes]:
+        size = self._piece_bytes
+        random = os.urandom(size * _PIECES_AT_ONCE)
+        return [random[at : at + size] for at in range(0, len(random), size)]
+
+
+_random = Randomness(_RANDOM_BYTES)
 
 
 def new_id() -> str:
@@ -17,13 +50,9 @@ def new_id() -> str:
 
 
 def new_ids(count: int) -> list[str]:
-    """Fresh identifiers in ascending order, from one read of the system's random source."""
+    """Fresh identifiers in ascending order."""
     stamp = time.time_ns() // 1_000_000 << 80 | 0x7 << 76 | 0b10 << _VARIANT_BITS
-    random = os.urandom(_RANDOM_BYTES * count)
-    return sorted(
-        _text(stamp, int.from_bytes(random[at : at + _RANDOM_BYTES], "big"))
-        for at in range(0, len(random), _RANDOM_BYTES)
-    )
+    return sorted([_text(stamp, int.from_bytes(each, "big")) for each in _random.take(count)])
 
 
 def _text(stamp: int, random: int) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Final
 
 from chenu_server import engine
-from chenu_server.ids import new_ids
+from chenu_server.ids import Randomness, new_ids
 from chenu_server.infra.db.ledger_tables import (
     BATCHES_MAP,
     ENTRIES_MAP,
@@ -22,6 +21,8 @@ from chenu_server.infra.db.session import Write
 from chenu_server.unit import EntryDraft
 
 SALT_BYTES: Final = 32
+
+_salts: Final = Randomness(SALT_BYTES)
 
 
 def ledger_writes(
@@ -41,8 +42,7 @@ def ledger_writes(
 def _sealed(
     head: HeadRow, drafts: Sequence[EntryDraft], batch_id: str, now_us: int
 ) -> tuple[list[EntryRow], list[PayloadRow]]:
-    random = os.urandom(SALT_BYTES * len(drafts))
-    salts = [random[at : at + SALT_BYTES] for at in range(0, len(random), SALT_BYTES)]
+    salts = _salts.take(len(drafts))
     named = list(zip(new_ids(len(drafts)), drafts, strict=True))
     sealed = engine.seal(
         origin=head.origin,
