@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import signal
 import sys
@@ -51,6 +52,7 @@ RECOVER_EVERY_S = 5.0
 RESUME_EVERY_S = 5.0
 SWEEP_FILES_EVERY_S = 5.0
 SWITCH_INTERVAL_S = 0.001
+YOUNG_OBJECTS_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +70,21 @@ async def serve(settings: Settings, load: Callable[[], Settings]) -> None:
     """Serve until a signal of `STOPPING`, then drain; SIGHUP reads again what `load` gives."""
     stopping, reloading = told_by(*STOPPING), told_by(signal.SIGHUP)
     async with application(settings) as running, reloaded_when(reloading, running.reload, load):
+        _leave_what_stays()
         await stopping.wait()
         _log.info("draining", grace_s=settings.server.drain_grace_s)
+
+
+def _leave_what_stays() -> None:
+    """Look for cycles less often, and never in what was made at start, which stays.
+
+    Nearly all that a call makes is freed by its last reference. At the default of 700 young
+    objects the collector walked those of all calls under way several times in each of them.
+    """
+    gc.collect()
+    gc.freeze()
+    _, *older = gc.get_threshold()
+    gc.set_threshold(YOUNG_OBJECTS_MAX, *older)
 
 
 def told_by(*numbers: signal.Signals) -> asyncio.Event:
