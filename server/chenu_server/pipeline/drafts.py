@@ -35,15 +35,15 @@ def pipeline_start(request: QueryRequest, analysis: Analysis) -> EventDraft:
 
 def lane_start(lane: Lane) -> EventDraft:
     """A lane begins."""
-    return EventDraft(EventKind.LANE_START, {"lane": lane.value})
+    return EventDraft(EventKind.LANE_START, {"lane": str(lane)})
 
 
 def lane_end(report: LaneReport) -> EventDraft:
     """A lane has ended: an error if it failed, else complete (also blocked and skipped)."""
     failed = report.status is LaneStatus.FAILED
     body = {
-        "lane": report.lane.value,
-        "status": report.status.value,
+        "lane": str(report.lane),
+        "status": str(report.status),
         "duration_us": report.duration_us,
         "summary": report.summary,
     }

@@ -54,8 +54,9 @@ def _usage(plain: Any) -> TokenUsage:
     )
 
 
+# `str` of these is C; `value` is a call into Python, of which a call's rows would make forty.
 def _lanes_list(lanes: tuple[LaneReport, ...]) -> list[Any]:
-    return [[each.lane.value, each.status.value, each.duration_us, each.summary] for each in lanes]
+    return [[str(each.lane), str(each.status), each.duration_us, each.summary] for each in lanes]
 
 
 def _lanes(plain: Any) -> tuple[LaneReport, ...]:
@@ -79,7 +80,7 @@ def _outcome(plain: Any) -> Outcome:
 
 
 def _parts_list(parts: tuple[StoredPart, ...]) -> list[Any]:
-    return [[each.kind.value, each.name, each.length] for each in parts]
+    return [[str(each.kind), each.name, each.length] for each in parts]
 
 
 def _parts(plain: Any) -> tuple[StoredPart, ...]:
@@ -87,7 +88,7 @@ def _parts(plain: Any) -> tuple[StoredPart, ...]:
 
 
 def _events_list(events: tuple[Event, ...]) -> list[Any]:
-    return [[each.sequence, each.kind.value, each.time_us, each.body] for each in events]
+    return [[each.sequence, str(each.kind), each.time_us, each.body] for each in events]
 
 
 def _events(plain: Any) -> tuple[Event, ...]:

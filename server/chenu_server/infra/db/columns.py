@@ -47,7 +47,7 @@ class FreeText(TextColumn[str]):
     cache_ok = True
 
     def __init__(self) -> None:
-        super().__init__(_json_of, from_json)
+        super().__init__(_text_json, from_json)
 
 
 class Strings(TextColumn[tuple[str, ...]]):
@@ -56,7 +56,7 @@ class Strings(TextColumn[tuple[str, ...]]):
     cache_ok = True
 
     def __init__(self) -> None:
-        super().__init__(_json_of, lambda text: tuple(from_json(text)))
+        super().__init__(_strings_json, lambda text: tuple(from_json(text)))
 
 
 class EnumText(TextColumn[E]):
@@ -80,9 +80,14 @@ class Json(TextColumn[T]):
 
     def __init__(self, plain_of: Callable[[T], Any], value_of: Callable[[Any], T]) -> None:
         super().__init__(
-            lambda value: _json_of(plain_of(value)), lambda text: value_of(from_json(text))
+            lambda value: to_json(plain_of(value)).decode(), lambda text: value_of(from_json(text))
         )
 
 
-def _json_of(plain: Any) -> str:
-    return to_json(plain).decode()
+# Most rows leave most of these columns empty.
+def _text_json(text: str) -> str:
+    return to_json(text).decode() if text else '""'
+
+
+def _strings_json(strings: tuple[str, ...]) -> str:
+    return to_json(strings).decode() if strings else "[]"
