@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, cast
 
 from chenu_server.infra.db.intake import Intake, Job, WriterLimits
@@ -49,3 +50,85 @@ def test_what_was_not_taken_owes_no_answer() -> None:
     intake.put(job())
 
     assert 1 == len(intake.take(None) or [])
+
+
+class Clock:
+    """Seconds that pass when somebody sleeps, and what comes meanwhile."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.slept: list[float] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        """Let it pass, and let come what does."""
+        self.slept.append(seconds)
+        self.now_s += seconds
+        self.meanwhile()
+
+
+def gathering(gather_within_ms: int) -> tuple[Intake, Clock]:
+    """An intake whose clock the test moves; its loop has always taken in all answers."""
+    clock = Clock()
+    limits = WriterLimits(loop_within_ms=0, gather_within_ms=gather_within_ms)
+    return Intake(limits, now_s=lambda: clock.now_s, sleep=clock.sleep), clock
+
+
+def take(intake: Intake, *, units: int) -> int:
+    """How many are taken once so many more have come."""
+    for _ in range(units):
+        intake.put(job())
+    return len(intake.take(None) or [])
+
+
+def test_a_unit_that_comes_alone_never_waits_for_others() -> None:
+    """One caller at a time would pay for company that cannot come."""
+    intake, clock = gathering(LONG_MS)
+    for _ in range(3):
+        assert 1 == take(intake, units=1)
+        clock.now_s += 1
+
+    assert [] == clock.slept
+
+
+def test_units_that_come_together_let_others_join_for_half_a_batch() -> None:
+    """Waiting so long costs less than the batch that the others would need."""
+    intake, clock = gathering(LONG_MS)
+    take(intake, units=1)
+    clock.now_s += 0.5
+    clock.meanwhile = lambda: intake.put(job())
+
+    assert 3 == take(intake, units=2)
+    assert [0.25] == clock.slept
+
+
+def test_the_callers_of_the_last_batch_are_waited_for() -> None:
+    """They come back with the next unit of their calls, one after the other."""
+    intake, clock = gathering(LONG_MS)
+    take(intake, units=1)
+    take(intake, units=2)
+    clock.slept.clear()
+    clock.now_s += 0.5
+
+    assert 1 == take(intake, units=1)
+    assert 1 == take(intake, units=1)
+    assert [0.25] == clock.slept
+
+
+def test_nobody_waits_longer_for_others_than_the_limit() -> None:
+    """A batch may have taken seconds, when the database was away."""
+    intake, clock = gathering(5)
+    take(intake, units=1)
+    clock.now_s += 60
+
+    assert 2 == take(intake, units=2)
+    assert [0.005] == clock.slept
+
+
+def test_a_full_batch_waits_for_nobody() -> None:
+    """There is no room for more."""
+    intake, clock = gathering(LONG_MS)
+    full = WriterLimits().batch_max
+
+    assert full == take(intake, units=full + 1)
+    assert [] == clock.slept

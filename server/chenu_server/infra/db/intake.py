@@ -1,8 +1,9 @@
 """What waits for the writer's thread: units with a caller, and notes without one. Bounded.
 
-The thread takes what waits once the event loop has taken in the last batch's answers. Both need
-the interpreter: a thread that went on at once would find the few units that came while it
-committed, and pay for a commit of theirs.
+The thread takes what waits once the event loop has taken in the last batch's answers, and where
+several callers are at work it first lets more of them come, for half as long as the last batch
+took. Both need the interpreter: a thread that went on at once would find the few units that came
+while it committed, and pay for a commit of theirs. A unit that comes alone never waits.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -32,6 +35,7 @@ class WriterLimits:
     note_delay_ms: int = 100
     answer_within_ms: int = 10_000
     loop_within_ms: int = 5
+    gather_within_ms: int = 5
     reconnect_delay_ms: int = 250
     probe_ms: int = 5_000
     tend_ms: int = 1_000
@@ -54,13 +58,23 @@ class Job:
 class Intake:
     """Filled by the event loop, emptied by the writer's thread."""
 
-    def __init__(self, limits: WriterLimits) -> None:
+    def __init__(
+        self,
+        limits: WriterLimits,
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._limits = limits
+        self._now_s = now_s
+        self._sleep = sleep
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._notes: deque[Job] = deque()
         self._closed = False
         self._answered = threading.Event()
         self._answered.set()
+        self._last_count = 0
+        self._taken_at_s = 0.0
 
     def __len__(self) -> int:
         """How many units wait."""
@@ -103,9 +117,11 @@ class Intake:
         The list is empty when `timeout_s` passed.
         """
         jobs: list[Job] = []
+        batch_s = self._now_s() - self._taken_at_s
         self._answered.wait(self._limits.loop_within_ms / 1_000)
         try:
             job = self._queue.get(block=not self._closed, timeout=timeout_s)
+            self._gather(batch_s)
             while True:
                 if job is not None:
                     jobs.append(job)
@@ -118,7 +134,18 @@ class Intake:
         taken = [*self._some_notes(), *(job for job in jobs if not job.abandoned)]
         if taken:
             self._answered.clear()
+        self._last_count, self._taken_at_s = len(jobs), self._now_s()
         return taken
+
+    def _gather(self, batch_s: float) -> None:
+        """Let more come, if others came together with this one or its predecessor.
+
+        Asleep, not at the queue: woken by each unit the thread would take the interpreter from
+        the very calls that bring them.
+        """
+        waiting = self._queue.qsize()
+        if (self._last_count > 1 or waiting) and waiting < self._limits.batch_max:
+            self._sleep(min(batch_s / 2, self._limits.gather_within_ms / 1_000))
 
     def _some_notes(self) -> list[Job]:
         count = min(len(self._notes), self._limits.batch_max)
