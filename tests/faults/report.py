@@ -47,9 +47,8 @@ _TITLES: Final = {
 def report(kinds: Sequence[Kind], held: Mapping[str, int]) -> str:
     """The page; `held` is by marker how many of a kind's meetings were as they must be."""
     met = len(kinds) * len(VARIANTS)
-    head = _INTRODUCTION.format(
-        variants=len(VARIANTS), kinds=len(kinds), held=sum(held.values()), met=met
-    )
+    well = sum(held[kind.marker] for kind in kinds)
+    head = _INTRODUCTION.format(variants=len(VARIANTS), kinds=len(kinds), held=well, met=met)
     ordered = sorted(kinds, key=lambda kind: list(_TITLES).index(kind.provider))
     pages = [head]
     for provider, group in groupby(ordered, key=lambda kind: kind.provider):

@@ -318,7 +318,7 @@ class Files(Protocol):
 
     def held(self, identity_id: str, files: Sequence[Medium]) -> AbstractAsyncContextManager[None]:
         """
-        Files are stored inside the block, and afterwards if a query uses them.
+        Files, one at least, are stored inside the block, and afterwards if a query uses them.
 
         Raises:
             GovernanceUnavailable, ServerOverloaded: They cannot be stored now.

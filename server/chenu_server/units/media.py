@@ -166,14 +166,11 @@ class FileKeeper:
     @asynccontextmanager
     async def held(self, identity_id: str, files: Sequence[Medium]) -> AsyncIterator[None]:
         """
-        Files are stored inside the block, and afterwards if a query uses them.
+        Files, one at least, are stored inside the block, and afterwards if a query uses them.
 
         Raises:
             GovernanceUnavailable, ServerOverloaded: They cannot be stored now.
         """
-        if not files:
-            yield
-            return
         hold_id = new_id()
         self._holds.add(hold_id)
         try:
