@@ -144,8 +144,8 @@ bench: $(CORE) ## Benchmarks: the engine alone, then the whole server.
 	cargo bench --locked --package chenu-engine
 	$(BIN)/python -m loadtest.bench
 
-bench-pairs: $(CORE) ## A governed call here against one of another checkout, set up: BEFORE=path.
-	$(BIN)/python -m loadtest.bench.pairs --before $(BEFORE)
+bench-pairs: $(CORE) ## A governed call here against one of another checkout, set up: BEFORE=path [PART=stream|first].
+	$(BIN)/python -m loadtest.bench.pairs --before $(BEFORE) --part $(or $(PART),unary)
 
 load: $(CORE) ## A 20 s load test of a server started for it.
 	@$(BIN)/python -m loadtest.run

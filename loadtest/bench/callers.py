@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from itertools import cycle
 from pathlib import Path
@@ -71,6 +72,22 @@ class Gateway:
             stream = next(stubs)(request, timeout=DEADLINE_S, metadata=self._metadata)
             async for _ in stream:
                 pass
+
+        return call
+
+    def first_piece(self) -> Callable[[], Awaitable[float]]:
+        """Microseconds until a stream's first piece is there; the stream is read to its end."""
+        start: grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
+        start = self._channels[0].unary_stream(RUN)
+        request = pipeline_service_pb2.RunRequest(query=_query()).SerializeToString()
+
+        async def call() -> float:
+            started_ns, took_ns = time.perf_counter_ns(), 0
+            async for message in start(request, timeout=DEADLINE_S, metadata=self._metadata):
+                event = pipeline_service_pb2.RunResponse.FromString(message).event
+                if not took_ns and event.HasField("llm_call_delta"):
+                    took_ns = time.perf_counter_ns() - started_ns
+            return took_ns / 1_000
 
         return call
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -61,6 +62,23 @@ async def measure(call: Call, concurrency: int, seconds: float, server_pid: int)
     return measured
 
 
+async def burst(call: Call, concurrency: int, calls: int) -> None:
+    """Make so many calls, with as many under way as that allows.
+
+    Raises:
+        Exception: A call failed; figures of a server that fails are worth nothing.
+    """
+    left = iter(range(calls))
+
+    async def repeat() -> None:
+        for _ in left:
+            await call()
+
+    async with asyncio.TaskGroup() as running:
+        for _ in range(concurrency):
+            running.create_task(repeat())
+
+
 async def interleaved(one: Call, other: Call, pairs: int) -> tuple[list[float], list[float]]:
     """Seconds of each call, one at a time, in turns, so that both see the same machine."""
     times: tuple[list[float], list[float]] = ([], [])
@@ -71,6 +89,15 @@ async def interleaved(one: Call, other: Call, pairs: int) -> tuple[list[float], 
             if number >= pairs // 10:  # the first tenth warms up
                 taken.append(time.perf_counter() - started)
     return times
+
+
+def cpu_us(pid: int) -> float:
+    """Processor microseconds that a process's threads have used, those that ended left out."""
+    spent_ns = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # it has just ended
+            spent_ns += int((thread / "schedstat").read_text().split()[0])
+    return spent_ns / 1_000
 
 
 def cpu_s(pid: int) -> float:

@@ -1,8 +1,12 @@
 """Whether a call has become dearer: `python -m loadtest.bench.pairs --before CHECKOUT`.
 
 A server of this tree and one of another checkout, which is set up, run side by side on core 0 and
-are loaded in turns: whatever the machine does meanwhile meets both. What is compared is the
-server's processor time for a call; the interval is that of the ratios' median.
+are loaded in short turns: whatever the machine does meanwhile meets both. Two starts of one tree
+differ by some percent, by where their memory came to lie: so both are started several times.
+
+What is compared is the server's processor time for a call (`unary`, `stream`), or the time until a
+stream's first piece is there, one stream at a time (`first`). The interval is that of the ratios'
+median.
 """
 
 from __future__ import annotations
@@ -13,8 +17,8 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -23,7 +27,7 @@ import uvloop
 
 from chenu_server.caller import PrincipalType, Role
 from loadtest.bench.callers import PROVIDER, Gateway
-from loadtest.bench.load import measure
+from loadtest.bench.load import burst, cpu_us
 from loadtest.bench.scene import (
     BUDGET_NANOUSD,
     CONCURRENCY,
@@ -35,8 +39,12 @@ from loadtest.bench.scene import (
 from loadtest.processes import end_like_ctrl_c
 from loadtest.site import Site, fund, running_site
 
-PARTS: Final = ("unary", "stream")
+PARTS: Final = ("unary", "stream", "first")
 CONFIDENCE: Final = 0.9
+# Until caches, connections and the interpreter's own counters have settled.
+WARM_UP_CALLS: Final = 256
+
+Half = Callable[[], Awaitable[float]]
 
 
 def main() -> int:
@@ -45,8 +53,8 @@ def main() -> int:
     parser.add_argument("--before", type=Path, required=True, help="the checkout to compare with")
     parser.add_argument("--part", choices=PARTS, default="unary")
     parser.add_argument("--starts", type=int, default=4, help="times that both are started anew")
-    parser.add_argument("--pairs", type=int, default=6, help="of each start")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each half of a pair")
+    parser.add_argument("--pairs", type=int, default=20, help="of each start")
+    parser.add_argument("--calls", type=int, default=64, help="of each half of a pair")
     parser.add_argument("--at-most", type=float, default=1.03, help="what the ratio may be")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
@@ -56,7 +64,7 @@ def main() -> int:
     pairs: list[tuple[float, float]] = []
     for _ in range(options.starts):
         with _sites(pythons) as sites:
-            pairs += uvloop.run(_pairs(sites, options.part, options.pairs, options.seconds))
+            pairs += uvloop.run(_pairs(sites, options.part, options.pairs, options.calls))
     ratios = [after / before for before, after in pairs]
     low, high = interval(ratios)
     for before, after in pairs:
@@ -104,30 +112,40 @@ def _sites(pythons: Sequence[str]) -> Iterator[list[Site]]:
 
 
 async def _pairs(
-    sites: Sequence[Site], part: str, count: int, seconds: float
+    sites: Sequence[Site], part: str, count: int, calls: int
 ) -> list[tuple[float, float]]:
-    """Microseconds of both servers for a call; the first pair warms up and is thrown away."""
-    pairs = []
-    for number in range(count + 1):
-        used = {}
-        for place in (0, 1) if number % 2 else (1, 0):
-            used[place] = await _measured(sites[place], part, seconds, is_first=number == 0)
-        pairs.append((used[0], used[1]))
-    return pairs[1:]
+    """Microseconds of both servers for a call."""
+    async with AsyncExitStack() as stack:
+        halves = [await _half(site, part, calls, stack) for site in sites]
+        pairs = []
+        for number in range(count):
+            used = {}
+            for place in (0, 1) if number % 2 else (1, 0):
+                used[place] = await halves[place]()
+            pairs.append((used[0], used[1]))
+        return pairs
 
 
-async def _measured(site: Site, part: str, seconds: float, *, is_first: bool) -> float:
-    if is_first:
-        roles = [Role.BUDGET_ADMIN]
-        async with site.client(PrincipalType.SERVICE, "bench", "bench", roles) as controller:
-            await fund(controller, BUDGET_NANOUSD)
-        if part == "stream":
-            long = {"deltas": STREAM_DELTAS, "answer_chars": 20 * STREAM_DELTAS}
-            site.upstream.behave("*", **long)
+async def _half(site: Site, part: str, calls: int, stack: AsyncExitStack) -> Half:
+    """What measures a server once, warm."""
+    async with site.client(PrincipalType.SERVICE, "bench", "bench", [Role.BUDGET_ADMIN]) as asked:
+        await fund(asked, BUDGET_NANOUSD)
+    if part == "stream":
+        site.upstream.behave("*", deltas=STREAM_DELTAS, answer_chars=20 * STREAM_DELTAS)
     token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
-    async with Gateway(site.server.target, token) as gateway:
-        call = gateway.stream() if part == "stream" else gateway.unary()
-        return (await measure(call, CONCURRENCY, seconds, site.server.pid)).cpu_us
+    gateway = await stack.enter_async_context(Gateway(site.server.target, token))
+    first, call = gateway.first_piece(), gateway.stream() if part == "stream" else gateway.unary()
+    await burst(call, CONCURRENCY, WARM_UP_CALLS)
+
+    async def spent() -> float:
+        before = cpu_us(site.server.pid)
+        await burst(call, CONCURRENCY, calls)
+        return (cpu_us(site.server.pid) - before) / calls
+
+    async def waited() -> float:
+        return median([await first() for _ in range(calls // CONCURRENCY)])
+
+    return waited if part == "first" else spent
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+import time
 
 import pytest
 
@@ -42,6 +44,47 @@ async def test_a_failed_call_ends_the_measurement() -> None:
 
     with pytest.raises(ExceptionGroup):
         await load.measure(call, 2, 5, os.getpid())
+    with pytest.raises(ExceptionGroup):
+        await load.burst(call, 2, 5)
+
+
+@pytest.mark.parametrize(("concurrency", "calls"), [(3, 20), (8, 5)])
+async def test_a_burst_makes_exactly_its_calls(concurrency: int, calls: int) -> None:
+    """What they cost is divided by their number."""
+    running = most = total = 0
+
+    async def call() -> None:
+        nonlocal running, most, total
+        running, total = running + 1, total + 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    await load.burst(call, concurrency, calls)
+
+    assert (calls, min(concurrency, calls)) == (total, most)
+
+
+def test_the_time_of_every_thread_counts() -> None:
+    """The writer has a thread of its own."""
+    go, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began_s = time.thread_time()
+        while time.thread_time() - began_s < 0.05:
+            pass
+        done.set()
+        go.wait()
+
+    before_us = load.cpu_us(os.getpid())
+    thread = threading.Thread(target=work)
+    thread.start()
+    done.wait()
+    after_us = load.cpu_us(os.getpid())
+    go.set()
+    thread.join()
+
+    assert 50_000 <= after_us - before_us
 
 
 async def test_both_sides_are_called_in_turns() -> None:
