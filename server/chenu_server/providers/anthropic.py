@@ -68,6 +68,7 @@ class AnthropicProvider:
         # This wire tells its usage unasked.
         body = await body_of(request, self._record, stream_options=False)
         token = _current_call.set(call)
+        failure: ProviderFailure | None = None
         try:
             await self._client.post(
                 "/v1/messages",
@@ -78,11 +79,18 @@ class AnthropicProvider:
             )
         except APIConnectionError as error:
             # The SDK wraps whatever its transport raises.
-            if isinstance(failure := error.__cause__, ProviderFailure):
-                raise failure from None
-            raise
+            if not isinstance(error.__cause__, ProviderFailure):
+                raise
+            failure = error.__cause__
         finally:
             _current_call.reset(token)
+        # Raised here, where the SDK's error is none of its context, and kept under no name: it
+        # would be in a cycle with the one or the other, and the request with it.
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure
 
     def _new_client(self) -> AsyncAnthropic:
         import httpx2

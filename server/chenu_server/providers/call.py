@@ -91,7 +91,12 @@ class Call:
             body, complete = await self._read_out(response)
             failure = failures.refused(response.status, response.headers, body, complete=complete)
             failure.request_id = self.request_id
-            raise failure
+            try:
+                raise failure
+            finally:
+                # Its stack holds the request, and a name for it here would be a cycle: what waits
+                # for the garbage collector is counted by nobody.
+                del failure
         self._silence = Silence(response.content, self._record, self._first_due, self._loop)
         return response
 
