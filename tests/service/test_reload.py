@@ -7,18 +7,22 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import structlog
 
+from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import routing_pb2
 from chenu_server.config import load_settings
 from chenu_server.errors import GovernanceUnavailable
 from chenu_server.upstream.behaviour import Behaviour
 from tests.harness import PROVIDERS, Stage, eventually, only, settings_for, staged
+from tests.service.asking import approval, blocked
 
 LUNA = "gpt-6-luna"
+GROQ_MODEL = "openai/gpt-oss-120b"
 DONE = ""
 OTHERS = tuple(name for name in PROVIDERS if name != "groq")
 OTHER_KEY = {"api_key": "sk-other"}
@@ -122,6 +126,20 @@ async def test_who_was_routed_to_a_name_goes_where_it_stood_then(
         assert [DONE, DONE, DONE] == outcomes
         assert ["Bearer sk-mistral", "Bearer sk-mistral", "Bearer sk-groq"] == keys
         assert ["mistral", "mistral", "groq"] == [it.provider for it in stage.upstream.arrivals]
+
+
+async def test_an_approved_query_ends_where_what_it_names_has_gone(stage: Stage) -> None:
+    """It can never run: what it holds of the budget must not stay until the approval lapses."""
+    client, person, asked = stage.client(), stage.person(), str(uuid4())
+    failure = await blocked(client, request_id=asked, routing=only("groq", GROQ_MODEL))
+    await reload(stage, called(stage, *OTHERS))
+    await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
+
+    _, ended = await client.events(client.pipeline.Continue, pb.ContinueRequest(request_id=asked))
+    (budget,) = (await person.call(person.budgets.ListBudgets, bb.ListBudgetsRequest())).budgets
+
+    assert ended is not None
+    assert ("NO_ROUTE", 0) == (ended.reason, budget.reserved_nanousd)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from chenu_server.caller import Caller
 from chenu_server.engine import Prompt
-from chenu_server.errors import InvalidField
+from chenu_server.errors import InvalidField, NotFound
 from chenu_server.pipeline import canonical
 from chenu_server.pipeline.conversation import ChatMessage, Conversation
 from chenu_server.pipeline.lanes.steps import Proceed
@@ -64,20 +65,26 @@ class EncodingLane:
         Lane C for a request; `approved_max_nanousd` holds a resumed one to its approval.
 
         Raises:
-            NotFound: The preferred provider or model is not in the catalogue.
+            NotFound: The preferred provider or model is not in the catalogue. A resumed request,
+                which was asked with it, has no route.
             InvalidField: No model takes files as large, or as many.
         """
         said = said_of(request)
         prompt = engine_prompt(request.conversation, said.all_messages)
         ceiling = request.max_cost_nanousd
         wanted = request.max_output_tokens or self._default_cap
-        route = self._route(
-            request,
-            prompt,
-            wanted,
-            approved_max_nanousd or ceiling,
-            explained=request.validate_only,
-        )
+        try:
+            route = self._route(
+                request,
+                prompt,
+                wanted,
+                approved_max_nanousd or ceiling,
+                explained=request.validate_only,
+            )
+        except NotFound:
+            if not approved_max_nanousd:
+                raise
+            route = _NOWHERE  # what it names has gone since; it ends, and holds its money no longer
         if not approved_max_nanousd:
             _refuse_too_large_files(route)
         max_cost = approved_max_nanousd or ceiling or route.dearest_bound_nanousd
@@ -123,6 +130,11 @@ class EncodingLane:
         if route.chain or request.max_output_tokens or not ceiling:
             return route
         return route_at(output_cap=self._least_cap)
+
+
+_NOWHERE: Final = Route(
+    chain=(), candidates=(), exclusions=(), dearest_bound_nanousd=0, price_unknown=False
+)
 
 
 def _refuse_too_large_files(route: Route) -> None:
