@@ -10,6 +10,7 @@ import gc
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -19,7 +20,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no s
 
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.caller import Role
-from chenu_server.errors import ChenuError
+from chenu_server.errors import ChenuError, GovernanceUnavailable
 from chenu_server.infra.rpc import methods
 from chenu_server.infra.rpc.context import current_call
 from chenu_server.infra.rpc.errors import to_status
@@ -29,7 +30,9 @@ from chenu_server.infra.rpc.intake import (
     OF_IDENTITY,
     SLOW,
     SLOW_OPEN,
+    Intake,
     IntakeLimits,
+    Upload,
 )
 from chenu_server.infra.rpc.interceptors import error_mapping
 from chenu_server.infra.rpc.media import Media
@@ -426,3 +429,50 @@ async def test_a_request_on_its_way_holds_up_no_drain() -> None:
 
     assert b"\x0214" == status_of(stream.trailers)
     assert "GOVERNANCE_UNAVAILABLE" in [line.get("outcome") for line in lines]
+
+
+# --- at the end ---------------------------------------------------------------------------------
+
+
+class Silent:
+    """A call whose request never comes."""
+
+    async def read(self) -> bytes:
+        """Nothing."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_a_caller_that_leaves_while_the_server_drains_takes_no_turn_of_another() -> None:
+    """Its turn was refused in the same moment, so there is none to give back."""
+    intake = Intake(IntakeLimits())
+    uploads = [Upload(intake, cast(Any, Silent())) for _ in range(5)]
+    calls = [asyncio.create_task(upload.receive("acme")) for upload in uploads]
+    await asyncio.sleep(0)
+
+    intake.close()
+    calls[-1].cancel()
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [GovernanceUnavailable] * 4 + [asyncio.CancelledError] == [type(it) for it in ended]
+
+
+async def test_a_refused_upload_is_not_kept() -> None:
+    """What refused it stands in its stack, and would keep the call until garbage is collected."""
+    intake = Intake(IntakeLimits())
+    context = Silent()
+    left = weakref.ref(context)
+    call = asyncio.create_task(Upload(intake, cast(Any, context)).receive("acme"))
+    del context
+    await asyncio.sleep(0)
+    gc.disable()
+    try:
+        intake.close()
+        await asyncio.wait([call])
+        assert isinstance(call.exception(), GovernanceUnavailable)
+        del call
+        await asyncio.sleep(0)
+
+        assert left() is None
+    finally:
+        gc.enable()

@@ -96,7 +96,8 @@ class Intake:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # called in the same moment
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                # It was given in the same moment.
                 self._turns_of(upload).give(upload.owner)
             raise
         self._begin(upload)
@@ -237,8 +238,13 @@ class Upload:
         except asyncio.CancelledError:
             if self._refusal is None or (self._task is not None and self._task.uncancel()):
                 raise
-            raise self._refusal from None
+            refusal, self._refusal = self._refusal, None
+            try:
+                raise refusal from None
+            finally:
+                del refusal  # its stack holds this, and all of the call
         finally:
+            self._task = None  # nobody ends a call whose request is there
             self._intake.leave(self, came=request is not grpc.aio.EOF)
         if request is grpc.aio.EOF:
             await asyncio.sleep(0)  # a caller that has left is cancelled here
