@@ -3,7 +3,8 @@
 A governed call makes some two hundred frozen values. The standard `__init__` sets each field
 through `object.__setattr__`: a tenth of what a call costs. Here an object belongs to an open twin
 of its class while it is made, whose fields are set as any object's are, and to its class from then
-on. Nothing else differs: a type checker sees the standard library alone.
+on. A type checker sees the standard library alone, and a class that has more to it than its fields
+is made by that. What inherits an `__init__` from here would become its base: it needs its own.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ if not TYPE_CHECKING:
         """As `dataclasses.dataclass`."""
 
         def made(plain):
+            has_own_init = "__init__" in vars(plain) or not options.get("init", True)
             whole = dataclasses.dataclass(plain, **options)
-            if options.get("frozen") and options.get("slots") and _can_open(whole):
+            is_frozen = options.get("frozen") and options.get("slots")
+            if is_frozen and not has_own_init and _can_open(whole):
                 whole.__init__ = _init(whole)
             return whole
 
@@ -48,8 +51,8 @@ if not TYPE_CHECKING:
 
 def _can_open(cls: type[Any]) -> bool:
     """Whether a twin can lie in memory as the class does, and its fields alone make a value."""
-    is_plain = cls.__bases__ == (object,) and not hasattr(cls, "__post_init__")
-    return is_plain and all(each.init for each in dataclasses.fields(cls))
+    has_more = hasattr(cls, "__post_init__") or cls.__bases__ != (object,)
+    return not has_more and all(each.init for each in dataclasses.fields(cls))
 
 
 def _init(cls: type[Any]) -> Callable[..., None]:

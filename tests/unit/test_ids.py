@@ -71,8 +71,10 @@ def test_a_forked_child_is_given_randomness_of_its_own() -> None:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writing, randomness.take(1)[0])
-        os._exit(0)
+        try:
+            os.write(writing, randomness.take(1)[0])
+        finally:
+            os._exit(0)  # it must not go on as a test run
     own = randomness.take(1)[0]
     os.waitpid(child, 0)
     of_child = os.read(reading, 32)

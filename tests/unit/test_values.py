@@ -95,6 +95,34 @@ def test_a_value_can_be_copied_and_stored() -> None:
         assert type(other) is Ours
 
 
+def test_a_class_with_more_than_its_fields_is_made_by_the_standard_library() -> None:
+    """What it does besides must not be lost."""
+
+    @dataclass(frozen=True, slots=True)
+    class Checked:
+        number: int
+
+        def __post_init__(self) -> None:
+            if self.number < 0:
+                raise ArithmeticError
+
+    @dataclass(frozen=True, slots=True, init=False)
+    class Own:
+        number: int
+
+        def __init__(self, text: str) -> None:
+            object.__setattr__(self, "number", int(text))
+
+    @dataclass(frozen=True, slots=True)
+    class Below(Single):
+        more: int
+
+    with pytest.raises(ArithmeticError):
+        Checked(-1)
+    assert 7 == Own("7").number
+    assert (Below, 1, 2) == (type(Below(1, 2)), Below(1, 2).only, Below(1, 2).more)
+
+
 def test_replace_changes_what_it_names_and_keeps_the_rest() -> None:
     """The value that it began with stays as it was."""
     value, single = Ours(1, "x", [3]), Single(1)
