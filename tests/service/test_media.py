@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 import hashlib
 import json
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2 as rb
-from chenu_server.pipeline.conversation import Medium
 from tests.files import PDF, gif, jpeg, png, webp
 from tests.harness import Client, Failure, Stage, eventually, only, staged
 from tests.service.asking import approval, blocked
@@ -96,27 +94,6 @@ async def test_an_address_is_passed_on_and_never_fetched(stage: Stage) -> None:
 
     assert {"type": "url", "url": URL} == first["source"]
     assert {"type": "ephemeral"} == first["cache_control"]
-
-
-@pytest.mark.parametrize("model", [CLAUDE, GPT])
-@pytest.mark.parametrize("status", [400, 503])
-async def test_a_request_that_its_provider_refused_is_not_kept(
-    stage: Stage, model: tuple[str, str], status: int
-) -> None:
-    """While a provider is away, one request after another would wait for the garbage collector."""
-    request = pb.QueryRequest(messages=asks(image(png())), routing=only(*model))
-
-    async def is_gone() -> bool:
-        return not any(type(each) is Medium for each in gc.get_objects())
-
-    stage.upstream.behave(status=status)
-    gc.collect()
-    gc.disable()
-    try:
-        await stage.client().fail(stage.client().pipeline.Query, request)
-        await eventually(is_gone)
-    finally:
-        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,14 @@ from typing import Any
 import grpc
 import pytest
 
-from chenu.api.pipeline.v1 import message_pb2
+from chenu.api.pipeline.v1 import (
+    conversation_pb2,
+    message_pb2,
+    pipeline_service_pb2,
+    routing_pb2,
+)
+from chenu_server.pipeline.conversation import Medium
+from tests.files import png
 from tests.harness import Client, Failure, Stage, eventually, failure_of, staged
 from tests.http2 import Connection, announced, connected
 from tests.service.cases import PIPELINE
@@ -149,3 +157,31 @@ async def connected_after(database_url: str, folder: Path) -> AsyncIterator[tupl
         yield connection, number
     connection.close()
     await listening
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+@pytest.mark.parametrize("status", [400, 503])
+async def test_a_request_that_its_provider_refused_is_not_kept(
+    stage: Stage, provider: str, status: int
+) -> None:
+    """While a provider is away, one request after another would wait for the garbage collector."""
+    part = conversation_pb2.Part(
+        image=conversation_pb2.Image(data=png(), media_type="image/png"),
+    )
+    asks = conversation_pb2.ChatMessage(role=conversation_pb2.MESSAGE_ROLE_USER, parts=[part])
+    routing = routing_pb2.RoutingRequest(allowed_providers=[provider])
+    request = pipeline_service_pb2.QueryRequest(messages=[asks], routing=routing)
+
+    async def is_gone() -> bool:
+        return not any(type(each) is Medium for each in gc.get_objects())
+
+    stage.upstream.behave(status=status)
+    gc.collect()
+    gc.disable()
+    try:
+        refused = await stage.client().fail(stage.client().pipeline.Query, request)
+        await eventually(is_gone)
+    finally:
+        gc.enable()
+
+    assert refused.reason in {"PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE"}

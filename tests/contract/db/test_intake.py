@@ -59,6 +59,12 @@ class Clock:
         self.now_s = 100.0
         self.slept: list[float] = []
         self.meanwhile: Callable[[], None] = lambda: None
+        self.on_wait = 0.0
+
+    def read(self) -> float:
+        """The time; it goes on while the next unit is waited for."""
+        now_s, self.now_s = self.now_s, self.now_s + self.on_wait
+        return now_s
 
     def sleep(self, seconds: float) -> None:
         """Let it pass, and let come what does."""
@@ -71,7 +77,7 @@ def gathering(gather_within_ms: int) -> tuple[Intake, Clock]:
     """An intake whose clock the test moves; its loop has always taken in all answers."""
     clock = Clock()
     limits = WriterLimits(loop_within_ms=0, gather_within_ms=gather_within_ms)
-    return Intake(limits, now_s=lambda: clock.now_s, sleep=clock.sleep), clock
+    return Intake(limits, now_s=clock.read, sleep=clock.sleep), clock
 
 
 def take(intake: Intake, *, units: int) -> int:
@@ -113,6 +119,17 @@ def test_the_callers_of_the_last_batch_are_waited_for() -> None:
     assert 1 == take(intake, units=1)
     assert 1 == take(intake, units=1)
     assert [0.25] == clock.slept
+
+
+def test_callers_that_have_gone_are_not_waited_for() -> None:
+    """The first of a quiet hour is alone, whatever was before."""
+    intake, clock = gathering(LONG_MS)
+    take(intake, units=2)
+    clock.slept.clear()
+    clock.on_wait = 0.06
+
+    assert 1 == take(intake, units=1)
+    assert [] == clock.slept
 
 
 def test_nobody_waits_longer_for_others_than_the_limit() -> None:

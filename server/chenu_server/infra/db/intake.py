@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -23,6 +23,9 @@ from chenu_server.unit import Unit
 from chenu_server.values import dataclass
 
 log = structlog.get_logger(__name__)
+
+# Callers of a batch that have brought nothing for so long are with their providers, or gone.
+_JUST_NOW_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,11 @@ class Intake:
         The list is empty when `timeout_s` passed.
         """
         jobs: list[Job] = []
-        batch_s = self._now_s() - self._taken_at_s
+        free_at_s = self._now_s()
         self._answered.wait(self._limits.loop_within_ms / 1_000)
         try:
             job = self._queue.get(block=not self._closed, timeout=timeout_s)
-            self._gather(batch_s)
+            self._gather(batch_s=free_at_s - self._taken_at_s, idle_s=self._now_s() - free_at_s)
             while True:
                 if job is not None:
                     jobs.append(job)
@@ -137,14 +140,15 @@ class Intake:
         self._last_count, self._taken_at_s = len(jobs), self._now_s()
         return taken
 
-    def _gather(self, batch_s: float) -> None:
-        """Let more come, if others came together with this one or its predecessor.
+    def _gather(self, *, batch_s: float, idle_s: float) -> None:
+        """Let more come, if others came together with this one, or with its predecessor just now.
 
         Asleep, not at the queue: woken by each unit the thread would take the interpreter from
         the very calls that bring them.
         """
         waiting = self._queue.qsize()
-        if (self._last_count > 1 or waiting) and waiting < self._limits.batch_max:
+        is_followed = self._last_count > 1 and idle_s < _JUST_NOW_S
+        if (waiting or is_followed) and waiting < self._limits.batch_max:
             self._sleep(min(batch_s / 2, self._limits.gather_within_ms / 1_000))
 
     def _some_notes(self) -> list[Job]:

@@ -73,20 +73,7 @@ class EncodingLane:
         prompt = engine_prompt(request.conversation, said.all_messages)
         ceiling = request.max_cost_nanousd
         wanted = request.max_output_tokens or self._default_cap
-        try:
-            route = self._route(
-                request,
-                prompt,
-                wanted,
-                approved_max_nanousd or ceiling,
-                explained=request.validate_only,
-            )
-        except NotFound:
-            if not approved_max_nanousd:
-                raise
-            route = _NOWHERE  # what it names has gone since; it ends, and holds its money no longer
-        if not approved_max_nanousd:
-            _refuse_too_large_files(route)
+        route = self._route_within(request, prompt, wanted, approved_max_nanousd)
         max_cost = approved_max_nanousd or ceiling or route.dearest_bound_nanousd
         digest = canonical.action_digest(
             caller,
@@ -106,6 +93,21 @@ class EncodingLane:
             action_digest=digest,
             route=route,
         )
+
+    def _route_within(
+        self, request: QueryRequest, prompt: Prompt, wanted: int, approved_max_nanousd: int
+    ) -> Route:
+        """The route within the ceiling; of a resumed request, within what was approved."""
+        ceiling = approved_max_nanousd or request.max_cost_nanousd
+        try:
+            route = self._route(request, prompt, wanted, ceiling, explained=request.validate_only)
+        except NotFound:
+            if not approved_max_nanousd:
+                raise
+            return _NOWHERE  # what it names has gone since; it ends, and holds its money no longer
+        if not approved_max_nanousd:
+            _refuse_too_large_files(route)
+        return route
 
     def explain(self, request: QueryRequest) -> Route:
         """The route that a request would take; nothing is called or written."""
