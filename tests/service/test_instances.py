@@ -266,3 +266,27 @@ async def test_each_instance_has_slots_of_its_own(pool: Stage) -> None:
     )
     answer = await pool.client().query("Hello", routing=wish(allowed_providers=["openai-us"]))
     assert "openai-us" == answer.answer.provider
+
+
+async def test_an_instance_that_is_held_back_holds_back_no_other(pool: Stage) -> None:
+    """A pool of keys is there so that another one answers."""
+    pool.upstream.script("openai", [Behaviour(status=429, retry_after="30")])
+    client = pool.client()
+
+    async def answered_by(*names: str) -> str:
+        routing = routing_pb2.RoutingRequest(allowed_providers=names, preferred_provider=names[0])
+        answer = await client.query("Hello", routing=routing)
+        return str(answer.answer.provider)
+
+    first = await answered_by("openai-eu", "openai-us")
+    again = await answered_by("openai-eu", "openai-us")
+    refused = await client.fail(
+        client.pipeline.Query,
+        pb.QueryRequest(
+            text="Hello", routing=routing_pb2.RoutingRequest(allowed_providers=["openai-eu"])
+        ),
+        timeout_s=2,
+    )
+
+    assert ["openai-us"] * 2 == [first, again]
+    assert ("DEADLINE_UNREACHABLE", "openai-eu") == (refused.reason, refused.metadata["provider"])

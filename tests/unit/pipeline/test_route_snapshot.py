@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from chenu_server.engine import Prompt
 from chenu_server.pipeline.agent_models import AgentModels
 from chenu_server.pipeline.conversation import asked
-from chenu_server.pipeline.lanes.encoding import EncodingLane
+from chenu_server.pipeline.lanes.encoding import EncodingLane, engine_prompt
 from chenu_server.pipeline.model import QueryRequest, Route
+from chenu_server.pipeline.prompt import said_of
 from chenu_server.pipeline.route_rules import TASK_PROVIDERS, WEIGHTS, RouteRules
 from chenu_server.pipeline.route_snapshot import snapshot_of
 from chenu_server.pipeline.routing import CatalogueRouter
@@ -136,3 +138,33 @@ def test_a_chain_has_three_models_and_four_with_an_override_of_four(count: int) 
 
     assert max(3, count) == len(chain)
     assert list(models[:count]) == chain[:count]
+
+
+class Measured:
+    """A prompt that notes for which wires it was measured."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self._prompt = prompt
+        self.wires: list[str] = []
+
+    def size(self, wire: str) -> int:
+        """As the prompt."""
+        self.wires.append(wire)
+        return self._prompt.size(wire)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._prompt, name)
+
+
+def test_a_route_measures_a_prompt_once_a_wire_however_many_models_there_are() -> None:
+    """Two hundred models would be two hundred walks over a long conversation."""
+    enabled: Any = dict.fromkeys(RECORDS)
+    router = CatalogueRouter(RECORDS, enabled, RULES, chain_max=3)
+    request = QueryRequest(request_id="q", conversation=asked("Hello"))
+    messages = said_of(request).all_messages
+    prompt = Measured(engine_prompt(request.conversation, messages))
+
+    found = router.route(request, cast(Any, prompt), output_cap=64, ceiling=0, explained=True)
+
+    assert len(found.candidates) + len(found.exclusions) > 40
+    assert sorted({record.wire for record in RECORDS.values()}) == sorted(prompt.wires)
