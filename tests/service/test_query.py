@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
-from chenu.api.pipeline.v1 import message_pb2
+import pytest
+
+from chenu.api.pipeline.v1 import conversation_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server.engine import digest
+from chenu_server.pipeline import canonical
 from tests.harness import Stage
 
 
@@ -63,3 +68,28 @@ async def test_the_same_id_with_other_content_is_a_conflict(stage: Stage) -> Non
     )
 
     assert "REQUEST_ID_CONFLICT" == failure.reason
+
+
+async def test_each_digest_of_a_query_is_made_once_in_one_call(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two hundred messages as of one: a long conversation is walked once for each."""
+    made: list[str] = []
+
+    def noted(tag: str, fields: Any) -> bytes:
+        made.append(tag)
+        return digest(tag, fields)
+
+    monkeypatch.setattr(canonical, "digest", noted)
+    roles = (conversation_pb2.MESSAGE_ROLE_USER, conversation_pb2.MESSAGE_ROLE_ASSISTANT)
+    turns = [
+        conversation_pb2.ChatMessage(
+            role=roles[number % 2], parts=[conversation_pb2.Part(text="a")]
+        )
+        for number in range(199)
+    ]
+    for request in ({"text": "Hello"}, {"text": "", "messages": turns}):
+        made.clear()
+        await stage.client().query(**request)
+
+        assert ["chenu.action.v2", "chenu.context.v2", "chenu.request.v2"] == sorted(made)

@@ -249,12 +249,17 @@ class Served:
     boundary: FakeBoundary
 
     async def call(
-        self, method: str, request: bytes = b"", metadata: Metadata | None = None
+        self,
+        method: str,
+        request: bytes = b"",
+        metadata: Metadata | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
     ) -> bytes:
         """The bytes that a unary rpc answers to these bytes."""
         rpc: Any = self.channel.unary_unary(method)
         sent = bearer() if metadata is None else metadata
-        answer: bytes = await rpc(request, metadata=sent, timeout=TIMEOUT_S)
+        answer: bytes = await rpc(request, metadata=sent, timeout=timeout_s)
         return answer
 
     async def refusal(
