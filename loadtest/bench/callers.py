@@ -76,7 +76,11 @@ class Gateway:
         return call
 
     def first_piece(self) -> Callable[[], Awaitable[float]]:
-        """Microseconds until a stream's first piece is there; the stream is read to its end."""
+        """Microseconds until a stream's first piece is there; the stream is read to its end.
+
+        Raises, when called:
+            RuntimeError: There was none; a stream without a piece would be the quickest.
+        """
         start: grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
         start = self._channels[0].unary_stream(RUN)
         request = pipeline_service_pb2.RunRequest(query=_query()).SerializeToString()
@@ -87,6 +91,8 @@ class Gateway:
                 event = pipeline_service_pb2.RunResponse.FromString(message).event
                 if not took_ns and event.HasField("llm_call_delta"):
                     took_ns = time.perf_counter_ns() - started_ns
+            if not took_ns:
+                raise RuntimeError("the stream had no piece")
             return took_ns / 1_000
 
         return call

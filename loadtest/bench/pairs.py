@@ -143,7 +143,7 @@ async def _half(site: Site, part: str, calls: int, stack: AsyncExitStack) -> Hal
         return (cpu_us(site.server.pid) - before) / calls
 
     async def waited() -> float:
-        return median([await first() for _ in range(calls // CONCURRENCY)])
+        return median([await first() for _ in range(max(calls // CONCURRENCY, 1))])
 
     return waited if part == "first" else spent
 
