@@ -165,3 +165,23 @@ async def test_many_keys_are_loaded_at_once(url: str, open_writer: OpenWriter) -
     await writer.submit(put(*accounts[:-1]))
 
     assert [*accounts[:-1], None] == await writer.submit(look)
+
+
+async def test_many_keys_find_their_own_rows_at_once(url: str, open_writer: OpenWriter) -> None:
+    """More keys of a lookup than a statement takes, each with several rows, one, or none."""
+    accounts = [
+        Account(f"i{owner}", number, owner) for owner in range(300) for number in range(owner % 3)
+    ]
+    keys = [(f"i{owner}",) for owner in range(300)]
+    look = Do(
+        lambda rows, now: [rows.find(ACCOUNTS_OF, key) for key in keys],
+        wants=tuple(Found(ACCOUNTS_OF, key) for key in keys),
+    )
+    writer = await open_writer(url)
+    await writer.submit(put(*accounts))
+
+    found = await writer.submit(look)
+
+    assert [[each for each in accounts if (each.identity_id,) == key] for key in keys] == [
+        sorted(rows, key=lambda each: each.account_id) for rows in found
+    ]

@@ -65,6 +65,13 @@ class Fetch:
     counts: Sequence[int] = ()
     only_counted: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it gives every row under each of its keys, through a lookup."""
+        if self.lookup is None or self.only_counted:
+            return False
+        return not self.table.lookups[self.lookup].limited
+
 
 @dataclass(frozen=True, slots=True)
 class Write:

@@ -111,7 +111,7 @@ class SqliteSession:
         return Begun(clock_us, mono_ns, HeadRow(*row) if row else None)
 
     def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
-        """One statement per table; a lookup's runs once for each of its keys."""
+        """One statement per table and lookup; one for each key where it counts or is limited."""
         try:
             return [list(self._fetched(fetch)) for fetch in fetches]
         except Exception as error:  # noqa: BLE001 - a key that cannot be bound is its unit's fault
@@ -119,10 +119,10 @@ class SqliteSession:
 
     def _fetched(self, fetch: Fetch) -> Iterator[Values]:
         statements = self._statements_of(fetch.table)
-        if fetch.lookup is None:
+        if fetch.lookup is None or fetch.is_whole:
             for start in range(0, len(fetch.keys), _KEYS_MAX):
                 keys = fetch.keys[start : start + _KEYS_MAX]
-                yield from self._cursor.execute(*statements.by_id(keys))
+                yield from self._cursor.execute(*statements.of_keys(fetch.lookup, keys, start))
             return
         text = statements.lookups[fetch.lookup, fetch.only_counted]
         for position, (key, count) in enumerate(zip(fetch.keys, fetch.counts, strict=True)):
@@ -197,7 +197,8 @@ class _Statements:
         self._name = table.table.name
         self._columns = ", ".join(f"t.{name}" for name in table.columns)
         self._keys = table.key_names
-        self._by_count: dict[int, str] = {}
+        self._lookups = table.lookups
+        self._by_count: dict[tuple[str | None, int], str] = {}
         row = f"({', '.join('?' * len(table.columns))})"
         self._write_by_count = {
             1 << power: upsert_sql(table, f"VALUES {', '.join([row] * (1 << power))}")
@@ -207,6 +208,7 @@ class _Statements:
             (name, only_counted): self._lookup(table, lookup, only_counted=only_counted)
             for name, lookup in table.lookups.items()
             for only_counted in (False, True)
+            if only_counted or lookup.limited
         }
 
     def writes(self, rows: Sequence[Values]) -> Iterator[tuple[str, Sequence[Any]]]:
@@ -218,33 +220,57 @@ class _Statements:
             yield self._write_by_count[count], some[0] if count == 1 else list(chain(*some))
             start += count
 
-    def by_id(self, keys: Sequence[Key]) -> tuple[str, list[Any]]:
-        """A select by primary keys, the last one repeated up to a power of two."""
+    def of_keys(self, lookup: str | None, keys: Sequence[Key], start: int) -> tuple[str, list[Any]]:
+        """A select by keys, the last one repeated up to a power of two.
+
+        By a lookup, a row comes behind its key's position, the first of which is `start`.
+        """
         count = 1 << (len(keys) - 1).bit_length()
-        text = self._by_count.get(count)
+        text = self._by_count.get((lookup, count))
         if text is None:
-            text = self._by_count[count] = self._by_id(count)
+            make = self._by_id(count) if lookup is None else self._under(lookup, count)
+            text = self._by_count[lookup, count] = make
         padded = [*keys, *([keys[-1]] * (count - len(keys)))]
-        return text, [value for key in padded for value in key]
+        if lookup is None:
+            return text, list(chain(*padded))
+        last = start + len(keys) - 1
+        return text, [
+            value
+            for position, key in enumerate(padded, start)
+            for value in (min(position, last), *key)
+        ]
 
     def _by_id(self, count: int) -> str:
-        # A join with the keys on the left always searches; `(a, b) IN (VALUES ...)` scans.
         names = [f"key_{number}" for number in range(len(self._keys))]
-        rows = ", ".join([f"({', '.join('?' * len(names))})"] * count)
         on = " AND ".join(f"t.{key} = {name}" for key, name in zip(self._keys, names, strict=True))
+        return self._joined(names, count, given=self._columns, on=on)
+
+    def _under(self, name: str, count: int) -> str:
+        lookup = self._lookups[name]
+        names = [f"key_{number}" for number in range(len(lookup.keys))]
+        text = self._joined(
+            ["key_at", *names],
+            count,
+            given=f"key_at, {self._columns}",
+            on=lookup.condition(*names),
+        )
+        return f"{text} ORDER BY {lookup.order_by}" if lookup.order_by else text
+
+    def _joined(self, names: Sequence[str], count: int, *, given: str, on: str) -> str:
+        # A join with the keys on the left always searches; `(a, b) IN (VALUES ...)` scans.
+        rows = ", ".join([f"({', '.join('?' * len(names))})"] * count)
         return (
             f"WITH keys({', '.join(names)}) AS (VALUES {rows})"
-            f" SELECT {self._columns} FROM keys CROSS JOIN {self._name} AS t ON {on}"
+            f" SELECT {given} FROM keys CROSS JOIN {self._name} AS t ON {on}"
         )
 
     def _lookup(self, table: TableMap[Any], lookup: LookupSql, *, only_counted: bool) -> str:
-        """`?1` is the key's position, `?2` the row count, the key's values follow."""
+        """For one key: `?1` is its position, `?2` the row count, its values follow."""
         given = "count(*)" if only_counted else ", ".join(table.columns)
         values = [f"?{number}" for number in range(3, 3 + len(lookup.keys))]
         order = f" ORDER BY {lookup.order_by}" if lookup.order_by and not only_counted else ""
         # Every parameter must stand in the text; a negative limit is none.
-        limited = lookup.limited and not only_counted
-        limit = " LIMIT ?2" if limited else " LIMIT -1 - abs(?2)"
+        limit = " LIMIT -1 - abs(?2)" if only_counted else " LIMIT ?2"
         return (
             f"SELECT ?1, {given} FROM {table.table.name}"
             f" WHERE {lookup.condition(*values)}{order}{limit}"
