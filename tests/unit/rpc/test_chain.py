@@ -74,8 +74,9 @@ async def echoing(*layers: Layer) -> tuple[grpc.aio.Server, grpc.aio.Channel]:
     methods = {name: Method(name=name, request_name="text", access=None) for name in names}
     makers: dict[str, Any] = {kind: getattr(grpc, f"{kind}_rpc_method_handler") for kind in KINDS}
     handlers = {kind: makers[kind](HANDLERS[kind], DECODE, None) for kind in KINDS}
-    server = grpc.aio.server(interceptors=[Chain(methods, layers)])
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", handlers),))
+    made = Chain(methods, layers)
+    made.add_registered_method_handlers("test.Echo", handlers)
+    server = grpc.aio.server(handlers=[made])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     return server, grpc.aio.insecure_channel(f"127.0.0.1:{port}")
@@ -110,7 +111,7 @@ async def test_every_kind_passes_every_layer_once(kind: str, expected: list[byte
     await channel.close()
     await server.stop(None)
     assert expected == answered
-    assert (1, 1) == (counting.folded, counting.passed)
+    assert (len(KINDS), 1) == (counting.folded, counting.passed)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -137,7 +138,7 @@ async def test_layers_are_folded_once_per_method() -> None:
 
     await channel.close()
     await server.stop(None)
-    assert (1, 5) == (counting.folded, counting.passed)
+    assert (len(KINDS), 5) == (counting.folded, counting.passed)
 
 
 async def test_an_rpc_that_nobody_serves_is_unimplemented() -> None:
@@ -174,7 +175,7 @@ async def test_a_streaming_handler_is_closed_before_its_call_ends() -> None:
         finally:
             ended.append("handler")
 
-    wrapped = await folded(held)
+    wrapped = folded(held)
 
     with pytest.raises(asyncio.CancelledError):
         await wrapped(None, LostContext())
@@ -202,7 +203,7 @@ async def test_a_stream_may_say_nothing_for_longer_than_a_write_may_take() -> No
         said.append(b"b")
         yield b"b"
 
-    wrapped = await folded(pondering, write_timeout_s=0.001)
+    wrapped = folded(pondering, write_timeout_s=0.001)
     await wrapped(None, TakingContext())
 
     assert [b"b"] == said
@@ -221,7 +222,7 @@ async def test_a_stream_leaves_no_timer_behind(
             closed.append(self)
 
     monkeypatch.setattr(chain, "WriteLimit", Noted)
-    wrapped = await folded(streamed)
+    wrapped = folded(streamed)
     with suppress(asyncio.CancelledError):
         await wrapped(None, context)
 
@@ -240,15 +241,12 @@ class Reading:
         return read
 
 
-async def folded(function: Any, **settings: Any) -> Any:
+def folded(function: Any, **settings: Any) -> Any:
     """The coroutine function that a streaming handler becomes, with a request that is read."""
     handler: Any = grpc.unary_stream_rpc_method_handler(function, None, None)
-    methods = {"/m": Method(name="/m", request_name="text", access=None)}
-    details: Any = SimpleNamespace(method="/m")
+    methods = {"/s/m": Method(name="/s/m", request_name="text", access=None)}
+    details: Any = SimpleNamespace(method="/s/m")
     made = Chain(methods, [Reading()], **settings)
-    wrapped: Any = await made.intercept_service(lambda _: _given(handler), details)
+    made.add_registered_method_handlers("s", {"m": handler})
+    wrapped: Any = made.service(details)
     return wrapped.stream_stream
-
-
-async def _given(handler: Any) -> Any:
-    return handler

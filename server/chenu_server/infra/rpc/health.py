@@ -10,6 +10,8 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no stubs
 
+from chenu_server.infra.rpc.methods import Registrar
+
 HEALTH: Final[ServiceDescriptor] = health_pb2.DESCRIPTOR.services_by_name["Health"]
 
 # What a probe is told is no older than this.
@@ -34,7 +36,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no stubs
         self._ended = False
         self._changed = asyncio.Event()
 
-    def add_to(self, server: grpc.aio.Server) -> None:
+    def add_to(self, server: Registrar) -> None:
         """Serve it."""
         health_pb2_grpc.add_HealthServicer_to_server(self, server)
 

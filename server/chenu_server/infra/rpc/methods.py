@@ -5,9 +5,10 @@ Read from the descriptors at start, so that the contract and the checks cannot d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeAlias
 
+import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
@@ -18,6 +19,17 @@ from chenu_server.infra.rpc.repeated import Lists, lists_in
 from chenu_server.values import dataclass
 
 Decode = Callable[[bytes], Message]
+RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in its stub alone
+
+
+class Registrar(Protocol):
+    """Takes the handlers of services; generated code takes it for a server."""
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: Mapping[str, RpcHandler]
+    ) -> None:
+        """Serve the rpcs of a service, by their bare names."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2 as pb  # type: ignore[import-untyped]  # no stubs
 
+from chenu_server.infra.rpc.methods import Registrar
+
 _POOL: Final = descriptor_pool.Default()
 
 
@@ -49,7 +51,7 @@ class Reflection:
             "list_services": self._list,
         }
 
-    def add_to(self, server: grpc.aio.Server) -> None:
+    def add_to(self, server: Registrar) -> None:
         """Serve it under both names."""
         rpc = grpc.stream_stream_rpc_method_handler(
             self._answers,
@@ -57,9 +59,7 @@ class Reflection:
             response_serializer=pb.ServerReflectionResponse.SerializeToString,
         )
         for service in REFLECTION:
-            handlers = {"ServerReflectionInfo": rpc}
-            served = grpc.method_handlers_generic_handler(service.full_name, handlers)
-            server.add_generic_rpc_handlers((served,))
+            server.add_registered_method_handlers(service.full_name, {"ServerReflectionInfo": rpc})
 
     async def _answers(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         async for request in requests:

@@ -42,7 +42,7 @@ class Mount:
     """A service of the contract and who serves it: `add` is the generated function."""
 
     service: ServiceDescriptor
-    add: Callable[[Any, grpc.aio.Server], None]
+    add: Callable[[Any, Any], None]
     servicer: object
 
 
@@ -83,14 +83,14 @@ class RpcServer:
             intake=intake,
         )
         self._server = grpc.aio.server(
-            interceptors=[self._chain], options=options(max_connection_age_s)
+            handlers=[self._chain], options=options(max_connection_age_s)
         )
         self.health = Health(services)
-        self.health.add_to(self._server)
+        self.health.add_to(self._chain)
         served = [*services, HEALTH, *REFLECTION]
-        Reflection(service.full_name for service in served).add_to(self._server)
+        Reflection(service.full_name for service in served).add_to(self._chain)
         for mount in mounts:
-            mount.add(mount.servicer, self._server)
+            mount.add(mount.servicer, self._chain)
 
     @property
     def port(self) -> int:

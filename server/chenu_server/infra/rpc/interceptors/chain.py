@@ -1,4 +1,4 @@
-"""Folds the layers around a handler, once per method and for all four kinds alike.
+"""Folds the layers around a handler, once per method at start and for all four kinds alike.
 
 A handler of any kind becomes one coroutine function of (request, context): a stream of responses
 is written through the context, so a layer never stands between two messages, and every stream is
@@ -16,7 +16,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 import grpc
 
@@ -25,14 +25,13 @@ from chenu_server.infra.rpc.context import CALL
 from chenu_server.infra.rpc.intake import Intake, IntakeLimits, Upload
 from chenu_server.infra.rpc.interceptors.unread import UNREAD_MAX, Unread
 from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
-from chenu_server.infra.rpc.methods import Method
+from chenu_server.infra.rpc.methods import Method, RpcHandler
 from chenu_server.values import replace
 
 WRITE_TIMEOUT_S: Final = 10.0
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Awaitable[Any]]
-RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in its stub alone
 
 
 class Layer(Protocol):
@@ -43,8 +42,13 @@ class Layer(Protocol):
         ...
 
 
-class Chain(grpc.aio.ServerInterceptor):
-    """Every layer, as the one interceptor that grpc.aio sees. Counts the calls in hand."""
+class Chain(grpc.GenericRpcHandler):
+    """Every handler with every layer around it, as all that grpc.aio sees.
+
+    Generated code adds its handlers here as it would to a server. One that is registered with
+    grpc.aio costs each call of any method: it waits for calls of all methods at once, and takes up
+    and lays down a task for each of them. Counts the calls in hand.
+    """
 
     def __init__(
         self,
@@ -60,26 +64,26 @@ class Chain(grpc.aio.ServerInterceptor):
         self._intake = intake or Intake(IntakeLimits())
         self._write_timeout_s = write_timeout_s
         self._unread = Unread(unread_max)
-        self._wrapped: dict[str, tuple[RpcHandler, RpcHandler]] = {}
+        self._wrapped: dict[str, RpcHandler] = {}
         self._in_hand: set[Context] = set()
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> RpcHandler | None:
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: Mapping[str, RpcHandler]
+    ) -> None:
+        """Serve the rpcs of a service, by their bare names."""
+        for bare, handler in method_handlers.items():
+            name = f"/{service_name}/{bare}"
+            self._wrapped[name] = self._wrap(name, handler)
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: object) -> None:
+        """Nothing: what generated code adds here, it registers too."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> RpcHandler | None:
         """The handler with all layers around it; None for an rpc that nobody serves."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        name = handler_call_details.method
-        known = self._wrapped.get(name)
-        if known is None or known[0] is not handler:
-            known = self._wrapped[name] = (handler, self._wrap(name, handler))
-        return known[1]
+        return self._wrapped.get(handler_call_details.method)
 
     async def close(self) -> None:
         """Refuse governed calls from now on, and wait until none is in hand."""
