@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 from chenu.api.pipeline.v1 import conversation_pb2 as pb
@@ -346,7 +347,12 @@ def word_from(wire: Any, number: int, prefix: str, field: str, untold: str | Non
     """A wire enum's value by its name in lower case; `untold` stands for its zero value."""
     if number == 0 and untold is not None:
         return untold
-    if number == 0 or number not in wire.values():
+    word = _words(wire, prefix).get(number) if number else None
+    if word is None:
         raise InvalidField(field, f"unknown value {number}" if number else "is missing")
-    name: str = wire.Name(number)
-    return name.removeprefix(f"{prefix}_").lower()
+    return word
+
+
+@cache
+def _words(wire: Any, prefix: str) -> dict[int, str]:
+    return {number: name.removeprefix(f"{prefix}_").lower() for name, number in wire.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -148,6 +148,8 @@ def name(text: str, field: str, most: int = NAME_MAX) -> str:
 
 def role_from(text: str) -> str:
     """An agent's role, in one spelling: `Nova ` asks for Nova, and is locked as she is."""
+    if not text:
+        return text
     if text.isascii():
         role = name(text, "agent_role").strip().lower()
     else:  # wide and other forms of a letter are that letter
@@ -205,6 +207,8 @@ def _mode(number: int) -> Mode:
 
 
 def _labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    if not labels:
+        return ()
     if len(labels) > LABELS_MAX:
         raise InvalidField("labels", f"at most {LABELS_MAX}")
     for key, value in labels.items():
@@ -219,7 +223,9 @@ def _wish(wire: object, number: int, prefix: str, default: str) -> str:
     return word_from(wire, number, prefix, f"routing.{prefix.lower()}", default)
 
 
-def _names(values: Iterable[str], field: str, most: int) -> tuple[str, ...]:
+def _names(values: Collection[str], field: str, most: int) -> tuple[str, ...]:
+    if not values:
+        return ()
     names = tuple(values)
     if len(names) > most:
         raise InvalidField(f"routing.{field}", f"at most {most} values")
@@ -233,6 +239,8 @@ def _sphere(number: int, field: str) -> Sphere | None:
 
 
 def _intents(request: pb.QueryRequest) -> tuple[Intent, ...]:
+    if not request.intents:
+        return ()
     if len(request.intents) > INTENTS_MAX:
         raise InvalidField("intents", f"at most {INTENTS_MAX} values")
     for number in request.intents:

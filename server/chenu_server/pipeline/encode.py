@@ -1,4 +1,7 @@
-"""Model to wire, for queries, events and routes."""
+"""Model to wire, for queries, events and routes.
+
+What goes into another message, and often, is given as its fields by name: see `infra.rpc.times`.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.state import QueryState
 
 Body = Mapping[str, Any]
+Fields = dict[str, Any]
 
 # What gRPC's clients take as one message unless they are told otherwise.
 MESSAGE_BYTES_MAX: Final = 4_194_304
@@ -71,38 +75,44 @@ _PART_KINDS: Final = _by_value(conversation_pb2.PartKind, "PART_KIND", PartKind)
 
 
 def query_of(query: Query) -> message_pb2.Query:
-    """A query as the wire shows it. No remaining budget amount is in it."""
-    basis = message_pb2.COST_BASIS_ESTIMATED if query.estimated else message_pb2.COST_BASIS_EXACT
-    return message_pb2.Query(
-        request_id=query.request_id,
-        identity_id=query.identity_id,
-        principal=principal_of(query.principal),
-        state=_STATES[query.status],
-        lanes=[lane_of(report) for report in all_lanes(query.lanes, query.status)],
-        intents=[_INTENTS[name] for name in query.intents],
-        sphere=_SPHERES[query.sphere],
-        checkpoint_id=query.checkpoint_id,
-        route=_route_of(query),
-        tokens_used=query.usage.total,
-        cost_nanousd=query.cost_nanousd,
-        cost_basis=basis,
-        create_time=timestamp_of(query.created_us),
-        update_time=timestamp_of(query.updated_us),
-        end_time=timestamp_of(query.ended_us),
-        outcome=outcome_of(query.outcome) if query.outcome.reason else None,
-        action_digest=query.action_digest,
-        context_hash=query.context_hash,
-        output_length=query.output_length,
-        output_parts=_output_parts_of(query.output_parts),
-        last_sequence=query.event_count,
-        applied_output_cap=query.output_cap,
-        mode=_MODES[query.mode],
-        detected_intents=[_INTENTS[name] for name in query.detected_intents],
-        thread_id=query.thread_id,
-        run_id=query.run_id,
-        labels=dict(query.labels),
-        route_snapshot=snapshot_of(query.route_snapshot),
-    )
+    """A query as the wire shows it."""
+    return message_pb2.Query(**query_fields(query))
+
+
+def query_fields(query: Query) -> Any:
+    """The fields of a query as the wire shows it. No remaining budget amount is in it."""
+    return {
+        "request_id": query.request_id,
+        "identity_id": query.identity_id,
+        "principal": principal_of(query.principal),
+        "state": _STATES[query.status],
+        "lanes": _lanes_of(query.lanes, query.status),
+        "intents": [_INTENTS[name] for name in query.intents],
+        "sphere": _SPHERES[query.sphere],
+        "checkpoint_id": query.checkpoint_id,
+        "route": _route_of(query),
+        "tokens_used": query.usage.total,
+        "cost_nanousd": query.cost_nanousd,
+        "cost_basis": message_pb2.COST_BASIS_ESTIMATED
+        if query.estimated
+        else message_pb2.COST_BASIS_EXACT,
+        "create_time": timestamp_of(query.created_us),
+        "update_time": timestamp_of(query.updated_us),
+        "end_time": timestamp_of(query.ended_us),
+        "outcome": outcome_of(query.outcome) if query.outcome.reason else None,
+        "action_digest": query.action_digest,
+        "context_hash": query.context_hash,
+        "output_length": query.output_length,
+        "output_parts": _output_parts_of(query.output_parts),
+        "last_sequence": query.event_count,
+        "applied_output_cap": query.output_cap,
+        "mode": _MODES[query.mode],
+        "detected_intents": [_INTENTS[name] for name in query.detected_intents],
+        "thread_id": query.thread_id,
+        "run_id": query.run_id,
+        "labels": dict(query.labels),
+        "route_snapshot": snapshot_of(query.route_snapshot),
+    }
 
 
 def validated_of(query: QueryState, validation: Validation) -> message_pb2.Query:
@@ -117,7 +127,7 @@ def validated_of(query: QueryState, validation: Validation) -> message_pb2.Query
         identity_id=caller.identity_id,
         principal=principal_of(caller.principal),
         state=_STATES[status],
-        lanes=[lane_of(report) for report in all_lanes(validation.lanes, status)],
+        lanes=_lanes_of(validation.lanes, status),
         intents=[_INTENTS[intent] for intent in analysis.intents],
         sphere=_SPHERES[request.sphere],
         action_digest=query.encoded.action_digest,
@@ -131,11 +141,9 @@ def validated_of(query: QueryState, validation: Validation) -> message_pb2.Query
     )
 
 
-def _output_parts_of(parts: Sequence[StoredPart]) -> list[message_pb2.OutputPart]:
+def _output_parts_of(parts: Sequence[StoredPart]) -> list[Any]:
     return [
-        message_pb2.OutputPart(
-            part=number, kind=_PART_KINDS[each.kind], name=each.name, length=each.length
-        )
+        {"part": number, "kind": _PART_KINDS[each.kind], "name": each.name, "length": each.length}
         for number, each in enumerate(parts)
     ]
 
@@ -217,14 +225,20 @@ def all_lanes(reports: Sequence[LaneReport], status: QueryStatus) -> Sequence[La
     ]
 
 
-def lane_of(report: LaneReport) -> message_pb2.LaneReport:
-    """One lane's report."""
-    return message_pb2.LaneReport(
-        lane=_LANES[report.lane],
-        status=_LANE_STATUSES[report.status],
-        duration=duration_of(report.duration_us),
-        summary=report.summary,
-    )
+def _lanes_of(reports: Sequence[LaneReport], status: QueryStatus) -> list[Any]:
+    return [
+        _lane_of(each.lane, each.status, each.duration_us, each.summary)
+        for each in all_lanes(reports, status)
+    ]
+
+
+def _lane_of(lane: str, status: str, duration_us: int, summary: str) -> Any:
+    return {
+        "lane": _LANES[lane],
+        "status": _LANE_STATUSES[status],
+        "duration": duration_of(duration_us),
+        "summary": summary,
+    }
 
 
 def usage_of(usage: TokenUsage) -> message_pb2.Usage:
@@ -324,87 +338,78 @@ def _override_of(override: ModelOverride) -> routing_pb2.ModelOverride:
 # --- events -----------------------------------------------------------------------------------
 
 
-def event_of(event: Event, request_id: str, query: Query | None) -> event_pb2.Event:
-    """An event; a final one takes the outcome from its query's row."""
+def event_fields(event: Event, request_id: str, query: Query | None) -> Fields:
+    """The fields of an event; a final one takes the outcome from its query's row."""
     field, body = _BODIES[event.kind](event.body, query)
-    return event_pb2.Event(
-        sequence=event.sequence,
-        request_id=request_id,
-        type=_KINDS[event.kind],
-        time=timestamp_of(event.time_us),
-        **{field: body},
-    )
+    return {
+        "sequence": event.sequence,
+        "request_id": request_id,
+        "type": _KINDS[event.kind],
+        "time": timestamp_of(event.time_us),
+        field: body,
+    }
 
 
-_Made = tuple[str, Any]
+_Made = tuple[str, Fields]
 
 
 def _start(body: Body, query: Query | None) -> _Made:
-    return "pipeline_start", event_pb2.PipelineStart(
-        intents=[_INTENTS[name] for name in body["intents"]],
-        sphere=_SPHERES[body["sphere"]],
-        mode=_MODES[body.get("mode", Mode.COMMAND)],
-        detected_intents=[_INTENTS[name] for name in body.get("detected", ())],
-    )
+    return "pipeline_start", {
+        "intents": [_INTENTS[name] for name in body["intents"]],
+        "sphere": _SPHERES[body["sphere"]],
+        "mode": _MODES[body.get("mode", Mode.COMMAND)],
+        "detected_intents": [_INTENTS[name] for name in body.get("detected", ())],
+    }
 
 
 def _lane_start(body: Body, query: Query | None) -> _Made:
-    return "lane_start", event_pb2.LaneStart(lane=_LANES[body["lane"]])
+    return "lane_start", {"lane": _LANES[body["lane"]]}
 
 
 def _lane_complete(body: Body, query: Query | None) -> _Made:
-    report = message_pb2.LaneReport(
-        lane=_LANES[body["lane"]],
-        status=_LANE_STATUSES[body["status"]],
-        duration=duration_of(body["duration_us"]),
-        summary=body["summary"],
-    )
-    return "lane_complete", event_pb2.LaneComplete(report=report)
+    report = _lane_of(body["lane"], body["status"], body["duration_us"], body["summary"])
+    return "lane_complete", {"report": report}
 
 
 def _lane_error(body: Body, query: Query | None) -> _Made:
-    reason = body["summary"]
-    return "lane_error", event_pb2.LaneError(lane=_LANES[body["lane"]], reason=reason)
+    return "lane_error", {"lane": _LANES[body["lane"]], "reason": body["summary"]}
 
 
 def _call_start(body: Body, query: Query | None) -> _Made:
-    return "llm_call_start", event_pb2.LlmCallStart(**body)
+    return "llm_call_start", {**body}
 
 
 def _call_delta(body: Body, query: Query | None) -> _Made:
     if body["offset"]:
-        return "llm_call_delta", event_pb2.LlmCallDelta(**body)
-    kind = _PART_KINDS[body["kind"]]
-    return "llm_call_delta", event_pb2.LlmCallDelta(**{**body, "kind": kind})
+        return "llm_call_delta", {**body}
+    return "llm_call_delta", {**body, "kind": _PART_KINDS[body["kind"]]}
 
 
 def _part_complete(body: Body, query: Query | None) -> _Made:
-    kind = _PART_KINDS[body["kind"]]
-    return "part_complete", event_pb2.PartComplete(**{**body, "kind": kind})
+    return "part_complete", {**body, "kind": _PART_KINDS[body["kind"]]}
 
 
 def _call_complete(body: Body, query: Query | None) -> _Made:
-    return "llm_call_complete", event_pb2.LlmCallComplete(
-        attempt=body["attempt"],
-        usage=message_pb2.Usage(**body["usage"]),
-        cost_nanousd=body["cost_nanousd"],
-        stop_reason=stop_reason_of(body["stop_reason"]),
-        duration=duration_of(body["duration_us"]),
+    return "llm_call_complete", {
+        "attempt": body["attempt"],
+        "usage": {**body["usage"]},
+        "cost_nanousd": body["cost_nanousd"],
+        "stop_reason": stop_reason_of(body["stop_reason"]),
+        "duration": duration_of(body["duration_us"]),
         **_names(body),
-    )
+    }
 
 
 def _call_error(body: Body, query: Query | None) -> _Made:
     retried = body["will_retry"]
-    following = event_pb2.AFTER_ATTEMPT_FAILOVER if retried else event_pb2.AFTER_ATTEMPT_END
-    return "llm_call_error", event_pb2.LlmCallError(
-        attempt=body["attempt"],
-        provider=body["provider"],
-        kind=body["kind"],
-        detail=body["detail"],
-        next=following,
+    return "llm_call_error", {
+        "attempt": body["attempt"],
+        "provider": body["provider"],
+        "kind": body["kind"],
+        "detail": body["detail"],
+        "next": event_pb2.AFTER_ATTEMPT_FAILOVER if retried else event_pb2.AFTER_ATTEMPT_END,
         **_names(body),
-    )
+    }
 
 
 def _names(body: Body) -> dict[str, str]:
@@ -414,52 +419,50 @@ def _names(body: Body) -> dict[str, str]:
 
 
 def _checkpoint_created(body: Body, query: Query | None) -> _Made:
-    return "checkpoint_created", event_pb2.CheckpointCreated(
-        checkpoint_id=body["checkpoint_id"],
-        types=[checkpoint_type_of(name) for name in body["types"]],
-        action=body["action"],
-        action_digest=bytes.fromhex(body["action_digest"]),
-        expire_time=timestamp_of(body["expires_us"]),
-        question_en=body["question"],
-        question_fr=body["question_fr"],
-    )
+    return "checkpoint_created", {
+        "checkpoint_id": body["checkpoint_id"],
+        "types": [checkpoint_type_of(name) for name in body["types"]],
+        "action": body["action"],
+        "action_digest": bytes.fromhex(body["action_digest"]),
+        "expire_time": timestamp_of(body["expires_us"]),
+        "question_en": body["question"],
+        "question_fr": body["question_fr"],
+    }
 
 
 def _checkpoint_resolved(body: Body, query: Query | None) -> _Made:
-    return "checkpoint_resolved", event_pb2.CheckpointResolved(
-        checkpoint_id=body["checkpoint_id"],
-        resolved_by=spelt_principal(body["by"]),
-        reason=body["reason"],
-    )
+    return "checkpoint_resolved", {
+        "checkpoint_id": body["checkpoint_id"],
+        "resolved_by": spelt_principal(body["by"]),
+        "reason": body["reason"],
+    }
 
 
 def _blocked(body: Body, query: Query | None) -> _Made:
-    return "pipeline_blocked", event_pb2.PipelineBlocked(**body)
+    return "pipeline_blocked", {**body}
 
 
 def _budget(body: Body, query: Query | None) -> _Made:
     scope = budget_service_pb2.BudgetScope.Value(f"BUDGET_SCOPE_{body['scope'].upper()}")
-    return "budget_notice", event_pb2.BudgetNotice(scope=scope)
+    return "budget_notice", {"scope": scope}
 
 
 def _rate(body: Body, query: Query | None) -> _Made:
-    return "rate_limit_notice", event_pb2.RateLimitNotice(
-        provider=body["provider"],
-        place=body["place"],
-        retry_after=duration_of(body["retry_after_us"]),
-    )
+    return "rate_limit_notice", {
+        "provider": body["provider"],
+        "place": body["place"],
+        "retry_after": duration_of(body["retry_after_us"]),
+    }
 
 
 def _complete(body: Body, query: Query | None) -> _Made:
     assert query is not None, "a final event is shown with its query"
-    return "pipeline_complete", event_pb2.PipelineComplete(
-        query=query_of(query), answer=answer_of(query)
-    )
+    return "pipeline_complete", {"query": query_fields(query), "answer": answer_of(query)}
 
 
 def _error(body: Body, query: Query | None) -> _Made:
     assert query is not None, "a final event is shown with its query"
-    return "pipeline_error", event_pb2.PipelineError(query=query_of(query))
+    return "pipeline_error", {"query": query_fields(query)}
 
 
 _BODIES: Final[dict[EventKind, Callable[[Body, Query | None], _Made]]] = {
@@ -486,7 +489,7 @@ _BODIES: Final[dict[EventKind, Callable[[Body, Query | None], _Made]]] = {
 }
 
 
-def _route_of(query: Query) -> message_pb2.Route:
+def _route_of(query: Query) -> Any:
     parts = (each.partition("/") for each in query.chain)
-    chain = [routing_pb2.ModelRef(provider=provider, model=model) for provider, _, model in parts]
-    return message_pb2.Route(provider=query.provider, model=query.model, chain=chain)
+    chain = [{"provider": provider, "model": model} for provider, _, model in parts]
+    return {"provider": query.provider, "model": query.model, "chain": chain}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, nullcontext
+from typing import Any
 
 import grpc
 
 from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
-from chenu.api.pipeline.v1 import event_pb2, message_pb2
+from chenu.api.pipeline.v1 import message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
 from chenu_server.caller import Caller, Principal
@@ -61,7 +62,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         with run.attached():
             query = await run.log.rest()
         await self._raise_unless_completed(query)
-        response = pb.QueryResponse(query=encode.query_of(query))
+        response = pb.QueryResponse(query=encode.query_fields(query))
         encode.add_answer(response, query, run.log.parts if encode.may_fit(query) else ())
         return response
 
@@ -117,7 +118,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         caller = current_caller()
         request_id = convert.needed_id(request.request_id, "request_id")
         query = await self._pipeline.get(caller, request_id)
-        response = pb.GetQueryResponse(query=encode.query_of(query))
+        response = pb.GetQueryResponse(query=encode.query_fields(query))
         if query.status is QueryStatus.COMPLETED:
             encode.add_answer(response, query, await self._parts_of(query))
         return response
@@ -153,7 +154,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         request_id = convert.needed_id(request.request_id, "request_id")
         reason = reason_from(request.reason)
         query = await self._pipeline.cancel(current_caller(), request_id, reason)
-        return pb.CancelQueryResponse(query=encode.query_of(query))
+        return pb.CancelQueryResponse(query=encode.query_fields(query))
 
     async def ListIntents(  # noqa: N802 - the wire name
         self, request: pb.ListIntentsRequest, context: Context
@@ -168,7 +169,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         *,
         until_blocked: bool = False,
         with_outcome: bool = True,
-    ) -> AsyncGenerator[event_pb2.Event, None]:
+    ) -> AsyncGenerator[Any, None]:
+        """The fields of each event, for a response to be made of."""
         log = source.log if isinstance(source, QueryRun) else source
         attached = source.attached() if isinstance(source, QueryRun) else nullcontext()
         call = current_call()
@@ -178,7 +180,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             async with aclosing(following) as events:
                 async for event in events:
                     current = log.current
-                    yield encode.event_of(event, str(current.key[1]), current.query)
+                    yield encode.event_fields(event, str(current.key[1]), current.query)
                     call.taken_sequence = event.sequence or call.taken_sequence
                     query = current.query
                     if until_blocked and query is not None and _blocks(event, query):
