@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from typing import Final, TypeGuard
 from weakref import WeakValueDictionary
 
@@ -43,14 +43,16 @@ class _Reader:
     """One follower's place to be woken, and the error that ends it early.
 
     One that `asks` wants the query to run, and is answered if it may not; a watcher only looks.
-    One that `stops` wants it to end, and is answered if it goes on.
+    One that `stops` wants it to end, and is answered if it goes on. One that takes pieces
+    `has_output` once the first is with its transport.
     """
 
-    __slots__ = ("asks", "error", "stops", "woken")
+    __slots__ = ("asks", "error", "has_output", "stops", "woken")
 
-    def __init__(self, *, asks: bool = True, stops: bool = False) -> None:
+    def __init__(self, *, asks: bool = True, stops: bool = False, takes: bool = False) -> None:
         self.asks = asks
         self.stops = stops
+        self.has_output = not takes
         self.woken = asyncio.Event()
         self.error: ChenuError | None = None
 
@@ -78,6 +80,7 @@ class QueryLog:
         self._last: PartKey = (0, 0)
         self._stored: dict[PartKey, list[OutputChunk]] = {}
         self._readers: set[_Reader] = set()
+        self._all_have_output: asyncio.Event | None = None
         self._ended = False
         self._first: QueryLog | None = None
         self.loaded = False
@@ -271,9 +274,28 @@ class QueryLog:
         try:
             yield
         finally:
-            self._readers.discard(reader)
+            self._leave(reader)
             if self._first is not None:  # it may have been failed before it went on there
-                self._first._readers.discard(reader)
+                self._first._leave(reader)
+
+    def _leave(self, reader: _Reader) -> None:
+        self._readers.discard(reader)
+        reader.has_output = True
+        self._tell_of_output()
+
+    async def shown(self, within_s: float) -> None:
+        """Until all who follow have the first piece of what was said, or for so long."""
+        if self._last == (0, 0) or all(reader.has_output for reader in self._readers):
+            return
+        self._all_have_output = asyncio.Event()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._all_have_output.wait()
+        self._all_have_output = None
+
+    def _tell_of_output(self) -> None:
+        if self._all_have_output is not None and all(it.has_output for it in self._readers):
+            self._all_have_output.set()
 
     def follow(
         self, after: Cursor, coalesce_s: float, *, asks: bool = True
@@ -289,7 +311,7 @@ class QueryLog:
             ChenuError: The query was refused, or its end cannot be recorded now.
             InvalidField: The cursor stands in an attempt that never was, or inside a character.
         """
-        return self._said_to(_Reader(asks=asks), after, coalesce_s)
+        return self._said_to(_Reader(asks=asks, takes=True), after, coalesce_s)
 
     async def _said_to(
         self, reader: _Reader, after: Cursor, coalesce_s: float
@@ -325,6 +347,9 @@ class QueryLog:
                 event, index = self._next(index, after)
                 if event is not None:
                     yield event
+                if not reader.has_output and isinstance(item, Piece):
+                    reader.has_output = True
+                    self._tell_of_output()
 
     def _may_be_over(self, index: int) -> bool:
         """Whether this is the block that a run looks into anew; nobody is told of it till then."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
 
 from chenu_server.errors import ChenuError, GovernanceUnavailable, InternalError
+from chenu_server.pipeline.events import EventKind
+from chenu_server.pipeline.lanes import audit
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.steps import Proceed
-from chenu_server.pipeline.model import QueryStatus
+from chenu_server.pipeline.model import Cursor, QueryStatus
 from chenu_server.pipeline.output import text_of
 from chenu_server.pipeline.ports import Governance, Settlement
 from chenu_server.pipeline.records import Query
@@ -67,3 +71,28 @@ async def test_what_cannot_be_ended_at_all_is_left_to_a_restart() -> None:
     """The run ends: it holds no place for ever."""
     with pytest.raises(InternalError):
         await settled(InternalError(), InternalError())
+
+
+async def test_who_follows_has_the_beginning_before_the_end_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The commit of a short answer would take the interpreter from who hands it over."""
+    monkeypatch.setattr(audit, "_SHOWN_WITHIN_S", 3_600)
+    lane, state, run = await Scene(FakeProvider()).start()
+    governance = FakeGovernance()
+    async with aclosing(run.log.follow(Cursor(), 0)) as events:
+        assert Proceed() == await lane.run(state, run)
+        ends = AuditLane(cast(Governance, governance)).run(state, run, Proceed())
+        ending = asyncio.ensure_future(ends)
+        while (await anext(events)).kind is not EventKind.LLM_CALL_DELTA:
+            pass
+        for _ in range(5):
+            await asyncio.sleep(0)
+        recorded = list(governance.seen)
+        following = asyncio.ensure_future(anext(events))
+        await ending
+        following.cancel()
+        await asyncio.wait([following])
+    run.finish()
+
+    assert ([], 1) == (recorded, len(governance.seen))

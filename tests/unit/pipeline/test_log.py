@@ -281,3 +281,59 @@ async def test_who_was_led_on_is_ended_by_either_log() -> None:
     ends = await asyncio.wait_for(asyncio.gather(resting, following, return_exceptions=True), 5)
 
     assert [GovernanceUnavailable] * 2 == [type(each) for each in ends]
+
+
+async def test_an_answer_is_shown_once_all_who_follow_have_its_first_piece() -> None:
+    """Not when it is said, nor when a reader has it in hand: when it has handed it over."""
+    log = QueryLog(KEY, ASKED)
+    log.commit([event(1), started(2)])
+    log.delta(1, 0, TEXT, "a")
+    async with aclosing(log.follow(Cursor(), 0)) as one, aclosing(log.follow(Cursor(), 0)) as two:
+        taken = [[await anext(reader) for _ in range(3)] for reader in (one, two)]
+        shown = asyncio.ensure_future(log.shown(3_600))
+        states = []
+        for reader in (one, two):
+            further = asyncio.ensure_future(anext(reader))
+            for _ in range(3):
+                await asyncio.sleep(0)
+            states.append(shown.done())
+            further.cancel()
+            await asyncio.wait([further])
+
+    assert ["a", "a"] == [output(events) for events in taken]
+    assert [False, True] == states
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_whoever_does_not_take_it_holds_no_end_up(*, leaves: bool) -> None:
+    """One that has left is not waited for, and one that is slow not for long."""
+    log = QueryLog(KEY, ASKED)
+    log.commit([event(1), started(2)])
+    log.delta(1, 0, TEXT, "a")
+    async with aclosing(log.follow(Cursor(), 0)) as reader:
+        await anext(reader)
+        shown = asyncio.ensure_future(log.shown(3_600 if leaves else 0.001))
+        await asyncio.sleep(0)
+        waits = not shown.done()
+        if leaves:
+            await reader.aclose()
+        await shown
+
+    assert waits
+
+
+async def test_nobody_waits_for_what_was_not_said_or_is_not_followed() -> None:
+    """A tool call is told with its commit; who asks for the whole answer takes no pieces."""
+    silent, asked = QueryLog(KEY, ASKED), QueryLog(KEY, ASKED)
+    asked.delta(1, 0, TEXT, "a")
+    resting = asyncio.ensure_future(asked.rest())
+    async with aclosing(silent.follow(Cursor(), 0)) as reader:
+        waiting = asyncio.ensure_future(anext(reader))
+        await asyncio.sleep(0)
+        shown = [log.shown(3_600) for log in (silent, asked)]
+        ended = [next(each.__await__(), "at once") for each in shown]
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    resting.cancel()
+
+    assert ["at once", "at once"] == ended
