@@ -22,6 +22,7 @@ import uvloop
 from chenu_server.caller import PrincipalType, Role
 from loadtest.bench.callers import PROVIDER, Direct, EchoProcess, Gateway
 from loadtest.bench.load import Call, Measured, interleaved, measure
+from loadtest.bench.memory import STREAMS, WAVES, held_kib
 from loadtest.bench.profile import Profile
 from loadtest.bench.scene import (
     BUDGET_NANOUSD,
@@ -36,7 +37,7 @@ from loadtest.processes import end_like_ctrl_c
 from loadtest.site import Site, fund, running_site
 
 PAIRS: Final = 300
-PARTS: Final = ("unary", "latency", "stream")
+PARTS: Final = ("unary", "latency", "stream", "memory")
 Result = dict[str, Any]
 
 
@@ -85,6 +86,7 @@ class Bench:
         self._streams: list[Measured] = []
         self._direct_s: list[float] = []
         self._gateway_s: list[float] = []
+        self._held_kib: list[int] = []
 
     async def run(self, rounds: int, profile: Profile) -> Result:
         """All rounds, and what came of them."""
@@ -99,6 +101,9 @@ class Bench:
             with profile.of(site.server.pid):
                 for _ in range(rounds):
                     await self._round(gateway, direct)
+                if "memory" in self._parts:
+                    self._pieces(STREAM_DELTAS)
+                    self._held_kib = await held_kib(gateway.stream(), site.server.pid)
         found: Result = {"load_ceiling_per_s": (await self._ceiling()).per_s}
         if self._unary:
             found["unary"] = _summary(self._unary)
@@ -106,6 +111,8 @@ class Bench:
             found["stream"] = _summary(self._streams) | {"deltas": STREAM_DELTAS}
         if self._direct_s:
             found["latency_ms"] = _latency(self._direct_s, self._gateway_s)
+        if self._held_kib:
+            found["held_kib"] = self._held_kib
         return found
 
     async def _round(self, gateway: Gateway, direct: Direct) -> None:
@@ -116,10 +123,12 @@ class Bench:
             self._direct_s += pair[0]
             self._gateway_s += pair[1]
         if "stream" in self._parts:
-            long = {"deltas": STREAM_DELTAS, "answer_chars": 20 * STREAM_DELTAS}
-            self._site.upstream.behave("*", **long)
+            self._pieces(STREAM_DELTAS)
             self._streams.append(await self._loaded(gateway.stream()))
             self._site.upstream.behave("*")
+
+    def _pieces(self, count: int) -> None:
+        self._site.upstream.behave("*", deltas=count, answer_chars=20 * count)
 
     async def _loaded(self, call: Call) -> Measured:
         return await measure(call, CONCURRENCY, self._seconds, self._site.server.pid)
@@ -156,6 +165,11 @@ def _shown(found: Result) -> str:
     if latency := found.get("latency_ms"):
         times = [(name, *(f"{ms:.2f}" for ms in part.values())) for name, part in latency.items()]
         blocks.insert(0, table(("at concurrency 1, in turns", "p50 ms", "p99 ms"), times))
+    if held := found.get("held_kib"):
+        last = [f"{kib / 1024:.0f}" for kib in held[WAVES // 2 - 1 :]]
+        blocks.append(
+            f"MiB held after each of the last waves of {STREAMS} streams at once: {', '.join(last)}"
+        )
     rows = [_row(name, found[name]) for name in ("unary", "stream") if name in found]
     if rows:
         header = (f"governed, at concurrency {CONCURRENCY}", "per s", "rounds", "CPU us each")
