@@ -278,6 +278,23 @@ async def test_a_call_that_was_not_declared_so_reaches_nobody(
     assert [] == list(query.output_parts)
 
 
+@pytest.mark.parametrize("model", [CHAT, MESSAGES])
+async def test_a_call_of_more_than_256_kib_reaches_nobody(
+    stage: Stage, model: tuple[str, str]
+) -> None:
+    """It is no answer of that provider's; what it may have cost is charged."""
+    stage.upstream.behave(calls=json.dumps([["get_weather", {"city": "a" * 262_144}]]))
+    client = stage.client()
+    request = pb.QueryRequest(text="Hi", tools=[WEATHER], routing=only(*model))
+
+    failure = await client.fail(client.pipeline.Query, request)
+    (query,) = (await client.call(client.pipeline.ListQueries, pb.ListQueriesRequest())).queries
+
+    assert "PROVIDER_UNAVAILABLE" == failure.reason
+    assert [] == list(query.output_parts)
+    assert query.cost_nanousd > 0
+
+
 CHOSEN: dict[str, tuple[cp.ToolUse, str]] = {
     "none": (cp.ToolUse(choice=cp.TOOL_CHOICE_NONE), '[["get_weather", {"city": "Paris"}]]'),
     "another": (

@@ -145,6 +145,30 @@ async def test_the_mode_is_part_of_what_an_id_means(stage: Stage) -> None:
     assert "REQUEST_ID_CONFLICT" == failure.reason
 
 
+NOTHING_TODAY = """
+@id("nothing_today")
+forbid (principal, action == Action::"submit", resource);
+"""
+
+
+async def test_an_operators_forbid_stops_all_text_work(sqlite_url: str, tmp_path: Path) -> None:
+    """Generation lifts what a text says, and nothing that an operator says."""
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "all.cedar").write_text(NOTHING_TODAY)
+    overrides = {"policies": {"operator_dir": str(tmp_path / "policies")}}
+    async with staged(sqlite_url, tmp_path, overrides) as stage:
+        await stage.budget()
+        client = stage.client()
+        passed = []
+        for work in text_work():
+            asked = pb.QueryRequest(text=work.prompt, mode=GENERATION, validate_only=True)
+            validation = (await client.call(client.pipeline.Query, asked)).validation
+            if ["nothing_today"] != list(validation.denied_policies):
+                passed.append(work.prompt)
+
+    assert [] == passed
+
+
 FORBIDS = """
 @id("no_generation_for_agents")
 forbid (principal is Agent, action == Action::"submit", resource)

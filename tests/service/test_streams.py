@@ -12,7 +12,7 @@ import pytest
 from chenu.api.governance.v1 import action_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from tests.harness import Client, Stage
+from tests.harness import Client, Stage, only
 from tests.service.asking import DELETE
 
 LONG = "Tell me a long story"
@@ -173,11 +173,18 @@ async def wait_until_final(client: Client, request_id: str) -> tuple[int, int]:
         await asyncio.sleep(0.1)
 
 
-async def test_cancel_acts_at_once_and_charges_the_bound_of_what_went_out(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    "model", [("groq", "openai/gpt-oss-120b"), ("anthropic", "claude-sonnet-5-5")]
+)
+async def test_cancel_acts_at_once_and_charges_the_bound_of_what_went_out(
+    stage: Stage, model: tuple[str, str]
+) -> None:
     """What may have run is paid for, marked as estimated; the upstream's bill is covered."""
     client, request_id = stage.client(), str(uuid4())
-    stage.upstream.behave(deltas=400, pace_ms=20, answer_chars=4_000)
-    query = pb.QueryRequest(text=LONG, request_id=request_id, detached=True)
+    stage.upstream.behave(deltas=4_000, pace_ms=20, answer_chars=40_000)
+    query = pb.QueryRequest(
+        text=LONG, request_id=request_id, detached=True, routing=only(*model), max_output_tokens=512
+    )
     await read_until_delta(client, pb.RunRequest(query=query))
 
     cancelled = await client.call(

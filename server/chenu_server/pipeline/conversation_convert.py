@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -210,31 +210,35 @@ def _must_be_a_conversation(messages: Sequence[ChatMessage]) -> None:
 
 def _must_answer_calls(messages: Sequence[ChatMessage], *, has_tools: bool) -> None:
     """One result for each call of the message before, and none of any other."""
-    open_calls: list[str] = []
+    # In order, and looked up in one step: a message may hold a thousand calls.
+    open_calls: dict[str, None] = {}
     for message in messages:
         ids = [part.call_id for part in message.parts if part.call_id]
         if message.role is Role.TOOL:
-            _must_be_open(ids, open_calls)
-            open_calls = [call_id for call_id in open_calls if call_id not in ids]
+            _close(ids, open_calls)
             continue
-        if open_calls:
-            raise InvalidField("messages", f"call {open_calls[0]!r} has no result behind it")
-        if len(set(ids)) < len(ids):
+        _must_be_answered(open_calls)
+        open_calls = dict.fromkeys(ids)
+        if len(open_calls) < len(ids):
             raise InvalidField("messages.parts.tool_call.call_id", "two calls have one id")
         if ids and not has_tools:
             raise InvalidField("tools", "a conversation that calls tools must say which there are")
-        open_calls = ids
+    _must_be_answered(open_calls)
+
+
+def _must_be_answered(open_calls: Mapping[str, None]) -> None:
     if open_calls:
-        raise InvalidField("messages", f"call {open_calls[0]!r} has no result behind it")
+        raise InvalidField("messages", f"call {next(iter(open_calls))!r} has no result behind it")
 
 
-def _must_be_open(ids: Sequence[str], open_calls: Sequence[str]) -> None:
+def _close(ids: Sequence[str], open_calls: dict[str, None]) -> None:
     for call_id in ids:
-        if call_id not in open_calls or ids.count(call_id) > 1:
+        if call_id not in open_calls:
             field = "messages.parts.tool_result.call_id"
             raise InvalidField(
                 field, f"{call_id!r} is no call of the message before, or is given twice"
             )
+        del open_calls[call_id]
 
 
 # --- tools and options --------------------------------------------------------------------------

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server.caller import Principal, PrincipalType
 from chenu_server.errors import InvalidField
+from chenu_server.pipeline.canonical import content_digest, context_hash
 from chenu_server.pipeline.conversation import (
     ChatMessage,
     Conversation,
@@ -25,6 +29,9 @@ from chenu_server.pipeline.conversation import (
     asked,
 )
 from chenu_server.pipeline.conversation_convert import conversation_from
+from chenu_server.pipeline.convert import request_from
+from chenu_server.pipeline.lanes.encoding import engine_prompt
+from chenu_server.pipeline.prompt import said_of
 
 SCHEMA = '{"type":"object","properties":{"city":{"type":"string"}}}'
 WEATHER = cp.Tool(
@@ -378,10 +385,47 @@ def test_a_tool_whose_effect_a_person_must_approve_is_not_taken(effect: str) -> 
     assert "tools.effect" == refusal.value.field
 
 
-def test_the_longest_conversation_is_read_in_one_pass() -> None:
-    """200 messages of calls and results: what is looked up is the last message's alone."""
-    turns = [message("ASSISTANT", call(f"c{turn}")) for turn in range(99)]
-    results = [message("TOOL", result(f"c{turn}")) for turn in range(99)]
-    pairs = [each for pair in zip(turns, results, strict=True) for each in pair]
+def exchanges(messages: int) -> pb.QueryRequest:
+    """So many turns: a question, calls and their results in pairs, and a question."""
+    pairs = range((messages - 2) // 2)
+    turns = [
+        each
+        for turn in pairs
+        for each in (message("ASSISTANT", call(f"c{turn}")), message("TOOL", result(f"c{turn}")))
+    ]
+    return talk(USER, *turns, USER)
 
-    assert 200 == len(conversation_from(talk(USER, *pairs, USER)).messages)
+
+def lines_run(work: Callable[[], object]) -> int:
+    """How many lines of Python it runs, whatever the machine."""
+    count = 0
+
+    def trace(_frame: object, event: str, _argument: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_twice_the_conversation_is_twice_the_work() -> None:
+    """From the wire to the engine: read, digested, hashed and made a prompt, 200 messages long."""
+
+    def prepared(request: pb.QueryRequest) -> None:
+        wanted = request_from(request, Principal(type=PrincipalType.SERVICE, id="backend"))
+        content_digest(wanted)
+        context_hash("acme", wanted)
+        engine_prompt(wanted.conversation, said_of(wanted).all_messages)
+
+    prepared(exchanges(10))  # what is looked up once, is
+    short, long = exchanges(100), exchanges(200)
+    half, whole = lines_run(lambda: prepared(short)), lines_run(lambda: prepared(long))
+
+    assert 200 == len(long.messages)
+    assert 1.8 * half < whole < 2.2 * half
