@@ -28,8 +28,9 @@ SYNCED := .venv/synced.stamp
 CORE := server/chenu_server/_core.abi3.so
 CORE_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs -name '*.rs' -o -name Cargo.toml)
 TYPED := $(wildcard server/chenu_server clients/python/src loadtest tests scripts proto/generate.py)
+NATIVE := target/release/chenu-load
 # The dice of `make test` fall alike every time; `make torture` throws them.
-CARGO_TEST := PROPTEST_RNG_SEED=1 cargo test --locked --package chenu-engine
+CARGO_TEST := PROPTEST_RNG_SEED=1 cargo test --locked --package chenu-engine --package chenu-load
 # Tests make databases by the hundred and throw them away: in memory that costs a tenth of the CPU.
 TEST_TMP := $(shell [ -w /dev/shm ] && [ $$(df --output=avail /dev/shm | tail -1) -gt 4000000 ] \
 	&& echo /dev/shm || echo $${TMPDIR:-/tmp})
@@ -140,12 +141,17 @@ demo: $(CORE) ## The main job from end to end on a fake provider; DB=postgres fo
 dev: $(CORE) ## A server on SQLite with a fake provider and a token, until Ctrl-C.
 	@$(BIN)/chenu dev
 
-bench: $(CORE) ## Benchmarks: the engine alone, then the whole server.
+bench: $(CORE) $(NATIVE) ## Benchmarks: the engine alone, then the server; JSON=file keeps, COMPARE=file.
 	cargo bench --locked --package chenu-engine
-	$(BIN)/python -m loadtest.bench
+	$(BIN)/python -m loadtest.bench $(JSON:%=--json %) $(COMPARE:%=--compare %)
 
-bench-pairs: $(CORE) ## A governed call here against one of another checkout, set up: BEFORE=path [PART=stream|first].
+bench-pairs: $(CORE) $(NATIVE) ## A governed call here against one of another checkout, set up: BEFORE=path [PART=stream|first].
 	$(BIN)/python -m loadtest.bench.pairs --before $(BEFORE) --part $(or $(PART),unary)
+
+$(NATIVE): Cargo.toml Cargo.lock $(shell find loadtest/native -name '*.rs' -o -name Cargo.toml)
+	$(call say,Native load generator)
+	cargo build --release --locked --package chenu-load
+	@touch $@
 
 load: $(CORE) ## A 20 s load test of a server started for it.
 	@$(BIN)/python -m loadtest.run

@@ -25,6 +25,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 SERVE: Final = ("-m", "chenu_server", "serve")
+FAKE_UPSTREAM: Final = (sys.executable, "-m", "chenu_server.upstream", "--port-file")
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 30.0
 POLL_S: Final = 0.02
@@ -58,7 +59,7 @@ class Process:
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*_pinned(core), python, *command],
+                [*pinned(core), python, *command],
                 cwd=directory,
                 env=_environment(environment or {}),
                 stdin=subprocess.DEVNULL,
@@ -200,14 +201,17 @@ class ServerProcess(Process):
 
 
 class UpstreamProcess(Process):
-    """The fake upstream with its control endpoint."""
+    """The fake upstream with its control endpoint, or a program that can less of the same."""
 
-    def __init__(self, directory: Path, *, core: int | None = None) -> None:
-        """Start it."""
+    def __init__(
+        self, directory: Path, *, core: int | None = None, program: Sequence[str] = FAKE_UPSTREAM
+    ) -> None:
+        """Start it: `program`, which takes the file for its port as its last word."""
         self._port_file = directory / "upstream.port"
         self._port_file.unlink(missing_ok=True)
-        command = ("-m", "chenu_server.upstream", "--port-file", str(self._port_file))
-        super().__init__("upstream", command, directory=directory, core=core)
+        name, *words = program
+        command = (*words, str(self._port_file))
+        super().__init__("upstream", command, directory=directory, core=core, python=name)
 
     @property
     def base_url(self) -> str:
@@ -287,7 +291,12 @@ def _serving(stub: Any) -> bool | None:
     return True if answer.status == health_pb2.HealthCheckResponse.SERVING else None
 
 
-def _pinned(core: int | None) -> list[str]:
+def pinned(core: int | None) -> list[str]:
+    """What goes in front of a command that may use one core alone.
+
+    Raises:
+        ProcessFailed: The machine has no `taskset`.
+    """
     if core is None:
         return []
     taskset = shutil.which("taskset")

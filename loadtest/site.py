@@ -13,7 +13,7 @@ from chenu.aio import Client
 from chenu.api.governance.v1 import budget_service_pb2
 from chenu_server.caller import PrincipalType, Role
 from loadtest.database import fresh_database
-from loadtest.processes import SERVE, ServerProcess, UpstreamProcess
+from loadtest.processes import FAKE_UPSTREAM, SERVE, ServerProcess, UpstreamProcess
 from loadtest.tokens import Mint
 
 
@@ -44,6 +44,7 @@ def running_site(
     *,
     server_core: int | None = None,
     upstream_core: int | None = None,
+    upstream_program: Sequence[str] = FAKE_UPSTREAM,
     command: Sequence[str] = SERVE,
     python: str = sys.executable,
 ) -> Iterator[Site]:
@@ -56,13 +57,16 @@ def running_site(
         settings: Further sections of the server's configuration.
         server_core: The only processor core that the server may use.
         upstream_core: Likewise for the fake upstream.
+        upstream_program: What plays the providers; it takes the file for its port as last word.
         command: What starts the server.
         python: The interpreter that runs it, of this tree or of another.
     """
     with ExitStack() as stack:
         url = stack.enter_context(fresh_database(database, directory, python))
         mint = Mint(directory)
-        upstream = stack.enter_context(UpstreamProcess(directory, core=upstream_core))
+        upstream = stack.enter_context(
+            UpstreamProcess(directory, core=upstream_core, program=upstream_program)
+        )
         upstream.wait_listening()
         sections = {
             "server": {"listen": "127.0.0.1:0"},

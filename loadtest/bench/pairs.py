@@ -12,28 +12,29 @@ median.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import math
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-import uvloop
-
 from chenu_server.caller import PrincipalType, Role
-from loadtest.bench.callers import PROVIDER, Gateway
-from loadtest.bench.load import burst, cpu_us
+from loadtest.bench.native import PLAYS_PROVIDER, Load, answer
 from loadtest.bench.scene import (
     BUDGET_NANOUSD,
     CONCURRENCY,
+    DELTAS,
     LIMITS,
     LOAD_CORE,
+    PROVIDER,
     SERVER_CORE,
+    STREAM_CHARS,
     STREAM_DELTAS,
 )
 from loadtest.processes import end_like_ctrl_c
@@ -45,7 +46,7 @@ CONFIDENCE: Final = 0.9
 # Until caches, connections and the interpreter's own counters have settled.
 WARM_UP_CALLS: Final = 256
 
-Half = Callable[[], Awaitable[float]]
+Half = Callable[[], float]
 
 
 def main() -> int:
@@ -66,7 +67,7 @@ def main() -> int:
     for _ in range(options.starts):
         with _sites(pythons) as sites:
             count = options.pairs or PAIRS[options.part]
-            pairs += uvloop.run(_pairs(sites, options.part, count, options.calls))
+            pairs += _pairs(sites, options.part, count, options.calls)
     ratios = [after / before for before, after in pairs]
     low, high = interval(ratios)
     for before, after in pairs:
@@ -107,44 +108,49 @@ def _sites(pythons: Sequence[str]) -> Iterator[list[Site]]:
                 {"limits": LIMITS},
                 server_core=SERVER_CORE,
                 upstream_core=LOAD_CORE,
+                upstream_program=PLAYS_PROVIDER,
                 python=python,
             )
             sites.append(stack.enter_context(site))
         yield sites
 
 
-async def _pairs(
-    sites: Sequence[Site], part: str, count: int, calls: int
-) -> list[tuple[float, float]]:
+def _pairs(sites: Sequence[Site], part: str, count: int, calls: int) -> list[tuple[float, float]]:
     """Microseconds of both servers for a call."""
-    async with AsyncExitStack() as stack:
-        halves = [await _half(site, part, calls, stack) for site in sites]
+    with ExitStack() as stack:
+        halves = [_half(site, part, calls, stack) for site in sites]
         pairs = []
         for number in range(count):
             used = {}
             for place in (0, 1) if number % 2 else (1, 0):
-                used[place] = await halves[place]()
+                used[place] = halves[place]()
             pairs.append((used[0], used[1]))
         return pairs
 
 
-async def _half(site: Site, part: str, calls: int, stack: AsyncExitStack) -> Half:
+def _half(site: Site, part: str, calls: int, stack: ExitStack) -> Half:
     """What measures a server once, warm."""
+    asyncio.run(_funded(site))
+    is_long = part == "stream"
+    deltas, chars = (STREAM_DELTAS, STREAM_CHARS) if is_long else (DELTAS, 0)
+    site.upstream.behave("*", deltas=deltas, answer_chars=chars)
+    token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
+    load = stack.enter_context(Load(site.server.target, token, core=LOAD_CORE, pid=site.server.pid))
+    method, expected = "query" if part == "unary" else "run", answer(chars)
+    load.burst(method, CONCURRENCY, WARM_UP_CALLS, expected=expected)
+
+    def spent() -> float:
+        return load.burst(method, CONCURRENCY, calls, expected=expected).cpu_us
+
+    def waited() -> float:
+        return load.burst(method, 1, 1, expected=expected).first_us["p50"]
+
+    return waited if part == "first" else spent
+
+
+async def _funded(site: Site) -> None:
     async with site.client(PrincipalType.SERVICE, "bench", "bench", [Role.BUDGET_ADMIN]) as asked:
         await fund(asked, BUDGET_NANOUSD)
-    if part == "stream":
-        site.upstream.behave("*", deltas=STREAM_DELTAS, answer_chars=20 * STREAM_DELTAS)
-    token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
-    gateway = await stack.enter_async_context(Gateway(site.server.target, token))
-    first, call = gateway.first_piece(), gateway.stream() if part == "stream" else gateway.unary()
-    await burst(call, CONCURRENCY, WARM_UP_CALLS)
-
-    async def spent() -> float:
-        before = cpu_us(site.server.pid)
-        await burst(call, CONCURRENCY, calls)
-        return (cpu_us(site.server.pid) - before) / calls
-
-    return first if part == "first" else spent
 
 
 if __name__ == "__main__":
