@@ -42,7 +42,8 @@ unexport PYTHONDONTWRITEBYTECODE
 say = @printf '\n==> %s\n' "$(1)"
 
 .PHONY: help setup proto build lint lint-python lint-rust lint-proto test test-engine test-server \
-	test-stubs torture faults coverage coverage-engine coverage-server demo dev bench bench-pairs load clean
+	test-stubs torture faults coverage coverage-engine coverage-server demo dev bench bench-pairs \
+	bench-store load clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -144,6 +145,9 @@ dev: $(CORE) ## A server on SQLite with a fake provider and a token, until Ctrl-
 bench: $(CORE) $(NATIVE) ## Benchmarks: the engine alone, then the server; JSON=file keeps, COMPARE=file.
 	cargo bench --locked --package chenu-engine
 	$(BIN)/python -m loadtest.bench $(JSON:%=--json %) $(COMPARE:%=--compare %)
+
+bench-store: $(CORE) $(NATIVE) ## What the store costs a call, by the size of its batches; JSON=file keeps it.
+	$(BIN)/python -m loadtest.bench.store $(JSON:%=--json %)
 
 bench-pairs: $(CORE) $(NATIVE) ## A governed call here against one of another checkout, set up: BEFORE=path [PART=stream|first].
 	$(BIN)/python -m loadtest.bench.pairs --before $(BEFORE) --part $(or $(PART),unary)

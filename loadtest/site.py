@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -33,6 +34,15 @@ class Site:
         token = self.mint.token(kind, name, {identity: roles})
         alone = (("grpc.use_local_subchannel_pool", 1),)
         return Client(self.server.target, token=token, options=alone)
+
+    def funded(self, identity: str, limit_nanousd: int) -> None:
+        """Give an identity a budget without an end; for whoever runs no event loop."""
+        asyncio.run(self._funded(identity, limit_nanousd))
+
+    async def _funded(self, identity: str, limit_nanousd: int) -> None:
+        roles = [Role.BUDGET_ADMIN]
+        async with self.client(PrincipalType.SERVICE, "funds", identity, roles) as client:
+            await fund(client, limit_nanousd)
 
 
 @contextmanager

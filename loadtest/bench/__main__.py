@@ -11,7 +11,6 @@ beside each part, and what two runs say is compared in its terms (`--compare FIL
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import sys
@@ -38,7 +37,7 @@ from loadtest.bench.scene import (
 )
 from loadtest.figures import percentile, table
 from loadtest.processes import end_like_ctrl_c
-from loadtest.site import Site, fund, running_site
+from loadtest.site import Site, running_site
 
 PAIRS: Final = 300
 PARTS: Final = ("unary", "latency", "stream", "memory")
@@ -102,7 +101,7 @@ class Bench:
     def run(self, rounds: int, profile: Profile) -> Result:
         """All rounds, and what came of them."""
         site = self._site
-        asyncio.run(_funded(site))
+        site.funded("bench", BUDGET_NANOUSD)
         provider = site.upstream.base_url.removeprefix("http://")
         target, pid = site.server.target, site.server.pid
         with (
@@ -177,12 +176,6 @@ class Bench:
             Load(echo.wait_listening(), self._token, core=LOAD_CORE, pid=echo.pid) as load,
         ):
             return load.spell("query", CONCURRENCY, self._seconds)
-
-
-async def _funded(site: Site) -> None:
-    roles = [Role.BUDGET_ADMIN]
-    async with site.client(PrincipalType.SERVICE, "bench", "bench", roles) as controller:
-        await fund(controller, BUDGET_NANOUSD)
 
 
 def _resident_kib(pid: int) -> int:

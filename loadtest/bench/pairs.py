@@ -12,7 +12,6 @@ median.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import math
 import os
@@ -38,7 +37,7 @@ from loadtest.bench.scene import (
     STREAM_DELTAS,
 )
 from loadtest.processes import end_like_ctrl_c
-from loadtest.site import Site, fund, running_site
+from loadtest.site import Site, running_site
 
 # How many of each start: one stream alone says less than 64 calls, and takes less long.
 PAIRS: Final = {"unary": 20, "stream": 20, "first": 150}
@@ -130,7 +129,7 @@ def _pairs(sites: Sequence[Site], part: str, count: int, calls: int) -> list[tup
 
 def _half(site: Site, part: str, calls: int, stack: ExitStack) -> Half:
     """What measures a server once, warm."""
-    asyncio.run(_funded(site))
+    site.funded("bench", BUDGET_NANOUSD)
     is_long = part == "stream"
     deltas, chars = (STREAM_DELTAS, STREAM_CHARS) if is_long else (DELTAS, 0)
     site.upstream.behave("*", deltas=deltas, answer_chars=chars)
@@ -146,11 +145,6 @@ def _half(site: Site, part: str, calls: int, stack: ExitStack) -> Half:
         return load.burst(method, 1, 1, expected=expected).first_us["p50"]
 
     return waited if part == "first" else spent
-
-
-async def _funded(site: Site) -> None:
-    async with site.client(PrincipalType.SERVICE, "bench", "bench", [Role.BUDGET_ADMIN]) as asked:
-        await fund(asked, BUDGET_NANOUSD)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+"""What the store costs a call: `python -m loadtest.bench.store [--json FILE]`.
+
+Processor time of the writer's thread for a call's two units (admit and settle), by the size of the
+batches that they are decided and committed in, and what a call adds to the database file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from chenu_server.caller import PrincipalType, Role
+from loadtest.bench.native import PLAYS_PROVIDER, Load, Spin, answer
+from loadtest.bench.scene import BUDGET_NANOUSD, LIMITS, LOAD_CORE, PROVIDER, SERVER_CORE
+from loadtest.figures import table
+from loadtest.processes import end_like_ctrl_c
+from loadtest.site import running_site
+
+BATCHES: Final = (1, 8, 32)
+CALLS: Final = 1_024
+UNITS_OF_CALL: Final = 2
+
+
+def main() -> None:
+    """Measure, print, and write the figures if they are wanted."""
+    parser = argparse.ArgumentParser(prog="python -m loadtest.bench.store")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    end_like_ctrl_c()
+    os.sched_setaffinity(0, {LOAD_CORE})
+    with Spin() as spin:
+        found = [_measured(size, spin) for size in BATCHES]
+    rows = [
+        (
+            str(each["batch"]),
+            f"{each['writer_us']:.0f}",
+            f"{each['writer_us'] / each['spin_us']:.5f}",
+            f"{each['bytes']:.0f}",
+        )
+        for each in found
+    ]
+    print(table(("units a batch", "writer us a call", "in spins", "bytes a call"), rows))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def _measured(size: int, spin: Spin) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="chenu-bench-") as name:
+        figures, database = Path(name) / "batches.json", Path(name) / "chenu.db"
+        with running_site(
+            Path(name),
+            "sqlite",
+            [PROVIDER],
+            {"limits": LIMITS},
+            server_core=SERVER_CORE,
+            upstream_core=LOAD_CORE,
+            upstream_program=PLAYS_PROVIDER,
+            command=("-m", "loadtest.bench.store_served", str(figures), str(size)),
+        ) as site:
+            before = database.stat().st_size
+            site.funded("bench", BUDGET_NANOUSD)
+            token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
+            with Load(site.server.target, token, core=LOAD_CORE, pid=site.server.pid) as load:
+                load.burst("query", size, CALLS, expected=answer())
+            spin_us = spin.us()
+            site.server.terminate()
+        of_size = [ns for units, ns in json.loads(figures.read_text()) if units == size]
+        later = of_size[len(of_size) // 4 :]  # the first ones warm up
+        return {
+            "batch": size,
+            "writer_us": median(later) / 1_000 / size * UNITS_OF_CALL,
+            "spin_us": spin_us,
+            "bytes": (database.stat().st_size - before) / CALLS,
+        }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""A server whose writer commits batches of one size, and says what each took of the processor.
+
+`python -m loadtest.bench.store_served FIGURES SIZE`
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import runpy
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from chenu_server.infra.db.committer import Committer
+from chenu_server.infra.db.intake import Intake, Job
+
+# Callers that are fewer than a batch would wait for ever.
+WAIT_S = 0.1
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    figures, size = Path(sys.argv[1]), int(sys.argv[2])
+    took: list[tuple[int, int]] = []
+    Intake._gather = _until(size)  # type: ignore[method-assign]  # the writer has no knob for it
+    Committer._commit = _timed(Committer._commit, took)  # type: ignore[method-assign]  # likewise
+    atexit.register(lambda: figures.write_text(json.dumps(took)))
+    sys.argv = ["chenu_server", "serve"]
+    runpy.run_module("chenu_server", run_name="__main__", alter_sys=True)
+
+
+def _until(size: int) -> Callable[..., None]:
+    """One unit is in hand: sleep until the others of its batch wait too."""
+
+    def gather(self: Intake, *, batch_s: float, idle_s: float) -> None:
+        until_s = time.monotonic() + WAIT_S
+        while len(self) + 1 < size and time.monotonic() < until_s:
+            time.sleep(0.000_2)
+
+    return gather
+
+
+def _timed(commit: Callable[..., None], took: list[tuple[int, int]]) -> Callable[..., None]:
+    """The nanoseconds of the writer's own thread, with the units that they were for."""
+
+    def timed(self: Any, jobs: Sequence[Job]) -> None:
+        before_ns = time.thread_time_ns()
+        commit(self, jobs)
+        took.append((len(jobs), time.thread_time_ns() - before_ns))
+
+    return timed
+
+
+if __name__ == "__main__":
+    main()
