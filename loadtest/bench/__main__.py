@@ -2,10 +2,10 @@
 
 Everything is on and durable: SQLite with `synchronous=FULL`, all layers, the access log, one
 ledger. The server has core 0; the native load generator and the native provider share core 1.
-Queries go to one model on the OpenAI wire, which answers at once; every answer is checked.
+Queries go to one model on the OpenAI wire, which answers at once; governed answers are checked.
 
 A shared machine changes its speed from minute to minute. So a fixed loop runs on the server's core
-beside each part, and what two runs say is compared in its terms (`--compare FILE`).
+beside what is timed, and what two runs say is compared in its terms (`--compare FILE`).
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--compare", type=Path, help="figures of an earlier run, to compare with")
     parser.add_argument("--profile", type=Path, help="write here where the server's time goes")
     options = parser.parse_args()
+    before = json.loads(options.compare.read_text()) if options.compare else None
     end_like_ctrl_c()
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         sys.exit(f"cores {SERVER_CORE} and {LOAD_CORE} are needed, one for the server")
@@ -79,10 +80,10 @@ def main() -> None:
         site.server.terminate()
         profile.finish()
     print(_shown(found))
-    if options.compare:
-        print("\n" + compared(json.loads(options.compare.read_text()), found))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
+    if before is not None:
+        print("\n" + compared(before, found))
 
 
 class Bench:
@@ -129,7 +130,10 @@ class Bench:
         if "latency" in self._parts:
             self._spins["latency"].append(self._spin.us())
             for number in range(PAIRS + PAIRS // 10):
-                direct, through = load.burst("provider", 1, 1), load.burst("query", 1, 1)
+                direct, through = (
+                    load.burst("provider", 1, 1),
+                    load.burst("query", 1, 1, expected=answer()),
+                )
                 first = load.burst("run", 1, 1, expected=answer())
                 if number >= PAIRS // 10:  # the first tenth warms up
                     self._direct_us.append(direct.latency_us["p50"])

@@ -10,6 +10,7 @@ import base64
 import json
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -52,17 +53,26 @@ class Asked:
         trace: TracebackType | None,
     ) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # it has ended before it has read all
+            self._process.stdin.close()
         try:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
 
     def tell(self, line: Mapping[str, Any]) -> None:
-        """A line that is not answered."""
+        """
+        A line that is not answered.
+
+        Raises:
+            NativeFailed: It has ended.
+        """
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(line) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(line) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise NativeFailed("it has ended") from None
 
     def ask(self, line: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -92,7 +102,10 @@ class Measured:
 
 
 class Load(Asked):
-    """Calls a gateway, and the provider behind it, with ready-made bytes. Checks every answer."""
+    """Calls a gateway, and the provider behind it, with ready-made bytes.
+
+    An answer is checked by what is `expected` of it, and in any case by its status.
+    """
 
     def __init__(self, target: str, token: str, *, core: int, pid: int, provider: str = "") -> None:
         """Connect to `target`; `pid` is its process, `provider` the host and port behind it."""

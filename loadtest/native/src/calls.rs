@@ -1,4 +1,4 @@
-//! The load generator: so many calls at a time, each answer checked, none decoded whole.
+//! The load generator: so many calls at a time, answers checked where it is told what to expect.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -175,13 +175,13 @@ impl Load {
             (cpu_before, started) = (used(), Instant::now());
             Self::pause(&mut running, seconds).await?;
         } else {
-            while let Some(ended) = running.join_next().await {
-                ended??;
-            }
+            Self::end(&mut running).await?;
         }
         let (cpu, wall) = (used().saturating_sub(cpu_before), started.elapsed());
-        running.abort_all();
         let took = took.take();
+        // What is under way ends: the server has nothing left to do when the next thing is timed.
+        left.set(0);
+        Self::end(&mut running).await?;
         Ok(Answer {
             calls: took.len(),
             wall_us: wall.as_micros(),
@@ -189,6 +189,13 @@ impl Load {
             latency_us: Percentiles::of(took.iter().map(|it| it.whole)),
             first_us: Percentiles::of(took.iter().map(|it| it.first)),
         })
+    }
+
+    async fn end(running: &mut JoinSet<Result<()>>) -> Result<()> {
+        while let Some(ended) = running.join_next().await {
+            ended??;
+        }
+        Ok(())
     }
 
     /// Let calls run for so long; the first that fails ends it.
@@ -363,6 +370,7 @@ mod tests {
         under_way: Cell<usize>,
         most: Cell<usize>,
         total: Cell<usize>,
+        held_until: usize,
         status: &'static str,
     }
 
@@ -385,7 +393,9 @@ mod tests {
         server.under_way.set(server.under_way.get() + 1);
         server.most.set(server.most.get().max(server.under_way.get()));
         server.total.set(server.total.get() + 1);
-        tokio::task::yield_now().await;
+        while server.most.get() < server.held_until {
+            tokio::task::yield_now().await; // for ever, if fewer are under way than were asked for
+        }
         server.under_way.set(server.under_way.get() - 1);
         let mut stream = respond.send_response(Response::new(()), false)?;
         stream.send_data(framed(HEARD)?, false)?;
@@ -408,7 +418,8 @@ mod tests {
 
     fn asked(command: &Command, status: &'static str) -> Result<(Result<Answer>, Rc<Server>)> {
         let (under_way, most, total) = Default::default();
-        let server = Rc::new(Server { under_way, most, total, status });
+        let held_until = command.concurrency.min(command.calls.unwrap_or(usize::MAX));
+        let server = Rc::new(Server { under_way, most, total, held_until, status });
         let method =
             Method { path: "/s/Query".to_owned(), request: "AA==".to_owned(), is_stream: false };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -437,7 +448,7 @@ mod tests {
             let (answer, server) = asked(&burst(concurrency, calls, "hi"), "0")?;
 
             assert_eq!((calls, calls), (answer?.calls, server.total.get()));
-            assert!((1..=concurrency).contains(&server.most.get()));
+            assert_eq!(concurrency.min(calls), server.most.get());
         }
         Ok(())
     }
@@ -457,11 +468,46 @@ mod tests {
 
     #[test]
     fn a_server_that_fails_or_says_something_else_is_no_figure() -> Result<()> {
-        let (refused, _) = asked(&burst(2, 5, "hi"), "14")?;
+        let spell = Command { calls: None, seconds: Some(9.0), ..burst(2, 0, "hi") };
+        for command in [spell, burst(2, 5, "hi")] {
+            let (refused, _) = asked(&command, "14")?;
+            assert!(refused.is_err_and(|error| error.to_string().contains("14")));
+        }
         let (wrong, _) = asked(&burst(2, 5, "ho"), "0")?;
-
-        assert!(refused.is_err_and(|error| error.to_string().contains("14")));
         assert!(wrong.is_err_and(|error| error.to_string().contains("in place of")));
+        Ok(())
+    }
+
+    /// `RunResponse { event { llm_call_delta { offset, text } } }`, or its final event.
+    fn event(offset: u8, text: &str) -> Result<Vec<u8>> {
+        let length = u8::try_from(text.len())?;
+        let delta = [&[0x10, offset, 0x1a, length], text.as_bytes()].concat();
+        let inner = [&[0x7a, u8::try_from(delta.len())?], &*delta].concat();
+        Ok([&[0x0a, u8::try_from(inner.len())?], &*inner].concat())
+    }
+
+    const FINAL: &[u8] = b"\x0a\x03\xba\x01\x00";
+
+    #[test]
+    fn a_stream_must_be_whole_in_order_and_end_once() -> Result<()> {
+        let (first, second) = (event(0, "ab")?, event(2, "cd")?);
+        let said = |messages: &[&[u8]]| -> Result<()> {
+            let mut said = Said { is_stream: true, ..Said::default() };
+            for message in messages {
+                said.take(message, true)?;
+            }
+            said.must_be("abcd")
+        };
+
+        assert!(said(&[&first, &second, FINAL]).is_ok());
+        for wrong in [
+            [&*first, FINAL, FINAL],
+            [&*second, &*first, FINAL],
+            [&*first, &*first, FINAL],
+            [&*first, &*second, &*event(4, "e")?],
+        ] {
+            assert!(said(&wrong).is_err());
+        }
         Ok(())
     }
 }

@@ -14,3 +14,29 @@ pub(crate) fn used(pid: u32) -> Duration {
     };
     Duration::from_nanos(threads.flatten().filter_map(|it| of_thread(it.path())).sum())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn the_time_of_every_thread_counts() {
+        let ((go, went), (done, ended)) = (mpsc::channel::<()>(), mpsc::channel());
+        let before = used(std::process::id());
+        let thread = std::thread::spawn(move || {
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_millis(100) {}
+            let _ = done.send(());
+            let _ = went.recv(); // a thread that has ended is counted no longer
+        });
+        let _ = ended.recv();
+        let spent = used(std::process::id()).saturating_sub(before);
+        drop(go);
+        let _ = thread.join();
+
+        assert!(spent > Duration::from_millis(1), "{spent:?}");
+    }
+}

@@ -15,6 +15,7 @@ from chenu_server.governance.checkpoints.model import CheckpointState
 from chenu_server.governance.checkpoints.tables import CHECKPOINTS, CHECKPOINTS_MAP
 from chenu_server.ids import new_id
 from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.sqlite import Statements
 from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.pipeline.model import Intent
 from chenu_server.pipeline.ports import Attached, Blocked, Conflict, Full, Known
@@ -185,24 +186,26 @@ async def test_what_has_ended_costs_nobody_anything(writer: SqlWriter, database_
     else:
         copy = f"SELECT {values} FROM checkpoints AS c, generate_series(1, 20000) AS n(n)"
         plan = "EXPLAIN "
+    action = "'acme'", digest_text(database_url)
     by_action, pending = (
-        LOOKUPS[name].condition("'acme'", digest_text(database_url))
-        for name in ("open_of_action", "pending")
+        LOOKUPS[name].condition(*action) for name in ("open_of_action", "pending")
     )
+    select = f"SELECT * FROM checkpoints WHERE {by_action}"
+    if database_url.startswith("sqlite"):  # as it is asked there: for several keys at once
+        text, _ = Statements(CHECKPOINTS_MAP).of_keys("open_of_action", [("", b"")], 0)
+        select = text.replace("(?, ?, ?)", f"(0, {', '.join(action)})")
     with writer_engine(database_url).connect() as connection:
         connection.execute(sa.text(f"INSERT INTO checkpoints ({', '.join(columns)}) {copy}"))
         connection.execute(sa.text("ANALYZE"))
         shown = [
             " ".join(str(row) for row in connection.execute(sa.text(f"{plan}{select}")))
-            for select in (
-                f"SELECT * FROM checkpoints WHERE {by_action}",
-                f"SELECT count(*) FROM checkpoints WHERE {pending}",
-            )
+            for select in (select, f"SELECT count(*) FROM checkpoints WHERE {pending}")
         ]
         connection.commit()
 
     assert "ix_checkpoints_open" in shown[0]
-    assert [] == [each for each in shown if "SCAN" in each or "Seq Scan" in each]
+    whole = ("SCAN checkpoints", "SCAN t", "Seq Scan")
+    assert [] == [each for each in shown if any(scan in each for scan in whole)]
     assert first.query == (await writer.submit(ask())).query
 
 

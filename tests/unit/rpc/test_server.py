@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from chenu_server.infra.rpc.server import RpcServer
 from tests.unit.rpc.samples import FakeBoundary, Script, Served, all_layers, bearer, mounts
 
 WHO = "/chenu.api.governance.v1.IdentityService/WhoAmI"
+QUERY = "/chenu.api.pipeline.v1.PipelineService/Query"
 RUN = "/chenu.api.pipeline.v1.PipelineService/Run"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -67,6 +69,27 @@ async def test_a_burst_loses_no_call(served: Served) -> None:
     )
 
     assert [] == [answer for answer in answers if isinstance(answer, BaseException)]
+
+
+async def test_a_probe_does_not_stand_behind_a_burst_of_new_work(served: Served) -> None:
+    """Who restarts what does not answer would restart a server for being busy."""
+    done = 0
+
+    async def one() -> None:
+        nonlocal done
+        with suppress(grpc.aio.AioRpcError):
+            await served.call(QUERY, timeout_s=120)
+        done += 1
+
+    burst = [asyncio.create_task(one()) for _ in range(2_000)]
+    await asyncio.sleep(0)  # all of them have been sent first
+    health = health_pb2_grpc.HealthStub(served.channel)
+    await health.Check(health_pb2.HealthCheckRequest(), timeout=60)
+    done_before = done
+    await asyncio.wait(burst)
+
+    assert done_before < 1_000
+    assert 2_000 == done
 
 
 async def running() -> tuple[RpcServer, grpc.aio.Channel, Script]:

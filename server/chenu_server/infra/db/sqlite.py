@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final, NoReturn
 
@@ -93,7 +93,7 @@ class SqliteSession:
         self._ledger_number = ledger_number
         self._wall_us = wall_us
         self._wal = wal
-        self._statements: dict[TableMap[Any], _Statements] = {}
+        self._statements: dict[TableMap[Any], Statements] = {}
 
     def begin(self) -> Begun:
         """BEGIN IMMEDIATE, then the process's clock: there is no other process."""
@@ -183,14 +183,14 @@ class SqliteSession:
             raise CannotWrite(str(error)) from error
         raise StatementFailed(str(error)) from error
 
-    def _statements_of(self, table: TableMap[Any]) -> _Statements:
+    def _statements_of(self, table: TableMap[Any]) -> Statements:
         found = self._statements.get(table)
         if found is None:
-            found = self._statements[table] = _Statements(table)
+            found = self._statements[table] = Statements(table)
         return found
 
 
-class _Statements:
+class Statements:
     """The SQL of one table, as text."""
 
     def __init__(self, table: TableMap[Any]) -> None:
@@ -221,7 +221,7 @@ class _Statements:
             start += count
 
     def of_keys(self, lookup: str | None, keys: Sequence[Key], start: int) -> tuple[str, list[Any]]:
-        """A select by keys, the last one repeated up to a power of two.
+        """A select by keys; with NULL, which equals nothing, they become a power of two.
 
         By a lookup, a row comes behind its key's position, the first of which is `start`.
         """
@@ -230,15 +230,12 @@ class _Statements:
         if text is None:
             make = self._by_id(count) if lookup is None else self._under(lookup, count)
             text = self._by_count[lookup, count] = make
-        padded = [*keys, *([keys[-1]] * (count - len(keys)))]
         if lookup is None:
-            return text, list(chain(*padded))
-        last = start + len(keys) - 1
-        return text, [
-            value
-            for position, key in enumerate(padded, start)
-            for value in (min(position, last), *key)
-        ]
+            rows: Iterable[Sequence[Any]] = keys
+        else:
+            rows = ((position, *key) for position, key in enumerate(keys, start))
+        width = len(keys[0]) + (lookup is not None)
+        return text, [*chain(*rows), *[None] * (width * (count - len(keys)))]
 
     def _by_id(self, count: int) -> str:
         names = [f"key_{number}" for number in range(len(self._keys))]

@@ -23,7 +23,7 @@ RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in its stub
 
 
 class Registrar(Protocol):
-    """Takes the handlers of services; generated code takes it for a server."""
+    """Takes the handlers of services, as a server does."""
 
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: Mapping[str, RpcHandler]

@@ -67,7 +67,7 @@ class RpcServer:
         `ready` tells whether calls can be decided now; it is asked several times a second.
 
         Raises:
-            ValueError: An rpc has no complete `access` option.
+            ValueError: An rpc has no complete `access` option, or no handler.
         """
         services = [mount.service for mount in mounts]
         methods = governed(services) | open_to_anyone([HEALTH, *REFLECTION])
@@ -91,6 +91,10 @@ class RpcServer:
         Reflection(service.full_name for service in served).add_to(self._chain)
         for mount in mounts:
             mount.add(mount.servicer, self._chain)
+        if unserved := methods.keys() - self._chain.served:
+            raise ValueError(f"nobody serves {', '.join(sorted(unserved))}")
+        for service, handlers in self._chain.new_work().items():
+            self._server.add_registered_method_handlers(service, handlers)
 
     @property
     def port(self) -> int:

@@ -1,7 +1,7 @@
 """Microseconds on the wire: timestamps and durations.
 
-What is given is the message's fields by name: protobuf takes them in its place where a message is
-made, and fills that in at once. A message would be made, copied and dropped.
+What is given is the fields of a message by name: where another message is made, protobuf takes
+them in the place of that message, and fills it in at once. It would be made, copied and dropped.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from chenu_server.values import replace
 _log = structlog.get_logger(__name__)
 
 # The end of a short answer is there at once. To record it takes the interpreter from those who
-# hand over its beginning, which they have first: it waits for them, and for none that is slow.
+# hand over its beginning, which they have first: it waits for them, and not long for slow ones.
 _SHOWN_WITHIN_S = 0.01
 _RETRY_FIRST_S = 0.05
 _RETRY_MAX_S = 2.0
@@ -40,8 +40,9 @@ class AuditLane:
             InternalError: Its end cannot be written, not even without the answer; it stays as it
                 is until a restart takes it over.
         """
-        settlement = _settlement(query, step)
+        ended_ns = time.monotonic_ns()
         await run.log.shown(_SHOWN_WITHIN_S)
+        settlement = _settlement(query, step, ended_ns)
         failpoints.hit("settle.before_submit")
         try:
             return await self._recorded(settlement, run)
@@ -63,9 +64,8 @@ class AuditLane:
                 delay_s = min(delay_s * 2, _RETRY_MAX_S)
 
 
-def _settlement(query: QueryState, step: Proceed | Fail) -> Settlement:
+def _settlement(query: QueryState, step: Proceed | Fail, ended_ns: int) -> Settlement:
     assert query.admitted is not None, "only an admitted query is settled"
-    now_ns = time.monotonic_ns()
     end = step if isinstance(step, Fail) else Fail(QueryStatus.COMPLETED, Outcome())
     return Settlement(
         query=query.admitted.query,
@@ -73,8 +73,8 @@ def _settlement(query: QueryState, step: Proceed | Fail) -> Settlement:
         outcome=end.outcome,
         ended=query.ended,
         output=query.output.parts(),
-        execution_us=(now_ns - query.execution_started_ns) // 1_000,
-        lane_started_ns=now_ns,
+        execution_us=(ended_ns - query.execution_started_ns) // 1_000,
+        lane_started_ns=time.monotonic_ns(),
     )
 
 

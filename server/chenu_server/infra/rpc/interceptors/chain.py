@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from typing import Any, Final, Protocol
 
@@ -45,9 +46,11 @@ class Layer(Protocol):
 class Chain(grpc.GenericRpcHandler):
     """Every handler with every layer around it, as all that grpc.aio sees.
 
-    Generated code adds its handlers here as it would to a server. One that is registered with
-    grpc.aio costs each call of any method: it waits for calls of all methods at once, and takes up
-    and lays down a task for each of them. Counts the calls in hand.
+    Generated code adds its handlers here as it would to a server. Counts the calls in hand.
+
+    A method that is registered with grpc.aio has a queue of its own for calls that it has not
+    taken on yet, and costs each call of any method: for each call the server waits at the queues of
+    all methods anew. So new work alone has them: behind a burst of it nobody else is waiting.
     """
 
     def __init__(
@@ -77,6 +80,21 @@ class Chain(grpc.GenericRpcHandler):
         for bare, handler in method_handlers.items():
             name = f"/{service_name}/{bare}"
             self._wrapped[name] = self._wrap(name, handler)
+
+    @property
+    def served(self) -> AbstractSet[str]:
+        """The rpcs that have a handler, by wire name."""
+        return self._wrapped.keys()
+
+    def new_work(self) -> dict[str, dict[str, RpcHandler]]:
+        """What has queues of its own: wrapped handlers by service and bare name."""
+        found: dict[str, dict[str, RpcHandler]] = {}
+        for name, handler in self._wrapped.items():
+            access = self._methods[name].access
+            if access is not None and access.new_work:
+                _, service, bare = name.split("/")
+                found.setdefault(service, {})[bare] = handler
+        return found
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: object) -> None:
         """Nothing: what generated code adds here, it registers too."""
