@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from chenu_server.caller import Principal, PrincipalType
 from chenu_server.errors import GovernanceUnavailable, QueryCancelled
+from chenu_server.pipeline import log as log_module
 from chenu_server.pipeline.events import Event, EventKind
 from chenu_server.pipeline.log import LogHub, QueryLog
 from chenu_server.pipeline.model import Cursor
@@ -337,3 +339,27 @@ async def test_nobody_waits_for_what_was_not_said_or_is_not_followed() -> None:
     resting.cancel()
 
     assert ["at once", "at once"] == ended
+
+
+async def test_a_piece_is_held_back_until_the_window_of_the_last_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is said 5 ms behind a delta waits for 15 of its 20, and the first waits for nothing."""
+    now, held, timeout = 100.0, [], asyncio.timeout
+
+    def over_at_once(left_s: float) -> asyncio.Timeout:
+        held.append(round(left_s, 6))
+        return timeout(0)
+
+    monkeypatch.setattr(log_module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(asyncio, "timeout", over_at_once)
+    log = QueryLog(KEY, ASKED)
+    log.delta(1, 0, TEXT, "a")
+    async with aclosing(log.follow(Cursor(), 0.02)) as reader:
+        first, held_first = await anext(reader), list(held)
+        now += 0.005
+        log.delta(1, 0, TEXT, "b")
+        second = await anext(reader)
+
+    assert ("a", "b") == (first.body["text"], second.body["text"])
+    assert ([], [0.015]) == (held_first, held)
