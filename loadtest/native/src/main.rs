@@ -10,6 +10,7 @@ mod cpu;
 mod echo;
 mod grpc;
 mod provider;
+mod said;
 mod spin;
 
 use std::io::Write;
