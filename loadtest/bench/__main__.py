@@ -20,24 +20,21 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from chenu_server.caller import PrincipalType, Role
 from loadtest.bench.compare import compared
-from loadtest.bench.native import PLAYS_PROVIDER, Echo, Load, Measured, Spin, answer
+from loadtest.bench.gateway import gateway, load_of
+from loadtest.bench.native import Echo, Load, Measured, Spin, answer
 from loadtest.bench.profile import Profile
 from loadtest.bench.scene import (
-    BUDGET_NANOUSD,
     CONCURRENCY,
     DELTAS,
-    LIMITS,
     LOAD_CORE,
-    PROVIDER,
     SERVER_CORE,
     STREAM_CHARS,
     STREAM_DELTAS,
 )
 from loadtest.figures import percentile, table
 from loadtest.processes import end_like_ctrl_c
-from loadtest.site import Site, running_site
+from loadtest.site import Site
 
 PAIRS: Final = 300
 PARTS: Final = ("unary", "latency", "stream", "memory")
@@ -64,16 +61,7 @@ def main() -> None:
     profile = Profile(options.profile)
     with (
         tempfile.TemporaryDirectory(prefix="chenu-bench-") as name,
-        running_site(
-            Path(name),
-            "sqlite",
-            [PROVIDER],
-            {"limits": LIMITS},
-            server_core=SERVER_CORE,
-            upstream_core=LOAD_CORE,
-            upstream_program=PLAYS_PROVIDER,
-            command=profile.command,
-        ) as site,
+        gateway(Path(name), command=profile.command) as site,
         Spin() as spin,
     ):
         found = Bench(site, options.parts, options.seconds, spin).run(options.rounds, profile)
@@ -91,7 +79,6 @@ class Bench:
 
     def __init__(self, site: Site, parts: Sequence[str], seconds: float, spin: Spin) -> None:
         self._site, self._parts, self._seconds, self._spin = site, parts, seconds, spin
-        self._token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
         self._rounds: dict[str, list[Measured]] = {"unary": [], "stream": []}
         self._spins: dict[str, list[int]] = {"unary": [], "stream": [], "latency": []}
         self._direct_us: list[int] = []
@@ -102,13 +89,7 @@ class Bench:
     def run(self, rounds: int, profile: Profile) -> Result:
         """All rounds, and what came of them."""
         site = self._site
-        site.funded("bench", BUDGET_NANOUSD)
-        provider = site.upstream.base_url.removeprefix("http://")
-        target, pid = site.server.target, site.server.pid
-        with (
-            Load(target, self._token, core=LOAD_CORE, pid=pid, provider=provider) as load,
-            profile.of(pid),
-        ):
+        with load_of(site) as load, profile.of(site.server.pid):
             for _ in range(rounds):
                 self._round(load)
             if "memory" in self._parts:
@@ -177,7 +158,7 @@ class Bench:
         """What this load generator can ask of a server that does nothing."""
         with (
             Echo(self._site.directory) as echo,
-            Load(echo.wait_listening(), self._token, core=LOAD_CORE, pid=echo.pid) as load,
+            Load(echo.wait_listening(), "", core=LOAD_CORE, pid=echo.pid) as load,
         ):
             return load.spell("query", CONCURRENCY, self._seconds)
 

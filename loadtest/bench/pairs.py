@@ -23,21 +23,11 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from chenu_server.caller import PrincipalType, Role
-from loadtest.bench.native import PLAYS_PROVIDER, Load, answer
-from loadtest.bench.scene import (
-    BUDGET_NANOUSD,
-    CONCURRENCY,
-    DELTAS,
-    LIMITS,
-    LOAD_CORE,
-    PROVIDER,
-    SERVER_CORE,
-    STREAM_CHARS,
-    STREAM_DELTAS,
-)
+from loadtest.bench.gateway import gateway, load_of
+from loadtest.bench.native import answer
+from loadtest.bench.scene import CONCURRENCY, DELTAS, LOAD_CORE, STREAM_CHARS, STREAM_DELTAS
 from loadtest.processes import end_like_ctrl_c
-from loadtest.site import Site, running_site
+from loadtest.site import Site
 
 # How many of each start: one stream alone says less than 64 calls, and takes less long.
 PAIRS: Final = {"unary": 20, "stream": 20, "first": 150}
@@ -100,17 +90,7 @@ def _sites(pythons: Sequence[str]) -> Iterator[list[Site]]:
         sites = []
         for python in pythons:
             name = stack.enter_context(tempfile.TemporaryDirectory(prefix="chenu-pairs-"))
-            site = running_site(
-                Path(name),
-                "sqlite",
-                [PROVIDER],
-                {"limits": LIMITS},
-                server_core=SERVER_CORE,
-                upstream_core=LOAD_CORE,
-                upstream_program=PLAYS_PROVIDER,
-                python=python,
-            )
-            sites.append(stack.enter_context(site))
+            sites.append(stack.enter_context(gateway(Path(name), python=python)))
         yield sites
 
 
@@ -129,12 +109,10 @@ def _pairs(sites: Sequence[Site], part: str, count: int, calls: int) -> list[tup
 
 def _half(site: Site, part: str, calls: int, stack: ExitStack) -> Half:
     """What measures a server once, warm."""
-    site.funded("bench", BUDGET_NANOUSD)
     is_long = part == "stream"
     deltas, chars = (STREAM_DELTAS, STREAM_CHARS) if is_long else (DELTAS, 0)
     site.upstream.behave("*", deltas=deltas, answer_chars=chars)
-    token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
-    load = stack.enter_context(Load(site.server.target, token, core=LOAD_CORE, pid=site.server.pid))
+    load = stack.enter_context(load_of(site))
     method, expected = "query" if part == "unary" else "run", answer(chars)
     load.burst(method, CONCURRENCY, WARM_UP_CALLS, expected=expected)
 

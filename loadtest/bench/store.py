@@ -14,12 +14,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
 
-from chenu_server.caller import PrincipalType, Role
-from loadtest.bench.native import PLAYS_PROVIDER, Load, Spin, answer
-from loadtest.bench.scene import BUDGET_NANOUSD, LIMITS, LOAD_CORE, PROVIDER, SERVER_CORE
+from loadtest.bench.gateway import gateway, load_of
+from loadtest.bench.native import Spin, answer
+from loadtest.bench.scene import LOAD_CORE
 from loadtest.figures import table
 from loadtest.processes import end_like_ctrl_c
-from loadtest.site import running_site
 
 BATCHES: Final = (1, 8, 32)
 CALLS: Final = 1_024
@@ -52,20 +51,10 @@ def main() -> None:
 def _measured(size: int, spin: Spin) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="chenu-bench-") as name:
         figures, database = Path(name) / "batches.json", Path(name) / "chenu.db"
-        with running_site(
-            Path(name),
-            "sqlite",
-            [PROVIDER],
-            {"limits": LIMITS},
-            server_core=SERVER_CORE,
-            upstream_core=LOAD_CORE,
-            upstream_program=PLAYS_PROVIDER,
-            command=("-m", "loadtest.bench.store_served", str(figures), str(size)),
-        ) as site:
+        command = ("-m", "loadtest.bench.store_served", str(figures), str(size))
+        with gateway(Path(name), command=command) as site:
             before = database.stat().st_size
-            site.funded("bench", BUDGET_NANOUSD)
-            token = site.mint.token(PrincipalType.SERVICE, "bench", {"bench": [Role.MEMBER]})
-            with Load(site.server.target, token, core=LOAD_CORE, pid=site.server.pid) as load:
+            with load_of(site) as load:
                 load.burst("query", size, CALLS, expected=answer())
             spin_us = spin.us()
             site.server.terminate()

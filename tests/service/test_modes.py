@@ -145,6 +145,13 @@ async def test_the_mode_is_part_of_what_an_id_means(stage: Stage) -> None:
     assert "REQUEST_ID_CONFLICT" == failure.reason
 
 
+def ruled_by(folder: Path, policies: str) -> dict[str, Any]:
+    """The setting of an operator who has written these policies."""
+    folder.mkdir()
+    (folder / "own.cedar").write_text(policies)
+    return {"policies": {"operator_dir": str(folder)}}
+
+
 NOTHING_TODAY = """
 @id("nothing_today")
 forbid (principal, action == Action::"submit", resource);
@@ -153,9 +160,7 @@ forbid (principal, action == Action::"submit", resource);
 
 async def test_an_operators_forbid_stops_all_text_work(sqlite_url: str, tmp_path: Path) -> None:
     """Generation lifts what a text says, and nothing that an operator says."""
-    (tmp_path / "policies").mkdir()
-    (tmp_path / "policies" / "all.cedar").write_text(NOTHING_TODAY)
-    overrides = {"policies": {"operator_dir": str(tmp_path / "policies")}}
+    overrides = ruled_by(tmp_path / "policies", NOTHING_TODAY)
     async with staged(sqlite_url, tmp_path, overrides) as stage:
         await stage.budget()
         client = stage.client()
@@ -183,9 +188,7 @@ when { context.mode == Mode::"generation" && context.detected_intents.contains(I
 
 async def test_an_operators_policy_holds_in_both_modes(sqlite_url: str, tmp_path: Path) -> None:
     """As its author writes it, over the wire: by the mode, and by what was only found."""
-    (tmp_path / "policies").mkdir()
-    (tmp_path / "policies" / "mode.cedar").write_text(FORBIDS)
-    overrides = {"policies": {"operator_dir": str(tmp_path / "policies")}}
+    overrides = ruled_by(tmp_path / "policies", FORBIDS)
     async with staged(sqlite_url, tmp_path, overrides) as stage:
         await stage.budget()
         agent = stage.client(type=PrincipalType.AGENT)
