@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from chenu.aio import Client
 from chenu.api.governance.v1 import audit_service_pb2
-from chenu_server.caller import SYSTEM_IDENTITY, PrincipalType, Role
+from chenu_server.caller import SYSTEM_IDENTITY
 from chenu_server.engine import ExportVerifier
+from chenu_server.vocabulary import PrincipalType, Role
 from loadtest.database import DATABASES
 from loadtest.figures import percentile_of, table
 from loadtest.processes import ROOT, end_like_ctrl_c

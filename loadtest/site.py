@@ -12,7 +12,7 @@ from typing import Any
 
 from chenu.aio import Client
 from chenu.api.governance.v1 import budget_service_pb2
-from chenu_server.caller import PrincipalType, Role
+from chenu_server.vocabulary import PrincipalType, Role
 from loadtest.database import fresh_database
 from loadtest.processes import FAKE_UPSTREAM, SERVE, ServerProcess, UpstreamProcess
 from loadtest.tokens import Mint

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from chenu_server.caller import Principal, PrincipalType, Role
+from chenu_server.caller import Principal
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import create_key, issue, read_key
+from chenu_server.vocabulary import PrincipalType, Role
 
 LIFETIME_S: Final = 3_600
 

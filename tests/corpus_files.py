@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from chenu_server.pipeline.model import Intent
+from chenu_server.vocabulary import Intent
 
 FOLDER: Final = Path(__file__).parent / "corpus"
 

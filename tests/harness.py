@@ -37,13 +37,14 @@ from chenu.api.pipeline.v1 import (
 )
 from chenu_server import failpoints
 from chenu_server.bootstrap import Application, application
-from chenu_server.caller import Principal, PrincipalType, Role
+from chenu_server.caller import Principal
 from chenu_server.config import Settings, load_settings
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import create_key, issue, read_key
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.prices import resolve_prices
 from chenu_server.upstream import FakeUpstream
+from chenu_server.vocabulary import PrincipalType, Role
 
 PROVIDERS = ("anthropic", "google", "groq", "mistral", "ollama", "openai")
 EVERYTHING = 10**15

@@ -1,6 +1,7 @@
 //! Binding of [`chenu_engine::boundary`].
 
 use chenu_engine::boundary as engine;
+use chenu_engine::vocabulary::ViolationType;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 
@@ -17,7 +18,7 @@ pub(crate) struct BoundaryVerdict {
 pub(crate) fn choose_identity(held: Vec<PyBackedStr>, named: Option<&str>) -> BoundaryVerdict {
     let chosen = engine::choose_identity(&held, named);
     BoundaryVerdict {
-        violation: chosen.err().map(engine::Violation::name),
+        violation: chosen.err().map(ViolationType::wire_name),
         identity: chosen.ok().map(str::to_owned),
     }
 }

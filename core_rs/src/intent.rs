@@ -1,6 +1,7 @@
 //! Binding of [`chenu_engine::intent`].
 
-use chenu_engine::intent::{self as engine, Intent, Sensitivity};
+use chenu_engine::intent::{self as engine, Sensitivity};
+use chenu_engine::vocabulary::Intent;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from chenu_server.caller import PrincipalType, Role
+from chenu_server.vocabulary import PrincipalType, Role
 from loadtest.bench.native import PLAYS_PROVIDER, Load
 from loadtest.bench.scene import BUDGET_NANOUSD, LIMITS, LOAD_CORE, PROVIDER, SERVER_CORE
 from loadtest.processes import SERVE

@@ -10,7 +10,8 @@ from typing import Any, Final, Self
 from chenu.aio import Client
 from chenu.api.governance.v1 import budget_service_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2, routing_pb2
-from chenu_server.caller import SYSTEM_IDENTITY, PrincipalType, Role
+from chenu_server.caller import SYSTEM_IDENTITY
+from chenu_server.vocabulary import PrincipalType, Role
 from loadtest.site import Site, fund
 
 MAIN_PROVIDER: Final = "openai"  # of every step without a provider of its own

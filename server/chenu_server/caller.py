@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Final
 
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import PrincipalType, Role
 
 SYSTEM_IDENTITY: Final = "system"
-
-
-class PrincipalType(enum.StrEnum):
-    """What kind of principal calls. An agent that acts for a user stays an agent."""
-
-    USER = "user"
-    SERVICE = "service"
-    AGENT = "agent"
-
-
-class Role(enum.StrEnum):
-    """What a principal may do in one identity; the last two are held on `system` only."""
-
-    MEMBER = "member"
-    APPROVER = "approver"
-    BUDGET_ADMIN = "budget_admin"
-    AUDITOR = "auditor"
-    OPERATOR = "operator"
-    SYSTEM_AUDITOR = "system_auditor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,10 @@ from tests.architecture.source import ROOT
 STUBS: Final = ROOT / "clients/python/src"
 REASONS: Final = ROOT / "proto/chenu/api/errors/v1/error_reason.proto"
 _PROMISE: Final = re.compile(
-    r"ERROR_REASON_(\w+): .*?Status: (\w+)\. Metadata: ([\w, ]+)\. Retry: (no|yes|at)\."
+    r"ERROR_REASON_(\w+): .*?Status: (\w+)\. Metadata: (.+?)\. Retry: (no|yes|at)\."
 )
+# What a key is stands behind its name.
+_NAME: Final = re.compile(r"(?:^|, )([a-z_]+)")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,6 @@ def promises(path: Path = REASONS) -> dict[str, Promise]:
     """What the comments promise, by reason without `ERROR_REASON_`."""
     comments = re.sub(r"\s*\n\s*//\s*", " ", path.read_text(encoding="utf-8"))
     return {
-        name: Promise(status, frozenset(keys.split(", ")) - {"none"}, retry)
+        name: Promise(status, frozenset(_NAME.findall(keys)) - {"none"}, retry)
         for name, status, keys, retry in _PROMISE.findall(comments)
     }

@@ -16,9 +16,13 @@ VOCABULARY: Final = frozenset(
         "errors",
         "failpoints",
         "ids",
+        "reason",
+        "reasons",
         "refusal",
         "unit",
         "values",
+        "vocabulary",
+        "word",
         "providers.model",
         "providers.ports",
     }

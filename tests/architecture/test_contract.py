@@ -6,11 +6,12 @@ import ast
 import importlib
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from chenu_server import errors
+from chenu_server.reasons import Reason
 from tests.architecture import contract
 from tests.architecture.source import ROOT, Source, sources
 
@@ -29,17 +30,6 @@ def leaves(error: type[errors.ChenuError]) -> Iterator[type[errors.ChenuError]]:
         yield error
 
 
-def rows() -> dict[type[errors.ChenuError], tuple[str, str]]:
-    """Status and reason of each error, by name, as the server maps them."""
-    mapping = importlib.import_module("chenu_server.infra.rpc.errors")
-    reason = importlib.import_module("chenu.api.errors.v1.error_reason_pb2").ErrorReason
-    table: dict[type[errors.ChenuError], tuple[Any, int]] = mapping.STATUS_OF
-    return {
-        error: (status.name, reason.Name(number).removeprefix("ERROR_REASON_"))
-        for error, (status, number) in table.items()
-    }
-
-
 def keys_of(error: type[errors.ChenuError]) -> frozenset[str]:
     """The metadata keys of an error all of whose fields say something."""
     values = {"int": 1, "bool": True, "str": "x", "tuple[str, ...]": ("x",)}
@@ -48,26 +38,17 @@ def keys_of(error: type[errors.ChenuError]) -> frozenset[str]:
     )
 
 
-@needs_mapping
-def test_every_error_has_one_row() -> None:
-    """An error without a status would reach callers as INTERNAL, in production."""
-    assert set(leaves(errors.ChenuError)) == set(rows())
-
-
-@needs_mapping
 def test_every_reason_has_one_error() -> None:
-    """The enum holds what can be reached, and a reason names one thing that happened."""
-    mapped = sorted(reason for _, reason in rows().values())
+    """An error without a reason would reach callers as INTERNAL, in production."""
+    assert set(leaves(errors.ChenuError)) == {errors.of(reason) for reason in Reason}
+    assert sorted(contract.promises()) == sorted(reason.value for reason in Reason)
 
-    assert sorted(contract.promises()) == mapped
 
-
-@needs_mapping
 def test_every_error_is_answered_as_the_contract_promises() -> None:
     """Callers act on the status, the keys and the retries that the contract's comments name."""
     answered = {
-        reason: contract.Promise(status, keys_of(error), error.retry)
-        for error, (status, reason) in rows().items()
+        reason.value: contract.Promise(reason.status, keys_of(errors.of(reason)), reason.retry)
+        for reason in Reason
     }
 
     assert contract.promises() == answered

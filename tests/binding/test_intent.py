@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chenu_server import _core
 from chenu_server.pipeline.conversation import TEXT_MAX
-from chenu_server.pipeline.model import Intent
+from chenu_server.vocabulary import Intent
 
 
 @pytest.mark.parametrize("text", ["Delete all archived items", "Supprime tous mes anciens fils"])

@@ -8,9 +8,7 @@ from typing import TypedDict, Unpack
 import pytest
 
 from chenu_server import _core
-from chenu_server.caller import PrincipalType, Role
-from chenu_server.governance.checkpoints.model import CheckpointType
-from chenu_server.pipeline.model import Intent, Sphere
+from chenu_server.vocabulary import CheckpointType, Intent, PrincipalType, Role, Sphere
 
 SENSITIVITIES = ("public", "internal", "confidential", "restricted")
 FOLDER = resources.files("chenu_server.governance.policy").joinpath("cedar")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from chenu_server.engine import Prompt
-from chenu_server.pipeline.conversation import ChatMessage, Role, asked, text_part
+from chenu_server.pipeline.conversation import ChatMessage, asked, text_part
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.model import (
     Billing,
@@ -31,6 +31,7 @@ from chenu_server.providers.model import (
 from chenu_server.providers.ports import Provider
 from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
 from chenu_server.upstream import FakeUpstream
+from chenu_server.vocabulary import MessageRole
 
 KEY = "sk-never-to-be-shown-4711"
 MODELS = {
@@ -61,7 +62,7 @@ class Setup:
         return ChatRequest(
             model=MODELS[self.name],
             prompt=Prompt(
-                (ChatMessage(Role.SYSTEM, (text_part("Be brief."),)), *asked(text).messages)
+                (ChatMessage(MessageRole.SYSTEM, (text_part("Be brief."),)), *asked(text).messages)
             ),
             output_cap=cap,
         )

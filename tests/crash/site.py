@@ -15,8 +15,8 @@ import grpc
 import sqlalchemy as sa
 
 from chenu.api.governance.v1 import budget_service_pb2 as bb
-from chenu_server.caller import PrincipalType, Role
 from chenu_server.upstream import FakeUpstream
+from chenu_server.vocabulary import PrincipalType, Role
 from loadtest.tokens import Mint
 from tests.crash.servers import Server
 from tests.harness import EVERYTHING, IDENTITY_ROLES, SYSTEM_ROLES, Client, failure_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from chenu_server.caller import Caller
-from chenu_server.errors import BoundaryViolation
+from chenu_server.errors import IdentityBoundaryViolation
 
 
 class FakeBoundary:
@@ -17,4 +17,4 @@ class FakeBoundary:
     async def refuse(self, caller: Caller, *, kind: str, id: str) -> NoReturn:
         """Remember and raise."""
         self.refused.append((caller.identity_id, kind, id))
-        raise BoundaryViolation(f"violation-{len(self.refused)}")
+        raise IdentityBoundaryViolation(f"violation-{len(self.refused)}")

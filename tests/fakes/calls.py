@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-from chenu_server.caller import Caller, Principal, PrincipalType, Role
+from chenu_server.caller import Caller, Principal
 from chenu_server.infra.rpc.context import CALL, Call
+from chenu_server.vocabulary import PrincipalType, Role
 
 NO_CONTEXT = cast(Any, None)
 """For servicers that never touch gRPC's own context."""

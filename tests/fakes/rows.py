@@ -10,7 +10,7 @@ from chenu_server.governance.budgets.model import (
     CURRENT_PERIODS,
     OPEN_BUDGETS,
 )
-from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING, CheckpointState
+from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING
 from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS
 from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY
 from chenu_server.unit import (
@@ -26,6 +26,7 @@ from chenu_server.unit import (
     Rows,
     Unit,
 )
+from chenu_server.vocabulary import CheckpointState
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")

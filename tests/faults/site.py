@@ -12,11 +12,11 @@ import grpc
 import sqlalchemy as sa
 
 from chenu.api.governance.v1 import budget_service_pb2 as bb
-from chenu_server.caller import PrincipalType
 from chenu_server.governance.limits.model import HOLD_SLOT
 from chenu_server.governance.limits.tables import SLOTS
 from chenu_server.providers.catalog import load_catalogue
 from chenu_server.upstream import FakeUpstream
+from chenu_server.vocabulary import PrincipalType
 from loadtest.processes import ServerProcess
 from loadtest.tokens import Mint
 from tests.faults.provider import FaultyProvider

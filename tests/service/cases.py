@@ -19,7 +19,7 @@ from chenu.api.governance.v1 import identity_service_pb2 as identity
 from chenu.api.governance.v1 import rate_limit_service_pb2 as limits
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pipeline
 from chenu.api.pipeline.v1 import router_service_pb2 as router
-from chenu_server.caller import Role
+from chenu_server.vocabulary import Role
 
 PIPELINE: Final = "/chenu.api.pipeline.v1.PipelineService/"
 ROUTER: Final = "/chenu.api.pipeline.v1.RouterService/"

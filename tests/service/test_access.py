@@ -12,7 +12,7 @@ import pytest_asyncio
 from chenu.api.governance.v1 import audit_service_pb2 as audit
 from chenu.api.governance.v1 import identity_service_pb2 as identity
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import PrincipalType, Role
+from chenu_server.vocabulary import PrincipalType, Role
 from tests.harness import IDENTITY_ROLES, SYSTEM_ROLES, Client, Failure, Stage
 from tests.service.cases import (
     BOUNDARY_CASES,

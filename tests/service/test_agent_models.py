@@ -11,8 +11,8 @@ import pytest_asyncio
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2 as rb
 from chenu.api.pipeline.v1 import routing_pb2
-from chenu_server.caller import PrincipalType
 from chenu_server.providers.catalog import load_catalogue
+from chenu_server.vocabulary import PrincipalType
 from tests.harness import Stage, staged
 
 CATALOGUE = load_catalogue()

@@ -15,7 +15,7 @@ from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import PrincipalType
+from chenu_server.vocabulary import PrincipalType
 from tests.harness import Client, Failure, Stage, staged
 from tests.service.asking import DELETE, approval, blocked, rejection
 

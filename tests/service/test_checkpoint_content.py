@@ -15,8 +15,8 @@ from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import routing_pb2
-from chenu_server.caller import PrincipalType, Role
 from chenu_server.infra.rpc.paging import page_token_of
+from chenu_server.vocabulary import PrincipalType, Role
 from tests.files import png
 from tests.harness import Client, Failure, Stage
 from tests.service.asking import approval, blocked, rejection

@@ -14,7 +14,7 @@ from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import PrincipalType, Role
+from chenu_server.vocabulary import PrincipalType, Role
 from tests.harness import IDENTITY_ROLES, Client, Failure, Stage, staged
 from tests.service.asking import DELETE, approval, blocked, rejection
 

@@ -16,8 +16,8 @@ from chenu.api.governance.v1 import audit_service_pb2 as audit
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.governance.v1 import identity_service_pb2 as identity
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import PrincipalType
 from chenu_server.governance.identity.tokens import create_key, read_key
+from chenu_server.vocabulary import PrincipalType
 from tests.harness import Client, Stage, staged
 from tests.service.asking import blocked
 

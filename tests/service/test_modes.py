@@ -11,7 +11,7 @@ from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
 from chenu.api.governance.v1 import audit_service_pb2 as ab
 from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import PrincipalType
+from chenu_server.vocabulary import PrincipalType
 from tests.corpus_files import text_work
 from tests.harness import Stage, staged
 

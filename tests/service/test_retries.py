@@ -15,8 +15,8 @@ import pytest
 from chenu import errors
 from chenu.aio import Client as Sdk
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import Role
 from chenu_server.pipeline.servicer import PipelineServicer
+from chenu_server.vocabulary import Role
 from tests.harness import Client, Stage, staged
 from tests.service.asking import DELETE
 from tests.service.proofs.rates import hello, started

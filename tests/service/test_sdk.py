@@ -15,11 +15,11 @@ import pytest
 from chenu import errors
 from chenu.aio import Client, Log
 from chenu.api.pipeline.v1 import event_pb2
-from chenu_server.caller import PrincipalType, Role
 from chenu_server.config import load_settings
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import create_key
 from chenu_server.upstream import FakeUpstream
+from chenu_server.vocabulary import PrincipalType, Role
 from tests.harness import (
     IDENTITY_ROLES,
     SYSTEM_ROLES,

@@ -1,46 +1,25 @@
 //! Which identity a call acts in, and what it may touch there.
 
+use crate::vocabulary::ViolationType;
+
 /// An identity id has at most this many characters.
 const ID_LENGTH_MAX: usize = 64;
-
-/// Why a call acts in no identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Violation {
-    /// The call named an identity that its token does not hold.
-    SpoofedIdentity,
-    /// The id is not 1 to 64 of `[a-z0-9._-]`, the first a letter or digit.
-    InvalidIdentity,
-    /// The call named none, and the token does not hold exactly one.
-    MissingIdentity,
-}
-
-impl Violation {
-    /// The violation's name on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SpoofedIdentity => "spoofed_identity",
-            Self::InvalidIdentity => "invalid_identity",
-            Self::MissingIdentity => "missing_identity",
-        }
-    }
-}
 
 /// The identity that a call acts in: the one it named, or the only one its token holds.
 ///
 /// # Errors
-/// [`Violation`] when there is no such identity; nothing is ever chosen for the caller.
+/// [`ViolationType`] when there is no such identity; nothing is ever chosen for the caller.
 pub fn choose_identity<'a, T: AsRef<str>>(
     held: &'a [T],
     named: Option<&str>,
-) -> Result<&'a str, Violation> {
+) -> Result<&'a str, ViolationType> {
     let mut ids = held.iter().map(AsRef::as_ref);
     let chosen = match named {
-        Some(named) if !is_identity_id(named) => return Err(Violation::InvalidIdentity),
-        Some(named) => ids.find(|id| *id == named).ok_or(Violation::SpoofedIdentity)?,
-        None => only_one(ids).ok_or(Violation::MissingIdentity)?,
+        Some(named) if !is_identity_id(named) => return Err(ViolationType::InvalidIdentity),
+        Some(named) => ids.find(|id| *id == named).ok_or(ViolationType::SpoofedIdentity)?,
+        None => only_one(ids).ok_or(ViolationType::MissingIdentity)?,
     };
-    if is_identity_id(chosen) { Ok(chosen) } else { Err(Violation::InvalidIdentity) }
+    if is_identity_id(chosen) { Ok(chosen) } else { Err(ViolationType::InvalidIdentity) }
 }
 
 /// Whether a resource of `resource_identity` belongs to `identity`.

@@ -12,4 +12,6 @@ pub mod ledger;
 pub mod limit;
 pub mod policy;
 pub mod route;
+pub mod vocabulary;
 pub mod wire;
+mod word;

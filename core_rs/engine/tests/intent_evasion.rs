@@ -1,6 +1,7 @@
 //! How a text is written, and what stands around it, does not hide what it orders.
 
-use chenu_engine::intent::{Intent, analyze};
+use chenu_engine::intent::analyze;
+use chenu_engine::vocabulary::Intent;
 use proptest::prelude::*;
 
 const ORDERS: [&str; 2] = ["Delete all archived items", "Supprime tous mes anciens fils"];

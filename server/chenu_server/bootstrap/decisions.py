@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import structlog
 
-from chenu_server.caller import PrincipalType
 from chenu_server.config import Settings
-from chenu_server.governance.checkpoints.model import CheckpointType, Expiries
+from chenu_server.governance.checkpoints.model import Expiries
 from chenu_server.governance.identity.model import ClaimNames, Issuer
 from chenu_server.governance.identity.tokens import read_key
 from chenu_server.governance.limits.model import IdentityLimit, ProviderLimit
 from chenu_server.governance.policy.decide import Policies
 from chenu_server.units.rules import Rules
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import CheckpointType, PrincipalType
 
 _log = structlog.get_logger(__name__)
 

@@ -15,9 +15,9 @@ from chenu_server.cli.failures import refused
 from chenu_server.cli.groups import commands, local
 from chenu_server.cli.output import Output
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import PrincipalType, Role
 
 if TYPE_CHECKING:
-    from chenu_server.caller import PrincipalType, Role
     from chenu_server.config import IssuerSettings
     from chenu_server.governance.identity.model import Issuer
 
@@ -138,7 +138,6 @@ def _configured_issuer(configured: Configured, name: str) -> IssuerSettings:
 
 def issuer_of(chosen: IssuerSettings, *, as_json: bool = False) -> Issuer:
     """An issuer with its key; a key that cannot be used is told."""
-    from chenu_server.caller import PrincipalType
     from chenu_server.governance.identity.model import ClaimNames, Issuer
     from chenu_server.governance.identity.tokens import KeyFileError, read_key
 
@@ -157,7 +156,6 @@ def issuer_of(chosen: IssuerSettings, *, as_json: bool = False) -> Issuer:
 
 
 def _principal_type(text: str) -> PrincipalType:
-    from chenu_server.caller import PrincipalType
 
     try:
         return PrincipalType(text)
@@ -168,7 +166,6 @@ def _principal_type(text: str) -> PrincipalType:
 
 
 def _identity(text: str) -> tuple[str, list[Role]]:
-    from chenu_server.caller import Role
 
     name, _, roles = text.partition("=")
     try:

@@ -19,14 +19,8 @@ from chenu_server.pipeline.conversation import (
     Tool,
     ToolUse,
 )
-from chenu_server.pipeline.model import (
-    OPERATION,
-    ContextItem,
-    Intent,
-    QueryRequest,
-    Routing,
-    Target,
-)
+from chenu_server.pipeline.model import OPERATION, ContextItem, QueryRequest, Routing, Target
+from chenu_server.vocabulary import Intent
 
 Fields = list[object]
 

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
 from chenu_server.values import dataclass, field, replace
+from chenu_server.vocabulary import MessageRole, PartKind, ToolEffect
 
 TEXT_MAX: Final = 50_000
-
-
-class Role(enum.StrEnum):
-    """Who speaks."""
-
-    SYSTEM = "system"
-    USER = "user"
-    ASSISTANT = "assistant"
-    TOOL = "tool"
-
-
-class PartKind(enum.StrEnum):
-    """What a part is."""
-
-    TEXT = "text"
-    TOOL_CALL = "tool_call"
-    TOOL_RESULT = "tool_result"
-    REASONING = "reasoning"
-    IMAGE = "image"
-    DOCUMENT = "document"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,19 +53,8 @@ class Part:
 class ChatMessage:
     """One turn."""
 
-    role: Role
+    role: MessageRole
     parts: tuple[Part, ...]
-
-
-class ToolEffect(enum.StrEnum):
-    """What calling a tool does."""
-
-    READ = "read"
-    WRITE = "write"
-    DELETE = "delete"
-    SEND = "send"
-    TRANSFER = "transfer"
-    PAYMENT = "payment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,4 +181,4 @@ def text_part(text: str) -> Part:
 
 def asked(text: str) -> Conversation:
     """The conversation that one text is short for."""
-    return Conversation(messages=(ChatMessage(Role.USER, (text_part(text),)),))
+    return Conversation(messages=(ChatMessage(MessageRole.USER, (text_part(text),)),))

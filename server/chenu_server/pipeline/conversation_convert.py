@@ -20,17 +20,15 @@ from chenu_server.pipeline.conversation import (
     ChatMessage,
     Conversation,
     Part,
-    PartKind,
     ResponseFormat,
-    Role,
     Sampling,
     Thinking,
     Tool,
-    ToolEffect,
     ToolUse,
     asked,
 )
 from chenu_server.pipeline.media_convert import FILES_MAX, document_from, image_from
+from chenu_server.vocabulary import MessageRole, PartKind, ToolEffect
 
 MESSAGES_MAX: Final = 200
 PARTS_MAX: Final = 1_024
@@ -47,10 +45,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What needs a person's approval, which calls cannot be held for yet.
 _TAKEN: Final = frozenset({ToolEffect.READ, ToolEffect.WRITE})
 _MAY_SAY: Final = {
-    Role.SYSTEM: frozenset({PartKind.TEXT}),
-    Role.USER: frozenset({PartKind.TEXT, PartKind.IMAGE, PartKind.DOCUMENT}),
-    Role.ASSISTANT: frozenset({PartKind.TEXT, PartKind.REASONING, PartKind.TOOL_CALL}),
-    Role.TOOL: frozenset({PartKind.TOOL_RESULT}),
+    MessageRole.SYSTEM: frozenset({PartKind.TEXT}),
+    MessageRole.USER: frozenset({PartKind.TEXT, PartKind.IMAGE, PartKind.DOCUMENT}),
+    MessageRole.ASSISTANT: frozenset({PartKind.TEXT, PartKind.REASONING, PartKind.TOOL_CALL}),
+    MessageRole.TOOL: frozenset({PartKind.TOOL_RESULT}),
 }
 _CACHED: Final = frozenset({PartKind.TEXT, PartKind.TOOL_RESULT, PartKind.IMAGE, PartKind.DOCUMENT})
 
@@ -111,7 +109,7 @@ def _messages(messages: Sequence[pb.ChatMessage], *, has_tools: bool) -> tuple[C
 
 
 def _message(message: pb.ChatMessage) -> ChatMessage:
-    role = Role(word_from(pb.MessageRole, message.role, "MESSAGE_ROLE", "messages.role"))
+    role = MessageRole(word_from(pb.MessageRole, message.role, "MESSAGE_ROLE", "messages.role"))
     parts = tuple(_part(part) for part in message.parts)
     if not parts:
         raise InvalidField("messages.parts", "is empty; a message says something")
@@ -199,12 +197,12 @@ def _call_id(text: str, field: str) -> str:
 def _must_be_a_conversation(messages: Sequence[ChatMessage]) -> None:
     """System messages, then turns of which the first is a user's and the last is to be answered."""
     roles = [message.role for message in messages]
-    turns = [role for role in roles if role is not Role.SYSTEM]
+    turns = [role for role in roles if role is not MessageRole.SYSTEM]
     if roles[len(roles) - len(turns) :] != turns:
         raise InvalidField("messages", "system messages stand before all others")
-    if not turns or turns[0] is not Role.USER:
+    if not turns or turns[0] is not MessageRole.USER:
         raise InvalidField("messages", "the first that is no system message is a user's")
-    if turns[-1] is Role.ASSISTANT:
+    if turns[-1] is MessageRole.ASSISTANT:
         raise InvalidField("messages", "the last is a user's or a tool's, for a model to answer")
 
 
@@ -214,7 +212,7 @@ def _must_answer_calls(messages: Sequence[ChatMessage], *, has_tools: bool) -> N
     open_calls: dict[str, None] = {}
     for message in messages:
         ids = [part.call_id for part in message.parts if part.call_id]
-        if message.role is Role.TOOL:
+        if message.role is MessageRole.TOOL:
             _close(ids, open_calls)
             continue
         _must_be_answered(open_calls)

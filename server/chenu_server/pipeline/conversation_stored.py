@@ -14,15 +14,13 @@ from chenu_server.pipeline.conversation import (
     Conversation,
     Medium,
     Part,
-    PartKind,
     ResponseFormat,
-    Role,
     Sampling,
     Thinking,
     Tool,
-    ToolEffect,
     ToolUse,
 )
+from chenu_server.vocabulary import MessageRole, PartKind, ToolEffect
 
 _OPTIONS: Final = {
     "tool_use": (ToolUse, ANY_TOOL_USE),
@@ -67,7 +65,7 @@ def conversation_from(plain: dict[str, Any]) -> Conversation:
     }
     return Conversation(
         messages=tuple(
-            ChatMessage(Role(role), tuple(_part(told) for told in parts))
+            ChatMessage(MessageRole(role), tuple(_part(told) for told in parts))
             for role, parts in plain["messages"]
         ),
         tools=tuple(_tool(told) for told in plain.get("tools", ())),

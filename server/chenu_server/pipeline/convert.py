@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
@@ -11,9 +10,9 @@ from uuid import UUID
 
 from chenu.api.governance.v1 import action_pb2
 from chenu.api.pipeline.v1 import conversation_pb2 as pb_conversation
-from chenu.api.pipeline.v1 import event_pb2, message_pb2, router_service_pb2, routing_pb2
+from chenu.api.pipeline.v1 import event_pb2, router_service_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import Principal, PrincipalType
+from chenu_server.caller import Principal
 from chenu_server.errors import InvalidField
 from chenu_server.ids import new_id
 from chenu_server.pipeline.conversation_convert import conversation_from, word_from
@@ -22,14 +21,12 @@ from chenu_server.pipeline.model import (
     NOVA_ROLE,
     ContextItem,
     Cursor,
-    Intent,
-    Mode,
     QueryRequest,
-    QueryStatus,
     Routing,
-    Sphere,
     Target,
 )
+from chenu_server.vocabulary import Intent, Mode, PrincipalType, QueryStatus, Sphere
+from chenu_server.word import Word
 
 ID_MAX: Final = 256
 OPERATION_MAX: Final = 128
@@ -47,18 +44,17 @@ _CANONICAL_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]
 _NO_WISHES: Final = Routing()
 _NO_TARGET: Final = Target()
 
-E = TypeVar("E", bound=enum.StrEnum)
+W = TypeVar("W", bound=Word)
 
 
-def by_number(wire: object, prefix: str, kind: type[E]) -> dict[int, E]:
-    """A wire enum's numbers and the model's values of the same names."""
-    value = wire.Value  # type: ignore[attr-defined] # protobuf's enum wrapper has no base type
-    return {value(f"{prefix}_{each.name}"): each for each in kind}
+def by_number(words: type[W]) -> dict[int, W]:
+    """A list's words by their numbers on the wire."""
+    return {each.number: each for each in words}
 
 
-INTENTS: Final = by_number(action_pb2.Intent, "INTENT", Intent)
-SPHERES: Final = by_number(action_pb2.Sphere, "SPHERE", Sphere)
-STATES: Final = by_number(message_pb2.QueryState, "QUERY_STATE", QueryStatus)
+INTENTS: Final = by_number(Intent)
+SPHERES: Final = by_number(Sphere)
+STATES: Final = by_number(QueryStatus)
 
 
 def request_from(request: pb.QueryRequest, principal: Principal) -> QueryRequest:

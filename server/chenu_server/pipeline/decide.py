@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from itertools import groupby
 from typing import Any
 
 from chenu_server import errors
-from chenu_server.caller import Caller, Principal, PrincipalType, Role
+from chenu_server.caller import Caller, Principal
 from chenu_server.pipeline import drafts
 from chenu_server.pipeline.conversation import Part
-from chenu_server.pipeline.events import Event, EventDraft, EventKind
-from chenu_server.pipeline.model import (
-    LANES,
-    Lane,
-    LaneReport,
-    LaneStatus,
-    Outcome,
-    QueryStatus,
-)
+from chenu_server.pipeline.events import Event, EventDraft
+from chenu_server.pipeline.model import LANES, LaneReport, Outcome
 from chenu_server.pipeline.output import part_from
 from chenu_server.pipeline.records import EventSegment, OutputChunk, Query
 from chenu_server.unit import EntryDraft, Moment, Rows
 from chenu_server.values import replace
+from chenu_server.vocabulary import EventKind, Lane, LaneStatus, PrincipalType, QueryStatus, Role
 
 CHUNK_CHARACTERS = 16_384
 
@@ -93,16 +85,16 @@ def _end_lanes(
             continue
         report = LaneReport(lane=lane, status=_last_status(lane, status), duration_us=0)
         kept.append(report)
-        ends += [drafts.lane_start(lane)] if lane is Lane.AUDIT else []
+        ends += [drafts.lane_start(lane)] if lane is Lane.G_AUDIT else []
         ends.append(drafts.lane_end(report))
     return lanes_with((), *kept), ends
 
 
 def _last_status(lane: Lane, status: QueryStatus) -> LaneStatus:
-    if lane is Lane.AUDIT:
+    if lane is Lane.G_AUDIT:
         return LaneStatus.COMPLETED
     refused = status in (QueryStatus.REJECTED, QueryStatus.EXPIRED, QueryStatus.CANCELLED)
-    return LaneStatus.FAILED if lane is Lane.CHECKPOINT and refused else LaneStatus.SKIPPED
+    return LaneStatus.FAILED if lane is Lane.E_CHECKPOINT and refused else LaneStatus.SKIPPED
 
 
 def lanes_with(reports: Sequence[LaneReport], *more: LaneReport) -> tuple[LaneReport, ...]:
@@ -187,34 +179,18 @@ def _spelt(party: str) -> str:
 
 def outcome_of(error: errors.ChenuError) -> Outcome:
     """A refusal or failure as it is stored; `error_of` gives it back."""
-    stored = tuple((each.name, _stored(getattr(error, each.name))) for each in fields(error))
-    return Outcome(reason=type(error).__name__, message=str(error), error=stored)
+    return Outcome(reason=error.reason, message=str(error), error=error.stored())
 
 
 def error_of(outcome: Outcome) -> errors.ChenuError:
-    """The very error that an outcome was made of."""
-    kind: type[errors.ChenuError] = getattr(errors, outcome.reason)
-    types = {each.name: str(each.type) for each in fields(kind)}
-    return kind(**{name: _restored(types[name], text) for name, text in outcome.error})
-
-
-def _stored(value: object) -> str:
-    return "\x1f".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _restored(kind: str, text: str) -> object:
-    if kind == "int":
-        return int(text)
-    if kind == "bool":
-        return text == "True"
-    if kind.startswith("tuple"):
-        return tuple(text.split("\x1f")) if text else ()
-    return text
+    """The very error that an outcome was made of. It has a reason."""
+    assert outcome.reason is not None
+    return errors.of(outcome.reason).restored(outcome.error)
 
 
 def reason_name(outcome: Outcome) -> str:
     """The wire's reason of a stored outcome, empty for a completed query."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", outcome.reason).upper()
+    return outcome.reason.value if outcome.reason else ""
 
 
 def queued_event(provider: str, place: int, retry_after_us: int, now_us: int) -> Event:

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chenu_server.pipeline.events import EventDraft, EventKind
-from chenu_server.pipeline.model import (
-    Analysis,
-    Lane,
-    LaneReport,
-    LaneStatus,
-    Outcome,
-    QueryRequest,
-    TokenUsage,
-)
+from chenu_server.pipeline.events import EventDraft
+from chenu_server.pipeline.model import Analysis, LaneReport, Outcome, QueryRequest, TokenUsage
 from chenu_server.pipeline.output import Heading
+from chenu_server.vocabulary import EventKind, Lane, LaneStatus
 
 NAMELESS: Final[Mapping[str, str]] = {}
 """An attempt whose provider has named nothing."""
@@ -136,14 +129,9 @@ def budget_exceeded(scope: str) -> EventDraft:
 
 
 def pipeline_end(outcome: Outcome, output_length: int) -> EventDraft:
-    """The one final event; the query's row beside it holds the rest of the outcome."""
+    """The one final event; the query's row beside it holds the outcome."""
     kind = EventKind.PIPELINE_ERROR if outcome.reason else EventKind.PIPELINE_COMPLETE
-    body = {
-        "reason": outcome.reason,
-        "message": outcome.message,
-        "output_length": output_length,
-    }
-    return EventDraft(kind, body)
+    return EventDraft(kind, {"output_length": output_length})
 
 
 def usage_body(usage: TokenUsage) -> dict[str, int]:

@@ -5,38 +5,42 @@ What goes into another message, and often, is given as its fields by name: see `
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from chenu.api.governance.v1 import action_pb2, budget_service_pb2, checkpoint_pb2
+from chenu.api.governance.v1 import budget_service_pb2, checkpoint_pb2
 from chenu.api.pipeline.v1 import conversation_pb2, event_pb2, message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.engine import unfenced
 from chenu_server.infra.rpc.principals import principal_of, spelt_principal
 from chenu_server.infra.rpc.times import duration_of, timestamp_of
-from chenu_server.pipeline.conversation import Part, PartKind
+from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.decide import error_of, reason_name
-from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import (
     LANES,
     Basis,
-    Intent,
-    Lane,
     LaneReport,
-    LaneStatus,
-    Mode,
     ModelOverride,
     Outcome,
-    QueryStatus,
     Route,
-    Sphere,
     TokenUsage,
 )
 from chenu_server.pipeline.output import StoredPart, is_call, is_one_text, text_of
 from chenu_server.pipeline.ports import Validation
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.state import QueryState
+from chenu_server.vocabulary import (
+    EventKind,
+    Intent,
+    Lane,
+    LaneStatus,
+    Mode,
+    PartKind,
+    QueryStatus,
+    Sphere,
+)
+from chenu_server.word import Word
 
 Body = Mapping[str, Any]
 Fields = dict[str, Any]
@@ -48,18 +52,18 @@ MESSAGE_BYTES_MAX: Final = 4_194_304
 _REST_BYTES_MAX: Final = 262_144
 
 
-def _by_value(wire: Any, prefix: str, kind: type[enum.StrEnum]) -> dict[str, Any]:
-    """A wire enum's numbers by the values of the model's enum."""
-    return {each.value: wire.Value(f"{prefix}_{each.name}") for each in kind}
+def _numbers(words: type[Word]) -> dict[str, Any]:
+    """A list's numbers on the wire by its words."""
+    return {each.value: each.number for each in words}
 
 
-_KINDS: Final = {kind: event_pb2.EventType.Value(f"EVENT_TYPE_{kind.name}") for kind in EventKind}
-_LANES: Final = {lane.value: message_pb2.Lane.Value(lane.value.upper()) for lane in Lane}
-_LANE_STATUSES: Final = _by_value(message_pb2.LaneStatus, "LANE_STATUS", LaneStatus)
-_STATES: Final = _by_value(message_pb2.QueryState, "QUERY_STATE", QueryStatus)
-_INTENTS: Final = _by_value(action_pb2.Intent, "INTENT", Intent)
-_MODES: Final = _by_value(conversation_pb2.QueryMode, "QUERY_MODE", Mode)
-_SPHERES: Final = _by_value(action_pb2.Sphere, "SPHERE", Sphere)
+_KINDS: Final = {kind: kind.number for kind in EventKind}
+_LANES: Final = _numbers(Lane)
+_LANE_STATUSES: Final = _numbers(LaneStatus)
+_STATES: Final = _numbers(QueryStatus)
+_INTENTS: Final = _numbers(Intent)
+_MODES: Final = _numbers(Mode)
+_SPHERES: Final = _numbers(Sphere)
 _STOPS: Final = {
     "stop": message_pb2.STOP_REASON_END,
     "length": message_pb2.STOP_REASON_LENGTH,
@@ -71,7 +75,7 @@ _PREFERENCES: Final = {
     name.removeprefix("PREFERENCE_").lower(): number
     for name, number in routing_pb2.Preference.items()
 }
-_PART_KINDS: Final = _by_value(conversation_pb2.PartKind, "PART_KIND", PartKind)
+_PART_KINDS: Final = _numbers(PartKind)
 
 
 def query_of(query: Query) -> message_pb2.Query:
@@ -217,7 +221,7 @@ def all_lanes(reports: Sequence[LaneReport], status: QueryStatus) -> Sequence[La
         return reports
     done = {report.lane: report for report in reports}
     running = LaneStatus.RUNNING if status is QueryStatus.RUNNING else LaneStatus.PENDING
-    to_come = {Lane.EXECUTION: running}
+    to_come = {Lane.F_EXECUTION: running}
     return [
         done.get(lane)
         or LaneReport(lane=lane, status=to_come.get(lane, LaneStatus.PENDING), duration_us=0)

@@ -10,13 +10,14 @@ from typing import Final, TypeGuard
 from weakref import WeakValueDictionary
 
 from chenu_server.errors import ChenuError, InvalidField
-from chenu_server.pipeline.conversation import Part, PartKind
-from chenu_server.pipeline.events import Event, EventKind
-from chenu_server.pipeline.model import Cursor, QueryStatus
+from chenu_server.pipeline.conversation import Part
+from chenu_server.pipeline.events import Event
+from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.output import Heading, part_from
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
 from chenu_server.unit import Key, Row
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import EventKind, PartKind, QueryStatus
 
 DELTA_BYTES_MAX: Final = 65_536
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)

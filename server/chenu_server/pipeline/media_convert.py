@@ -10,7 +10,8 @@ from typing import Final
 from chenu.api.pipeline.v1 import conversation_pb2 as pb
 from chenu_server.engine import look
 from chenu_server.errors import InvalidField
-from chenu_server.pipeline.conversation import Medium, Part, PartKind
+from chenu_server.pipeline.conversation import Medium, Part
+from chenu_server.vocabulary import PartKind
 
 FILES_MAX: Final = 64
 NAME_MAX: Final = 256

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,7 +9,9 @@ from chenu_server.engine import Prompt
 from chenu_server.pipeline.conversation import Conversation
 from chenu_server.providers.model import Rates
 from chenu_server.providers.ports import Provider
+from chenu_server.reasons import Reason
 from chenu_server.values import dataclass, field
+from chenu_server.vocabulary import Intent, Lane, LaneStatus, Mode, QueryStatus, Sphere
 
 REQUEST_BYTES_MAX: Final = 262_144
 CONTEXT_ITEMS_MAX: Final = 64
@@ -18,83 +19,7 @@ OPERATION: Final = "nova.query"
 NOVA_ROLE: Final = "nova"
 
 
-class Intent(enum.StrEnum):
-    """What a query wants done. Frozen."""
-
-    QUERY = "query"
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    SEND = "send"
-    ANALYZE = "analyze"
-    TRANSFER = "transfer"
-    PAYMENT = "payment"
-
-
-class Mode(enum.StrEnum):
-    """Whether the text asks for something to be done, or is material for a model."""
-
-    COMMAND = "command"
-    GENERATION = "generation"
-
-
-class Sphere(enum.StrEnum):
-    """An area inside an identity. Frozen."""
-
-    PERSONAL = "personal"
-    BUSINESS = "business"
-    GOVERNMENT = "government"
-    CREATIVE = "creative"
-    COMMUNITY = "community"
-    SOCIAL = "social"
-    ENTERTAINMENT = "entertainment"
-    TEAM = "team"
-    SCHOLAR = "scholar"
-
-
-class Lane(enum.StrEnum):
-    """One of the seven steps, in order."""
-
-    INTENT = "lane_a_intent"
-    CONTEXT = "lane_b_context"
-    ENCODING = "lane_c_encoding"
-    GOVERNANCE = "lane_d_governance"
-    CHECKPOINT = "lane_e_checkpoint"
-    EXECUTION = "lane_f_execution"
-    AUDIT = "lane_g_audit"
-
-
 LANES: Final = tuple(Lane)
-
-
-class LaneStatus(enum.StrEnum):
-    """How far a lane is."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    BLOCKED = "blocked"
-
-
-class QueryStatus(enum.StrEnum):
-    """How far a query is. The last five are final."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    BLOCKED = "blocked"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing follows."""
-        return self in _FINAL
 
 
 _FINAL: Final = frozenset(
@@ -321,9 +246,9 @@ class TokenUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a query ended: `reason` and `error` are empty when it completed."""
+    """How a query ended: without a reason when it completed. `error` is what made its metadata."""
 
-    reason: str = ""
+    reason: Reason | None = None
     message: str = ""
     error: tuple[tuple[str, str], ...] = ()
 

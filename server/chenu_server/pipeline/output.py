@@ -7,9 +7,10 @@ from hashlib import sha256
 from typing import Final
 
 from chenu_server.engine import encode_list
-from chenu_server.pipeline.conversation import Part, PartKind
+from chenu_server.pipeline.conversation import Part
 from chenu_server.providers.model import Finished
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import PartKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from chenu_server.pipeline.model import (
     LaneReport,
     Outcome,
     QueryRequest,
-    QueryStatus,
     Route,
     Snapshot,
     TokenUsage,
@@ -27,6 +26,7 @@ from chenu_server.pipeline.records import Attempt, EventSegment, OutputChunk, Qu
 from chenu_server.providers.ports import Provider
 from chenu_server.unit import Moment
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import QueryStatus
 
 # --- governance: what it is asked, and what it answers ----------------------------------------
 
@@ -267,7 +267,7 @@ class Boundary(Protocol):
         Record a `cross_identity_access` and refuse it.
 
         Raises:
-            BoundaryViolation: Always.
+            IdentityBoundaryViolation: Always.
         """
         ...
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from chenu_server.pipeline.canonical import block_digest
-from chenu_server.pipeline.conversation import ChatMessage, Part, PartKind, Role, text_part
+from chenu_server.pipeline.conversation import ChatMessage, Part, text_part
 from chenu_server.pipeline.model import NOVA_ROLE, ContextItem, QueryRequest
 from chenu_server.values import dataclass, replace
+from chenu_server.vocabulary import MessageRole, PartKind
 
 TAG_CHARACTERS: Final = 16
 
@@ -44,7 +45,7 @@ class Said:
     @property
     def all_messages(self) -> tuple[ChatMessage, ...]:
         """What goes to the model, the server's word first."""
-        return (ChatMessage(Role.SYSTEM, (text_part(self.system),)), *self.messages)
+        return (ChatMessage(MessageRole.SYSTEM, (text_part(self.system),)), *self.messages)
 
 
 def said_of(request: QueryRequest) -> Said:
@@ -85,14 +86,14 @@ def _begins_like_a_block(text: str) -> bool:
 
 def _opening(messages: tuple[ChatMessage, ...]) -> int:
     """Which message is the user's first."""
-    return next(at for at, message in enumerate(messages) if message.role is Role.USER)
+    return next(at for at, message in enumerate(messages) if message.role is MessageRole.USER)
 
 
 def _with_parts(
     messages: tuple[ChatMessage, ...], at: int, *parts: Part
 ) -> tuple[ChatMessage, ...]:
     """The user's message at this place with other parts."""
-    return (*messages[:at], ChatMessage(Role.USER, parts), *messages[at + 1 :])
+    return (*messages[:at], ChatMessage(MessageRole.USER, parts), *messages[at + 1 :])
 
 
 def _tag(items: Sequence[ContextItem], messages: Sequence[ChatMessage]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from chenu_server.caller import Principal, PrincipalType
-from chenu_server.pipeline.conversation import PartKind
+from chenu_server.caller import Principal
 from chenu_server.pipeline.events import Event
-from chenu_server.pipeline.model import LaneReport, Outcome, QueryStatus, TokenUsage
+from chenu_server.pipeline.model import LaneReport, Outcome, TokenUsage
 from chenu_server.pipeline.output import Heading, StoredPart
 from chenu_server.unit import Key, Lookup
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import PartKind, PrincipalType, QueryStatus
 
 
 class AttemptState(enum.StrEnum):

@@ -11,7 +11,7 @@ import structlog
 from chenu_server.caller import Caller
 from chenu_server.errors import (
     ChenuError,
-    InternalError,
+    Internal,
     RequestIdConflict,
     ServerOverloaded,
 )
@@ -27,7 +27,7 @@ from chenu_server.pipeline.lanes.intent import IntentLane
 from chenu_server.pipeline.lanes.resume import ResumeLane
 from chenu_server.pipeline.lanes.steps import Attach, Proceed, Step
 from chenu_server.pipeline.log import LogHub, QueryLog
-from chenu_server.pipeline.model import QueryRequest, QueryStatus, Route
+from chenu_server.pipeline.model import QueryRequest, Route
 from chenu_server.pipeline.ports import (
     Boundary,
     Governance,
@@ -42,6 +42,7 @@ from chenu_server.pipeline.state import QueryState
 from chenu_server.pipeline.stop import Stopped, StopReason
 from chenu_server.unit import Key
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import QueryStatus
 
 _log = structlog.get_logger(__name__)
 
@@ -151,7 +152,7 @@ class PipelineService:
         Run an approved query, or attach to it wherever it is.
 
         Raises:
-            BoundaryViolation: It is not in the caller's identity.
+            IdentityBoundaryViolation: It is not in the caller's identity.
             ServerOverloaded: As many queries run as may.
         """
         query = await self.get(caller, request_id)
@@ -204,7 +205,7 @@ class PipelineService:
             self._refuse(run.log, _unserved(stopped.reason, str(key[1])))
         except Exception:  # noqa: BLE001 - a bug must not leave readers waiting
             _log.exception("run_failed", request_id=key[1])
-            self._refuse(run.log, InternalError())
+            self._refuse(run.log, Internal())
         finally:
             run.finish()
             self._forget(run)
@@ -220,7 +221,7 @@ class PipelineService:
             log.refuse(error)
             self._hub.drop(log)
         else:
-            log.fail_readers(error, watchers=isinstance(error, InternalError))
+            log.fail_readers(error, watchers=isinstance(error, Internal))
 
     # --- walking ------------------------------------------------------------------------------
 
@@ -348,7 +349,7 @@ class PipelineService:
         Attach to a query wherever it is.
 
         Raises:
-            BoundaryViolation: It is not in the caller's identity.
+            IdentityBoundaryViolation: It is not in the caller's identity.
         """
         key = (caller.identity_id, request_id)
         run = self._runs.get(key)
@@ -362,7 +363,7 @@ class PipelineService:
         One query of the caller's identity, by any of its ids.
 
         Raises:
-            BoundaryViolation: There is none, here or anywhere.
+            IdentityBoundaryViolation: There is none, here or anywhere.
         """
         query = await self._store.get(caller.identity_id, request_id)
         if query is None:
@@ -381,7 +382,7 @@ class PipelineService:
         Cancel a query, wherever it is; a final one is returned as it is.
 
         Raises:
-            BoundaryViolation: It is not in the caller's identity.
+            IdentityBoundaryViolation: It is not in the caller's identity.
             QueryCancelled: It waited for its first slot; nothing of it was ever stored.
             QueryState: It was settled under way, or runs in another process.
         """

@@ -22,14 +22,15 @@ from chenu_server.pipeline import convert, encode, records
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.decide import error_of, parts_of
-from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.media_convert import media_bytes
-from chenu_server.pipeline.model import START, Cursor, Intent, QueryRequest, QueryStatus
+from chenu_server.pipeline.model import START, Cursor, QueryRequest
 from chenu_server.pipeline.ports import QueryFilter, QueryStore, Validation
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.service import PipelineService
 from chenu_server.pipeline.state import QueryState
+from chenu_server.vocabulary import EventKind, Intent, QueryStatus
 
 Context = grpc.aio.ServicerContext[object, object]
 

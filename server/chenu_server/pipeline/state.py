@@ -10,20 +10,13 @@ from chenu_server.caller import Caller
 from chenu_server.pipeline import drafts
 from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.log import QueryLog
-from chenu_server.pipeline.model import (
-    Analysis,
-    Encoded,
-    Lane,
-    LaneReport,
-    LaneStatus,
-    QueryRequest,
-    Snapshot,
-)
+from chenu_server.pipeline.model import Analysis, Encoded, LaneReport, QueryRequest, Snapshot
 from chenu_server.pipeline.output import Output
 from chenu_server.pipeline.ports import Admitted, AttemptEnd, Blocked
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.stop import Stop
 from chenu_server.values import dataclass, field
+from chenu_server.vocabulary import Lane, LaneStatus
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from chenu_server.infra.db.reader import Reader
-from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.ports import QueryFilter
 from chenu_server.pipeline.records import EventSegment, OutputChunk, Query, QueryContent
 from chenu_server.pipeline.tables import (
@@ -19,6 +18,7 @@ from chenu_server.pipeline.tables import (
     QUERY_EVENTS,
     UNFINISHED,
 )
+from chenu_server.vocabulary import QueryStatus
 
 
 class SqlQueries:

@@ -6,22 +6,19 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from chenu_server.caller import Role
 from chenu_server.pipeline.conversation import Conversation, asked
 from chenu_server.pipeline.conversation_stored import conversation_from, conversation_plain
 from chenu_server.pipeline.model import (
     Analysis,
     ContextItem,
     Encoded,
-    Intent,
-    Mode,
     QueryRequest,
     Routing,
     Snapshot,
-    Sphere,
     Target,
 )
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import Intent, Mode, Role, Sphere
 
 
 def request_json(request: QueryRequest) -> str:

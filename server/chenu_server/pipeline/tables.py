@@ -6,20 +6,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from chenu_server.caller import PrincipalType
 from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
-from chenu_server.pipeline.conversation import PartKind
-from chenu_server.pipeline.events import Event, EventKind
-from chenu_server.pipeline.model import (
-    Lane,
-    LaneReport,
-    LaneStatus,
-    Outcome,
-    QueryStatus,
-    TokenUsage,
-)
+from chenu_server.pipeline.events import Event
+from chenu_server.pipeline.model import LaneReport, Outcome, TokenUsage
 from chenu_server.pipeline.output import StoredPart
 from chenu_server.pipeline.records import (
     ATTEMPTS_OF_QUERY,
@@ -30,6 +21,15 @@ from chenu_server.pipeline.records import (
     Query,
     QueryAlias,
     QueryContent,
+)
+from chenu_server.reasons import by_number
+from chenu_server.vocabulary import (
+    EventKind,
+    Lane,
+    LaneStatus,
+    PartKind,
+    PrincipalType,
+    QueryStatus,
 )
 
 
@@ -69,13 +69,15 @@ def _lanes(plain: Any) -> tuple[LaneReport, ...]:
 
 
 def _outcome_list(outcome: Outcome) -> list[Any]:
-    return [outcome.reason, outcome.message, outcome.error]
+    return [outcome.reason.number if outcome.reason else 0, outcome.message, outcome.error]
 
 
 def _outcome(plain: Any) -> Outcome:
     reason, message, error = plain
     return Outcome(
-        reason=reason, message=message, error=tuple((name, value) for name, value in error)
+        reason=by_number(reason) if reason else None,
+        message=message,
+        error=tuple((name, value) for name, value in error),
     )
 
 

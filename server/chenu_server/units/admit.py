@@ -10,19 +10,11 @@ from chenu_server.errors import BudgetExhausted, BudgetFrozen, ChenuError
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.checkpoints import decide as checkpoints
 from chenu_server.governance.checkpoints import questions
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState
+from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits import decide as limits
 from chenu_server.pipeline import decide, drafts
 from chenu_server.pipeline.events import EventDraft
-from chenu_server.pipeline.model import (
-    OPERATION,
-    Lane,
-    LaneReport,
-    LaneStatus,
-    Outcome,
-    QueryStatus,
-    TokenUsage,
-)
+from chenu_server.pipeline.model import OPERATION, LaneReport, Outcome, TokenUsage
 from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
@@ -42,6 +34,7 @@ from chenu_server.units.attempts import open_attempt, take_slot
 from chenu_server.units.judge import Judgement, Subject
 from chenu_server.units.media import are_stored, needs_files, use_files
 from chenu_server.units.rules import Rules, payload
+from chenu_server.vocabulary import CheckpointState, Lane, LaneStatus, QueryStatus
 
 TEXT_PREVIEW = 100
 OUTPUT_FORMAT = {"text": "text", "json": "json", "json_schema": "json"}
@@ -163,7 +156,7 @@ class Admit:
         checkpoint = self._checkpoint(judged, now)
         self._hold(rows, judged, now, owner_id="", expires_us=checkpoint.expires_us)
         report = self._report(LaneStatus.COMPLETED, now, ",".join(judged.policies))
-        blocked = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.BLOCKED, duration_us=0)
+        blocked = LaneReport(lane=Lane.E_CHECKPOINT, status=LaneStatus.BLOCKED, duration_us=0)
         query = self._query(
             QueryStatus.BLOCKED,
             (report, blocked),
@@ -174,7 +167,7 @@ class Admit:
         events = [
             *self._asked.drafts,
             drafts.lane_end(report),
-            drafts.lane_start(Lane.CHECKPOINT),
+            drafts.lane_start(Lane.E_CHECKPOINT),
             drafts.checkpoint_created(checkpoints.created_body(checkpoint)),
             drafts.lane_end(blocked),
             drafts.pipeline_blocked(checkpoint.checkpoint_id),
@@ -244,7 +237,7 @@ class Admit:
             return taken
         self._hold(rows, judged, now, owner_id=self._rules.owner_id, expires_us=0)
         report = self._report(LaneStatus.COMPLETED, now)
-        skipped = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.SKIPPED, duration_us=0)
+        skipped = LaneReport(lane=Lane.E_CHECKPOINT, status=LaneStatus.SKIPPED, duration_us=0)
         query = self._query(
             QueryStatus.RUNNING, (report, skipped), now, output_cap=judged.output_cap
         )
@@ -266,7 +259,7 @@ class Admit:
             *self._asked.drafts,
             drafts.lane_end(report),
             drafts.lane_end(skipped),
-            drafts.lane_start(Lane.EXECUTION),
+            drafts.lane_start(Lane.F_EXECUTION),
         ]
         return open_attempt(rows, query, judged.chain, taken, events, now)
 
@@ -298,7 +291,7 @@ class Admit:
     def _report(self, status: LaneStatus, now: Moment, summary: str = "") -> LaneReport:
         duration_us = (now.mono_ns - self._asked.lane_started_ns) // 1_000
         return LaneReport(
-            lane=Lane.GOVERNANCE, status=status, duration_us=max(duration_us, 0), summary=summary
+            lane=Lane.D_GOVERNANCE, status=status, duration_us=max(duration_us, 0), summary=summary
         )
 
     def _payload(self, **more: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from chenu_server.caller import SYSTEM_IDENTITY, Principal, PrincipalType
+from chenu_server.caller import SYSTEM_IDENTITY, Principal
 from chenu_server.errors import BudgetExhausted, BudgetFrozen, ChenuError, PolicyDenied
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
@@ -14,7 +14,7 @@ from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits import decide as limits
 from chenu_server.pipeline import decide, drafts
 from chenu_server.pipeline.events import EventDraft
-from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
+from chenu_server.pipeline.model import LaneReport
 from chenu_server.pipeline.ports import Admitted, Closed, NotResumable, Resumption, Wait
 from chenu_server.pipeline.records import Query
 from chenu_server.unit import ById, Moment, Need, Rows
@@ -24,6 +24,7 @@ from chenu_server.units.judge import Judgement, Subject
 from chenu_server.units.resolve import close_waiting, expire_query
 from chenu_server.units.rules import Rules, payload
 from chenu_server.values import replace
+from chenu_server.vocabulary import Lane, LaneStatus, PrincipalType, QueryStatus
 
 _SYSTEM: Final = Principal(type=PrincipalType.SERVICE, id=SYSTEM_IDENTITY)
 
@@ -118,13 +119,13 @@ class Consume:
         covered = budgets.top_up(rows, held, judged.amount_nanousd, now_us=now.now_us)
         assert isinstance(covered, budgets.Held), "judge has found room on these very rows"
         rows.put(checkpoints.consume(checkpoint, now))
-        report = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.COMPLETED, duration_us=0)
+        report = LaneReport(lane=Lane.E_CHECKPOINT, status=LaneStatus.COMPLETED, duration_us=0)
         return open_attempt(
             rows,
             query,
             judged.chain,
             taken,
-            [drafts.lane_end(report), drafts.lane_start(Lane.EXECUTION)],
+            [drafts.lane_end(report), drafts.lane_start(Lane.F_EXECUTION)],
             now,
             lanes=decide.lanes_with(query.lanes, report),
             status=QueryStatus.RUNNING,

@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
-from chenu_server.governance.checkpoints.model import (
-    Bound,
-    Checkpoint,
-    ContentKind,
-    StoredFile,
-)
-from chenu_server.pipeline.conversation import Conversation, Part, PartKind, asked
+from chenu_server.governance.checkpoints.model import Bound, Checkpoint, StoredFile
+from chenu_server.pipeline.conversation import Conversation, Part, asked
 from chenu_server.pipeline.model import QueryRequest
 from chenu_server.pipeline.prompt import Said, said_of
 from chenu_server.pipeline.records import QueryContent
 from chenu_server.pipeline.stored import Plan, plan_from, request_from
 from chenu_server.units.media import FileReader
 from chenu_server.units.rules import payload
+from chenu_server.vocabulary import ContentKind, PartKind
 
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"

@@ -17,9 +17,7 @@ from chenu_server.errors import (
 )
 from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.decide import Standing
-from chenu_server.governance.budgets.model import Scope
 from chenu_server.governance.budgets.overruns import frozen_among
-from chenu_server.governance.checkpoints.model import CheckpointType
 from chenu_server.governance.policy.decide import Facts
 from chenu_server.pipeline.model import (
     OPERATION,
@@ -34,6 +32,7 @@ from chenu_server.pipeline.model import (
 from chenu_server.unit import Moment, Need, Rows
 from chenu_server.units.rules import Rules
 from chenu_server.values import dataclass, replace
+from chenu_server.vocabulary import CheckpointType, Scope
 
 EXCLUSIONS_TOLD = 8
 _IN_LISTS = str.maketrans({"%": "%25", ",": "%2C", "=": "%3D"})

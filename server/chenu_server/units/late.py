@@ -11,10 +11,11 @@ import structlog
 
 from chenu_server.errors import ChenuError, QueryCancelled
 from chenu_server.pipeline.decide import outcome_of
-from chenu_server.pipeline.model import QueryStatus, TokenUsage
+from chenu_server.pipeline.model import TokenUsage
 from chenu_server.pipeline.ports import Admitted, AttemptEnd, Settlement
 from chenu_server.unit import Unit, Writer
 from chenu_server.units.settle import Settle
+from chenu_server.vocabulary import QueryStatus
 
 _log = structlog.get_logger(__name__)
 

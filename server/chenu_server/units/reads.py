@@ -9,9 +9,9 @@ from chenu_server.caller import Caller
 from chenu_server.errors import CheckpointPending, ChenuError
 from chenu_server.governance.checkpoints.decide import pending_error
 from chenu_server.governance.checkpoints.ports import CheckpointStore
-from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.ports import QueryFilter
 from chenu_server.pipeline.records import EventSegment, OutputChunk, Query, QueryContent
+from chenu_server.vocabulary import QueryStatus
 
 
 class StoredQueries(Protocol):

@@ -9,11 +9,12 @@ from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.pipeline import decide, drafts
 from chenu_server.pipeline.events import EventDraft
-from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
+from chenu_server.pipeline.model import LaneReport
 from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY, Attempt, AttemptState, Query
 from chenu_server.unit import ById, Found, Key, Moment, Need, Rows
 from chenu_server.units.rules import payload
 from chenu_server.values import replace
+from chenu_server.vocabulary import Lane, LaneStatus, QueryStatus
 
 
 class Recover:
@@ -46,7 +47,7 @@ class Recover:
         interrupted = self._interrupted(rows, now)
         charge = sum(attempt.cost_nanousd for attempt in interrupted)
         self._charge(rows, charge, now)
-        report = LaneReport(lane=Lane.EXECUTION, status=LaneStatus.FAILED, duration_us=0)
+        report = LaneReport(lane=Lane.F_EXECUTION, status=LaneStatus.FAILED, duration_us=0)
         query = replace(
             query,
             lanes=decide.lanes_with(query.lanes, report),

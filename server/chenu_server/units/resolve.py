@@ -17,19 +17,19 @@ from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.governance.checkpoints import decide as checkpoints
 from chenu_server.governance.checkpoints.model import (
     Checkpoint,
-    CheckpointState,
     Lapsed,
     Resolution,
     ResolveAnswer,
     Resolved,
 )
 from chenu_server.pipeline import decide, drafts
-from chenu_server.pipeline.events import EventDraft, EventKind
-from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
+from chenu_server.pipeline.events import EventDraft
+from chenu_server.pipeline.model import LaneReport
 from chenu_server.pipeline.records import Query
 from chenu_server.unit import ById, EntryDraft, Key, Moment, Need, Rows
 from chenu_server.units.rules import payload
 from chenu_server.values import replace
+from chenu_server.vocabulary import CheckpointState, EventKind, Lane, LaneStatus, QueryStatus
 
 _SYSTEM: Final = f"service:{SYSTEM_IDENTITY}"
 _WAITS: Final = (QueryStatus.BLOCKED, QueryStatus.APPROVED)
@@ -174,7 +174,7 @@ def close_waiting(
     now: Moment,
 ) -> Query:
     """End a query that never ran, with its entry."""
-    ended = LaneReport(lane=Lane.CHECKPOINT, status=LaneStatus.FAILED, duration_us=0)
+    ended = LaneReport(lane=Lane.E_CHECKPOINT, status=LaneStatus.FAILED, duration_us=0)
     query = replace(query, lanes=decide.lanes_with(query.lanes, ended))
     new = [*events, drafts.lane_end(ended)]
     query = decide.close(rows, query, status, decide.outcome_of(error), new, now)

@@ -9,13 +9,14 @@ from chenu_server.governance.budgets import decide as budgets
 from chenu_server.governance.budgets.model import Reservation, ReservationState
 from chenu_server.pipeline import decide, drafts, output
 from chenu_server.pipeline.events import EventDraft
-from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, QueryStatus
+from chenu_server.pipeline.model import LaneReport
 from chenu_server.pipeline.ports import AttemptEnd, Settlement
 from chenu_server.pipeline.records import Attempt, AttemptState, Query
 from chenu_server.unit import ById, EntryDraft, Key, Moment, Need, Rows
 from chenu_server.units.attempts import end_attempt, end_event
 from chenu_server.units.rules import payload
 from chenu_server.values import replace
+from chenu_server.vocabulary import Lane, LaneStatus, QueryStatus
 
 
 class Settle:
@@ -57,7 +58,7 @@ class Settle:
             *([end_event(ended, will_retry=False)] if ended else []),
             *left_open,
             drafts.lane_end(execution),
-            drafts.lane_start(Lane.AUDIT),
+            drafts.lane_start(Lane.G_AUDIT),
             drafts.lane_end(audit),
         ]
         for chunk in decide.chunks_of(query, query.attempts, self._asked.output):
@@ -172,7 +173,7 @@ class Settle:
 
     def _execution(self, query: Query) -> LaneReport:
         return LaneReport(
-            lane=Lane.EXECUTION,
+            lane=Lane.F_EXECUTION,
             status=LaneStatus.FAILED if self._failed else LaneStatus.COMPLETED,
             duration_us=self._asked.execution_us,
             summary=f"{query.provider}/{query.model}",
@@ -180,7 +181,7 @@ class Settle:
 
     def _audit(self, now: Moment) -> LaneReport:
         duration_us = max((now.mono_ns - self._asked.lane_started_ns) // 1_000, 0)
-        return LaneReport(lane=Lane.AUDIT, status=LaneStatus.COMPLETED, duration_us=duration_us)
+        return LaneReport(lane=Lane.G_AUDIT, status=LaneStatus.COMPLETED, duration_us=duration_us)
 
     def _entry(self, query: Query, ended: AttemptEnd | None) -> EntryDraft:
         details = payload(

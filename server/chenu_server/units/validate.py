@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from chenu_server.errors import ChenuError
 from chenu_server.pipeline.decide import outcome_of, reason_name
-from chenu_server.pipeline.model import Lane, LaneReport, LaneStatus, Outcome
+from chenu_server.pipeline.model import LaneReport, Outcome
 from chenu_server.pipeline.ports import Admission, Validation
 from chenu_server.unit import EntryDraft, Moment, Need, Rows
 from chenu_server.units import judge
 from chenu_server.units.rules import Rules, payload
+from chenu_server.vocabulary import Lane, LaneStatus
 
 
 class Validate:
@@ -56,8 +57,8 @@ class Validate:
         checkpoint = LaneStatus.BLOCKED if types else LaneStatus.SKIPPED
         lanes = (
             *self._asked.lanes,
-            LaneReport(lane=Lane.GOVERNANCE, status=status, duration_us=duration_us),
-            LaneReport(lane=Lane.CHECKPOINT, status=checkpoint, duration_us=0),
+            LaneReport(lane=Lane.D_GOVERNANCE, status=status, duration_us=duration_us),
+            LaneReport(lane=Lane.E_CHECKPOINT, status=checkpoint, duration_us=0),
         )
         return Validation(checkpoint_types=types, denial=denial, lanes=lanes)
 

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from chenu_server.infra.db import migrate
 from chenu_server.infra.db.engine import writer_engine
-from chenu_server.pipeline.conversation import PartKind
 from chenu_server.pipeline.output import StoredPart
 from chenu_server.pipeline.records import OutputChunk, Query
 from chenu_server.pipeline.tables import OUTPUT_CHUNKS, OUTPUT_CHUNKS_MAP, QUERIES, QUERIES_MAP
+from chenu_server.vocabulary import PartKind
 from tests.contract.tables import samples
 
 # What the columns of before hold, as the driver takes it.

@@ -20,8 +20,8 @@ from chenu_server.infra.db.owners import Owner, SessionOwner, StoreInUse, acquir
 from chenu_server.infra.db.postgres import WRITER_LOCK
 from chenu_server.infra.db.urls import sqlite_file
 from chenu_server.infra.db.urls import sqlite_url as sqlite_url_of
-from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.tables import QUERIES
+from chenu_server.vocabulary import QueryStatus
 from tests.contract.tables.samples import QUERY
 
 HOLD = """

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from chenu_server.errors import GovernanceUnavailable, InternalError, ServerOverloaded
+from chenu_server.errors import GovernanceUnavailable, Internal, ServerOverloaded
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.ledger_tables import BATCHES, LEDGER_ENTRIES
@@ -80,7 +80,7 @@ async def test_a_unit_that_raises_drops_only_itself(url: str, open_writer: OpenW
     first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert (1, 11) == (first, last)
-    assert isinstance(failed, InternalError)
+    assert isinstance(failed, Internal)
     assert [(11,)] == rows_of(url, TOTALS)
 
 
@@ -101,7 +101,7 @@ async def test_a_unit_that_cannot_name_its_needs_drops_only_itself(
     first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert (1, 11) == (first, last)
-    assert isinstance(failed, InternalError)
+    assert isinstance(failed, Internal)
 
 
 async def test_a_row_that_was_not_named_cannot_be_read(url: str, open_writer: OpenWriter) -> None:
@@ -112,7 +112,7 @@ async def test_a_row_that_was_not_named_cannot_be_read(url: str, open_writer: Op
         tasks = await queued(writer, Add(1), peek)
     _, failed = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert isinstance(failed, InternalError)
+    assert isinstance(failed, Internal)
 
 
 async def test_second_needs_follow_what_the_batch_wrote(url: str, open_writer: OpenWriter) -> None:
@@ -185,7 +185,7 @@ async def test_what_is_written_once_cannot_be_written_again(
         await writer.submit(Add(100, event_id="e"))
 
     assert 1 == first
-    assert isinstance(second, InternalError)
+    assert isinstance(second, Internal)
     assert [("e", "total 1")] == rows_of(url, sa.select(EVENTS))
 
 

@@ -9,18 +9,16 @@ from chenu_server.pipeline.conversation import (
     ChatMessage,
     Conversation,
     Part,
-    PartKind,
     ResponseFormat,
-    Role,
     Sampling,
     Thinking,
     Tool,
-    ToolEffect,
     ToolUse,
     text_part,
 )
 from chenu_server.pipeline.lanes.encoding import engine_prompt
 from chenu_server.providers.model import ChatRequest, ModelRecord
+from chenu_server.vocabulary import MessageRole, PartKind, ToolEffect
 
 RICH_CAP = 321
 CITY = '{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}'
@@ -33,12 +31,14 @@ _CALL = Part(kind=PartKind.TOOL_CALL, text='{"city":"Paris"}', call_id="c1", nam
 _RESULT = Part(kind=PartKind.TOOL_RESULT, text="rain", call_id="c1", name="weather")
 _TOOL = Tool(name="weather", effect=ToolEffect.READ, description="Now.", parameters=CITY)
 _ASKED = (
-    ChatMessage(Role.SYSTEM, (text_part("Be brief."),)),
-    ChatMessage(Role.USER, (text_part("Hello"),)),
-    ChatMessage(Role.ASSISTANT, (text_part("Hello. What is it?"),)),
-    ChatMessage(Role.USER, (text_part("Does it rain in Paris?"), text_part(" Answer in JSON."))),
+    ChatMessage(MessageRole.SYSTEM, (text_part("Be brief."),)),
+    ChatMessage(MessageRole.USER, (text_part("Hello"),)),
+    ChatMessage(MessageRole.ASSISTANT, (text_part("Hello. What is it?"),)),
+    ChatMessage(
+        MessageRole.USER, (text_part("Does it rain in Paris?"), text_part(" Answer in JSON."))
+    ),
 )
-_CALLED = (ChatMessage(Role.ASSISTANT, (_CALL,)), ChatMessage(Role.TOOL, (_RESULT,)))
+_CALLED = (ChatMessage(MessageRole.ASSISTANT, (_CALL,)), ChatMessage(MessageRole.TOOL, (_RESULT,)))
 
 
 def rich_requests(model: ModelRecord) -> dict[str, ChatRequest]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from chenu_server.engine import Prompt
-from chenu_server.pipeline.conversation import ChatMessage, Role, asked, text_part
+from chenu_server.pipeline.conversation import ChatMessage, asked, text_part
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.model import (
     Billing,
@@ -24,6 +24,7 @@ from chenu_server.providers.model import (
 from chenu_server.providers.registry import ProviderRegistry, ProviderSettings
 from chenu_server.upstream import FakeUpstream
 from chenu_server.upstream.http import Request
+from chenu_server.vocabulary import MessageRole
 from tests.contract.providers.answers import ANSWERS, DONE, HELLO, ROLE, TEXT, chunk
 from tests.contract.providers.refusals import REFUSALS
 from tests.contract.providers.rich import BODIES, RICH_CAP, rich_requests
@@ -52,7 +53,10 @@ class Site:
         request = ChatRequest(
             model=model,
             prompt=Prompt(
-                (ChatMessage(Role.SYSTEM, (text_part("Be brief."),)), *asked("Hello").messages)
+                (
+                    ChatMessage(MessageRole.SYSTEM, (text_part("Be brief."),)),
+                    *asked("Hello").messages,
+                )
             ),
             output_cap=CAP,
         )

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from chenu_server.caller import PrincipalType
 from chenu_server.governance.budgets import tables as budgets
 from chenu_server.governance.budgets.model import (
     Budget,
     BudgetPeriod,
-    Period,
     Reservation,
     ReservationState,
-    Scope,
 )
 from chenu_server.governance.checkpoints import tables as checkpoints
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, CheckpointType
+from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits import tables as limits
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline import media_tables as media
 from chenu_server.pipeline import tables as pipeline
-from chenu_server.pipeline.conversation import PartKind
-from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.media_records import FileChunk, HeldFile, StoredFile, UsedFile
-from chenu_server.pipeline.model import (
-    Lane,
-    LaneReport,
-    LaneStatus,
-    Outcome,
-    QueryStatus,
-    TokenUsage,
-)
+from chenu_server.pipeline.model import LaneReport, Outcome, TokenUsage
 from chenu_server.pipeline.output import StoredPart
 from chenu_server.pipeline.records import (
     Attempt,
@@ -41,7 +30,20 @@ from chenu_server.pipeline.records import (
     QueryAlias,
     QueryContent,
 )
+from chenu_server.reasons import Reason
 from chenu_server.unit import Row
+from chenu_server.vocabulary import (
+    CheckpointState,
+    CheckpointType,
+    EventKind,
+    Lane,
+    LaneStatus,
+    PartKind,
+    Period,
+    PrincipalType,
+    QueryStatus,
+    Scope,
+)
 
 MAPS: Final = (
     *budgets.MAPS,
@@ -161,11 +163,11 @@ QUERY: Final = Query(
     estimated=True,
     attempts=3,
     lanes=(
-        LaneReport(lane=Lane.INTENT, status=LaneStatus.COMPLETED, duration_us=7, summary=AWKWARD),
-        LaneReport(lane=Lane.AUDIT, status=LaneStatus.SKIPPED, duration_us=0),
+        LaneReport(lane=Lane.A_INTENT, status=LaneStatus.COMPLETED, duration_us=7, summary=AWKWARD),
+        LaneReport(lane=Lane.G_AUDIT, status=LaneStatus.SKIPPED, duration_us=0),
     ),
     outcome=Outcome(
-        reason="POLICY_DENIED", message=AWKWARD, error=(("policies", AWKWARD), ("a", ""))
+        reason=Reason.POLICY_DENIED, message=AWKWARD, error=(("policies", AWKWARD), ("a", ""))
     ),
     event_count=17,
     output_length=LARGEST,

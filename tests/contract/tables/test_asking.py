@@ -11,17 +11,16 @@ import pytest
 import sqlalchemy as sa
 
 from chenu_server.governance.budgets.tables import BUDGET_PERIOD_ROWS, RESERVATIONS
-from chenu_server.governance.checkpoints.model import CheckpointState
 from chenu_server.governance.checkpoints.tables import CHECKPOINTS, CHECKPOINTS_MAP
 from chenu_server.ids import new_id
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.sqlite import Statements
 from chenu_server.infra.db.writer import SqlWriter
-from chenu_server.pipeline.model import Intent
 from chenu_server.pipeline.ports import Attached, Blocked, Conflict, Full, Known
 from chenu_server.pipeline.tables import QUERIES, QUERY_ALIASES
 from chenu_server.units.admit import Admit
 from chenu_server.units.resolve import Cancel
+from chenu_server.vocabulary import CheckpointState, Intent
 from tests.contract.db.gate import held, queued
 from tests.contract.tables.samples import MAPS
 from tests.contract.tables.stores import Put

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from chenu_server.caller import Caller, Principal, PrincipalType, Role
+from chenu_server.caller import Caller, Principal
 from chenu_server.governance.budgets.changes import CreateBudget, DeleteBudget, Exists, InUse
 from chenu_server.governance.budgets.decide import (
     Held,
@@ -20,7 +20,7 @@ from chenu_server.governance.budgets.decide import (
     post,
     reserve,
 )
-from chenu_server.governance.budgets.model import Budget, Period, Reservation, Scope
+from chenu_server.governance.budgets.model import Budget, Reservation
 from chenu_server.governance.budgets.standing import Standing
 from chenu_server.governance.limits.decide import (
     Dispatched,
@@ -32,6 +32,7 @@ from chenu_server.governance.limits.decide import (
 from chenu_server.governance.limits.model import ProviderLimit, Slot
 from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.unit import ById, Moment, Need, Rows
+from chenu_server.vocabulary import Period, PrincipalType, Role, Scope
 from tests.contract.tables.samples import MAPS
 from tests.stores import store_at
 

@@ -15,20 +15,14 @@ from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.reader import Reader
 from chenu_server.infra.db.writer import SqlWriter
-from chenu_server.pipeline.conversation import (
-    ChatMessage,
-    Conversation,
-    Medium,
-    Part,
-    PartKind,
-    Role,
-)
+from chenu_server.pipeline.conversation import ChatMessage, Conversation, Medium, Part
 from chenu_server.pipeline.media_records import CHUNK_BYTES
 from chenu_server.pipeline.media_store import FileSweep, SqlFiles
 from chenu_server.pipeline.media_tables import MAPS
 from chenu_server.pipeline.model import QueryRequest
 from chenu_server.unit import Moment, Need, Rows
 from chenu_server.units.media import FileKeeper, HoldFiles, chunks_of, use_files
+from chenu_server.vocabulary import MessageRole, PartKind
 from tests.stores import store_at
 
 LARGE = bytes(range(256)) * (CHUNK_BYTES // 100)  # more than two chunks
@@ -49,7 +43,7 @@ def asked(*files: Medium, request_id: str = "q") -> QueryRequest:
     parts = tuple(Part(kind=PartKind.IMAGE, text="", media=file) for file in files)
     return QueryRequest(
         request_id=request_id,
-        conversation=Conversation(messages=(ChatMessage(Role.USER, parts),)),
+        conversation=Conversation(messages=(ChatMessage(MessageRole.USER, parts),)),
     )
 
 

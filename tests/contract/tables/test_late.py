@@ -12,11 +12,11 @@ from chenu_server.governance.budgets.tables import RESERVATIONS
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.reader import Reader
 from chenu_server.infra.db.writer import SqlWriter
-from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.store import SqlQueries
 from chenu_server.units.admit import Admit
 from chenu_server.units.late import LateCommits
+from chenu_server.vocabulary import QueryStatus
 from tests.contract.db.faulty import Faults, FaultyStore
 from tests.contract.tables.samples import MAPS
 from tests.contract.tables.stores import Put
@@ -55,7 +55,7 @@ async def test_an_admission_that_committed_late_is_ended_by_itself(database_url:
 
     assert QueryStatus.RUNNING is admitted.status
     assert QueryStatus.CANCELLED is settled.status
-    assert QueryCancelled.__name__ == settled.outcome.reason
+    assert QueryCancelled.reason == settled.outcome.reason
     assert [(ReservationState.VOIDED.value, 0, 0, 0)] == stands
 
 

@@ -6,15 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from chenu_server.governance.budgets.model import BUDGET_PERIODS, CURRENT_PERIODS, OPEN_BUDGETS
-from chenu_server.governance.checkpoints.model import (
-    OPEN_OF_ACTION,
-    PENDING,
-    Checkpoint,
-    CheckpointState,
-)
+from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING, Checkpoint
 from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS, RETIRED_US, Slot
 from chenu_server.infra.db.session import Session
 from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY
+from chenu_server.vocabulary import CheckpointState
 from tests.contract.tables import samples
 from tests.contract.tables.batches import commit, counted, found
 

@@ -12,7 +12,7 @@ from chenu_server import engine
 from chenu_server.governance.audit.model import Filters, Sealed, Verdict
 from chenu_server.governance.audit.service import AuditService
 from chenu_server.governance.audit.store import SqlLedger
-from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Period, Scope
+from chenu_server.governance.budgets.model import Budget, BudgetPeriod
 from chenu_server.governance.budgets.ports import Place
 from chenu_server.governance.budgets.store import SqlBudgets
 from chenu_server.governance.limits.model import HOLD_SLOT, RETIRED_US, Slot
@@ -21,6 +21,7 @@ from chenu_server.governance.limits.store import SqlSlots
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.pipeline.store import SqlQueries
 from chenu_server.unit import EntryDraft
+from chenu_server.vocabulary import Period, Scope
 from tests.contract.tables import samples
 from tests.contract.tables.stores import Put, written
 from tests.fakes.boundary import FakeBoundary

@@ -9,10 +9,9 @@ from typing import TypeVar
 
 import pytest
 
-from chenu_server.governance.checkpoints.model import CheckpointState
 from chenu_server.governance.checkpoints.store import SqlCheckpoints
-from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.store import SqlQueries
+from chenu_server.vocabulary import CheckpointState, QueryStatus
 from tests.contract.tables import samples
 from tests.contract.tables.stores import Put, written
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.governance.v1 import identity_service_pb2 as ib
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import Role
+from chenu_server.vocabulary import Role
 from tests.harness import IDENTITY_ROLES, Failure, Stage
 from tests.service.proofs.registry import proves
 

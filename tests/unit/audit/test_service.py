@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from chenu_server import engine
-from chenu_server.caller import SYSTEM_IDENTITY, Caller, Principal, PrincipalType, Role
-from chenu_server.errors import BoundaryViolation
+from chenu_server.caller import SYSTEM_IDENTITY, Caller, Principal
+from chenu_server.errors import IdentityBoundaryViolation
 from chenu_server.governance.audit.model import Filters, Head, Verdict
 from chenu_server.governance.audit.service import AuditService
+from chenu_server.vocabulary import PrincipalType, Role
 from tests.fakes.boundary import FakeBoundary
 from tests.unit.audit.chain import ChainReader, draft, erasure, sealed_chain, sealed_of
 
@@ -64,7 +65,7 @@ async def test_another_identitys_entry_is_a_violation() -> None:
     service = service_on(ChainReader(CHAIN))
 
     for entry_id in ("entry-2", "entry-99"):
-        with pytest.raises(BoundaryViolation):
+        with pytest.raises(IdentityBoundaryViolation):
             await service.get(caller("alice"), entry_id)
 
 

@@ -8,13 +8,14 @@ from google.protobuf import timestamp_pb2
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import audit_service_pb2 as pb
 from chenu_server import engine
-from chenu_server.caller import SYSTEM_IDENTITY, Role
+from chenu_server.caller import SYSTEM_IDENTITY
 from chenu_server.errors import InvalidField
 from chenu_server.governance.audit import convert
 from chenu_server.governance.audit.model import Filters
 from chenu_server.governance.audit.service import AuditService
 from chenu_server.governance.audit.servicer import CHUNK_BYTES, AuditServicer
 from chenu_server.infra.rpc.paging import page_token_of
+from chenu_server.vocabulary import Role
 from tests.fakes.boundary import FakeBoundary
 from tests.fakes.calls import NO_CONTEXT, calling
 from tests.unit.audit.chain import ChainReader, sealed_chain

@@ -16,7 +16,8 @@ from chenu_server.governance.budgets.decide import (
     needs_for_reserve,
     reserve,
 )
-from chenu_server.governance.budgets.model import Budget, Period, Reservation, Scope
+from chenu_server.governance.budgets.model import Budget, Reservation
+from chenu_server.vocabulary import Period, Scope
 from tests.fakes.rows import FakeRows
 
 ALICE = "alice"

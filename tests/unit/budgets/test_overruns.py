@@ -19,7 +19,8 @@ from chenu_server.governance.budgets.decide import (
     room_after,
     top_up,
 )
-from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Period, Scope
+from chenu_server.governance.budgets.model import Budget, BudgetPeriod
+from chenu_server.vocabulary import Period, Scope
 from tests.fakes.rows import FakeRows
 from tests.unit.budgets.samples import ALICE, NOON, budget, legs_of, reserved, try_reserve
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chenu_server.governance.budgets.model import Period
 from chenu_server.governance.budgets.periods import period_start_us
+from chenu_server.vocabulary import Period
 from tests.unit.budgets.samples import at
 
 

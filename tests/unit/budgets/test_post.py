@@ -7,12 +7,8 @@ from dataclasses import replace
 import pytest
 
 from chenu_server.governance.budgets.decide import expire, post, post_part, top_up, void
-from chenu_server.governance.budgets.model import (
-    BudgetPeriod,
-    Period,
-    Reservation,
-    ReservationState,
-)
+from chenu_server.governance.budgets.model import BudgetPeriod, Reservation, ReservationState
+from chenu_server.vocabulary import Period
 from tests.fakes.rows import FakeRows
 from tests.unit.budgets.samples import NOON, budget, legs_of, reserved
 

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from chenu_server.caller import SYSTEM_IDENTITY, Caller, Principal, PrincipalType
+from chenu_server.caller import SYSTEM_IDENTITY, Caller, Principal
 from chenu_server.governance.budgets.changes import UnfreezeBudget
 from chenu_server.governance.budgets.decide import (
     Frozen,
@@ -18,15 +18,10 @@ from chenu_server.governance.budgets.decide import (
     top_up,
     void,
 )
-from chenu_server.governance.budgets.model import (
-    BudgetPeriod,
-    Period,
-    Reservation,
-    ReservationState,
-    Scope,
-)
+from chenu_server.governance.budgets.model import BudgetPeriod, Reservation, ReservationState
 from chenu_server.governance.budgets.periods import period_start_us
 from chenu_server.unit import Moment
+from chenu_server.vocabulary import Period, PrincipalType, Scope
 from tests.dice import examples
 from tests.fakes.rows import FakeRows, run
 from tests.unit.budgets.samples import ALICE, NOON, budget, legs_of, try_reserve

@@ -19,11 +19,10 @@ from chenu_server.governance.budgets.decide import (
 from chenu_server.governance.budgets.model import (
     LIMIT_MAX_NANOUSD,
     BudgetPeriod,
-    Period,
     Reservation,
     ReservationState,
-    Scope,
 )
+from chenu_server.vocabulary import Period, Scope
 from tests.fakes.rows import FakeRows
 from tests.unit.budgets.samples import (
     ALICE,

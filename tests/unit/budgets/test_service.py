@@ -7,25 +7,20 @@ from collections.abc import Sequence
 
 import pytest
 
-from chenu_server.caller import SYSTEM_IDENTITY, Caller, Principal, PrincipalType, Role
+from chenu_server.caller import SYSTEM_IDENTITY, Caller, Principal
 from chenu_server.errors import (
-    BoundaryViolation,
     BudgetExists,
     BudgetInUse,
     EtagMismatch,
+    IdentityBoundaryViolation,
     InvalidField,
     RoleRequired,
 )
 from chenu_server.governance.budgets.decide import void
-from chenu_server.governance.budgets.model import (
-    LIMIT_MAX_NANOUSD,
-    Budget,
-    BudgetPeriod,
-    Period,
-    Scope,
-)
+from chenu_server.governance.budgets.model import LIMIT_MAX_NANOUSD, Budget, BudgetPeriod
 from chenu_server.governance.budgets.ports import Place, Starts
 from chenu_server.governance.budgets.service import BudgetService, etag_of
+from chenu_server.vocabulary import Period, PrincipalType, Role, Scope
 from tests.fakes.boundary import FakeBoundary
 from tests.fakes.rows import FakeRows
 from tests.fakes.writer import FakeWriter
@@ -279,7 +274,7 @@ async def test_what_is_not_in_the_identity_is_a_violation_alike(setting: Setting
             setting.service.update(caller(), budget_id, 1, ""),
             setting.service.delete(caller(), budget_id, ""),
         ):
-            with pytest.raises(BoundaryViolation):
+            with pytest.raises(IdentityBoundaryViolation):
                 await asked
         assert [(ALICE, "budget", budget_id)] * 3 == setting.boundary.refused[-3:]
     assert 3 == len(setting.writer.rows.entries)

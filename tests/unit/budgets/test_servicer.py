@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chenu.api.governance.v1 import budget_service_pb2 as pb
-from chenu_server.caller import SYSTEM_IDENTITY, Role
-from chenu_server.errors import BoundaryViolation, InvalidField
+from chenu_server.caller import SYSTEM_IDENTITY
+from chenu_server.errors import IdentityBoundaryViolation, InvalidField
 from chenu_server.governance.budgets.servicer import BudgetServicer
 from chenu_server.infra.rpc.paging import page_token_of
+from chenu_server.vocabulary import Role
 from tests.fakes.calls import NO_CONTEXT, calling
 from tests.unit.budgets.samples import ALICE, NOON, at, reserved
 from tests.unit.budgets.test_service import Setting
@@ -138,7 +139,7 @@ async def test_update_and_delete_take_the_etag_that_was_shown(setting: Setting) 
         changed = (await servicer.UpdateBudget(update, NO_CONTEXT)).budget
         delete = pb.DeleteBudgetRequest(budget_id=made.budget_id, etag=changed.etag)
         await servicer.DeleteBudget(delete, NO_CONTEXT)
-        with pytest.raises(BoundaryViolation):
+        with pytest.raises(IdentityBoundaryViolation):
             await servicer.DeleteBudget(delete, NO_CONTEXT)
 
     assert (7, True) == (changed.limit_nanousd, made.etag != changed.etag)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu_server.errors import InvalidField
-from chenu_server.governance.checkpoints.model import START, Bound, ContentKind, Piece, Place
+from chenu_server.governance.checkpoints.model import START, Bound, Piece, Place
 from chenu_server.governance.checkpoints.pieces import page_from
+from chenu_server.vocabulary import ContentKind
 
 things = st.lists(
     st.builds(

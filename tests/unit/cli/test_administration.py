@@ -13,7 +13,6 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from chenu_server.caller import PrincipalType, Role
 from chenu_server.cli.app import app
 from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.cli.serve import told
@@ -23,6 +22,7 @@ from chenu_server.governance.identity.tokens import KeyFileError, read_key, veri
 from chenu_server.infra.db.migrate import SchemaMismatch
 from chenu_server.infra.db.owners import StoreInUse
 from chenu_server.providers.catalog_schema import CatalogueError
+from chenu_server.vocabulary import PrincipalType, Role
 
 Run = Callable[..., Result]
 

@@ -60,7 +60,7 @@ def test_the_pasted_commands_work(dev: tuple[dict[str, str], Path]) -> None:
     continued = chenu(exports, "watch", "--continue", request_id)
 
     assert (0, ExitCode.BLOCKED) == (answered.exit_code, blocked.exit_code)
-    assert "only a principal of type 'user'" in refused.stderr
+    assert "only a principal of type `user`" in refused.stderr
     assert "heard: What changed since Monday?" in answered.stdout
     assert f"chenu checkpoints approve {checkpoint_id}" in blocked.stderr
     assert "heard: Delete all archived items" in continued.stdout

@@ -16,7 +16,6 @@ from structlog.testing import capture_logs
 import chenu_server
 from chenu_server import failpoints
 from chenu_server.bootstrap.decisions import log_limits
-from chenu_server.caller import PrincipalType
 from chenu_server.config import (
     CheckpointTypeName,
     ConfigError,
@@ -29,7 +28,7 @@ from chenu_server.config import (
     show,
 )
 from chenu_server.engine import CallBuckets, IdentityWindows, time_ns
-from chenu_server.governance.checkpoints.model import CheckpointType
+from chenu_server.vocabulary import CheckpointType, PrincipalType
 
 FILE = """
 [server]

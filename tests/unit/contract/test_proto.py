@@ -28,8 +28,8 @@ PREFIX: Final = "ERROR_REASON_"
 FLOATS: Final = {1, 2}  # FieldDescriptorProto.TYPE_DOUBLE and TYPE_FLOAT
 REASON_COMMENT: Final = re.compile(
     r"ERROR_REASON_(?P<name>\w+): .+?"
-    r" Status: (?P<status>[A-Z_]+)\. Metadata: (?P<keys>none|[a-z_]+(?:, [a-z_]+)*)\."
-    r" Retry: (?P<retry>no|yes|at)\. Do: .+\."
+    r" Status: (?P<status>[A-Z_]+)\. Metadata: (?P<keys>.+?)\."
+    r" Retry: (?P<retry>no|yes|at)\. Do: .+\. Message: .+\. SDK: \w+\. CLI: [a-z_]+; .+\."
 )
 
 

@@ -7,9 +7,10 @@ import hmac
 import json
 from typing import Any, Final
 
-from chenu_server.caller import Principal, PrincipalType, Role
+from chenu_server.caller import Principal
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import issue
+from chenu_server.vocabulary import PrincipalType, Role
 
 NOW_US: Final = 1_790_000_000_000_000
 NOW_S: Final = NOW_US // 1_000_000

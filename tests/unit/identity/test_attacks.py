@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from chenu_server.caller import PrincipalType
 from chenu_server.errors import TokenExpired, TokenInvalid
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import verify
+from chenu_server.vocabulary import PrincipalType
 from tests.unit.identity.samples import CLAIMS, ISSUER, KEY, NOW_S, NOW_US, signed
 
 OTHER_KEY = bytes(reversed(range(32)))

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from chenu_server.caller import Caller, PrincipalType, Role
-from chenu_server.errors import BoundaryViolation, GovernanceUnavailable, RateLimited
+from chenu_server.caller import Caller
+from chenu_server.errors import GovernanceUnavailable, IdentityBoundaryViolation, RateLimited
 from chenu_server.governance.identity.decide import RecordViolation
-from chenu_server.governance.identity.model import Violation, ViolationType
+from chenu_server.governance.identity.model import Violation
 from chenu_server.governance.identity.service import BoundaryService
 from chenu_server.unit import Moment, Unit
+from chenu_server.vocabulary import PrincipalType, Role, ViolationType
 from tests.fakes.rows import FakeRows, run
 from tests.unit.identity.samples import NOW_US, principal
 
@@ -141,7 +142,7 @@ async def test_a_refusal_names_what_was_recorded() -> None:
     """The caller can quote it, the auditor can find it."""
     writer = FakeWriter()
 
-    with pytest.raises(BoundaryViolation) as caught:
+    with pytest.raises(IdentityBoundaryViolation) as caught:
         await boundary(writer).refuse(CALLER, kind="query", id="q-1")
 
     assert ["v-1"] == [violation.violation_id for violation in writer.rows.all(Violation)]
@@ -159,7 +160,7 @@ async def test_a_violation_is_counted_as_new_work_and_recorded_in_any_case(full:
     """Whoever probes for ids is blocked sooner, and still leaves a trace."""
     writer, arrivals = FakeWriter(), FakeArrivals(full=full)
 
-    with pytest.raises(BoundaryViolation):
+    with pytest.raises(IdentityBoundaryViolation):
         await boundary(writer, arrivals).refuse(CALLER, kind="query", id="q-1")
 
     assert ["acme"] == arrivals.counted

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chenu_server.caller import Principal, PrincipalType
+from chenu_server.caller import Principal
 from chenu_server.errors import TokenInvalid
 from chenu_server.governance.identity.claims import ACTORS_MAX
 from chenu_server.governance.identity.model import ClaimNames, Issuer, VerifiedToken
 from chenu_server.governance.identity.tokens import verify
+from chenu_server.vocabulary import PrincipalType
 from tests.unit.identity.samples import CLAIMS, ISSUER, KEY, NOW_US, signed
 
 UNTYPED = {name: value for name, value in CLAIMS.items() if name != "chenu_type"}

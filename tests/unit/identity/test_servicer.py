@@ -12,8 +12,7 @@ import pytest_asyncio
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import identity_service_pb2 as pb
 from chenu.api.governance.v1 import identity_service_pb2_grpc as pb_grpc
-from chenu_server.caller import PrincipalType, Role
-from chenu_server.governance.identity.model import Violation, ViolationType
+from chenu_server.governance.identity.model import Violation
 from chenu_server.governance.identity.service import ViolationService
 from chenu_server.governance.identity.servicer import IdentityServicer
 from chenu_server.governance.identity.store import SqlViolations
@@ -21,6 +20,7 @@ from chenu_server.governance.identity.tables import VIOLATIONS_MAP
 from chenu_server.infra.db.reader import Reader
 from chenu_server.infra.db.session import Write
 from chenu_server.infra.rpc.server import Mount, RpcServer
+from chenu_server.vocabulary import PrincipalType, Role, ViolationType
 from tests.stores import store_at
 from tests.unit.identity.samples import NOW_S, NOW_US, token
 from tests.unit.rpc.samples import FakeBoundary, all_layers, bearer

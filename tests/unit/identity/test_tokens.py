@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chenu_server.caller import Principal, PrincipalType, Role
+from chenu_server.caller import Principal
 from chenu_server.config import IssuerSettings
 from chenu_server.errors import TokenExpired, TokenInvalid, TokenRefused
 from chenu_server.governance.identity.model import ClaimNames, Issuer, VerifiedToken
@@ -21,6 +21,7 @@ from chenu_server.governance.identity.tokens import (
     read_key,
     verify,
 )
+from chenu_server.vocabulary import PrincipalType, Role
 from tests.unit.identity.samples import CLAIMS, ISSUER, KEY, NOW_S, NOW_US, signed, token
 
 ISSUERS = {ISSUER.name: ISSUER}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chenu.api.governance.v1 import rate_limit_service_pb2 as pb
-from chenu_server.caller import SYSTEM_IDENTITY, Role
+from chenu_server.caller import SYSTEM_IDENTITY
 from chenu_server.errors import RateLimited
 from chenu_server.governance.limits.service import LimitService
 from chenu_server.governance.limits.servicer import RateLimitServicer
+from chenu_server.vocabulary import Role
 from tests.fakes.calls import NO_CONTEXT, calling
 from tests.unit.limits.test_identities import PROVIDER, SECOND, Queues, Setting, Slots
 

@@ -10,15 +10,13 @@ from chenu_server.pipeline.conversation import (
     ChatMessage,
     Conversation,
     Part,
-    PartKind,
     ResponseFormat,
-    Role,
     Sampling,
     Thinking,
     Tool,
-    ToolEffect,
     ToolUse,
 )
+from chenu_server.vocabulary import MessageRole, PartKind, ToolEffect
 
 _WORDS: Final = st.text(max_size=8)
 _NUMBERS: Final = st.none() | st.floats(-2, 2)
@@ -36,9 +34,9 @@ parts = st.builds(
 )
 texts = st.builds(Part, kind=st.just(PartKind.TEXT), text=st.text(min_size=1, max_size=8))
 messages = st.builds(
-    ChatMessage, st.sampled_from(Role), st.lists(parts, min_size=1, max_size=3).map(tuple)
+    ChatMessage, st.sampled_from(MessageRole), st.lists(parts, min_size=1, max_size=3).map(tuple)
 )
-openings = st.builds(ChatMessage, st.just(Role.USER), st.tuples(texts))
+openings = st.builds(ChatMessage, st.just(MessageRole.USER), st.tuples(texts))
 tools = st.builds(
     Tool,
     name=_WORDS,

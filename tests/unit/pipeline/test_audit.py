@@ -9,15 +9,15 @@ from typing import cast
 
 import pytest
 
-from chenu_server.errors import ChenuError, GovernanceUnavailable, InternalError
-from chenu_server.pipeline.events import EventKind
+from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal
 from chenu_server.pipeline.lanes import audit
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.steps import Proceed
-from chenu_server.pipeline.model import Cursor, QueryStatus
+from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.output import text_of
 from chenu_server.pipeline.ports import Governance, Settlement
 from chenu_server.pipeline.records import Query
+from chenu_server.vocabulary import EventKind, QueryStatus
 from tests.unit.pipeline.test_execution import FakeProvider, Scene
 from tests.unit.units.samples import BOUND_1
 
@@ -59,7 +59,7 @@ async def test_a_database_that_is_away_is_asked_again_for_the_same() -> None:
 
 async def test_an_end_that_cannot_be_written_is_one_without_the_answer() -> None:
     """A bug in the unit would come again; the query ends, charged at its bound."""
-    tried = await settled(InternalError())
+    tried = await settled(Internal())
 
     assert [QueryStatus.COMPLETED, QueryStatus.FAILED] == [each.status for each in tried]
     last = tried[-1]
@@ -69,8 +69,8 @@ async def test_an_end_that_cannot_be_written_is_one_without_the_answer() -> None
 
 async def test_what_cannot_be_ended_at_all_is_left_to_a_restart() -> None:
     """The run ends: it holds no place for ever."""
-    with pytest.raises(InternalError):
-        await settled(InternalError(), InternalError())
+    with pytest.raises(Internal):
+        await settled(Internal(), Internal())
 
 
 async def test_who_follows_has_the_beginning_before_the_end_is_recorded(

@@ -10,33 +10,24 @@ from typing import Any
 
 import pytest
 
-from chenu_server.caller import Caller, Principal, PrincipalType, Role
+from chenu_server.caller import Caller, Principal
 from chenu_server.pipeline import canonical
 from chenu_server.pipeline.conversation import (
     ChatMessage,
     Conversation,
     Medium,
     Part,
-    PartKind,
     ResponseFormat,
     Sampling,
     Thinking,
     Tool,
-    ToolEffect,
     ToolUse,
     asked,
     text_part,
 )
-from chenu_server.pipeline.conversation import Role as Speaker
-from chenu_server.pipeline.model import (
-    ContextItem,
-    Intent,
-    Mode,
-    QueryRequest,
-    Routing,
-    Sphere,
-    Target,
-)
+from chenu_server.pipeline.model import ContextItem, QueryRequest, Routing, Target
+from chenu_server.vocabulary import Intent, Mode, PartKind, PrincipalType, Role, Sphere, ToolEffect
+from chenu_server.vocabulary import MessageRole as Speaker
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors/request.json").read_text("utf-8"))
 

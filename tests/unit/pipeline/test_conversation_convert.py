@@ -11,20 +11,17 @@ import pytest
 
 from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import Principal, PrincipalType
+from chenu_server.caller import Principal
 from chenu_server.errors import InvalidField
 from chenu_server.pipeline.canonical import content_digest, context_hash
 from chenu_server.pipeline.conversation import (
     ChatMessage,
     Conversation,
     Part,
-    PartKind,
     ResponseFormat,
-    Role,
     Sampling,
     Thinking,
     Tool,
-    ToolEffect,
     ToolUse,
     asked,
 )
@@ -32,6 +29,7 @@ from chenu_server.pipeline.conversation_convert import conversation_from
 from chenu_server.pipeline.convert import request_from
 from chenu_server.pipeline.lanes.encoding import engine_prompt
 from chenu_server.pipeline.prompt import said_of
+from chenu_server.vocabulary import MessageRole, PartKind, PrincipalType, ToolEffect
 
 SCHEMA = '{"type":"object","properties":{"city":{"type":"string"}}}'
 WEATHER = cp.Tool(
@@ -90,10 +88,10 @@ ALL = talk(
 )
 ALL_READ = Conversation(
     messages=(
-        ChatMessage(Role.SYSTEM, (Part(kind=PartKind.TEXT, text="Be brief."),)),
-        ChatMessage(Role.USER, (Part(kind=PartKind.TEXT, text="Weather?", cached=True),)),
+        ChatMessage(MessageRole.SYSTEM, (Part(kind=PartKind.TEXT, text="Be brief."),)),
+        ChatMessage(MessageRole.USER, (Part(kind=PartKind.TEXT, text="Weather?", cached=True),)),
         ChatMessage(
-            Role.ASSISTANT,
+            MessageRole.ASSISTANT,
             (
                 Part(kind=PartKind.REASONING, text="hm", signature="s"),
                 Part(kind=PartKind.REASONING, text="", redacted="r"),
@@ -106,7 +104,7 @@ ALL_READ = Conversation(
             ),
         ),
         ChatMessage(
-            Role.TOOL,
+            MessageRole.TOOL,
             (Part(kind=PartKind.TOOL_RESULT, text="rain", call_id="c1", is_error=True),),
         ),
     ),

@@ -9,9 +9,10 @@ import pytest
 from chenu.api.pipeline.v1 import conversation_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.pipeline import encode
-from chenu_server.pipeline.conversation import Part, PartKind
-from chenu_server.pipeline.model import Outcome, QueryStatus
+from chenu_server.pipeline.conversation import Part
+from chenu_server.pipeline.model import Outcome
 from chenu_server.pipeline.output import stored
+from chenu_server.vocabulary import PartKind, QueryStatus
 from tests.contract.tables import samples
 
 MESSAGE_BYTES_MAX = 4_194_304

@@ -21,7 +21,6 @@ from chenu_server.errors import (
 from chenu_server.pipeline.lanes.execution import ExecutionLane
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
 from chenu_server.pipeline.log import QueryLog
-from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.ports import Admitted, Governance, NextAttempt, Providers, Wait
 from chenu_server.pipeline.records import AttemptState
 from chenu_server.pipeline.run import QueryRun
@@ -40,6 +39,7 @@ from chenu_server.providers.model import (
     ToolCall,
     Usage,
 )
+from chenu_server.vocabulary import QueryStatus
 from tests.unit.units.samples import BOUND_1, World, admission
 
 ANSWER = (
@@ -212,7 +212,7 @@ async def test_a_bug_in_a_call_does_not_lose_what_it_may_have_cost(
     step, state = await outcome(Scene(provider))
 
     assert isinstance(step, Fail)
-    assert "InternalError" == step.outcome.reason
+    assert "INTERNAL" == step.outcome.reason
     assert (charge, goes_out, "internal") == cost(state)
 
 
@@ -252,7 +252,7 @@ async def test_whatever_a_reader_was_given_lets_no_other_model_answer(kind: str)
     step, _ = await outcome(Scene(BreakingProvider(events=(PartDelta(0, kind, "é"),))))
 
     assert isinstance(step, Fail)
-    assert "StreamTruncated" == step.outcome.reason
+    assert "STREAM_TRUNCATED" == step.outcome.reason
     assert ("output_length", "2") in step.outcome.error
 
 
@@ -266,7 +266,7 @@ async def test_an_attempt_that_broke_behind_its_calls_has_none() -> None:
     step, state = await outcome(scene)
 
     assert isinstance(step, Fail)
-    assert "ProviderUnavailable" == step.outcome.reason
+    assert "PROVIDER_UNAVAILABLE" == step.outcome.reason
     assert () == state.output.parts()
 
 
@@ -278,7 +278,7 @@ async def test_a_call_that_cannot_be_admitted_anew_ends_for_good(refusal: ChenuE
     step, state = await outcome(scene)
 
     assert isinstance(step, Fail)
-    assert "ProviderUnavailable" == step.outcome.reason
+    assert "PROVIDER_UNAVAILABLE" == step.outcome.reason
     assert "not_admitted" in step.outcome.error[0][1]
     assert (0, False, "not_dispatched") == cost(state)
     assert 0 == scene.provider.calls
@@ -292,7 +292,7 @@ async def test_a_call_that_nobody_has_room_for_anew_ends_for_good() -> None:
     step, state = await outcome(scene)
 
     assert isinstance(step, Fail)
-    assert "ProviderUnavailable" == step.outcome.reason
+    assert "PROVIDER_UNAVAILABLE" == step.outcome.reason
     assert "retry_at_us" in dict(step.outcome.error)
     assert (0, False, "not_dispatched") == cost(state)
 
@@ -300,9 +300,9 @@ async def test_a_call_that_nobody_has_room_for_anew_ends_for_good() -> None:
 @pytest.mark.parametrize(
     ("reason", "status", "error"),
     [
-        (StopReason.CANCELLED, QueryStatus.CANCELLED, "QueryCancelled"),
-        (StopReason.ABANDONED, QueryStatus.CANCELLED, "QueryCancelled"),
-        (StopReason.DEADLINE, QueryStatus.FAILED, "DeadlineExceeded"),
+        (StopReason.CANCELLED, QueryStatus.CANCELLED, "QUERY_CANCELLED"),
+        (StopReason.ABANDONED, QueryStatus.CANCELLED, "QUERY_CANCELLED"),
+        (StopReason.DEADLINE, QueryStatus.FAILED, "DEADLINE_EXCEEDED"),
     ],
 )
 async def test_a_stop_while_the_next_provider_has_no_slot_ends_the_query_by_that_stop(
@@ -341,7 +341,7 @@ async def test_nothing_is_tried_for_a_query_that_was_stopped() -> None:
     step: Any = await lane.run(state, run)
     run.finish()
 
-    assert "QueryCancelled" == step.outcome.reason
+    assert "QUERY_CANCELLED" == step.outcome.reason
     assert not scene.governance.retried.is_set()
 
 
@@ -352,7 +352,7 @@ async def test_a_bug_in_the_next_attempts_admission_still_ends_the_query() -> No
     step, state = await outcome(scene)
 
     assert isinstance(step, Fail)
-    assert "InternalError" == step.outcome.reason
+    assert "INTERNAL" == step.outcome.reason
     assert (0, False, "connection") == cost(state)
 
 
@@ -363,7 +363,7 @@ async def test_a_next_attempt_that_cannot_be_recorded_leaves_the_first_ones_fail
     step, state = await outcome(scene)
 
     assert isinstance(step, Fail)
-    assert "ProviderUnavailable" == step.outcome.reason
+    assert "PROVIDER_UNAVAILABLE" == step.outcome.reason
     assert (0, False, "connection") == cost(state)
 
 
@@ -429,7 +429,7 @@ async def test_a_provider_that_wants_a_long_time_is_passed_by_and_its_time_is_to
     run.finish()
 
     assert isinstance(step, Fail)
-    assert "ProviderUnavailable" == step.outcome.reason
+    assert "PROVIDER_UNAVAILABLE" == step.outcome.reason
     assert "retry_at_us" in dict(step.outcome.error)
     assert not scene.governance.retried.is_set()
 
@@ -462,7 +462,7 @@ async def test_a_wait_that_outlasts_the_deadline_is_not_begun() -> None:
 
     assert isinstance(step, Fail)
     assert not scene.governance.retried.is_set()
-    assert "ProviderUnavailable" == step.outcome.reason
+    assert "PROVIDER_UNAVAILABLE" == step.outcome.reason
 
 
 async def test_what_only_the_operator_can_mend_is_no_time_to_come_back() -> None:

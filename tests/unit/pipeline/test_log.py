@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chenu_server.caller import Principal, PrincipalType
+from chenu_server.caller import Principal
 from chenu_server.errors import GovernanceUnavailable, QueryCancelled
 from chenu_server.pipeline import log as log_module
-from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.log import LogHub, QueryLog
 from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.output import TEXT
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk
+from chenu_server.vocabulary import EventKind, PrincipalType
 
 KEY = ("acme", "query")
 KIB_64 = 65_536

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from chenu_server.errors import InvalidField
 from chenu_server.pipeline import decide, drafts
-from chenu_server.pipeline.conversation import Part, PartKind
-from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.conversation import Part
+from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.log import LogHub, QueryLog
 from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.output import LIVE, heading_of
 from chenu_server.pipeline.records import EventSegment, OutputChunk
+from chenu_server.vocabulary import EventKind, PartKind
 from tests.contract.tables import samples
 from tests.unit.pipeline.test_log import ASKED, KEY, KIB_64, event, final, segment, started
 

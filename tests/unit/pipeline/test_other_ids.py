@@ -11,19 +11,20 @@ from typing import Any, cast
 
 import pytest
 
-from chenu_server.caller import Caller, Principal, PrincipalType, Role
+from chenu_server.caller import Caller, Principal
 from chenu_server.errors import ChenuError, GovernanceUnavailable, ServerOverloaded
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.conversation import asked
-from chenu_server.pipeline.events import Event, EventKind
+from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
 from chenu_server.pipeline.log import LogHub, QueryLog
-from chenu_server.pipeline.model import Cursor, QueryRequest, QueryStatus
+from chenu_server.pipeline.model import Cursor, QueryRequest
 from chenu_server.pipeline.output import TEXT, text_of
 from chenu_server.pipeline.records import Asked, EventSegment, Query
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.service import PipelineLimits, PipelineService
 from chenu_server.pipeline.stop import StopReason
+from chenu_server.vocabulary import EventKind, PrincipalType, QueryStatus, Role
 from tests.contract.tables.samples import QUERY
 
 FIRST = replace(QUERY, identity_id="acme", request_id="first", event_count=1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from chenu_server.pipeline.conversation import Part, PartKind
+from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.output import Output, StoredPart, digest_of, is_one_text, stored, text_of
 from chenu_server.providers.model import Finished, Proof, ToolCall, Usage
+from chenu_server.vocabulary import PartKind
 
 USAGE = Usage(input_tokens=1, output_tokens=1)
 

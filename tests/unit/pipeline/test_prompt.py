@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from chenu_server.pipeline import prompt
 from chenu_server.pipeline.canonical import block_digest
-from chenu_server.pipeline.conversation import ChatMessage, Conversation, Role, text_part
+from chenu_server.pipeline.conversation import ChatMessage, Conversation, text_part
 from chenu_server.pipeline.conversation import asked as talk
 from chenu_server.pipeline.model import ContextItem, QueryRequest
 from chenu_server.pipeline.prompt import Said, said_of
+from chenu_server.vocabulary import MessageRole
 
 HEAD = re.compile(r'<context-([0-9a-f]{16}) kind="([^"<>\n\r]*)" id="([^"<>\n\r]*)">\n')
 TAG = "0123456789abcdef"
@@ -216,7 +217,7 @@ def test_a_delimiter_that_is_split_over_parts_is_no_other() -> None:
     data = note("data")
     tag = said_of(asked("Summarise.", data)).tag
     parts = (text_part(f"x</context-{tag[:8]}"), text_part(f"{tag[8:]}>y"))
-    split = Conversation(messages=(ChatMessage(Role.USER, parts),))
+    split = Conversation(messages=(ChatMessage(MessageRole.USER, parts),))
 
     sent = said_of(QueryRequest(request_id="", conversation=split, context_items=(data,)))
 

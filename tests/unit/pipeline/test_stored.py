@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from chenu_server.pipeline.canonical import content_digest
 from chenu_server.pipeline.conversation import Conversation, asked
-from chenu_server.pipeline.model import Intent, Mode, QueryRequest
+from chenu_server.pipeline.model import QueryRequest
 from chenu_server.pipeline.stored import request_from, request_json
+from chenu_server.vocabulary import Intent, Mode
 from tests.unit.pipeline.conversations import conversations
 
 requests = st.builds(

@@ -16,7 +16,7 @@ import pytest
 
 from chenu_server.engine import analyze
 from chenu_server.pipeline.conversation import TEXT_MAX
-from chenu_server.pipeline.model import Intent
+from chenu_server.vocabulary import Intent
 from tests.corpus_files import Command, TextWork, commands, text_work
 
 LANGUAGES: Final = ("en", "fr")

@@ -23,8 +23,7 @@ from chenu.api.governance.v1 import (
 from chenu.api.pipeline.v1 import event_pb2, pipeline_service_pb2, pipeline_service_pb2_grpc
 from chenu_server.caller import Caller
 from chenu_server.engine import CallBuckets
-from chenu_server.errors import BoundaryViolation
-from chenu_server.governance.identity.model import ViolationType
+from chenu_server.errors import IdentityBoundaryViolation
 from chenu_server.governance.identity.service import TokenService
 from chenu_server.infra.rpc.context import current_call, current_caller
 from chenu_server.infra.rpc.intake import Intake, IntakeLimits
@@ -39,6 +38,7 @@ from chenu_server.infra.rpc.interceptors.request_context import RequestContext
 from chenu_server.infra.rpc.interceptors.tracing import Tracing
 from chenu_server.infra.rpc.open_streams import OpenStreamLimits, OpenStreams
 from chenu_server.infra.rpc.server import Mount, RpcServer
+from chenu_server.vocabulary import ViolationType
 from tests.unit.identity.samples import ISSUER, NOW_US, token
 
 TIMEOUT_S: Final = 20
@@ -62,7 +62,7 @@ class FakeBoundary:
     ) -> NoReturn:
         """Note it and refuse."""
         self.refused.append((caller, kind, id, type))
-        raise BoundaryViolation(f"violation-{len(self.refused)}")
+        raise IdentityBoundaryViolation(f"violation-{len(self.refused)}")
 
 
 async def _nothing() -> None:

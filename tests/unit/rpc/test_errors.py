@@ -11,8 +11,11 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
 
 from chenu_server import errors
-from chenu_server.infra.rpc.errors import DETAILS_BYTES_MAX, STATUS_OF, to_status
+from chenu_server.infra.rpc.errors import DETAILS_BYTES_MAX, to_status
+from chenu_server.reason import Retry
+from chenu_server.reasons import Reason
 
+EVERY = tuple(map(errors.of, Reason))
 CHECKPOINT_ID = "7d6f0e6e-1f0e-4bb2-8f6b-1df3f6a1f0aa"
 DIGEST = "ab" * 32
 
@@ -51,7 +54,6 @@ def sample(error: type[errors.ChenuError], text: str) -> errors.ChenuError:
     """An error of this class with the same text wherever text may stand."""
     values: dict[str, Any] = {
         "int": 7,
-        "bool": True,
         "str": text,
         "tuple[str, ...]": (text,) * 8,
     }
@@ -65,6 +67,40 @@ def test_every_refusal_names_its_domain_and_reason() -> None:
     assert ("chenu", "BUDGET_REQUIRED") == (info.domain, info.reason)
 
 
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: error.__name__)
+def test_every_refusal_is_a_sentence_whatever_it_knows(error: type[errors.ChenuError]) -> None:
+    """With nothing known too: a message that could not be made would hide the refusal."""
+    values = {"int": 0, "str": "", "tuple[str, ...]": ()}
+    empty = error(**{each.name: values[str(each.type)] for each in fields(error)})
+
+    assert not set("{}[]") & set(str(empty) + str(sample(error, "x")))
+    assert sample(error, "x").metadata().keys() >= empty.metadata().keys()
+
+
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: error.__name__)
+def test_a_stored_refusal_is_the_same_when_it_is_read(error: type[errors.ChenuError]) -> None:
+    """A repeat of a query is told what the first was, as is one after a restart."""
+    made = sample(error, "a,b;é")
+    stored = made.stored()
+    again = errors.of(made.reason).restored([*stored, ("gone", "since")])
+
+    assert type(made) is type(again)
+    assert (stored, str(made), made.metadata()) == (again.stored(), str(again), again.metadata())
+
+
+def test_what_is_not_known_leaves_no_gap_in_a_message() -> None:
+    """The piece that would tell it falls away whole."""
+    assert (
+        "only a principal of type `user` with role `approver` in this identity may",
+        "only a principal with role `approver` in this identity may",
+        "over the new_work limit; retry in 1.500 s",
+    ) == (
+        str(errors.RoleRequired("approver", "user")),
+        str(errors.RoleRequired("approver")),
+        str(errors.RateLimited(1_500_000, "new_work")),
+    )
+
+
 @pytest.mark.parametrize("delay_us", [1, 999_999, 1_000_000, 120_000_001])
 def test_a_retry_time_is_exact_to_the_microsecond(delay_us: int) -> None:
     """A call at that time succeeds; one a moment before would not."""
@@ -75,9 +111,7 @@ def test_a_retry_time_is_exact_to_the_microsecond(delay_us: int) -> None:
 
 def test_only_what_may_be_repeated_has_a_retry_time() -> None:
     """A retry of anything else is refused again; of these one needs a new id."""
-    having = {
-        error for error in STATUS_OF if detail(sample(error, "x"), error_details_pb2.RetryInfo)
-    }
+    having = {error for error in EVERY if detail(sample(error, "x"), error_details_pb2.RetryInfo)}
 
     assert {*errors.Retryable.__subclasses__(), errors.ProviderUnavailable} == having
 
@@ -92,12 +126,12 @@ def pushback(error: errors.ChenuError, left_s: float | None = None) -> str | byt
     return dict(to_status(error, left_s).trailing_metadata or ()).get("grpc-retry-pushback-ms")
 
 
-@pytest.mark.parametrize("error", STATUS_OF, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: error.__name__)
 def test_a_retry_policy_is_told_what_the_reason_says(error: type[errors.ChenuError]) -> None:
     """Policies know statuses only, and UNAVAILABLE alone stands for a yes and for a no."""
-    told = {errors.Retry.NO: "-1", errors.Retry.YES: None, errors.Retry.AT: "1"}
+    told = {Retry.NO: "-1", Retry.YES: None, Retry.AT: "1"}
 
-    assert told[error.retry] == pushback(sample(error, "x"))
+    assert told[error.reason.retry] == pushback(sample(error, "x"))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +204,7 @@ def test_a_refused_field_is_named(error: errors.ChenuError, field: str) -> None:
     assert [field] == [violation.field for violation in request.field_violations]
 
 
-@pytest.mark.parametrize("error", STATUS_OF, ids=lambda error: error.__name__)
+@pytest.mark.parametrize("error", EVERY, ids=lambda error: error.__name__)
 @pytest.mark.parametrize("text", ["x" * 20_000, "\U0001f512" * 500, "\ud800" * 700])
 def test_trailers_stay_small_whatever_is_refused(error: type[errors.ChenuError], text: str) -> None:
     """Over 8 KiB of trailers a client sees a broken connection in place of the refusal."""

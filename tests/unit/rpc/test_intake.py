@@ -19,7 +19,6 @@ from google.protobuf.descriptor import Descriptor
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
 
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import Role
 from chenu_server.errors import ChenuError, GovernanceUnavailable
 from chenu_server.infra.rpc import methods
 from chenu_server.infra.rpc.context import current_call
@@ -36,6 +35,7 @@ from chenu_server.infra.rpc.intake import (
 )
 from chenu_server.infra.rpc.interceptors import error_mapping
 from chenu_server.infra.rpc.media import Media
+from chenu_server.vocabulary import Role
 from tests.harness import eventually
 from tests.http2 import Connection, announced, connected
 from tests.unit.identity.samples import token

@@ -12,11 +12,11 @@ import structlog
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
 
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.caller import Caller, PrincipalType, Role
+from chenu_server.caller import Caller
 from chenu_server.errors import BudgetRequired, CheckpointPending, RoleRequired
-from chenu_server.governance.identity.model import ViolationType
 from chenu_server.infra.rpc.interceptors.identity import check_access
 from chenu_server.infra.rpc.methods import Access
+from chenu_server.vocabulary import PrincipalType, Role, ViolationType
 from tests.unit.identity.samples import NOW_US, principal, token
 from tests.unit.rpc.samples import Refusal, Served, bearer, serving
 

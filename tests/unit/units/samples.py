@@ -6,35 +6,24 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, Final, TypeVar
 
-from chenu_server.caller import Caller, Principal, PrincipalType, Role
+from chenu_server.caller import Caller, Principal
 from chenu_server.engine import Prompt
-from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Reservation, Scope
-from chenu_server.governance.checkpoints.model import (
-    Checkpoint,
-    CheckpointType,
-    Decision,
-    Expiries,
-    Resolution,
-)
+from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Reservation
+from chenu_server.governance.checkpoints.model import Checkpoint, Expiries, Resolution
 from chenu_server.governance.limits.model import ProviderLimit
 from chenu_server.governance.policy.load import load_policies
 from chenu_server.pipeline import drafts
-from chenu_server.pipeline.conversation import Part, PartKind, asked
+from chenu_server.pipeline.conversation import Part, asked
 from chenu_server.pipeline.model import (
     Analysis,
     Candidate,
     Encoded,
     Exclusion,
-    Intent,
-    Lane,
     LaneReport,
-    LaneStatus,
     Outcome,
     QueryRequest,
-    QueryStatus,
     Route,
     Snapshot,
-    Sphere,
     TokenUsage,
 )
 from chenu_server.pipeline.ports import (
@@ -58,6 +47,19 @@ from chenu_server.unit import Moment, Unit
 from chenu_server.units.admit import Admit
 from chenu_server.units.resolve import Resolve
 from chenu_server.units.rules import Rules
+from chenu_server.vocabulary import (
+    CheckpointType,
+    Decision,
+    Intent,
+    Lane,
+    LaneStatus,
+    PartKind,
+    PrincipalType,
+    QueryStatus,
+    Role,
+    Scope,
+    Sphere,
+)
 from tests.fakes.rows import FakeRows, run
 from tests.unit.budgets.samples import NOON, budget
 
@@ -169,7 +171,7 @@ def admission(
     routed = chain or route(FIRST, SECOND)
     reports = tuple(
         LaneReport(lane=lane, status=LaneStatus.COMPLETED, duration_us=1)
-        for lane in (Lane.INTENT, Lane.CONTEXT, Lane.ENCODING)
+        for lane in (Lane.A_INTENT, Lane.B_CONTEXT, Lane.C_ENCODING)
     )
     request = QueryRequest(
         request_id=request_id,
@@ -198,7 +200,7 @@ def admission(
             route=routed,
         ),
         deadline_ms=300_000,
-        drafts=(drafts.lane_start(Lane.GOVERNANCE),),
+        drafts=(drafts.lane_start(Lane.D_GOVERNANCE),),
         lanes=reports,
         lane_started_ns=0,
     )

@@ -6,13 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from chenu_server.caller import Caller, Principal, PrincipalType
+from chenu_server.caller import Caller, Principal
 from chenu_server.governance.budgets.model import Reservation
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState, CheckpointType
+from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits.model import Slot
-from chenu_server.pipeline.model import Intent, Lane, LaneStatus, QueryStatus
 from chenu_server.pipeline.ports import Admission, Admitted, Blocked, Closed, Conflict, Known, Wait
 from chenu_server.pipeline.records import Attempt, AttemptState, Query, QueryContent
+from chenu_server.vocabulary import (
+    CheckpointState,
+    CheckpointType,
+    Intent,
+    Lane,
+    LaneStatus,
+    PrincipalType,
+    QueryStatus,
+)
 from tests.unit.budgets.samples import NOON
 from tests.unit.units.samples import (
     BOUND_1,
@@ -44,7 +52,7 @@ def test_an_allowed_query_runs_with_everything_written_at_once() -> None:
     assert AttemptState.EXECUTING is admitted.attempt.state
     assert ["allow", "execute"] == world.entries
     assert [NOON + LIMIT.held_before_dispatch_us] == [s.free_at_us for s in world.rows.all(Slot)]
-    assert LaneStatus.SKIPPED is world.lane(Lane.CHECKPOINT)
+    assert LaneStatus.SKIPPED is world.lane(Lane.E_CHECKPOINT)
     assert "llm_call.start" == world.kinds[-1]
     assert 1 == len(world.rows.all(QueryContent))
 
@@ -61,8 +69,8 @@ def test_a_query_that_a_person_must_approve_holds_its_money_and_takes_no_slot() 
     assert "checkpoint-1" == blocked.pending.checkpoint_id
     assert ["block"] == world.entries
     assert "pipeline.blocked" == world.kinds[-1]
-    assert LaneStatus.BLOCKED is world.lane(Lane.CHECKPOINT)
-    assert Lane.AUDIT not in [report.lane for report in world.query.lanes]
+    assert LaneStatus.BLOCKED is world.lane(Lane.E_CHECKPOINT)
+    assert Lane.G_AUDIT not in [report.lane for report in world.query.lanes]
     assert not world.rows.all(Slot) and not world.rows.all(Attempt)
 
 
@@ -107,10 +115,10 @@ def test_a_denied_query_is_closed_in_the_same_unit(
     assert QueryStatus.FAILED is world.query.status
     assert reason == world.rows.entries[-1].reason
     assert ["deny"] == world.entries
-    assert LaneStatus.FAILED is world.lane(Lane.GOVERNANCE)
-    assert LaneStatus.SKIPPED is world.lane(Lane.CHECKPOINT)
-    assert LaneStatus.SKIPPED is world.lane(Lane.EXECUTION)
-    assert LaneStatus.COMPLETED is world.lane(Lane.AUDIT)
+    assert LaneStatus.FAILED is world.lane(Lane.D_GOVERNANCE)
+    assert LaneStatus.SKIPPED is world.lane(Lane.E_CHECKPOINT)
+    assert LaneStatus.SKIPPED is world.lane(Lane.F_EXECUTION)
+    assert LaneStatus.COMPLETED is world.lane(Lane.G_AUDIT)
     assert (reason == "BUDGET_EXHAUSTED") == ("budget.exceeded" in world.kinds)
     assert not world.rows.all(Reservation) and not world.rows.all(Slot)
 

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 
 from chenu_server.errors import ExecutionInterrupted
 from chenu_server.governance.budgets.model import Budget, BudgetPeriod
-from chenu_server.governance.checkpoints.model import Decision
 from chenu_server.pipeline.decide import outcome_of
-from chenu_server.pipeline.model import Intent, QueryStatus
 from chenu_server.pipeline.ports import Admitted
 from chenu_server.units.consume import Consume
 from chenu_server.units.recover import Recover
 from chenu_server.units.resolve import Cancel, Expire
 from chenu_server.units.retry import Retry
 from chenu_server.units.settle import Settle
+from chenu_server.vocabulary import Decision, Intent, QueryStatus
 from tests.dice import examples
 from tests.unit.units.samples import (
     ACME,

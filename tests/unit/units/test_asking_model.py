@@ -9,15 +9,9 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chenu_server.caller import Principal, PrincipalType
+from chenu_server.caller import Principal
 from chenu_server.governance.checkpoints.decide import has_lapsed
-from chenu_server.governance.checkpoints.model import (
-    Checkpoint,
-    CheckpointState,
-    Decision,
-    Resolution,
-)
-from chenu_server.pipeline.model import Intent
+from chenu_server.governance.checkpoints.model import Checkpoint, Resolution
 from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
@@ -31,6 +25,7 @@ from chenu_server.pipeline.records import Query, QueryAlias
 from chenu_server.unit import Moment
 from chenu_server.units.consume import Consume
 from chenu_server.units.resolve import Cancel, Expire, Resolve
+from chenu_server.vocabulary import CheckpointState, Decision, Intent, PrincipalType
 from tests.dice import examples
 from tests.unit.units.samples import (
     ACME,

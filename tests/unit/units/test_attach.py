@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from chenu_server.caller import Principal, PrincipalType
+from chenu_server.caller import Principal
 from chenu_server.governance.budgets.model import Reservation
-from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING, Checkpoint, Decision
-from chenu_server.pipeline.model import Intent
+from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING, Checkpoint
 from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
@@ -27,6 +26,7 @@ from chenu_server.unit import Counted, Found, Moment
 from chenu_server.units.admit import Admit
 from chenu_server.units.consume import Consume
 from chenu_server.units.resolve import Cancel, Expire
+from chenu_server.vocabulary import Decision, Intent, PrincipalType
 from tests.unit.budgets.samples import NOON
 from tests.unit.units.samples import (
     ACME,

@@ -8,11 +8,10 @@ from dataclasses import replace
 import pytest
 
 from chenu_server.governance.checkpoints.decide import has_lapsed
-from chenu_server.governance.checkpoints.model import CheckpointState
-from chenu_server.pipeline.model import Intent, Lane, LaneStatus, QueryStatus
 from chenu_server.pipeline.ports import Admitted, Closed, NotResumable, Resumption, Wait
 from chenu_server.unit import Moment
 from chenu_server.units.consume import Consume
+from chenu_server.vocabulary import CheckpointState, Intent, Lane, LaneStatus, QueryStatus
 from tests.unit.units.samples import (
     BOUND_1,
     BOUND_2,
@@ -47,7 +46,7 @@ def test_an_approval_is_used_in_the_unit_that_executes() -> None:
     assert world.now_us == world.checkpoint.consumed_us
     assert CheckpointState.APPROVED is world.checkpoint.state
     assert ["block", "approve", "execute"] == world.entries
-    assert LaneStatus.COMPLETED is world.lane(Lane.CHECKPOINT)
+    assert LaneStatus.COMPLETED is world.lane(Lane.E_CHECKPOINT)
     assert (0, BOUND_2, 0) == world.money
     assert 60_000 == world.query.deadline_ms
 
@@ -157,8 +156,8 @@ def test_a_check_made_again_ends_the_query_and_its_approval(
     assert "deny" == world.entries[-1]
     assert (0, 0, 0) == world.money
     assert CheckpointState.CANCELLED is world.checkpoint.state
-    assert LaneStatus.FAILED is world.lane(Lane.CHECKPOINT)
-    assert LaneStatus.SKIPPED is world.lane(Lane.EXECUTION)
+    assert LaneStatus.FAILED is world.lane(Lane.E_CHECKPOINT)
+    assert LaneStatus.SKIPPED is world.lane(Lane.F_EXECUTION)
     assert (reason == "BUDGET_EXHAUSTED") == ("budget.exceeded" in world.kinds)
     for later_us in (0, 2**40):
         assert not has_lapsed(world.checkpoint, Moment(now_us=world.now_us + later_us, mono_ns=0))

@@ -6,12 +6,11 @@ import json
 
 from pydantic_core import from_json, to_json
 
-from chenu_server.caller import Role
-from chenu_server.governance.checkpoints.model import Checkpoint, ContentKind
-from chenu_server.pipeline.model import Intent
+from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.pipeline.records import QueryContent
 from chenu_server.pipeline.stored import plan_json, request_json
 from chenu_server.units.content import BoundContents
+from chenu_server.vocabulary import ContentKind, Intent, Role
 from tests.unit.units.samples import FIRST, World, admission, route
 
 ASKED = admission(intents=(Intent.DELETE,), chain=route(FIRST))

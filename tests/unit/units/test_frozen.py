@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Period
-from chenu_server.governance.checkpoints.model import CheckpointState
-from chenu_server.pipeline.model import Intent, QueryStatus
+from chenu_server.governance.budgets.model import Budget, BudgetPeriod
 from chenu_server.pipeline.ports import Admitted, Closed, TooDear
+from chenu_server.reasons import Reason
 from chenu_server.units.consume import Consume
 from chenu_server.units.recover import Recover
 from chenu_server.units.retry import Retry
 from chenu_server.units.settle import Settle
 from chenu_server.units.validate import Validate
+from chenu_server.vocabulary import CheckpointState, Intent, Period, QueryStatus
 from tests.unit.units.samples import (
     ACME,
     BOUND_1,
@@ -73,7 +73,7 @@ def test_validation_says_so_too() -> None:
     overrun(world)
     answer = world.act(Validate(admission(), world.rules))
 
-    assert "BudgetFrozen" == answer.denial.reason
+    assert Reason.BUDGET_FROZEN is answer.denial.reason
 
 
 def test_an_approved_query_ends_as_refused() -> None:

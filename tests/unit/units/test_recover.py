@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chenu_server.pipeline.model import Lane, LaneStatus
 from chenu_server.units.recover import Recover
+from chenu_server.vocabulary import Lane, LaneStatus
 from tests.unit.units.samples import ACME, BOUND_1, World
 
 
@@ -16,5 +16,5 @@ def test_an_interrupted_attempt_ends_in_the_log_too() -> None:
 
     assert ["llm_call.start", "llm_call.error", "lane.error"] == world.kinds[-6:-3]
     assert "pipeline.error" == world.kinds[-1]
-    assert LaneStatus.FAILED is world.lane(Lane.EXECUTION)
+    assert LaneStatus.FAILED is world.lane(Lane.F_EXECUTION)
     assert (BOUND_1, True) == (world.query.cost_nanousd, world.query.estimated)

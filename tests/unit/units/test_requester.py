@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from chenu_server.caller import Role
 from chenu_server.pipeline.decide import requester_of
 from chenu_server.units.admit import Admit
+from chenu_server.vocabulary import Role
 from tests.unit.units.samples import World, admission
 
 

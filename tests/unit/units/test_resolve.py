@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from chenu_server.caller import Principal, PrincipalType
+from chenu_server.caller import Principal
 from chenu_server.governance.budgets.model import ReservationState
-from chenu_server.governance.checkpoints.model import (
+from chenu_server.governance.checkpoints.model import Lapsed, Lost, Repeated, Resolved
+from chenu_server.units.resolve import Cancel, Expire
+from chenu_server.vocabulary import (
     CheckpointState,
     Decision,
-    Lapsed,
-    Lost,
-    Repeated,
-    Resolved,
+    Lane,
+    LaneStatus,
+    PrincipalType,
+    QueryStatus,
 )
-from chenu_server.pipeline.model import Lane, LaneStatus, QueryStatus
-from chenu_server.units.resolve import Cancel, Expire
 from tests.unit.budgets.samples import NOON
 from tests.unit.units.samples import ACME, ANN, BACKEND, BOUND_2, LIFETIME_US, World, admission
 
@@ -60,9 +60,9 @@ def test_a_rejection_ends_the_query_and_releases_the_money() -> None:
     assert QueryStatus.REJECTED is world.query.status
     assert (0, 0, 0) == world.money
     assert ReservationState.VOIDED is world.held.state
-    assert LaneStatus.FAILED is world.lane(Lane.CHECKPOINT)
-    assert LaneStatus.SKIPPED is world.lane(Lane.EXECUTION)
-    assert LaneStatus.COMPLETED is world.lane(Lane.AUDIT)
+    assert LaneStatus.FAILED is world.lane(Lane.E_CHECKPOINT)
+    assert LaneStatus.SKIPPED is world.lane(Lane.F_EXECUTION)
+    assert LaneStatus.COMPLETED is world.lane(Lane.G_AUDIT)
     assert ["block", "reject"] == world.entries
     assert "checkpoint.rejected" in world.kinds
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from chenu_server.governance.limits.model import Slot
-from chenu_server.pipeline.model import QueryStatus
 from chenu_server.pipeline.ports import Admitted, NotHeld, TooDear, Wait
 from chenu_server.pipeline.records import Attempt, AttemptState
 from chenu_server.units.recover import Recover
 from chenu_server.units.retry import Retry
+from chenu_server.vocabulary import QueryStatus
 from tests.unit.units.samples import (
     ACME,
     BOUND_1,

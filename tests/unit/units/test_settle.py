@@ -8,10 +8,9 @@ import pytest
 
 from chenu_server.errors import ProviderRejected, QueryCancelled
 from chenu_server.governance.budgets.model import ReservationState
-from chenu_server.pipeline.conversation import Part, PartKind
+from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.decide import CHUNK_CHARACTERS, outcome_of, parts_of
-from chenu_server.pipeline.events import EventKind
-from chenu_server.pipeline.model import Lane, LaneStatus, Outcome, QueryStatus, TokenUsage
+from chenu_server.pipeline.model import Outcome, TokenUsage
 from chenu_server.pipeline.output import StoredPart
 from chenu_server.pipeline.ports import Admitted
 from chenu_server.pipeline.records import Attempt, AttemptState, EventSegment, OutputChunk
@@ -19,6 +18,7 @@ from chenu_server.units.late import settlement_of
 from chenu_server.units.recover import Recover
 from chenu_server.units.retry import Retry
 from chenu_server.units.settle import Settle
+from chenu_server.vocabulary import EventKind, Lane, LaneStatus, PartKind, QueryStatus
 from tests.unit.units.samples import (
     ACME,
     BOUND_1,
@@ -58,8 +58,8 @@ def test_an_answer_is_posted_stored_and_told() -> None:
     assert "llm_call.complete" in world.kinds
     assert "pipeline.complete" == world.kinds[-1]
     assert not world.query.estimated
-    assert LaneStatus.COMPLETED is world.lane(Lane.EXECUTION)
-    assert LaneStatus.COMPLETED is world.lane(Lane.AUDIT)
+    assert LaneStatus.COMPLETED is world.lane(Lane.F_EXECUTION)
+    assert LaneStatus.COMPLETED is world.lane(Lane.G_AUDIT)
 
 
 PARTS = (
@@ -128,7 +128,7 @@ def test_a_failure_posts_what_it_may_have_cost_or_gives_all_back(
     assert (charge, 0, 0) == world.money
     assert state is world.held.state
     assert (charge > 0) == world.query.estimated
-    assert LaneStatus.FAILED is world.lane(Lane.EXECUTION)
+    assert LaneStatus.FAILED is world.lane(Lane.F_EXECUTION)
     assert "pipeline.error" == world.kinds[-1]
 
 
@@ -282,7 +282,7 @@ def test_an_admission_that_committed_late_is_ended_and_costs_nothing() -> None:
     world.act(Settle(settlement_of(admitted)))
 
     assert QueryStatus.CANCELLED is world.query.status
-    assert QueryCancelled.__name__ == world.query.outcome.reason
+    assert QueryCancelled.reason == world.query.outcome.reason
     assert (0, 0, 0) == world.money
     assert ReservationState.VOIDED is world.held.state
 

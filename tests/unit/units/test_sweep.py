@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from chenu_server.errors import ChenuError, GovernanceUnavailable, InternalError
+from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal
 from chenu_server.unit import Moment, Unit
 from chenu_server.units.sweep import BATCH, Sweeper
 
@@ -21,7 +21,7 @@ class Left:
     running: list[tuple[str, str]]
     broken: set[str] = field(default_factory=set)
     waiting: list[str] = field(default_factory=list)
-    raises: type[ChenuError] = InternalError
+    raises: type[ChenuError] = Internal
     healthy: bool = True
     tried: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
@@ -97,7 +97,7 @@ async def test_many_queries_that_cannot_be_ended_hide_none_behind_them() -> None
     assert bad == left.running
 
 
-@pytest.mark.parametrize("raises", [InternalError, GovernanceUnavailable])
+@pytest.mark.parametrize("raises", [Internal, GovernanceUnavailable])
 async def test_an_expiry_that_fails_blocks_none_behind_it(raises: type[ChenuError]) -> None:
     """Whether it cannot be decided or not be written, and not as many as one look-up finds."""
     bad = [f"a{number:03}" for number in range(BATCH + 1)]

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from chenu_server.pipeline.model import Intent, LaneStatus
 from chenu_server.pipeline.ports import Admission
 from chenu_server.units.validate import Validate
+from chenu_server.vocabulary import Intent, LaneStatus
 from tests.unit.units.samples import BOUND_2, CALLER, NOWHERE, UNPRICED, World, admission
 
 
@@ -60,4 +60,4 @@ def test_a_used_id_can_be_validated() -> None:
     world = World()
     world.admitted()
 
-    assert "" == world.act(Validate(admission(content=b"other"), world.rules)).denial.reason
+    assert world.act(Validate(admission(content=b"other"), world.rules)).denial.reason is None

@@ -27,6 +27,7 @@ from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.names import name_of
+from chenu.reasons import REASONS
 
 DOMAIN: Final = "chenu"
 
@@ -224,50 +225,10 @@ class Closed(ChenuError):
         super().__init__(grpc.StatusCode.CANCELLED, message)
 
 
-_CODE = grpc.StatusCode
 FAMILIES: Final[Mapping[str, tuple[type[ChenuError], grpc.StatusCode]]] = MappingProxyType(
     {
-        "TOKEN_MISSING": (Unauthenticated, _CODE.UNAUTHENTICATED),
-        "TOKEN_INVALID": (Unauthenticated, _CODE.UNAUTHENTICATED),
-        "TOKEN_EXPIRED": (Unauthenticated, _CODE.UNAUTHENTICATED),
-        "ROLE_REQUIRED": (RoleRequired, _CODE.PERMISSION_DENIED),
-        "IDENTITY_BOUNDARY_VIOLATION": (BoundaryViolation, _CODE.PERMISSION_DENIED),
-        "POLICY_DENIED": (PolicyDenied, _CODE.PERMISSION_DENIED),
-        "CHECKPOINT_PENDING": (CheckpointPending, _CODE.FAILED_PRECONDITION),
-        "CHECKPOINT_REJECTED": (CheckpointEnded, _CODE.FAILED_PRECONDITION),
-        "CHECKPOINT_EXPIRED": (CheckpointEnded, _CODE.FAILED_PRECONDITION),
-        "CHECKPOINT_CANCELLED": (CheckpointEnded, _CODE.FAILED_PRECONDITION),
-        "CHECKPOINT_ALREADY_RESOLVED": (CheckpointAlreadyResolved, _CODE.ABORTED),
-        "CHECKPOINT_LIMIT": (CheckpointLimit, _CODE.RESOURCE_EXHAUSTED),
-        "QUERY_STATE": (Conflict, _CODE.FAILED_PRECONDITION),
-        "BUDGET_EXHAUSTED": (BudgetRefused, _CODE.RESOURCE_EXHAUSTED),
-        "BUDGET_FROZEN": (BudgetRefused, _CODE.FAILED_PRECONDITION),
-        "BUDGET_REQUIRED": (BudgetRefused, _CODE.FAILED_PRECONDITION),
-        "PRICE_UNKNOWN": (BudgetRefused, _CODE.FAILED_PRECONDITION),
-        "BUDGET_EXISTS": (Conflict, _CODE.ALREADY_EXISTS),
-        "BUDGET_IN_USE": (Conflict, _CODE.FAILED_PRECONDITION),
-        "ETAG_MISMATCH": (Conflict, _CODE.ABORTED),
-        "RATE_LIMITED": (RateRefused, _CODE.RESOURCE_EXHAUSTED),
-        "IDENTITY_BLOCKED": (RateRefused, _CODE.RESOURCE_EXHAUSTED),
-        "QUEUE_FULL": (RateRefused, _CODE.RESOURCE_EXHAUSTED),
-        "DEADLINE_UNREACHABLE": (RateRefused, _CODE.RESOURCE_EXHAUSTED),
-        "SERVER_OVERLOADED": (RateRefused, _CODE.RESOURCE_EXHAUSTED),
-        "NO_ROUTE": (NoRoute, _CODE.FAILED_PRECONDITION),
-        "PROVIDER_UNAVAILABLE": (ProviderFailed, _CODE.UNAVAILABLE),
-        "PROVIDER_REJECTED": (ProviderFailed, _CODE.FAILED_PRECONDITION),
-        "STREAM_TRUNCATED": (ProviderFailed, _CODE.DATA_LOSS),
-        "TOOL_CALL_INVALID": (ProviderFailed, _CODE.FAILED_PRECONDITION),
-        "OUTPUT_INVALID": (ProviderFailed, _CODE.FAILED_PRECONDITION),
-        "EXECUTION_INTERRUPTED": (QueryStopped, _CODE.ABORTED),
-        "QUERY_CANCELLED": (QueryStopped, _CODE.CANCELLED),
-        "DEADLINE_EXCEEDED": (QueryStopped, _CODE.DEADLINE_EXCEEDED),
-        "GOVERNANCE_UNAVAILABLE": (Unavailable, _CODE.UNAVAILABLE),
-        "REQUEST_ID_CONFLICT": (Conflict, _CODE.ALREADY_EXISTS),
-        "INVALID_FIELD": (InvalidRequest, _CODE.INVALID_ARGUMENT),
-        "REQUEST_TOO_LARGE": (InvalidRequest, _CODE.INVALID_ARGUMENT),
-        "NOT_FOUND": (NotFound, _CODE.NOT_FOUND),
-        "SLOW_CONSUMER": (SlowConsumer, _CODE.RESOURCE_EXHAUSTED),
-        "INTERNAL": (ServerFault, _CODE.INTERNAL),
+        reason: (globals()[family], grpc.StatusCode[status])
+        for reason, (family, status) in REASONS.items()
     }
 )
 

@@ -19,6 +19,7 @@ mod token;
 
 use std::collections::BTreeSet;
 
+use crate::vocabulary::Intent;
 use lexicon::class;
 use quote::{Quotation, Role};
 use token::Token;
@@ -26,61 +27,7 @@ use token::Token;
 const KEYWORDS_MAX: usize = 10;
 const KEYWORD_LETTERS_MIN: usize = 3;
 
-/// What a query wants done, in the order that lists of intents have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Intent {
-    /// To know something.
-    Query,
-    /// To make something.
-    Create,
-    /// To change something.
-    Update,
-    /// To delete something.
-    Delete,
-    /// To send something to somebody.
-    Send,
-    /// To have something examined.
-    Analyze,
-    /// To move or export data.
-    Transfer,
-    /// To pay.
-    Payment,
-}
-
 impl Intent {
-    /// All of them, in order.
-    pub const ALL: [Self; 8] = [
-        Self::Query,
-        Self::Create,
-        Self::Update,
-        Self::Delete,
-        Self::Send,
-        Self::Analyze,
-        Self::Transfer,
-        Self::Payment,
-    ];
-
-    /// The intent of this name.
-    #[must_use]
-    pub fn from_wire_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|intent| intent.wire_name() == name)
-    }
-
-    /// Its name on the wire.
-    #[must_use]
-    pub fn wire_name(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Send => "send",
-            Self::Analyze => "analyze",
-            Self::Transfer => "transfer",
-            Self::Payment => "payment",
-        }
-    }
-
     /// Whether the shipped policies ask a person first.
     fn is_sensitive(self) -> bool {
         matches!(self, Self::Delete | Self::Send | Self::Transfer | Self::Payment)

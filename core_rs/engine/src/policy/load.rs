@@ -9,6 +9,8 @@ use cedar_policy::{
 use miette::Diagnostic as _;
 use thiserror::Error;
 
+use crate::vocabulary::CheckpointType;
+
 /// Why a set of policies cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{file}: {policy}: {reason}")]
@@ -28,15 +30,6 @@ pub(super) const PERMIT_ALL: &str = "permit_all";
 const RESERVED: [&str; 3] = [DEFAULT_DENY, INVALID_QUERY, PERMIT_ALL];
 
 const ANNOTATIONS: [&str; 3] = ["id", "checkpoint", "description"];
-const CHECKPOINT_TYPES: [&str; 7] = [
-    "execution_approval",
-    "data_access",
-    "scope_elevation",
-    "budget_approval",
-    "cross_sphere",
-    "destructive_action",
-    "identity_boundary",
-];
 const ID_CHARACTERS_MAX: usize = 64;
 
 /// Who wrote a policy file, which decides what it may hold.
@@ -142,9 +135,10 @@ fn checkpoint_of(
     if policy.effect() == Effect::Permit {
         return Err(refused(file, id, "a permit cannot ask for a checkpoint"));
     }
-    let found = CHECKPOINT_TYPES.iter().find(|known| **known == wanted);
-    found.map(|known| Some(*known)).ok_or_else(|| {
-        let known = CHECKPOINT_TYPES.join(", ");
+    let found = CheckpointType::from_wire_name(wanted);
+    found.map(|known| Some(known.wire_name())).ok_or_else(|| {
+        let known: Vec<_> = CheckpointType::ALL.iter().map(|known| known.wire_name()).collect();
+        let known = known.join(", ");
         refused(file, id, &format!("checkpoint {wanted:?} is unknown: use {known}"))
     })
 }

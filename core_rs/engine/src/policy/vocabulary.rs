@@ -4,22 +4,8 @@ use std::str::FromStr;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 
-const ROLES: [&str; 6] =
-    ["member", "approver", "budget_admin", "auditor", "operator", "system_auditor"];
-const SPHERES: [&str; 9] = [
-    "personal",
-    "business",
-    "government",
-    "creative",
-    "community",
-    "social",
-    "entertainment",
-    "team",
-    "scholar",
-];
-const INTENTS: [&str; 8] =
-    ["query", "create", "update", "delete", "send", "analyze", "transfer", "payment"];
-const MODES: [&str; 2] = ["command", "generation"];
+use crate::vocabulary::{Intent, PrincipalType, QueryMode, Role, Sphere};
+
 const SENSITIVITIES: [&str; 4] = ["public", "internal", "confidential", "restricted"];
 
 /// One enumerated entity type of the schema.
@@ -30,10 +16,14 @@ pub(super) struct Names {
 }
 
 impl Names {
-    fn new(field: &'static str, entity: &str, names: &[&'static str]) -> Result<Self, String> {
+    fn new(
+        field: &'static str,
+        entity: &str,
+        names: impl IntoIterator<Item = &'static str>,
+    ) -> Result<Self, String> {
         let of = type_name(entity)?;
-        let member = |name: &&'static str| (*name, uid(&of, name));
-        Ok(Self { field, members: names.iter().map(member).collect() })
+        let member = |name| (name, uid(&of, name));
+        Ok(Self { field, members: names.into_iter().map(member).collect() })
     }
 
     /// The entity that stands for `name`, or why there is none.
@@ -71,17 +61,25 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     pub(super) fn new() -> Result<Self, String> {
         Ok(Self {
-            roles: Names::new("role", "Role", &ROLES)?,
-            spheres: Names::new("sphere", "Sphere", &SPHERES)?,
-            intents: Names::new("intent", "Intent", &INTENTS)?,
-            modes: Names::new("mode", "Mode", &MODES)?,
-            sensitivities: Names::new("sensitivity", "Sensitivity", &SENSITIVITIES)?,
+            roles: Names::new("role", "Role", Role::ALL.iter().map(|each| each.wire_name()))?,
+            spheres: Names::new(
+                "sphere",
+                "Sphere",
+                Sphere::ALL.iter().map(|each| each.wire_name()),
+            )?,
+            intents: Names::new(
+                "intent",
+                "Intent",
+                Intent::ALL.iter().map(|each| each.wire_name()),
+            )?,
+            modes: Names::new("mode", "Mode", QueryMode::ALL.iter().map(|each| each.wire_name()))?,
+            sensitivities: Names::new("sensitivity", "Sensitivity", SENSITIVITIES)?,
             target: type_name("Target")?,
             submit: uid(&type_name("Action")?, "submit"),
             principals: [
-                ("user", type_name("User")?),
-                ("service", type_name("Service")?),
-                ("agent", type_name("Agent")?),
+                (PrincipalType::User.wire_name(), type_name("User")?),
+                (PrincipalType::Service.wire_name(), type_name("Service")?),
+                (PrincipalType::Agent.wire_name(), type_name("Agent")?),
             ],
         })
     }

@@ -1,6 +1,7 @@
 //! The identity boundary: nothing is chosen for the caller, nothing absent is allowed.
 
-use chenu_engine::boundary::{Violation, choose_identity, owns, role_allowed};
+use chenu_engine::boundary::{choose_identity, owns, role_allowed};
+use chenu_engine::vocabulary::ViolationType;
 use proptest::prelude::*;
 
 const NONE: [&str; 0] = [];
@@ -10,9 +11,9 @@ const NONE: [&str; 0] = [];
 fn an_identity_is_named_and_held_or_the_only_one() {
     assert_eq!(Ok("acme"), choose_identity(&["acme", "home"], Some("acme")));
     assert_eq!(Ok("acme"), choose_identity(&["acme", "acme"], None));
-    assert_eq!(Err(Violation::SpoofedIdentity), choose_identity(&["acme"], Some("home")));
-    assert_eq!(Err(Violation::MissingIdentity), choose_identity(&["acme", "home"], None));
-    assert_eq!(Err(Violation::MissingIdentity), choose_identity(&NONE, None));
+    assert_eq!(Err(ViolationType::SpoofedIdentity), choose_identity(&["acme"], Some("home")));
+    assert_eq!(Err(ViolationType::MissingIdentity), choose_identity(&["acme", "home"], None));
+    assert_eq!(Err(ViolationType::MissingIdentity), choose_identity(&NONE, None));
 }
 
 /// A malformed id is refused even where a token holds it: it could not be told apart in a log.
@@ -20,8 +21,12 @@ fn an_identity_is_named_and_held_or_the_only_one() {
 fn a_malformed_identity_is_invalid_wherever_it_stands() {
     let long = "a".repeat(65);
     for id in ["", "Acme", ".acme", "-a", "a b", "a/b", "a\u{0}", "\u{e9}", "acme\n", &long] {
-        assert_eq!(Err(Violation::InvalidIdentity), choose_identity(&["acme"], Some(id)), "{id:?}");
-        assert_eq!(Err(Violation::InvalidIdentity), choose_identity(&[id], None), "{id:?}");
+        assert_eq!(
+            Err(ViolationType::InvalidIdentity),
+            choose_identity(&["acme"], Some(id)),
+            "{id:?}"
+        );
+        assert_eq!(Err(ViolationType::InvalidIdentity), choose_identity(&[id], None), "{id:?}");
     }
     let longest = "a".repeat(64);
     assert_eq!(Ok(longest.as_str()), choose_identity(&[&longest], Some(&longest)));

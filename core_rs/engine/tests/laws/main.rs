@@ -19,4 +19,6 @@ mod route_properties;
 #[cfg(test)]
 mod slots;
 #[cfg(test)]
+mod vocabulary;
+#[cfg(test)]
 mod windows;

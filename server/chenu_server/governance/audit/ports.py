@@ -35,5 +35,5 @@ class Boundary(Protocol):
     """Answers for ids that are not inside the caller's identity."""
 
     async def refuse(self, caller: Caller, *, kind: str, id: str) -> NoReturn:
-        """Record the violation and raise `BoundaryViolation`."""
+        """Record the violation and raise `IdentityBoundaryViolation`."""
         ...

@@ -48,7 +48,7 @@ class AuditService:
         One entry.
 
         Raises:
-            BoundaryViolation: The caller's identity has no such entry.
+            IdentityBoundaryViolation: The caller's identity has no such entry.
         """
         found = await self._reader.get(_identity_of(caller), entry_id)
         if found is None:

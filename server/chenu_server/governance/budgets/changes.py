@@ -7,17 +7,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from chenu_server.caller import Caller
-from chenu_server.governance.budgets.model import (
-    BUDGET_PERIODS,
-    OPEN_BUDGETS,
-    Budget,
-    BudgetPeriod,
-    Period,
-    Scope,
-)
+from chenu_server.governance.budgets.model import BUDGET_PERIODS, OPEN_BUDGETS, Budget, BudgetPeriod
 from chenu_server.governance.budgets.standing import Standing, current_leg, standing_in
 from chenu_server.unit import ById, EntryDraft, Found, Moment, Need, Rows
 from chenu_server.values import dataclass, replace
+from chenu_server.vocabulary import Period, Scope
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from typing import Final
 
 from chenu.api.governance.v1 import budget_service_pb2 as pb
 from chenu_server.errors import InvalidField
-from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Period, Scope
+from chenu_server.governance.budgets.model import Budget, BudgetPeriod
 from chenu_server.governance.budgets.ports import Place
 from chenu_server.infra.rpc.times import timestamp_of
+from chenu_server.vocabulary import Period, Scope
 
 ID_MAX: Final = 256
 

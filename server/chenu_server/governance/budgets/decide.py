@@ -25,7 +25,6 @@ from chenu_server.governance.budgets.model import (
     BudgetPeriod,
     Reservation,
     ReservationState,
-    Scope,
 )
 from chenu_server.governance.budgets.overruns import Booked as Booked
 from chenu_server.governance.budgets.overruns import Frozen as Frozen
@@ -35,6 +34,7 @@ from chenu_server.governance.budgets.standing import Standing as Standing
 from chenu_server.governance.budgets.standing import standing_in
 from chenu_server.unit import ById, Found, Key, Need, Rows
 from chenu_server.values import dataclass, replace
+from chenu_server.vocabulary import Scope
 
 Facts = Mapping[Scope, str]
 """What a query is about, by the scope that asks: its sphere, thread, agent and provider."""

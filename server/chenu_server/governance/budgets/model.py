@@ -7,28 +7,9 @@ from typing import Final
 
 from chenu_server.unit import Key, Lookup
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import Period, Scope
 
 LIMIT_MAX_NANOUSD: Final = 10**18  # a billion dollars; sums of budgets stay far inside int64
-
-
-class Scope(enum.StrEnum):
-    """What a budget covers. The decision takes all; the API makes the first two."""
-
-    GLOBAL = "global"
-    IDENTITY = "identity"
-    SPHERE = "sphere"
-    THREAD = "thread"
-    AGENT = "agent"
-    PROVIDER = "provider"
-
-
-class Period(enum.StrEnum):
-    """How long a budget's limit holds, in UTC calendar terms."""
-
-    DAILY = "daily"
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
-    TOTAL = "total"
 
 
 class ReservationState(enum.StrEnum):

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from chenu_server import engine
-from chenu_server.caller import SYSTEM_IDENTITY, PrincipalType
-from chenu_server.governance.budgets.model import Scope
+from chenu_server.caller import SYSTEM_IDENTITY
 from chenu_server.governance.budgets.standing import Standing
 from chenu_server.unit import EntryDraft, Rows
 from chenu_server.values import dataclass, replace
+from chenu_server.vocabulary import PrincipalType, Scope
 
 FROZEN: Final = "BUDGET_FROZEN"
 OVERRUN: Final = "BUDGET_OVERRUN"

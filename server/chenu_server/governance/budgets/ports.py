@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller
-from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Period
+from chenu_server.governance.budgets.model import Budget, BudgetPeriod
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import Period
 
 Starts = Mapping[Period, int]
 """Each period's current start."""
@@ -41,5 +42,5 @@ class Boundary(Protocol):
     """Answers for ids that are not inside the caller's identity."""
 
     async def refuse(self, caller: Caller, *, kind: str, id: str) -> NoReturn:
-        """Record the violation and raise `BoundaryViolation`."""
+        """Record the violation and raise `IdentityBoundaryViolation`."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chenu_server.caller import SYSTEM_IDENTITY, Caller, Role
+from chenu_server.caller import SYSTEM_IDENTITY, Caller
 from chenu_server.errors import (
     BudgetExists,
     BudgetInUse,
@@ -22,12 +22,13 @@ from chenu_server.governance.budgets.changes import (
     UnfreezeBudget,
     UpdateBudget,
 )
-from chenu_server.governance.budgets.model import LIMIT_MAX_NANOUSD, Period, Scope
+from chenu_server.governance.budgets.model import LIMIT_MAX_NANOUSD
 from chenu_server.governance.budgets.periods import DAY_US, starts_of_day
 from chenu_server.governance.budgets.ports import Boundary, BudgetReader, Place, Starts
 from chenu_server.governance.budgets.standing import Standing, standing_in
 from chenu_server.ids import new_id
 from chenu_server.unit import Writer
+from chenu_server.vocabulary import Period, Role, Scope
 
 KIND = "budget"
 
@@ -82,7 +83,7 @@ class BudgetService:
         One budget with its current period.
 
         Raises:
-            BoundaryViolation: The caller's identity has no such budget.
+            IdentityBoundaryViolation: The caller's identity has no such budget.
         """
         starts = self._starts()
         found = await self._reader.get(caller.identity_id, budget_id, starts)
@@ -104,7 +105,7 @@ class BudgetService:
         Change a budget's limit. An empty etag stands for whatever it is now.
 
         Raises:
-            BoundaryViolation: The caller's identity has no such budget.
+            IdentityBoundaryViolation: The caller's identity has no such budget.
             EtagMismatch: It has changed since it was read.
         """
         _check_limit(limit_nanousd)
@@ -126,7 +127,7 @@ class BudgetService:
         Let a budget admit again that an overrun has frozen; one that is not frozen stays as it is.
 
         Raises:
-            BoundaryViolation: The caller's identity has no such budget.
+            IdentityBoundaryViolation: The caller's identity has no such budget.
         """
         unit = UnfreezeBudget(caller=caller, budget_id=budget_id, reason=reason)
         outcome: Standing | Absent = await self._writer.submit(unit)
@@ -139,7 +140,7 @@ class BudgetService:
         Remove a budget on which nothing is reserved.
 
         Raises:
-            BoundaryViolation: The caller's identity has no such budget.
+            IdentityBoundaryViolation: The caller's identity has no such budget.
             EtagMismatch: It has changed since it was read.
             BudgetInUse: Running or blocked queries hold money on it.
         """

@@ -13,14 +13,13 @@ from chenu_server.governance.budgets.model import (
     Budget,
     BudgetPeriod,
     Leg,
-    Period,
     Reservation,
     ReservationState,
-    Scope,
 )
 from chenu_server.infra.db.columns import EnumText, Json
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
+from chenu_server.vocabulary import Period, Scope
 
 
 def _legs(plain: Any) -> tuple[Leg, ...]:

@@ -10,19 +10,11 @@ from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
 from chenu_server.caller import Caller
 from chenu_server.errors import InvalidField
 from chenu_server.governance.checkpoints.decide import concerns
-from chenu_server.governance.checkpoints.model import (
-    START,
-    Checkpoint,
-    CheckpointState,
-    ContentKind,
-    Decision,
-    Piece,
-    Place,
-    Resolution,
-)
+from chenu_server.governance.checkpoints.model import START, Checkpoint, Piece, Place, Resolution
 from chenu_server.infra.rpc.principals import principal_of, spelt_principal
 from chenu_server.infra.rpc.reasons import reason_from
 from chenu_server.infra.rpc.times import timestamp_of
+from chenu_server.vocabulary import CheckpointState, ContentKind, Decision
 
 ID_MAX: Final = 256
 PAGE_BYTES_DEFAULT: Final = 262_144

@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from chenu_server.caller import Caller, Principal, Role
+from chenu_server.caller import Caller, Principal
 from chenu_server.errors import CheckpointPending
 from chenu_server.governance.checkpoints.model import (
     OPEN_OF_ACTION,
     PENDING,
     Checkpoint,
-    CheckpointState,
-    Decision,
     Lapsed,
     Lost,
     OtherAction,
@@ -24,6 +22,7 @@ from chenu_server.governance.checkpoints.model import (
 )
 from chenu_server.unit import Counted, Found, Moment, Need, Rows
 from chenu_server.values import replace
+from chenu_server.vocabulary import CheckpointState, Decision, Role
 
 
 def needs_for_ask(identity_id: str, action_digest: bytes) -> Iterable[Need]:

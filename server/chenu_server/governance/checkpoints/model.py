@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from typing import Final
 
-from chenu_server.caller import Principal, PrincipalType
+from chenu_server.caller import Principal
 from chenu_server.unit import Key, Lookup
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import (
+    CheckpointState,
+    CheckpointType,
+    ContentKind,
+    Decision,
+    PrincipalType,
+)
 
 EXPIRY_DEFAULT_S: Final = 1_800
 EXPIRY_MIN_S: Final = 60
 EXPIRY_MAX_S: Final = 86_400
-
-
-class CheckpointType(enum.StrEnum):
-    """Why a person is asked. Frozen: a policy names one of these."""
-
-    EXECUTION_APPROVAL = "execution_approval"
-    DATA_ACCESS = "data_access"
-    SCOPE_ELEVATION = "scope_elevation"
-    BUDGET_APPROVAL = "budget_approval"
-    CROSS_SPHERE = "cross_sphere"
-    DESTRUCTIVE_ACTION = "destructive_action"
-    IDENTITY_BOUNDARY = "identity_boundary"
-
-
-class CheckpointState(enum.StrEnum):
-    """`pending` becomes one of the others, once."""
-
-    PENDING = "pending"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
-
-
-class Decision(enum.StrEnum):
-    """What a person says."""
-
-    APPROVE = "approve"
-    REJECT = "reject"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,20 +67,6 @@ class Checkpoint:
         """Whether the query still waits: nobody has decided, or the approval is not used yet."""
         approved = self.state is CheckpointState.APPROVED and self.consumed_us == 0
         return approved or self.state is CheckpointState.PENDING
-
-
-class ContentKind(enum.StrEnum):
-    """What a piece of what an approval binds is. Frozen."""
-
-    TEXT = "text"
-    CONTEXT_ITEM = "context_item"
-    SYSTEM = "system"
-    FACTS = "facts"
-    TOOL_CALL = "tool_call"
-    TOOL_RESULT = "tool_result"
-    REASONING = "reasoning"
-    IMAGE = "image"
-    DOCUMENT = "document"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from chenu_server.caller import Caller
 from chenu_server.governance.checkpoints.model import (
     Bound,
     Checkpoint,
-    CheckpointState,
     Resolution,
     ResolveAnswer,
     StoredFile,
 )
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import CheckpointState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,6 @@ class Boundary(Protocol):
         Record a `cross_identity_access` and refuse it.
 
         Raises:
-            BoundaryViolation: Always.
+            IdentityBoundaryViolation: Always.
         """
         ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chenu_server.governance.checkpoints.model import CheckpointType
+from chenu_server.vocabulary import CheckpointType
 
 QUESTION_MAX: Final = 500
 PREVIEW_MAX: Final = 500

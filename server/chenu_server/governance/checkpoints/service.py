@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from chenu_server.caller import Caller, Role
+from chenu_server.caller import Caller
 from chenu_server.errors import (
     CheckpointAlreadyResolved,
     CheckpointCancelled,
@@ -18,8 +18,6 @@ from chenu_server.governance.checkpoints.decide import concerns
 from chenu_server.governance.checkpoints.model import (
     Bound,
     Checkpoint,
-    CheckpointState,
-    Decision,
     Lapsed,
     Lost,
     OtherAction,
@@ -37,6 +35,7 @@ from chenu_server.governance.checkpoints.ports import (
     WaitingQueries,
 )
 from chenu_server.values import replace
+from chenu_server.vocabulary import CheckpointState, Decision, Role
 
 
 class CheckpointService:
@@ -61,7 +60,7 @@ class CheckpointService:
         One checkpoint of the caller's identity.
 
         Raises:
-            BoundaryViolation: There is none, here or anywhere.
+            IdentityBoundaryViolation: There is none, here or anywhere.
         """
         checkpoint = await self._store.get(caller.identity_id, checkpoint_id)
         if checkpoint is None:
@@ -75,7 +74,7 @@ class CheckpointService:
 
         Raises:
             RoleRequired: The caller neither asked the query nor is an approver.
-            BoundaryViolation: The checkpoint is not in the caller's identity.
+            IdentityBoundaryViolation: The checkpoint is not in the caller's identity.
         """
         checkpoint = await self.get(caller, checkpoint_id)
         _check_concerned(caller, checkpoint)
@@ -113,7 +112,7 @@ class CheckpointService:
 
         Raises:
             RoleRequired: The caller is no person, or no approver here.
-            BoundaryViolation: The checkpoint is not in the caller's identity.
+            IdentityBoundaryViolation: The checkpoint is not in the caller's identity.
             CheckpointAlreadyResolved: Someone else was first.
             CheckpointExpired, CheckpointCancelled: It is over.
             InvalidField: A rejection without a reason, or another action than the one shown.
@@ -141,7 +140,7 @@ class CheckpointService:
 
         Raises:
             RoleRequired: The caller is neither.
-            BoundaryViolation: The checkpoint is not in the caller's identity.
+            IdentityBoundaryViolation: The checkpoint is not in the caller's identity.
             CheckpointAlreadyResolved: It was resolved before, or its approval is used.
         """
         checkpoint = await self.get(caller, checkpoint_id)

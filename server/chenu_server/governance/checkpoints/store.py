@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from chenu_server.governance.checkpoints.model import Checkpoint, CheckpointState
+from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.checkpoints.ports import CheckpointFilter
 from chenu_server.governance.checkpoints.tables import CHECKPOINTS
 from chenu_server.infra.db.reader import Reader
+from chenu_server.vocabulary import CheckpointState
 
 
 class SqlCheckpoints:

@@ -6,18 +6,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from chenu_server.caller import PrincipalType
-from chenu_server.governance.checkpoints.model import (
-    OPEN_OF_ACTION,
-    PENDING,
-    Checkpoint,
-    CheckpointState,
-    CheckpointType,
-)
+from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING, Checkpoint
 from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.unit import Key
+from chenu_server.vocabulary import CheckpointState, CheckpointType, PrincipalType
 
 # Lookups must repeat it word for word: SQLite uses a partial index for nothing else.
 OPEN: Final = "state IN ('pending', 'approved') AND consumed_us = 0"

@@ -35,7 +35,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from chenu_server.caller import SYSTEM_IDENTITY, Principal, PrincipalType, Role
+from chenu_server.caller import SYSTEM_IDENTITY, Principal
 from chenu_server.errors import TokenExpired, TokenInvalid
 from chenu_server.governance.identity.model import (
     SUBJECT_MAX,
@@ -43,6 +43,7 @@ from chenu_server.governance.identity.model import (
     Issuer,
     VerifiedToken,
 )
+from chenu_server.vocabulary import PrincipalType, Role
 
 Claims = Mapping[str, Any]
 

@@ -8,9 +8,10 @@ from google.protobuf import timestamp_pb2
 
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import identity_service_pb2 as pb
-from chenu_server.caller import Caller, Principal, Role
-from chenu_server.governance.identity.model import VerifiedToken, Violation, ViolationType
+from chenu_server.caller import Caller, Principal
+from chenu_server.governance.identity.model import VerifiedToken, Violation
 from chenu_server.infra.rpc.principals import principal_of
+from chenu_server.vocabulary import Role, ViolationType
 
 _ROLES: Final = {role: access_pb2.Role.Value(f"ROLE_{role.name}") for role in Role}
 _VIOLATION_TYPES: Final = {

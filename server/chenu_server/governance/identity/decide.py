@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable
 
 from chenu_server.caller import Caller
-from chenu_server.governance.identity.model import TARGET_ID_MAX, Violation, ViolationType
+from chenu_server.governance.identity.model import TARGET_ID_MAX, Violation
 from chenu_server.unit import EntryDraft, Moment, Need, Rows
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import ViolationType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

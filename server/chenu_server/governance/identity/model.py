@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from typing import Final
 
-from chenu_server.caller import Principal, PrincipalType, Role
+from chenu_server.caller import Principal
 from chenu_server.unit import Key
 from chenu_server.values import dataclass, field
+from chenu_server.vocabulary import PrincipalType, Role, ViolationType
 
 TARGET_ID_MAX: Final = 256
 SUBJECT_MAX: Final = 256
-
-
-class ViolationType(enum.StrEnum):
-    """How a boundary was crossed. Frozen: the contract lists the same four."""
-
-    CROSS_IDENTITY_ACCESS = "cross_identity_access"
-    MISSING_IDENTITY = "missing_identity"
-    INVALID_IDENTITY = "invalid_identity"
-    SPOOFED_IDENTITY = "spoofed_identity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller
-from chenu_server.governance.identity.model import VerifiedToken, Violation, ViolationType
+from chenu_server.governance.identity.model import VerifiedToken, Violation
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import ViolationType
 
 
 class TokenVerifier(Protocol):
@@ -39,7 +40,7 @@ class Boundary(Protocol):
         Record the violation, then refuse the call.
 
         Raises:
-            BoundaryViolation: It is recorded.
+            IdentityBoundaryViolation: It is recorded.
             GovernanceUnavailable: It could not be.
         """
         ...

@@ -9,18 +9,14 @@ from typing import Final, NoReturn
 
 from chenu_server.caller import SYSTEM_IDENTITY, Caller
 from chenu_server.engine import time_ns
-from chenu_server.errors import BoundaryViolation, Retryable
+from chenu_server.errors import IdentityBoundaryViolation, Retryable
 from chenu_server.governance.identity.decide import RecordViolation
-from chenu_server.governance.identity.model import (
-    Issuer,
-    VerifiedToken,
-    Violation,
-    ViolationType,
-)
+from chenu_server.governance.identity.model import Issuer, VerifiedToken, Violation
 from chenu_server.governance.identity.ports import Arrivals, ViolationFilter, ViolationStore
 from chenu_server.governance.identity.tokens import verify
 from chenu_server.ids import new_id
 from chenu_server.unit import Writer
+from chenu_server.vocabulary import ViolationType
 
 VERDICT_US: Final = 60_000_000
 
@@ -92,7 +88,7 @@ class BoundaryService:
         """Record the violation, then refuse the call.
 
         Raises:
-            BoundaryViolation: It is recorded.
+            IdentityBoundaryViolation: It is recorded.
             GovernanceUnavailable: It could not be.
         """
         with suppress(Retryable):  # counted; recorded and answered all the same
@@ -106,7 +102,7 @@ class BoundaryService:
             target_id=id,
         )
         violation: Violation = await self._writer.submit(unit)
-        raise BoundaryViolation(violation.violation_id)
+        raise IdentityBoundaryViolation(violation.violation_id)
 
 
 class ViolationService:

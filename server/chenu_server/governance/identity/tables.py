@@ -6,11 +6,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from chenu_server.caller import PrincipalType
-from chenu_server.governance.identity.model import Violation, ViolationType
+from chenu_server.governance.identity.model import Violation
 from chenu_server.infra.db.columns import EnumText
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import TableMap
+from chenu_server.vocabulary import PrincipalType, ViolationType
 
 VIOLATIONS: Final = sa.Table(
     "violations",

@@ -15,11 +15,12 @@ from typing import Any, Final
 
 import jwt
 
-from chenu_server.caller import Principal, PrincipalType, Role
+from chenu_server.caller import Principal
 from chenu_server.errors import TokenInvalid, TokenRefused
 from chenu_server.governance.identity.claims import token_of
 from chenu_server.governance.identity.model import ClaimNames, Issuer, VerifiedToken
 from chenu_server.ids import new_id
+from chenu_server.vocabulary import PrincipalType, Role
 
 ALGORITHM: Final = "HS256"
 KEY_BYTES: Final = 32

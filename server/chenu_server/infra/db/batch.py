@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from chenu_server import failpoints
-from chenu_server.errors import InternalError
+from chenu_server.errors import Internal
 from chenu_server.ids import new_id
 from chenu_server.infra.db.ledger_tables import ZERO_HASH, HeadRow
 from chenu_server.infra.db.sealing import ledger_writes
@@ -41,7 +41,7 @@ class Decided(NamedTuple):
     """What a unit came to: its outcome, or the error that takes its place."""
 
     outcome: Any
-    error: InternalError | None
+    error: Internal | None
 
 
 @dataclass(slots=True)
@@ -174,7 +174,7 @@ class _Decisions:
                 return Decided(outcome, None)
             except Exception as error:  # noqa: BLE001 - a unit's bug is its own
                 seat.drop(error)
-        return Decided(None, InternalError())
+        return Decided(None, Internal())
 
     def _load(self, needs: Sequence[Need]) -> None:
         """Load what is missing, with one statement for each table and lookup."""

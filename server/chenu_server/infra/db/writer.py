@@ -118,7 +118,7 @@ class SqlWriter:
         Raises:
             GovernanceUnavailable: It could not be recorded within `answer_within_ms`.
             ServerOverloaded: Too many wait already.
-            InternalError: The unit raised; nothing of it was written.
+            Internal: The unit raised; nothing of it was written.
         """
         if self._loop is None or not self.healthy:
             raise GovernanceUnavailable

@@ -13,10 +13,10 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from chenu.api.annotations.v1 import access_pb2 as pb
-from chenu_server.caller import PrincipalType, Role
 from chenu_server.infra.rpc.media import Media, media_in
 from chenu_server.infra.rpc.repeated import Lists, lists_in
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import PrincipalType, Role
 
 Decode = Callable[[bytes], Message]
 RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in its stub alone

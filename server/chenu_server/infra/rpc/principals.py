@@ -6,7 +6,8 @@ from typing import Final
 
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import principal_pb2
-from chenu_server.caller import Principal, PrincipalType
+from chenu_server.caller import Principal
+from chenu_server.vocabulary import PrincipalType
 
 _TYPES: Final = {
     kind.value: access_pb2.PrincipalType.Value(f"PRINCIPAL_TYPE_{kind.name}")

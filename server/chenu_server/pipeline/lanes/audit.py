@@ -8,14 +8,15 @@ import time
 import structlog
 
 from chenu_server import failpoints
-from chenu_server.errors import ChenuError, GovernanceUnavailable, InternalError
+from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal
 from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
-from chenu_server.pipeline.model import Outcome, QueryStatus, TokenUsage
+from chenu_server.pipeline.model import Outcome, TokenUsage
 from chenu_server.pipeline.ports import Governance, Settlement
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.values import replace
+from chenu_server.vocabulary import QueryStatus
 
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ class AuditLane:
         The query as it ended, once that is durable.
 
         Raises:
-            InternalError: Its end cannot be written, not even without the answer; it stays as it
+            Internal: Its end cannot be written, not even without the answer; it stays as it
                 is until a restart takes it over.
         """
         ended_ns = time.monotonic_ns()
@@ -46,7 +47,7 @@ class AuditLane:
         failpoints.hit("settle.before_submit")
         try:
             return await self._recorded(settlement, run)
-        except InternalError:
+        except Internal:
             return await self._recorded(_without_answer(settlement), run)
 
     async def _recorded(self, settlement: Settlement, run: Run) -> Query:
@@ -55,7 +56,7 @@ class AuditLane:
         while True:
             try:
                 return await self._governance.settle(settlement)
-            except InternalError:
+            except Internal:
                 raise  # a bug in the unit, which the same settlement would meet again
             except ChenuError as error:
                 _log.warning("settle_failed", request_id=request_id, error=str(error))
@@ -95,7 +96,7 @@ def _without_answer(settlement: Settlement) -> Settlement:
     return replace(
         settlement,
         status=QueryStatus.FAILED,
-        outcome=outcome_of(InternalError()),
+        outcome=outcome_of(Internal()),
         ended=ended,
         output=(),
     )

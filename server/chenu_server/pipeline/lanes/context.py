@@ -6,8 +6,9 @@ from typing import Final
 
 from chenu_server.pipeline.canonical import context_hash
 from chenu_server.pipeline.lanes.steps import Proceed
-from chenu_server.pipeline.model import Lane, LaneStatus, QueryRequest, Snapshot, Sphere
+from chenu_server.pipeline.model import QueryRequest, Snapshot
 from chenu_server.pipeline.state import QueryState, Run
+from chenu_server.vocabulary import Lane, LaneStatus, Sphere
 
 _SPHERES: Final = tuple(Sphere)
 
@@ -17,9 +18,9 @@ class ContextLane:
 
     async def run(self, query: QueryState, run: Run) -> Proceed:
         """Fill `query.snapshot`."""
-        query.lanes.start(Lane.CONTEXT)
+        query.lanes.start(Lane.B_CONTEXT)
         query.snapshot = snapshot_of(query.caller.identity_id, query.request)
-        query.lanes.finish(Lane.CONTEXT, LaneStatus.COMPLETED, query.snapshot.snapshot_id)
+        query.lanes.finish(Lane.B_CONTEXT, LaneStatus.COMPLETED, query.snapshot.snapshot_id)
         return Proceed()
 
 

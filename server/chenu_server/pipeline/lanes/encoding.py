@@ -12,19 +12,12 @@ from chenu_server.errors import InvalidField, NotFound
 from chenu_server.pipeline import canonical
 from chenu_server.pipeline.conversation import ChatMessage, Conversation
 from chenu_server.pipeline.lanes.steps import Proceed
-from chenu_server.pipeline.model import (
-    Analysis,
-    Encoded,
-    Lane,
-    LaneStatus,
-    QueryRequest,
-    Route,
-    Snapshot,
-)
+from chenu_server.pipeline.model import Analysis, Encoded, QueryRequest, Route, Snapshot
 from chenu_server.pipeline.ports import Router
 from chenu_server.pipeline.prompt import said_of
 from chenu_server.pipeline.routing import MEDIA_TOO_LARGE
 from chenu_server.pipeline.state import QueryState, Run
+from chenu_server.vocabulary import Lane, LaneStatus
 
 
 class EncodingLane:
@@ -43,13 +36,13 @@ class EncodingLane:
             NotFound: The preferred provider or model is not in the catalogue.
             InvalidField: No model takes files as large, or as many.
         """
-        query.lanes.start(Lane.ENCODING)
+        query.lanes.start(Lane.C_ENCODING)
         assert query.analysis is not None and query.snapshot is not None  # lanes A and B ran
         query.encoded = self.encode(
             query.caller, query.request, analysis=query.analysis, snapshot=query.snapshot
         )
         chain = ">".join(f"{each.provider}/{each.model}" for each in query.encoded.route.chain[:3])
-        query.lanes.finish(Lane.ENCODING, LaneStatus.COMPLETED, chain or "no route")
+        query.lanes.finish(Lane.C_ENCODING, LaneStatus.COMPLETED, chain or "no route")
         return Proceed()
 
     def encode(

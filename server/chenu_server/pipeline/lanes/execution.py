@@ -18,7 +18,7 @@ from chenu_server.errors import (
     DeadlineExceeded,
     DeadlineUnreachable,
     ExecutionInterrupted,
-    InternalError,
+    Internal,
     QueryCancelled,
     QueueFull,
 )
@@ -34,7 +34,7 @@ from chenu_server.pipeline.lanes.attempt import (
 )
 from chenu_server.pipeline.lanes.backoff import WAIT_MAX_S, Backoff
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
-from chenu_server.pipeline.model import Candidate, QueryStatus
+from chenu_server.pipeline.model import Candidate
 from chenu_server.pipeline.output import LIVE
 from chenu_server.pipeline.ports import (
     Admitted,
@@ -50,6 +50,7 @@ from chenu_server.pipeline.stop import Stopped, StopReason
 from chenu_server.pipeline.waiting import ProviderQueue, Submit, Waiter
 from chenu_server.providers.model import ChatRequest, Finished, Interrupted, ProviderFailure
 from chenu_server.providers.ports import Provider
+from chenu_server.vocabulary import QueryStatus
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ class ExecutionLane:
             tried.had_no_room(call.candidate.provider, refusal)
             query.ended = given_up(call, "not_dispatched", "it found no room anew")
             return None
-        except InternalError as error:  # the unit's bug, which the writer has logged
+        except Internal as error:  # the unit's bug, which the writer has logged
             query.ended = given_up(call, "internal", "it was not admitted anew")
             return _fail(error)
         except ChenuError as refusal:
@@ -127,7 +128,7 @@ class ExecutionLane:
         except Exception:  # noqa: BLE001 - a bug must not lose what the call may have cost
             _log.exception("execution_failed", request_id=request_id)
             query.ended = given_up(call, "internal", "the call was given up")
-            return _fail(InternalError())
+            return _fail(Internal())
 
     async def _heed(
         self, failure: ProviderFailure, candidate: Candidate, provider: Provider
@@ -173,13 +174,13 @@ class ExecutionLane:
                 return None
         except Stopped as stopped:
             return _fail(stop_error(stopped.reason, request_id))
-        except InternalError as error:  # the unit's bug, which the writer has logged
+        except Internal as error:  # the unit's bug, which the writer has logged
             return _fail(error)
         except ChenuError as refusal:  # it cannot be recorded now; lane G tries until it can
             _log.warning("next_attempt_refused", request_id=request_id, error=str(refusal))
         except Exception:  # noqa: BLE001 - see above
             _log.exception("next_attempt_failed", request_id=request_id)
-            return _fail(InternalError())
+            return _fail(Internal())
         return _fail(tried.error())
 
     async def _call(self, call: Call, query: QueryState, run: Run) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from chenu_server.errors import CheckpointLimit, GovernanceUnavailable, RequestIdConflict
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed, Step
-from chenu_server.pipeline.model import Candidate, Lane
+from chenu_server.pipeline.model import Candidate
 from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
@@ -26,6 +26,7 @@ from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stored import plan_json, request_json
 from chenu_server.pipeline.waiting import ProviderQueue, Waiter, first_with_room
 from chenu_server.values import replace
+from chenu_server.vocabulary import Lane
 
 Decided = Admitted | Blocked | Closed | Known | Attached | Full | FilesGone | Conflict
 
@@ -50,7 +51,7 @@ class GovernanceLane:
             QueueFull, DeadlineUnreachable: No slot in time; the id stays free.
             GovernanceUnavailable: The decision cannot be recorded.
         """
-        query.lanes.start(Lane.GOVERNANCE)
+        query.lanes.start(Lane.D_GOVERNANCE)
         admission = admission_of(query)
         if files := query.request.conversation.files:
             async with self._files.held(query.caller.identity_id, files):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from chenu_server.engine import analyze, sensitivity_of
 from chenu_server.pipeline import drafts
 from chenu_server.pipeline.lanes.steps import Proceed
-from chenu_server.pipeline.model import Analysis, Intent, Lane, LaneStatus, Mode, QueryRequest
+from chenu_server.pipeline.model import Analysis, QueryRequest
 from chenu_server.pipeline.state import QueryState, Run
+from chenu_server.vocabulary import Intent, Lane, LaneStatus, Mode
 
 _ORDER = tuple(Intent)
 
@@ -16,10 +17,10 @@ class IntentLane:
 
     async def run(self, query: QueryState, run: Run) -> Proceed:
         """Fill `query.analysis`."""
-        query.lanes.start(Lane.INTENT)
+        query.lanes.start(Lane.A_INTENT)
         query.analysis = analysis_of(query.request)
         summary = ",".join(query.analysis.intents)
-        query.lanes.finish(Lane.INTENT, LaneStatus.COMPLETED, summary)
+        query.lanes.finish(Lane.A_INTENT, LaneStatus.COMPLETED, summary)
         # It tells the intents, which only now are known.
         query.lanes.drafts.insert(0, drafts.pipeline_start(query.request, query.analysis))
         return Proceed()

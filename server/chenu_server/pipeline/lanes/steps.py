@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from chenu_server.errors import CheckpointPending
-from chenu_server.pipeline.model import Outcome, QueryStatus
+from chenu_server.pipeline.model import Outcome
 from chenu_server.pipeline.records import Query
 from chenu_server.values import dataclass
+from chenu_server.vocabulary import QueryStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 use super::form::{BASE, GERUND, ORDER, PARTICIPLE};
 use super::{Asks, FrameRow, Need, VerbRow};
-use crate::intent::Intent;
+use crate::vocabulary::Intent;
 
 pub(super) const VERBS: &[VerbRow] = &[
     (

@@ -2,7 +2,7 @@
 
 use super::form::{IMPERATIVE, INFINITIVE, ORDER, PARTICIPLE, SECOND};
 use super::{Asks, FrameRow, Need, VerbRow};
-use crate::intent::Intent;
+use crate::vocabulary::Intent;
 
 /// What follows the stem of a regular verb in -er.
 pub(super) const ENDINGS: &[(u8, &str)] = &[

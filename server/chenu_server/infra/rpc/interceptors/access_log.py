@@ -10,7 +10,6 @@ import structlog
 from chenu_server.engine import monotonic_ns
 from chenu_server.errors import ChenuError
 from chenu_server.infra.rpc.context import CALL, Call
-from chenu_server.infra.rpc.errors import reason_of
 from chenu_server.infra.rpc.interceptors.chain import Context, Handler
 from chenu_server.infra.rpc.methods import Method
 
@@ -31,7 +30,7 @@ class AccessLog:
                 response = await proceed(request, context)
                 outcome = "OK"
             except ChenuError as error:
-                outcome = reason_of(error)
+                outcome = error.reason.value
                 raise
             except asyncio.CancelledError:
                 outcome = "CANCELLED"

@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 import structlog
 
-from chenu_server.errors import ChenuError, InternalError
+from chenu_server.errors import ChenuError, Internal
 from chenu_server.infra.rpc.context import CALL
-from chenu_server.infra.rpc.errors import reason_of, to_status
+from chenu_server.infra.rpc.errors import to_status
 from chenu_server.infra.rpc.interceptors.access_log import log_call
 from chenu_server.infra.rpc.interceptors.chain import Context, Handler
 from chenu_server.infra.rpc.methods import Method
@@ -34,7 +34,7 @@ class ErrorMapping:
                 raise
             except Exception:
                 log.exception("unexpected_error", method=method.name)
-                reason, status = _answer_to(InternalError(), context)
+                reason, status = _answer_to(Internal(), context)
             try:
                 await context.abort_with_status(status)
             except grpc.aio.InternalError:  # the caller left without its status
@@ -46,7 +46,7 @@ class ErrorMapping:
 
 def _answer_to(refusal: ChenuError, context: Context) -> tuple[str, grpc.Status]:
     """Its reason and status. By a layer outside the access log, it stands in it all the same."""
-    reason, call = reason_of(refusal), CALL.get(None)
+    reason, call = refusal.reason.value, CALL.get(None)
     if call is not None and not call.logged:
         log_call(call, reason)
     return reason, to_status(refusal, context.time_remaining())

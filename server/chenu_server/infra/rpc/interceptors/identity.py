@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from chenu_server.caller import SYSTEM_IDENTITY, Caller, Role
+from chenu_server.caller import SYSTEM_IDENTITY, Caller
 from chenu_server.engine import CallBuckets, choose_identity, monotonic_ns, role_allowed
 from chenu_server.errors import RateLimited, RoleRequired
-from chenu_server.governance.identity.model import VerifiedToken, ViolationType
+from chenu_server.governance.identity.model import VerifiedToken
 from chenu_server.governance.identity.ports import Boundary
 from chenu_server.infra.rpc.context import CALL, Call
 from chenu_server.infra.rpc.interceptors.chain import Context, Handler
 from chenu_server.infra.rpc.interceptors.request_context import IDENTITY
 from chenu_server.infra.rpc.methods import Access, Method
+from chenu_server.vocabulary import Role, ViolationType
 
 _NO_ROLES: frozenset[Role] = frozenset()
 

@@ -28,238 +28,327 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_TOKEN_MISSING: the call carries no bearer token.
     Status: UNAUTHENTICATED. Metadata: none. Retry: no.
     Do: send `authorization: Bearer <token>`.
+    Message: no bearer token; send `authorization: Bearer <token>`.
+    SDK: Unauthenticated. CLI: unauthenticated; set CHENUCLI_TOKEN; for development, `chenu token
+    issue` makes a token.
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 2
     """ERROR_REASON_TOKEN_INVALID: the token does not verify. Which check failed is not told.
     Status: UNAUTHENTICATED. Metadata: none. Retry: no.
     Do: ask the issuer for a new token.
+    Message: the token is not valid for this server; ask your issuer for a new one.
+    SDK: Unauthenticated. CLI: unauthenticated; ask your issuer for a new token.
     """
     ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 3
     """ERROR_REASON_TOKEN_EXPIRED: the token's time is over.
     Status: UNAUTHENTICATED. Metadata: none. Retry: no.
     Do: ask the issuer for a new token, then repeat the call.
+    Message: the token has expired; ask your issuer for a new one.
+    SDK: Unauthenticated. CLI: unauthenticated; ask your issuer for a new token.
     """
     ERROR_REASON_ROLE_REQUIRED: _ErrorReason.ValueType  # 4
     """ERROR_REASON_ROLE_REQUIRED: the caller lacks the role, or is not the type of principal, that
     the rpc needs.
-    Status: PERMISSION_DENIED. Metadata: role, principal_type. Retry: no.
+    Status: PERMISSION_DENIED. Metadata: role, principal_type?. Retry: no.
     Do: ask who administers the identity; `WhoAmI` shows the roles that the token gives.
+    Message: only a principal[ of type `{principal_type}`] with role `{role}` in this identity may.
+    SDK: RoleRequired. CLI: denied; ask who administers the identity for the role.
     """
     ERROR_REASON_IDENTITY_BOUNDARY_VIOLATION: _ErrorReason.ValueType  # 5
-    """ERROR_REASON_IDENTITY_BOUNDARY_VIOLATION: the call reached for something outside the caller's
-    identity, or named no identity or one that the token does not hold. The answer is the same
-    whether the thing exists elsewhere or nowhere. The violation is recorded.
+    """ERROR_REASON_IDENTITY_BOUNDARY_VIOLATION: the call reached for something outside its identity.
+    Or it named no identity, or one that the token does not hold. The answer is the same whether
+    the thing exists elsewhere or nowhere. The violation is recorded.
     Status: PERMISSION_DENIED. Metadata: violation_id. Retry: no.
     Do: check the id and the `x-chenu-identity` header; a token with several identities needs it.
+    Message: outside the caller's identity; recorded as {violation_id}.
+    SDK: BoundaryViolation. CLI: denied; check the id, and --identity if your token holds several.
     """
     ERROR_REASON_POLICY_DENIED: _ErrorReason.ValueType  # 6
     """ERROR_REASON_POLICY_DENIED: a policy forbids the query, or none permits it.
-    Status: PERMISSION_DENIED. Metadata: policies. Retry: no.
+    Status: PERMISSION_DENIED. Metadata: policies[]. Retry: no.
     Do: change what is asked, or ask an operator about the named policies.
+    Message: denied by policy {policies}.
+    SDK: PolicyDenied. CLI: denied; ask for something else, or ask an operator about the policy.
     """
     ERROR_REASON_CHECKPOINT_PENDING: _ErrorReason.ValueType  # 7
     """ERROR_REASON_CHECKPOINT_PENDING: a person must approve before the query runs. Nothing ran. The
     status also carries a google.rpc.PreconditionFailure {type `CHECKPOINT`, subject the
     checkpoint's id, description the question} and the question as google.rpc.LocalizedMessage in
     English and in French.
-    Status: FAILED_PRECONDITION. Metadata: request_id, checkpoint_id, types, action,
-    action_digest, expires_at, http_status, options. Retry: no.
+    Status: FAILED_PRECONDITION. Metadata: request_id, checkpoint_id, types[], action,
+    action_digest, expires_at, http_status=423, options=approve|reject. Retry: no.
     Do: have an approver resolve the checkpoint, then `Continue` the query or `Watch` it.
+    Message: waits for a person at checkpoint {checkpoint_id}: {question}.
+    SDK: CheckpointPending. CLI: blocked; `chenu checkpoints approve {checkpoint_id}`, then `chenu
+    watch --continue {request_id}`.
     """
     ERROR_REASON_CHECKPOINT_REJECTED: _ErrorReason.ValueType  # 8
     """ERROR_REASON_CHECKPOINT_REJECTED: a person said no.
     Status: FAILED_PRECONDITION. Metadata: checkpoint_id. Retry: no.
     Do: read the approver's reason with `GetCheckpoint`.
+    Message: checkpoint {checkpoint_id} was rejected.
+    SDK: CheckpointEnded. CLI: stopped; `chenu checkpoints get {checkpoint_id}` shows why.
     """
     ERROR_REASON_CHECKPOINT_EXPIRED: _ErrorReason.ValueType  # 9
     """ERROR_REASON_CHECKPOINT_EXPIRED: nobody decided in time, or the approval was not used in time.
     Status: FAILED_PRECONDITION. Metadata: checkpoint_id. Retry: no.
     Do: ask again with a new request_id.
+    Message: checkpoint {checkpoint_id} has expired; ask again with a new request_id.
+    SDK: CheckpointEnded. CLI: stopped; ask again.
     """
     ERROR_REASON_CHECKPOINT_CANCELLED: _ErrorReason.ValueType  # 10
     """ERROR_REASON_CHECKPOINT_CANCELLED: the checkpoint was withdrawn together with its query.
     Status: FAILED_PRECONDITION. Metadata: checkpoint_id. Retry: no.
     Do: ask again with a new request_id.
+    Message: checkpoint {checkpoint_id} was cancelled.
+    SDK: CheckpointEnded. CLI: stopped; ask again.
     """
     ERROR_REASON_CHECKPOINT_ALREADY_RESOLVED: _ErrorReason.ValueType  # 11
-    """ERROR_REASON_CHECKPOINT_ALREADY_RESOLVED: someone else resolved the checkpoint first, or the
+    """ERROR_REASON_CHECKPOINT_ALREADY_RESOLVED: someone else resolved the checkpoint first. Or the
     same decision_id came with another decision.
     Status: ABORTED. Metadata: checkpoint_id, winner, state. Retry: no.
     Do: read the checkpoint; the winner's decision stands.
+    Message: checkpoint {checkpoint_id} is already {state} by {winner}.
+    SDK: CheckpointAlreadyResolved. CLI: conflict; `chenu checkpoints get {checkpoint_id}` shows
+    the decision.
     """
     ERROR_REASON_QUERY_STATE: _ErrorReason.ValueType  # 12
-    """ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done, such as
+    """ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done. So is
     `CancelQuery` on one that another process of the server runs.
     Status: FAILED_PRECONDITION. Metadata: request_id, state. Retry: no.
     Do: read the query and act on its state.
+    Message: query {request_id} is {state}.
+    SDK: Conflict. CLI: conflict; `chenu queries get {request_id}` shows it.
     """
     ERROR_REASON_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 13
     """ERROR_REASON_BUDGET_EXHAUSTED: a budget cannot cover the query's dearest bound. The status also
     carries a google.rpc.QuotaFailure. No amount is told; budget_id only if the identity owns it.
-    Status: RESOURCE_EXHAUSTED. Metadata: scope, budget_id. Retry: no.
+    Status: RESOURCE_EXHAUSTED. Metadata: scope, budget_id?. Retry: no.
     Do: lower `max_output_tokens`, or ask a budget_admin to raise the limit.
+    Message: the {scope} budget cannot cover this query.
+    SDK: BudgetRefused. CLI: budget; lower --max-output-tokens, or ask a budget_admin to raise the
+    limit.
     """
     ERROR_REASON_BUDGET_REQUIRED: _ErrorReason.ValueType  # 14
     """ERROR_REASON_BUDGET_REQUIRED: no budget applies, and this server runs nothing without one.
     Status: FAILED_PRECONDITION. Metadata: none. Retry: no.
     Do: ask a budget_admin to create a budget for the identity.
+    Message: no budget applies to this query; a budget_admin can create one.
+    SDK: BudgetRefused. CLI: budget; `chenu budgets create`, as a budget_admin.
     """
     ERROR_REASON_PRICE_UNKNOWN: _ErrorReason.ValueType  # 15
     """ERROR_REASON_PRICE_UNKNOWN: no price is known for any model that fits, so the cost has no
     bound. `models` holds at most 8 of `provider/model`, written as those of NO_ROUTE.
-    Status: FAILED_PRECONDITION. Metadata: models. Retry: no.
+    Status: FAILED_PRECONDITION. Metadata: models[]?. Retry: no.
     Do: ask an operator to set the models' prices, or route elsewhere.
+    Message: no price is known for the models that fit; an operator can set one.
+    SDK: BudgetRefused. CLI: budget; ask an operator to set the prices, or name another --model.
     """
     ERROR_REASON_BUDGET_EXISTS: _ErrorReason.ValueType  # 16
     """ERROR_REASON_BUDGET_EXISTS: there is a budget of this scope and period already.
     Status: ALREADY_EXISTS. Metadata: budget_id. Retry: no.
     Do: update that budget.
+    Message: budget {budget_id} covers this scope and period already; update it instead.
+    SDK: Conflict. CLI: conflict; `chenu budgets update {budget_id}`.
     """
     ERROR_REASON_BUDGET_IN_USE: _ErrorReason.ValueType  # 17
     """ERROR_REASON_BUDGET_IN_USE: money is reserved on the budget, so it cannot be deleted.
     Status: FAILED_PRECONDITION. Metadata: budget_id. Retry: no.
     Do: delete it when its running and blocked queries have ended.
+    Message: budget {budget_id} holds reservations; try again when they have ended.
+    SDK: Conflict. CLI: conflict; try again when its queries have ended.
     """
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 18
     """ERROR_REASON_ETAG_MISMATCH: the resource has changed since it was read. `etag` is the present
     one.
     Status: ABORTED. Metadata: etag. Retry: no.
     Do: read it again, then repeat the change.
+    Message: it has changed since it was read; read it again and repeat.
+    SDK: Conflict. CLI: conflict; read the budget again, then repeat.
     """
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 19
     """ERROR_REASON_RATE_LIMITED: this call broke its identity's limit (`limit` names it). Breaking
     the limit on new work blocks the identity until the retry time.
     Status: RESOURCE_EXHAUSTED. Metadata: limit. Retry: at.
     Do: wait; spread calls out.
+    Message: over the {limit} limit; retry in {retry_after}.
+    SDK: RateRefused. CLI: busy; try again later.
     """
     ERROR_REASON_IDENTITY_BLOCKED: _ErrorReason.ValueType  # 20
     """ERROR_REASON_IDENTITY_BLOCKED: the identity broke its limit before and is still blocked.
     Status: RESOURCE_EXHAUSTED. Metadata: none. Retry: at.
     Do: wait.
+    Message: this identity is blocked for {retry_after} more.
+    SDK: RateRefused. CLI: busy; try again later.
     """
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 21
     """ERROR_REASON_QUEUE_FULL: as many calls as may wait for this provider wait already.
     Status: RESOURCE_EXHAUSTED. Metadata: provider. Retry: at.
     Do: wait, or allow another provider.
+    Message: the queue for {provider} is full.
+    SDK: RateRefused. CLI: busy; try again later.
     """
     ERROR_REASON_DEADLINE_UNREACHABLE: _ErrorReason.ValueType  # 22
     """ERROR_REASON_DEADLINE_UNREACHABLE: the provider has no room before the caller's deadline.
     Status: RESOURCE_EXHAUSTED. Metadata: provider. Retry: at.
     Do: wait, or call with a longer deadline.
+    Message: {provider} has no room before the deadline; retry in {retry_after}.
+    SDK: RateRefused. CLI: busy; try again later, or with a longer --timeout.
     """
     ERROR_REASON_SERVER_OVERLOADED: _ErrorReason.ValueType  # 23
     """ERROR_REASON_SERVER_OVERLOADED: the server has as much of `resource` in hand as it takes.
     Status: RESOURCE_EXHAUSTED. Metadata: resource. Retry: at.
     Do: wait.
+    Message: the server has no room for more {resource}.
+    SDK: RateRefused. CLI: busy; try again later.
     """
     ERROR_REASON_NO_ROUTE: _ErrorReason.ValueType  # 24
     """ERROR_REASON_NO_ROUTE: no model satisfies the hard constraints. `exclusions` holds at most 8 of
     `provider/model=reason`, parted by commas; in a model's name `%`, `,` and `=` stand as %25, %2C
     and %3D. `count` is how many there are, `missing` the capabilities that some of them lack.
-    Status: FAILED_PRECONDITION. Metadata: exclusions, count, missing. Retry: no.
+    Status: FAILED_PRECONDITION. Metadata: exclusions[], count#, missing[]?. Retry: no.
     Do: loosen the constraints; `Route` explains every exclusion.
+    Message: no model fits; {count} were excluded[; some lack {missing}].
+    SDK: NoRoute. CLI: provider; `chenu route` explains every exclusion.
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 25
-    """ERROR_REASON_PROVIDER_UNAVAILABLE: every candidate of the chain was tried and failed before its
-    first token, or had no room left for the call. The query has ended: the same request_id gets
-    this answer again. Where every candidate was throttled, `retry_at` and a google.rpc.RetryInfo
-    tell when the same call may succeed under a new request_id.
-    Status: UNAVAILABLE. Metadata: attempts, retry_at. Retry: no.
+    """ERROR_REASON_PROVIDER_UNAVAILABLE: every candidate was tried and failed before its first token.
+    Or it had no room left for the call. The query has ended: the same request_id gets this answer
+    again. Where every candidate was throttled, `retry_at` and a google.rpc.RetryInfo tell when the
+    same call may succeed under a new request_id.
+    Status: UNAVAILABLE. Metadata: attempts[], retry_at@?. Retry: no.
     Do: ask again later with a new request_id.
+    Message: no provider answered: {attempts}.
+    SDK: ProviderFailed. CLI: provider; ask again later.
     """
     ERROR_REASON_PROVIDER_REJECTED: _ErrorReason.ValueType  # 26
     """ERROR_REASON_PROVIDER_REJECTED: the provider refused the request itself.
     Status: FAILED_PRECONDITION. Metadata: provider, kind. Retry: no.
     Do: change the request or the model.
+    Message: {provider} refused the request ({kind}).
+    SDK: ProviderFailed. CLI: provider; change the request, or name another --model.
     """
     ERROR_REASON_STREAM_TRUNCATED: _ErrorReason.ValueType  # 27
     """ERROR_REASON_STREAM_TRUNCATED: the provider's stream ended without its terminator after text
     had been sent. `output_length` counts the bytes that were kept.
-    Status: DATA_LOSS. Metadata: provider, output_length. Retry: no.
+    Status: DATA_LOSS. Metadata: provider, output_length#. Retry: no.
     Do: ask again with a new request_id; what was used is charged.
+    Message: {provider} cut the stream after {output_length} bytes.
+    SDK: ProviderFailed. CLI: provider; ask again; what was used is charged.
     """
     ERROR_REASON_EXECUTION_INTERRUPTED: _ErrorReason.ValueType  # 28
-    """ERROR_REASON_EXECUTION_INTERRUPTED: the server died after dispatch; whether the provider ran
+    """ERROR_REASON_EXECUTION_INTERRUPTED: the server died after dispatch. Whether the provider ran
     the request is unknown, and it is never run again by itself.
-    Status: ABORTED. Metadata: request_id, outcome_unknown. Retry: no.
+    Status: ABORTED. Metadata: request_id, outcome_unknown=true. Retry: no.
     Do: decide whether a second run does harm, then ask again with a new request_id.
+    Message: the server stopped during execution; it is never run again by itself.
+    SDK: QueryStopped. CLI: stopped; decide whether a second run does harm, then ask again.
     """
     ERROR_REASON_QUERY_CANCELLED: _ErrorReason.ValueType  # 29
     """ERROR_REASON_QUERY_CANCELLED: the query was cancelled, or abandoned by its caller.
     Status: CANCELLED. Metadata: request_id. Retry: no.
     Do: ask again with a new request_id.
+    Message: query {request_id} was cancelled.
+    SDK: QueryStopped. CLI: stopped; ask again.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 30
     """ERROR_REASON_DEADLINE_EXCEEDED: the query's own deadline passed while it ran.
     Status: DEADLINE_EXCEEDED. Metadata: request_id. Retry: no.
     Do: ask again with a new request_id and a longer deadline.
+    Message: query {request_id} ran out of time.
+    SDK: QueryStopped. CLI: stopped; ask again with a longer --timeout.
     """
     ERROR_REASON_GOVERNANCE_UNAVAILABLE: _ErrorReason.ValueType  # 31
     """ERROR_REASON_GOVERNANCE_UNAVAILABLE: a decision, or a query's end, cannot be recorded now.
     Without a recorded decision nothing runs; a withheld answer is there later.
     Status: UNAVAILABLE. Metadata: none. Retry: yes.
     Do: repeat the call with the same request_id.
+    Message: decisions cannot be recorded now, so nothing runs; try again.
+    SDK: Unavailable. CLI: unavailable; try again with the same --request-id.
     """
     ERROR_REASON_REQUEST_ID_CONFLICT: _ErrorReason.ValueType  # 32
     """ERROR_REASON_REQUEST_ID_CONFLICT: the request_id was used for other content, or by another
     principal of the identity.
     Status: ALREADY_EXISTS. Metadata: request_id. Retry: no.
     Do: make a new request_id.
+    Message: request_id {request_id} was used for something else; make a new one.
+    SDK: Conflict. CLI: conflict; leave --request-id out, or make a new one.
     """
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 33
     """ERROR_REASON_INVALID_FIELD: a field's value is not one that this rpc takes. The status also
     carries a google.rpc.BadRequest that names each field.
     Status: INVALID_ARGUMENT. Metadata: field, problem. Retry: no.
     Do: correct the field.
+    Message: {field}: {problem}.
+    SDK: InvalidRequest. CLI: usage; correct it; see --help.
     """
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 34
     """ERROR_REASON_REQUEST_TOO_LARGE: the request has more bytes than this rpc takes. The status also
     carries a google.rpc.BadRequest.
-    Status: INVALID_ARGUMENT. Metadata: limit_bytes. Retry: no.
+    Status: INVALID_ARGUMENT. Metadata: limit_bytes#. Retry: no.
     Do: send less.
+    Message: a request holds at most {limit_bytes} bytes.
+    SDK: InvalidRequest. CLI: usage; send less.
     """
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 35
     """ERROR_REASON_NOT_FOUND: the catalogue, which belongs to no identity, has no such thing.
     Status: NOT_FOUND. Metadata: kind, name. Retry: no.
     Do: list what there is.
+    Message: there is no {kind} named `{name}`.
+    SDK: NotFound. CLI: not_found; list what there is.
     """
     ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 36
-    """ERROR_REASON_SLOW_CONSUMER: the reader held one message up for longer than the server waits;
-    the stream was ended, and this status comes behind that message. `sequence` is the last event
+    """ERROR_REASON_SLOW_CONSUMER: the reader held one message up for longer than the server waits.
+    The stream was ended, and this status comes behind that message. `sequence` is the last event
     that was taken, 0 if there was none. The query goes on as if the caller had left.
-    Status: RESOURCE_EXHAUSTED. Metadata: sequence. Retry: yes.
+    Status: RESOURCE_EXHAUSTED. Metadata: sequence#. Retry: yes.
     Do: attach again with `Watch` at the reader's cursor; begin an export anew.
+    Message: the stream was not read fast enough after event {sequence}.
+    SDK: SlowConsumer. CLI: unavailable; `chenu watch` again.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 37
     """ERROR_REASON_INTERNAL: a bug. The message is fixed; the stack stands in the server's log.
     Status: INTERNAL. Metadata: none. Retry: no.
     Do: report it with the time of the call.
+    Message: internal error.
+    SDK: ServerFault. CLI: failed; report it with the time of the call.
     """
     ERROR_REASON_CHECKPOINT_LIMIT: _ErrorReason.ValueType  # 38
     """ERROR_REASON_CHECKPOINT_LIMIT: as many of the identity's checkpoints wait for a person as may;
     `limit` is how many. Nothing was recorded under the request_id.
-    Status: RESOURCE_EXHAUSTED. Metadata: limit. Retry: no.
+    Status: RESOURCE_EXHAUSTED. Metadata: limit#. Retry: no.
     Do: have an approver decide what waits, then repeat the call with the same request_id.
+    Message: {limit} checkpoints of this identity wait for a person already.
+    SDK: CheckpointLimit. CLI: busy; decide some of `chenu checkpoints list`, then repeat it.
     """
     ERROR_REASON_BUDGET_FROZEN: _ErrorReason.ValueType  # 39
-    """ERROR_REASON_BUDGET_FROZEN: a budget was overrun by more than 1 % of its limit and admits
+    """ERROR_REASON_BUDGET_FROZEN: a budget was overrun by more than 1 % of its limit. It admits
     nothing until its period ends or a person unfreezes it. budget_id only if the identity owns it.
-    Status: FAILED_PRECONDITION. Metadata: scope, budget_id. Retry: no.
+    Status: FAILED_PRECONDITION. Metadata: scope, budget_id?. Retry: no.
     Do: have a budget_admin find out what was billed, then call `UnfreezeBudget`.
+    Message: the {scope} budget was overrun and is frozen; a budget_admin can unfreeze it.
+    SDK: BudgetRefused. CLI: budget; find out what was billed, then `chenu budgets unfreeze`, as a
+    budget_admin.
     """
     ERROR_REASON_TOOL_CALL_INVALID: _ErrorReason.ValueType  # 40
     """ERROR_REASON_TOOL_CALL_INVALID: the model called a tool in a way that cannot be passed on. Its
     answer had ended, and is charged. `tool` is the name that the model used; `problem` is one of
-    undeclared, provider_executed (its provider runs it), arguments (no JSON object), schema,
-    cut and duplicate_id.
+    undeclared, provider_executed (its provider runs it), arguments (no JSON object), schema, cut
+    and duplicate_id.
     Status: FAILED_PRECONDITION. Metadata: provider, tool, problem. Retry: no.
     Do: ask again with a new request_id, or change the tools or the model.
+    Message: {provider} called the tool `{tool}` wrongly ({problem}).
+    SDK: ProviderFailed. CLI: provider; ask again, or name another --model; what was used is
+    charged.
     """
     ERROR_REASON_OUTPUT_INVALID: _ErrorReason.ValueType  # 41
     """ERROR_REASON_OUTPUT_INVALID: the model's output is not the JSON that was asked for. Its answer
     had ended, and is charged. `problem` is one of not_json, schema, cut and too_large.
     Status: FAILED_PRECONDITION. Metadata: provider, problem. Retry: no.
     Do: ask again with a new request_id, or change the schema, the output's cap or the model.
+    Message: {provider} did not answer with the JSON that was asked for ({problem}).
+    SDK: ProviderFailed. CLI: provider; ask again, or name another --model; what was used is
+    charged.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -267,6 +356,12 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     reason on the wire is the value's name without `ERROR_REASON_`. Reasons and their metadata keys
     are stable; messages are not. All metadata values are text; lists are joined by commas, times
     are RFC 3339 in UTC, digests are lower-case hex, and a key without a value is left out.
+
+    Each comment has one form, from which the server's error, its status, the SDK's class and the
+    command line's advice are made. A key of "Metadata:" is followed by `[]` if it is a list, `#` if
+    it is a whole number, `@` if it is a time, `=` and its value if that never changes (`|` parts a
+    list there), and `?` if it may be left out. "Message:" is what the status says: `{key}` is the
+    key's value, and what stands in `[` and `]` is left out where a key in it is.
 
     "Retry:" says what a caller may do by itself: `no` (the same call is refused again), `yes`
     (safe with the same request_id), `at` (the status carries a google.rpc.RetryInfo; the same call
@@ -282,237 +377,326 @@ ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 1
 """ERROR_REASON_TOKEN_MISSING: the call carries no bearer token.
 Status: UNAUTHENTICATED. Metadata: none. Retry: no.
 Do: send `authorization: Bearer <token>`.
+Message: no bearer token; send `authorization: Bearer <token>`.
+SDK: Unauthenticated. CLI: unauthenticated; set CHENUCLI_TOKEN; for development, `chenu token
+issue` makes a token.
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 2
 """ERROR_REASON_TOKEN_INVALID: the token does not verify. Which check failed is not told.
 Status: UNAUTHENTICATED. Metadata: none. Retry: no.
 Do: ask the issuer for a new token.
+Message: the token is not valid for this server; ask your issuer for a new one.
+SDK: Unauthenticated. CLI: unauthenticated; ask your issuer for a new token.
 """
 ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 3
 """ERROR_REASON_TOKEN_EXPIRED: the token's time is over.
 Status: UNAUTHENTICATED. Metadata: none. Retry: no.
 Do: ask the issuer for a new token, then repeat the call.
+Message: the token has expired; ask your issuer for a new one.
+SDK: Unauthenticated. CLI: unauthenticated; ask your issuer for a new token.
 """
 ERROR_REASON_ROLE_REQUIRED: ErrorReason.ValueType  # 4
 """ERROR_REASON_ROLE_REQUIRED: the caller lacks the role, or is not the type of principal, that
 the rpc needs.
-Status: PERMISSION_DENIED. Metadata: role, principal_type. Retry: no.
+Status: PERMISSION_DENIED. Metadata: role, principal_type?. Retry: no.
 Do: ask who administers the identity; `WhoAmI` shows the roles that the token gives.
+Message: only a principal[ of type `{principal_type}`] with role `{role}` in this identity may.
+SDK: RoleRequired. CLI: denied; ask who administers the identity for the role.
 """
 ERROR_REASON_IDENTITY_BOUNDARY_VIOLATION: ErrorReason.ValueType  # 5
-"""ERROR_REASON_IDENTITY_BOUNDARY_VIOLATION: the call reached for something outside the caller's
-identity, or named no identity or one that the token does not hold. The answer is the same
-whether the thing exists elsewhere or nowhere. The violation is recorded.
+"""ERROR_REASON_IDENTITY_BOUNDARY_VIOLATION: the call reached for something outside its identity.
+Or it named no identity, or one that the token does not hold. The answer is the same whether
+the thing exists elsewhere or nowhere. The violation is recorded.
 Status: PERMISSION_DENIED. Metadata: violation_id. Retry: no.
 Do: check the id and the `x-chenu-identity` header; a token with several identities needs it.
+Message: outside the caller's identity; recorded as {violation_id}.
+SDK: BoundaryViolation. CLI: denied; check the id, and --identity if your token holds several.
 """
 ERROR_REASON_POLICY_DENIED: ErrorReason.ValueType  # 6
 """ERROR_REASON_POLICY_DENIED: a policy forbids the query, or none permits it.
-Status: PERMISSION_DENIED. Metadata: policies. Retry: no.
+Status: PERMISSION_DENIED. Metadata: policies[]. Retry: no.
 Do: change what is asked, or ask an operator about the named policies.
+Message: denied by policy {policies}.
+SDK: PolicyDenied. CLI: denied; ask for something else, or ask an operator about the policy.
 """
 ERROR_REASON_CHECKPOINT_PENDING: ErrorReason.ValueType  # 7
 """ERROR_REASON_CHECKPOINT_PENDING: a person must approve before the query runs. Nothing ran. The
 status also carries a google.rpc.PreconditionFailure {type `CHECKPOINT`, subject the
 checkpoint's id, description the question} and the question as google.rpc.LocalizedMessage in
 English and in French.
-Status: FAILED_PRECONDITION. Metadata: request_id, checkpoint_id, types, action,
-action_digest, expires_at, http_status, options. Retry: no.
+Status: FAILED_PRECONDITION. Metadata: request_id, checkpoint_id, types[], action,
+action_digest, expires_at, http_status=423, options=approve|reject. Retry: no.
 Do: have an approver resolve the checkpoint, then `Continue` the query or `Watch` it.
+Message: waits for a person at checkpoint {checkpoint_id}: {question}.
+SDK: CheckpointPending. CLI: blocked; `chenu checkpoints approve {checkpoint_id}`, then `chenu
+watch --continue {request_id}`.
 """
 ERROR_REASON_CHECKPOINT_REJECTED: ErrorReason.ValueType  # 8
 """ERROR_REASON_CHECKPOINT_REJECTED: a person said no.
 Status: FAILED_PRECONDITION. Metadata: checkpoint_id. Retry: no.
 Do: read the approver's reason with `GetCheckpoint`.
+Message: checkpoint {checkpoint_id} was rejected.
+SDK: CheckpointEnded. CLI: stopped; `chenu checkpoints get {checkpoint_id}` shows why.
 """
 ERROR_REASON_CHECKPOINT_EXPIRED: ErrorReason.ValueType  # 9
 """ERROR_REASON_CHECKPOINT_EXPIRED: nobody decided in time, or the approval was not used in time.
 Status: FAILED_PRECONDITION. Metadata: checkpoint_id. Retry: no.
 Do: ask again with a new request_id.
+Message: checkpoint {checkpoint_id} has expired; ask again with a new request_id.
+SDK: CheckpointEnded. CLI: stopped; ask again.
 """
 ERROR_REASON_CHECKPOINT_CANCELLED: ErrorReason.ValueType  # 10
 """ERROR_REASON_CHECKPOINT_CANCELLED: the checkpoint was withdrawn together with its query.
 Status: FAILED_PRECONDITION. Metadata: checkpoint_id. Retry: no.
 Do: ask again with a new request_id.
+Message: checkpoint {checkpoint_id} was cancelled.
+SDK: CheckpointEnded. CLI: stopped; ask again.
 """
 ERROR_REASON_CHECKPOINT_ALREADY_RESOLVED: ErrorReason.ValueType  # 11
-"""ERROR_REASON_CHECKPOINT_ALREADY_RESOLVED: someone else resolved the checkpoint first, or the
+"""ERROR_REASON_CHECKPOINT_ALREADY_RESOLVED: someone else resolved the checkpoint first. Or the
 same decision_id came with another decision.
 Status: ABORTED. Metadata: checkpoint_id, winner, state. Retry: no.
 Do: read the checkpoint; the winner's decision stands.
+Message: checkpoint {checkpoint_id} is already {state} by {winner}.
+SDK: CheckpointAlreadyResolved. CLI: conflict; `chenu checkpoints get {checkpoint_id}` shows
+the decision.
 """
 ERROR_REASON_QUERY_STATE: ErrorReason.ValueType  # 12
-"""ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done, such as
+"""ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done. So is
 `CancelQuery` on one that another process of the server runs.
 Status: FAILED_PRECONDITION. Metadata: request_id, state. Retry: no.
 Do: read the query and act on its state.
+Message: query {request_id} is {state}.
+SDK: Conflict. CLI: conflict; `chenu queries get {request_id}` shows it.
 """
 ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 13
 """ERROR_REASON_BUDGET_EXHAUSTED: a budget cannot cover the query's dearest bound. The status also
 carries a google.rpc.QuotaFailure. No amount is told; budget_id only if the identity owns it.
-Status: RESOURCE_EXHAUSTED. Metadata: scope, budget_id. Retry: no.
+Status: RESOURCE_EXHAUSTED. Metadata: scope, budget_id?. Retry: no.
 Do: lower `max_output_tokens`, or ask a budget_admin to raise the limit.
+Message: the {scope} budget cannot cover this query.
+SDK: BudgetRefused. CLI: budget; lower --max-output-tokens, or ask a budget_admin to raise the
+limit.
 """
 ERROR_REASON_BUDGET_REQUIRED: ErrorReason.ValueType  # 14
 """ERROR_REASON_BUDGET_REQUIRED: no budget applies, and this server runs nothing without one.
 Status: FAILED_PRECONDITION. Metadata: none. Retry: no.
 Do: ask a budget_admin to create a budget for the identity.
+Message: no budget applies to this query; a budget_admin can create one.
+SDK: BudgetRefused. CLI: budget; `chenu budgets create`, as a budget_admin.
 """
 ERROR_REASON_PRICE_UNKNOWN: ErrorReason.ValueType  # 15
 """ERROR_REASON_PRICE_UNKNOWN: no price is known for any model that fits, so the cost has no
 bound. `models` holds at most 8 of `provider/model`, written as those of NO_ROUTE.
-Status: FAILED_PRECONDITION. Metadata: models. Retry: no.
+Status: FAILED_PRECONDITION. Metadata: models[]?. Retry: no.
 Do: ask an operator to set the models' prices, or route elsewhere.
+Message: no price is known for the models that fit; an operator can set one.
+SDK: BudgetRefused. CLI: budget; ask an operator to set the prices, or name another --model.
 """
 ERROR_REASON_BUDGET_EXISTS: ErrorReason.ValueType  # 16
 """ERROR_REASON_BUDGET_EXISTS: there is a budget of this scope and period already.
 Status: ALREADY_EXISTS. Metadata: budget_id. Retry: no.
 Do: update that budget.
+Message: budget {budget_id} covers this scope and period already; update it instead.
+SDK: Conflict. CLI: conflict; `chenu budgets update {budget_id}`.
 """
 ERROR_REASON_BUDGET_IN_USE: ErrorReason.ValueType  # 17
 """ERROR_REASON_BUDGET_IN_USE: money is reserved on the budget, so it cannot be deleted.
 Status: FAILED_PRECONDITION. Metadata: budget_id. Retry: no.
 Do: delete it when its running and blocked queries have ended.
+Message: budget {budget_id} holds reservations; try again when they have ended.
+SDK: Conflict. CLI: conflict; try again when its queries have ended.
 """
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 18
 """ERROR_REASON_ETAG_MISMATCH: the resource has changed since it was read. `etag` is the present
 one.
 Status: ABORTED. Metadata: etag. Retry: no.
 Do: read it again, then repeat the change.
+Message: it has changed since it was read; read it again and repeat.
+SDK: Conflict. CLI: conflict; read the budget again, then repeat.
 """
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 19
 """ERROR_REASON_RATE_LIMITED: this call broke its identity's limit (`limit` names it). Breaking
 the limit on new work blocks the identity until the retry time.
 Status: RESOURCE_EXHAUSTED. Metadata: limit. Retry: at.
 Do: wait; spread calls out.
+Message: over the {limit} limit; retry in {retry_after}.
+SDK: RateRefused. CLI: busy; try again later.
 """
 ERROR_REASON_IDENTITY_BLOCKED: ErrorReason.ValueType  # 20
 """ERROR_REASON_IDENTITY_BLOCKED: the identity broke its limit before and is still blocked.
 Status: RESOURCE_EXHAUSTED. Metadata: none. Retry: at.
 Do: wait.
+Message: this identity is blocked for {retry_after} more.
+SDK: RateRefused. CLI: busy; try again later.
 """
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 21
 """ERROR_REASON_QUEUE_FULL: as many calls as may wait for this provider wait already.
 Status: RESOURCE_EXHAUSTED. Metadata: provider. Retry: at.
 Do: wait, or allow another provider.
+Message: the queue for {provider} is full.
+SDK: RateRefused. CLI: busy; try again later.
 """
 ERROR_REASON_DEADLINE_UNREACHABLE: ErrorReason.ValueType  # 22
 """ERROR_REASON_DEADLINE_UNREACHABLE: the provider has no room before the caller's deadline.
 Status: RESOURCE_EXHAUSTED. Metadata: provider. Retry: at.
 Do: wait, or call with a longer deadline.
+Message: {provider} has no room before the deadline; retry in {retry_after}.
+SDK: RateRefused. CLI: busy; try again later, or with a longer --timeout.
 """
 ERROR_REASON_SERVER_OVERLOADED: ErrorReason.ValueType  # 23
 """ERROR_REASON_SERVER_OVERLOADED: the server has as much of `resource` in hand as it takes.
 Status: RESOURCE_EXHAUSTED. Metadata: resource. Retry: at.
 Do: wait.
+Message: the server has no room for more {resource}.
+SDK: RateRefused. CLI: busy; try again later.
 """
 ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 24
 """ERROR_REASON_NO_ROUTE: no model satisfies the hard constraints. `exclusions` holds at most 8 of
 `provider/model=reason`, parted by commas; in a model's name `%`, `,` and `=` stand as %25, %2C
 and %3D. `count` is how many there are, `missing` the capabilities that some of them lack.
-Status: FAILED_PRECONDITION. Metadata: exclusions, count, missing. Retry: no.
+Status: FAILED_PRECONDITION. Metadata: exclusions[], count#, missing[]?. Retry: no.
 Do: loosen the constraints; `Route` explains every exclusion.
+Message: no model fits; {count} were excluded[; some lack {missing}].
+SDK: NoRoute. CLI: provider; `chenu route` explains every exclusion.
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 25
-"""ERROR_REASON_PROVIDER_UNAVAILABLE: every candidate of the chain was tried and failed before its
-first token, or had no room left for the call. The query has ended: the same request_id gets
-this answer again. Where every candidate was throttled, `retry_at` and a google.rpc.RetryInfo
-tell when the same call may succeed under a new request_id.
-Status: UNAVAILABLE. Metadata: attempts, retry_at. Retry: no.
+"""ERROR_REASON_PROVIDER_UNAVAILABLE: every candidate was tried and failed before its first token.
+Or it had no room left for the call. The query has ended: the same request_id gets this answer
+again. Where every candidate was throttled, `retry_at` and a google.rpc.RetryInfo tell when the
+same call may succeed under a new request_id.
+Status: UNAVAILABLE. Metadata: attempts[], retry_at@?. Retry: no.
 Do: ask again later with a new request_id.
+Message: no provider answered: {attempts}.
+SDK: ProviderFailed. CLI: provider; ask again later.
 """
 ERROR_REASON_PROVIDER_REJECTED: ErrorReason.ValueType  # 26
 """ERROR_REASON_PROVIDER_REJECTED: the provider refused the request itself.
 Status: FAILED_PRECONDITION. Metadata: provider, kind. Retry: no.
 Do: change the request or the model.
+Message: {provider} refused the request ({kind}).
+SDK: ProviderFailed. CLI: provider; change the request, or name another --model.
 """
 ERROR_REASON_STREAM_TRUNCATED: ErrorReason.ValueType  # 27
 """ERROR_REASON_STREAM_TRUNCATED: the provider's stream ended without its terminator after text
 had been sent. `output_length` counts the bytes that were kept.
-Status: DATA_LOSS. Metadata: provider, output_length. Retry: no.
+Status: DATA_LOSS. Metadata: provider, output_length#. Retry: no.
 Do: ask again with a new request_id; what was used is charged.
+Message: {provider} cut the stream after {output_length} bytes.
+SDK: ProviderFailed. CLI: provider; ask again; what was used is charged.
 """
 ERROR_REASON_EXECUTION_INTERRUPTED: ErrorReason.ValueType  # 28
-"""ERROR_REASON_EXECUTION_INTERRUPTED: the server died after dispatch; whether the provider ran
+"""ERROR_REASON_EXECUTION_INTERRUPTED: the server died after dispatch. Whether the provider ran
 the request is unknown, and it is never run again by itself.
-Status: ABORTED. Metadata: request_id, outcome_unknown. Retry: no.
+Status: ABORTED. Metadata: request_id, outcome_unknown=true. Retry: no.
 Do: decide whether a second run does harm, then ask again with a new request_id.
+Message: the server stopped during execution; it is never run again by itself.
+SDK: QueryStopped. CLI: stopped; decide whether a second run does harm, then ask again.
 """
 ERROR_REASON_QUERY_CANCELLED: ErrorReason.ValueType  # 29
 """ERROR_REASON_QUERY_CANCELLED: the query was cancelled, or abandoned by its caller.
 Status: CANCELLED. Metadata: request_id. Retry: no.
 Do: ask again with a new request_id.
+Message: query {request_id} was cancelled.
+SDK: QueryStopped. CLI: stopped; ask again.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 30
 """ERROR_REASON_DEADLINE_EXCEEDED: the query's own deadline passed while it ran.
 Status: DEADLINE_EXCEEDED. Metadata: request_id. Retry: no.
 Do: ask again with a new request_id and a longer deadline.
+Message: query {request_id} ran out of time.
+SDK: QueryStopped. CLI: stopped; ask again with a longer --timeout.
 """
 ERROR_REASON_GOVERNANCE_UNAVAILABLE: ErrorReason.ValueType  # 31
 """ERROR_REASON_GOVERNANCE_UNAVAILABLE: a decision, or a query's end, cannot be recorded now.
 Without a recorded decision nothing runs; a withheld answer is there later.
 Status: UNAVAILABLE. Metadata: none. Retry: yes.
 Do: repeat the call with the same request_id.
+Message: decisions cannot be recorded now, so nothing runs; try again.
+SDK: Unavailable. CLI: unavailable; try again with the same --request-id.
 """
 ERROR_REASON_REQUEST_ID_CONFLICT: ErrorReason.ValueType  # 32
 """ERROR_REASON_REQUEST_ID_CONFLICT: the request_id was used for other content, or by another
 principal of the identity.
 Status: ALREADY_EXISTS. Metadata: request_id. Retry: no.
 Do: make a new request_id.
+Message: request_id {request_id} was used for something else; make a new one.
+SDK: Conflict. CLI: conflict; leave --request-id out, or make a new one.
 """
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 33
 """ERROR_REASON_INVALID_FIELD: a field's value is not one that this rpc takes. The status also
 carries a google.rpc.BadRequest that names each field.
 Status: INVALID_ARGUMENT. Metadata: field, problem. Retry: no.
 Do: correct the field.
+Message: {field}: {problem}.
+SDK: InvalidRequest. CLI: usage; correct it; see --help.
 """
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 34
 """ERROR_REASON_REQUEST_TOO_LARGE: the request has more bytes than this rpc takes. The status also
 carries a google.rpc.BadRequest.
-Status: INVALID_ARGUMENT. Metadata: limit_bytes. Retry: no.
+Status: INVALID_ARGUMENT. Metadata: limit_bytes#. Retry: no.
 Do: send less.
+Message: a request holds at most {limit_bytes} bytes.
+SDK: InvalidRequest. CLI: usage; send less.
 """
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 35
 """ERROR_REASON_NOT_FOUND: the catalogue, which belongs to no identity, has no such thing.
 Status: NOT_FOUND. Metadata: kind, name. Retry: no.
 Do: list what there is.
+Message: there is no {kind} named `{name}`.
+SDK: NotFound. CLI: not_found; list what there is.
 """
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 36
-"""ERROR_REASON_SLOW_CONSUMER: the reader held one message up for longer than the server waits;
-the stream was ended, and this status comes behind that message. `sequence` is the last event
+"""ERROR_REASON_SLOW_CONSUMER: the reader held one message up for longer than the server waits.
+The stream was ended, and this status comes behind that message. `sequence` is the last event
 that was taken, 0 if there was none. The query goes on as if the caller had left.
-Status: RESOURCE_EXHAUSTED. Metadata: sequence. Retry: yes.
+Status: RESOURCE_EXHAUSTED. Metadata: sequence#. Retry: yes.
 Do: attach again with `Watch` at the reader's cursor; begin an export anew.
+Message: the stream was not read fast enough after event {sequence}.
+SDK: SlowConsumer. CLI: unavailable; `chenu watch` again.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 37
 """ERROR_REASON_INTERNAL: a bug. The message is fixed; the stack stands in the server's log.
 Status: INTERNAL. Metadata: none. Retry: no.
 Do: report it with the time of the call.
+Message: internal error.
+SDK: ServerFault. CLI: failed; report it with the time of the call.
 """
 ERROR_REASON_CHECKPOINT_LIMIT: ErrorReason.ValueType  # 38
 """ERROR_REASON_CHECKPOINT_LIMIT: as many of the identity's checkpoints wait for a person as may;
 `limit` is how many. Nothing was recorded under the request_id.
-Status: RESOURCE_EXHAUSTED. Metadata: limit. Retry: no.
+Status: RESOURCE_EXHAUSTED. Metadata: limit#. Retry: no.
 Do: have an approver decide what waits, then repeat the call with the same request_id.
+Message: {limit} checkpoints of this identity wait for a person already.
+SDK: CheckpointLimit. CLI: busy; decide some of `chenu checkpoints list`, then repeat it.
 """
 ERROR_REASON_BUDGET_FROZEN: ErrorReason.ValueType  # 39
-"""ERROR_REASON_BUDGET_FROZEN: a budget was overrun by more than 1 % of its limit and admits
+"""ERROR_REASON_BUDGET_FROZEN: a budget was overrun by more than 1 % of its limit. It admits
 nothing until its period ends or a person unfreezes it. budget_id only if the identity owns it.
-Status: FAILED_PRECONDITION. Metadata: scope, budget_id. Retry: no.
+Status: FAILED_PRECONDITION. Metadata: scope, budget_id?. Retry: no.
 Do: have a budget_admin find out what was billed, then call `UnfreezeBudget`.
+Message: the {scope} budget was overrun and is frozen; a budget_admin can unfreeze it.
+SDK: BudgetRefused. CLI: budget; find out what was billed, then `chenu budgets unfreeze`, as a
+budget_admin.
 """
 ERROR_REASON_TOOL_CALL_INVALID: ErrorReason.ValueType  # 40
 """ERROR_REASON_TOOL_CALL_INVALID: the model called a tool in a way that cannot be passed on. Its
 answer had ended, and is charged. `tool` is the name that the model used; `problem` is one of
-undeclared, provider_executed (its provider runs it), arguments (no JSON object), schema,
-cut and duplicate_id.
+undeclared, provider_executed (its provider runs it), arguments (no JSON object), schema, cut
+and duplicate_id.
 Status: FAILED_PRECONDITION. Metadata: provider, tool, problem. Retry: no.
 Do: ask again with a new request_id, or change the tools or the model.
+Message: {provider} called the tool `{tool}` wrongly ({problem}).
+SDK: ProviderFailed. CLI: provider; ask again, or name another --model; what was used is
+charged.
 """
 ERROR_REASON_OUTPUT_INVALID: ErrorReason.ValueType  # 41
 """ERROR_REASON_OUTPUT_INVALID: the model's output is not the JSON that was asked for. Its answer
 had ended, and is charged. `problem` is one of not_json, schema, cut and too_large.
 Status: FAILED_PRECONDITION. Metadata: provider, problem. Retry: no.
 Do: ask again with a new request_id, or change the schema, the output's cap or the model.
+Message: {provider} did not answer with the JSON that was asked for ({problem}).
+SDK: ProviderFailed. CLI: provider; ask again, or name another --model; what was used is
+charged.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
