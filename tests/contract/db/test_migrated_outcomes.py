@@ -29,7 +29,7 @@ def stored(url: str) -> dict[str, str]:
     """The columns as they stand."""
     with writer_engine(url).begin() as connection:
         rows = connection.execute(sa.text("SELECT request_id, outcome FROM queries"))
-        return {request_id: outcome for request_id, outcome in rows}
+        return {row.request_id: row.outcome for row in rows}
 
 
 def test_an_outcome_of_before_is_the_same_by_its_number(blank_url: str) -> None:
@@ -43,7 +43,7 @@ def test_an_outcome_of_before_is_the_same_by_its_number(blank_url: str) -> None:
     migrate.upgrade(blank_url, "0010")
     with writer_engine(blank_url).begin() as connection:
         found = connection.execute(sa.select(QUERIES.c.request_id, QUERIES.c.outcome))
-        read = {request_id: outcome for request_id, outcome in found}
+        read = {row.request_id: row.outcome for row in found}
     migrate.downgrade(blank_url, "0009")
 
     error = (("policies", "PolicyDenied\x1f[6,"), ("outcome_unknown", "True"))
