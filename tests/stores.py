@@ -43,6 +43,10 @@ class Postgres:
         """The URL of a new database without a schema."""
         return self._text(self.empty())
 
+    def copy(self, url: str) -> str:
+        """The URL of a new database with all that is in another one, which nobody may be in."""
+        return self._text(self._create(str(sa.make_url(url).database)))
+
     def execute(self, statement: str) -> None:
         """Run a statement as the administrator."""
         with self._admin.connect() as connection:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +15,9 @@ import sqlalchemy as sa
 from chenu_server import failpoints
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owners import Owner, acquire_owner
+from chenu_server.infra.db.urls import is_sqlite, sqlite_file
 from chenu_server.infra.db.writer import SqlWriter
+from tests.contract.db.release import rows
 from tests.contract.db.sample import SAMPLE, TABLES
 from tests.stores import STORES, Postgres, store_at
 
@@ -41,6 +46,52 @@ def blank_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     url = postgres.blank()
     yield url
     postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def released(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], str]:
+    """The release's database on a store, to be copied and left as it is."""
+
+    @cache
+    def loaded(store: str) -> str:
+        if store == "sqlite":
+            url = f"sqlite:///{tmp_path_factory.mktemp('release')}/release.db"
+        else:
+            postgres: Postgres = request.getfixturevalue("postgres")
+            url = postgres.blank()
+        rows.load(url)
+        return url
+
+    return loaded
+
+
+@pytest.fixture
+def copy_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Copies databases that nobody is in; the copies are gone after the test."""
+    made: list[str] = []
+
+    def copied(url: str) -> str:
+        if is_sqlite(url):
+            return f"sqlite:///{shutil.copy(sqlite_file(url), tmp_path / f'{uuid4()}.db')}"
+        postgres: Postgres = request.getfixturevalue("postgres")
+        made.append(postgres.copy(url))
+        return made[-1]
+
+    yield copied
+    for url in made:
+        request.getfixturevalue("postgres").drop(url)
+
+
+@pytest.fixture(params=STORES)
+def release_url(
+    request: pytest.FixtureRequest,
+    released: Callable[[str], str],
+    copy_of: Callable[[str], str],
+) -> str:
+    """A copy of the release's database, on each store in turn."""
+    return copy_of(released(request.param))
 
 
 @pytest.fixture
