@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from signal import SIGKILL
+from typing import Final, NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -38,6 +43,9 @@ from tests.contract.db.release.rest import at_rest
 from tests.harness import Stage, staged
 
 HOUR_US: Final = 3_600_000_000
+KILLS: Final = 6
+OLDER: Final = "0004"
+"""A revision whose road to the present one remakes a table that has rows."""
 
 
 @pytest.fixture(scope="session")
@@ -227,3 +235,93 @@ async def attached_to(play: Play, name: str) -> str:
 
     assert PENDING == failure.reason
     return failure.metadata["request_id"]
+
+
+# --- killed -----------------------------------------------------------------------------------
+
+
+class Migrated(NamedTuple):
+    """What became of a migration; of one that was killed nothing but its status is known."""
+
+    status: int
+    steps: int
+    commits: list[int]
+
+    @property
+    def kill_points(self) -> list[int]:
+        """Steps all over it, and those on both sides of each COMMIT; the last one is the last."""
+        spread = {1 + (self.steps - 1) * number // KILLS for number in range(KILLS + 1)}
+        return sorted(spread.union(self.commits, (step + 1 for step in self.commits)))
+
+
+class Migrations:
+    """A process that migrates databases, each in a fork that may be killed at a step."""
+
+    def __init__(self, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.contract.db.release.migrating"],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, url: str, kill_at: int = 0) -> Migrated:
+        """Run one to its end, or to a step."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps([url, kill_at]) + "\n")
+        self._process.stdin.flush()
+        return Migrated(*json.loads(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        """End it, as the end of its input does."""
+        with self._process:
+            pass
+
+
+@pytest.fixture(scope="session")
+def migrations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migrations]:
+    """Migrates in processes."""
+    running = Migrations(tmp_path_factory.mktemp("migrations"))
+    yield running
+    running.close()
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("revision", [OLDER, rows.RELEASE])
+def test_a_migration_may_be_killed_anywhere(
+    release_url: str, revision: str, migrations: Migrations, copy_of: Callable[[str], str]
+) -> None:
+    """Killed again and again it leaves what was there; let run, it comes to the same as ever."""
+    migrate.downgrade(release_url, revision)
+    if not is_due(release_url):
+        pytest.skip(f"{revision} is this checkout's schema: nothing is to be migrated")
+    before, undisturbed = contents(release_url), copy_of(release_url)
+    whole = migrations.run(undisturbed)
+    after, left = contents(undisturbed), before
+    assert 0 == whole.status
+    for kill_at in whole.kill_points:
+        assert -SIGKILL == migrations.run(release_url, kill_at).status
+        left = contents(release_url)
+        assert left in (before, after), f"killed at step {kill_at} of {whole}"
+        if after == left:  # it was killed behind its COMMIT, and will have nothing to do
+            break
+
+    assert after == left
+    assert 0 == migrations.run(release_url).status
+    assert after == contents(release_url)
+
+
+def is_due(url: str) -> bool:
+    """Whether a server would refuse the database as it is."""
+    try:
+        migrate.check(url)
+    except migrate.SchemaMismatch:
+        return True
+    return False
+
+
+def contents(url: str) -> tuple[list[str], rows.Stored]:
+    """All that a database is."""
+    return rows.schema_at(url), rows.stored_at(url)
