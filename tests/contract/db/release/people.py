@@ -6,8 +6,8 @@ from typing import Final
 
 import grpc
 
-from chenu_server.caller import PrincipalType, Role
 from chenu_server.governance.identity.model import Issuer
+from chenu_server.vocabulary import PrincipalType, Role
 from tests.harness import IDENTITY_ROLES, SYSTEM_ROLES, Client, token_of
 
 IDENTITIES: Final = ("acme", "globex", "hooli", "initech", "umbrella")
