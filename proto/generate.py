@@ -83,7 +83,9 @@ def texts() -> dict[str, str]:
         "clients/python/src/chenu/reasons.py": reasons.families(found),
     }
     return {name: _formatted(name, text) for name, text in python.items()} | {
-        "core_rs/engine/src/vocabulary.rs": vocabulary.rust(lists, lists["ErrorReason"]),
+        "core_rs/engine/src/vocabulary.rs": vocabulary.rust(lists),
+        "core_rs/engine/src/reasons.rs": vocabulary.rust_reasons(lists["ErrorReason"])
+        + reasons.messages(found),
         SCHEMA: vocabulary.cedar(lists, (ROOT / SCHEMA).read_text(encoding="utf-8")),
     }
 

@@ -185,6 +185,23 @@ def _field(key: Key) -> str:
     return f"    {name}: {_TYPES[key.kind]}{default}\n"
 
 
+def messages(found: list[Reason]) -> str:
+    """Rust's messages, which it fills in as the server does."""
+    by_number = {reason.number: reason.message for reason in found}
+    texts = (by_number.get(number, "") for number in range(max(by_number) + 1))
+    rows = "".join(f"    {_quoted(text)},\n" for text in texts)
+    return (
+        "\n// By number.\n"
+        f"const MESSAGES: [&str; {max(by_number) + 1}] = [\n{rows}];\n"
+        "\nimpl ErrorReason {\n"
+        "    /// What is said of it: `{key}` is a value; what stands in `[` and `]` falls away\n"
+        "    /// where a value in it is empty.\n    #[must_use]\n"
+        "    pub fn message(self) -> &'static str {\n"
+        "        MESSAGES.get(usize::from(self.number())).copied().unwrap_or_default()\n"
+        "    }\n}\n"
+    )
+
+
 def families(found: list[Reason]) -> str:
     """The SDK's module of reasons: its class and its gRPC status."""
     rows = "".join(

@@ -43,7 +43,17 @@ RUST: Final = (
     "Sphere",
     "QueryMode",
     "CheckpointType",
+    "CheckpointState",
+    "CheckpointDecision",
     "BudgetScope",
+    "BudgetPeriod",
+    "LedgerDecision",
+    "LedgerAction",
+    "QueryState",
+    "Lane",
+    "LaneStatus",
+    "EventType",
+    "PartKind",
 )
 # What stands between these lines of the policies' schema is replaced.
 _BEGINS: Final = f"// The contract's lists. {GENERATED}"
@@ -112,13 +122,20 @@ def _finals(enum: Enum, name: str) -> str:
     )
 
 
-def rust(enums: dict[str, Enum], reasons: Enum) -> str:
-    """The module of the lists, one enum each, and of the reasons."""
+def rust(enums: dict[str, Enum]) -> str:
+    """The module of the lists, one enum each."""
     lines = ["//! The contract's closed lists of words.", "//!", f"//! {GENERATED}", ""]
     lines += ["use crate::word::words;"]
     for name in RUST:
         lines += _rust(enums[name], meaning_of(enums[name]), words(enums[name]))
+    return "\n".join(lines) + "\n"
+
+
+def rust_reasons(reasons: Enum) -> str:
+    """The module of the reasons, as one list more."""
+    lines = ["//! Why calls are refused, or fail.", "//!", f"//! {GENERATED}", ""]
     named = (Word(each.name, each.number, each.name, _is(each)) for each in reasons.values)
+    lines += ["use crate::word::words;"]
     lines += _rust(reasons, "Why a call was refused, or failed.", tuple(named))
     return "\n".join(lines) + "\n"
 
@@ -133,9 +150,16 @@ def _rust(enum: Enum, meaning: str, found: tuple[Word, ...]) -> Iterator[str]:
     yield f"    {enum.name} {{"
     for word in found:
         yield from _doc(word.meaning, 8)
-        camel = "".join(part.capitalize() for part in word.name.split("_"))
-        yield f'        {camel} = {word.number}, "{word.text}";'
-    yield from ("    }", "}")
+        yield f'        {_camel(word.name)} = {word.number}, "{word.text}";'
+    finals = [_camel(word.name) for word in found if word.meaning.endswith(" Final.")]
+    yield "    }"
+    if finals:
+        yield f"    final {' '.join(finals)};"
+    yield "}"
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def _doc(text: str, indent: int) -> Iterator[str]:

@@ -20,9 +20,18 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 WRAPPER: Final = ROOT / "scripts" / "rustc_with_coverage.sh"
-SOURCES: Final = ROOT / "core_rs" / "engine" / "src"
+SOURCES: Final = tuple(str(ROOT / "core_rs" / name / "src") for name in ("engine", "operation"))
 SHORT: Final = ("--show-region-summary=false", "--show-branch-summary=false")
-TEST: Final = ("cargo", "test", "--locked", "--package", "chenu-engine", "--tests")
+TEST: Final = (
+    "cargo",
+    "test",
+    "--locked",
+    "--package",
+    "chenu-engine",
+    "--package",
+    "chenu-operation",
+    "--tests",
+)
 
 
 def llvm_tool(name: str) -> str:
@@ -74,7 +83,7 @@ def report(profiles: Path, programs: Sequence[str]) -> float:
     raw = map(str, profiles.glob("*.profraw"))
     _output(llvm_tool("llvm-profdata"), "merge", "--sparse", f"--output={merged}", *raw)
     cov, objects = llvm_tool("llvm-cov"), [f"--object={program}" for program in programs[1:]]
-    measured = [f"--instr-profile={merged}", programs[0], *objects, str(SOURCES)]
+    measured = [f"--instr-profile={merged}", programs[0], *objects, *SOURCES]
     print(_output(cov, "report", *SHORT, *measured))
     exported = json.loads(_output(cov, "export", "--summary-only", *measured))
     return float(exported["data"][0]["totals"]["lines"]["percent"])

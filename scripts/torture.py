@@ -18,7 +18,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 CASES: Final = "2000"
-ENGINE: Final = ("cargo", "test", "--locked", "--package", "chenu-engine")
+ENGINE: Final = (
+    *("cargo", "test", "--locked", "--package", "chenu-engine"),
+    *("--package", "chenu-operation"),
+)
 FUZZ: Final = ("cargo", "+nightly", "fuzz")
 FUZZ_TARGETS: Final = ("decoder", "event_stream")
 FUZZ_SHARE: Final = 0.25

@@ -23,10 +23,10 @@ from chenu_server.unit import (
     Moment,
     Need,
     Row,
-    Rows,
     Unit,
 )
 from chenu_server.vocabulary import CheckpointState
+from tests.twins import twin
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
@@ -50,6 +50,7 @@ class FakeRows:
     def __init__(self, *rows: Row) -> None:
         self.stored: dict[tuple[type[Any], Key], Row] = {}
         self.entries: list[EntryDraft] = []
+        self.puts: list[Row] = []
         self._named: set[object] | None = None
         for row in rows:
             self.put(row)
@@ -73,6 +74,7 @@ class FakeRows:
     def put(self, row: Row) -> None:
         """Insert or replace."""
         self.stored[type(row), row.key] = row
+        self.puts.append(row)
 
     def record(self, draft: EntryDraft) -> None:
         """Append."""
@@ -105,8 +107,15 @@ def _name(need: Need) -> object:
 
 
 def run(unit: Unit[T], rows: FakeRows, now: Moment) -> T:
-    """A unit's outcome, seeing only what it named."""
+    """A unit's outcome, seeing only what it named. Its twin in Rust has to do the same."""
+    before, entries = list(rows.stored.values()), len(rows.entries)
     first = list(unit.needs(now))
     second = list(unit.needs_next(rows.naming(*first), now))
-    seen: Rows = rows.naming(*first, *second)
-    return unit.decide(seen, now)
+    seen = rows.naming(*first, *second)
+    try:
+        outcome = unit.decide(seen, now)
+    except Exception as error:
+        twin.compare(unit, before, now, error, (), ())
+        raise
+    twin.compare(unit, before, now, outcome, seen.puts, rows.entries[entries:])
+    return outcome

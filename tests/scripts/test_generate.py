@@ -79,7 +79,7 @@ def test_a_new_reason_is_one_edit(project: Path) -> None:
     ] == used.stdout.splitlines()
     families = (project / "clients/python/src/chenu/reasons.py").read_text(encoding="utf-8")
     assert '"MOON_FULL": ("Conflict", "FAILED_PRECONDITION"),' in families
-    rust = (project / "core_rs/engine/src/vocabulary.rs").read_text(encoding="utf-8")
+    rust = (project / "core_rs/engine/src/reasons.rs").read_text(encoding="utf-8")
     assert 'MoonFull = 42, "MOON_FULL";' in rust
 
 

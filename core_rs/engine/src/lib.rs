@@ -11,6 +11,7 @@ pub mod intent;
 pub mod ledger;
 pub mod limit;
 pub mod policy;
+pub mod reasons;
 pub mod route;
 pub mod vocabulary;
 pub mod wire;

@@ -129,6 +129,33 @@ words! {
 }
 
 words! {
+    /// Where a checkpoint stands. All but pending are final.
+    /// `chenu.api.governance.v1.CheckpointState`.
+    CheckpointState {
+        /// Waits for a person.
+        Pending = 1, "pending";
+        /// A person said yes.
+        Approved = 2, "approved";
+        /// A person said no.
+        Rejected = 3, "rejected";
+        /// Nobody decided in time, which means no.
+        Expired = 4, "expired";
+        /// Withdrawn together with its query.
+        Cancelled = 5, "cancelled";
+    }
+}
+
+words! {
+    /// Yes or no. `chenu.api.governance.v1.CheckpointDecision`.
+    CheckpointDecision {
+        /// The action may run, once.
+        Approve = 1, "approve";
+        /// The action must not run.
+        Reject = 2, "reject";
+    }
+}
+
+words! {
     /// Which queries a budget covers. `chenu.api.governance.v1.BudgetScope`.
     BudgetScope {
         /// Every query of every identity.
@@ -147,89 +174,192 @@ words! {
 }
 
 words! {
-    /// Why a call was refused, or failed. `chenu.api.errors.v1.ErrorReason`.
-    ErrorReason {
-        /// The call carries no bearer token.
-        TokenMissing = 1, "TOKEN_MISSING";
-        /// The token does not verify.
-        TokenInvalid = 2, "TOKEN_INVALID";
-        /// The token's time is over.
-        TokenExpired = 3, "TOKEN_EXPIRED";
-        /// The caller lacks the role, or is not the type of principal, that the rpc needs.
-        RoleRequired = 4, "ROLE_REQUIRED";
-        /// The call reached for something outside its identity.
-        IdentityBoundaryViolation = 5, "IDENTITY_BOUNDARY_VIOLATION";
-        /// A policy forbids the query, or none permits it.
-        PolicyDenied = 6, "POLICY_DENIED";
-        /// A person must approve before the query runs.
-        CheckpointPending = 7, "CHECKPOINT_PENDING";
+    /// When a budget's amounts start again at zero, in UTC. `chenu.api.governance.v1.BudgetPeriod`.
+    BudgetPeriod {
+        /// At midnight.
+        Daily = 1, "daily";
+        /// At midnight before Monday; not accepted yet.
+        Weekly = 2, "weekly";
+        /// At midnight before the first day of the month.
+        Monthly = 3, "monthly";
+        /// Never.
+        Total = 4, "total";
+    }
+}
+
+words! {
+    /// What was decided. `chenu.api.governance.v1.LedgerDecision`.
+    LedgerDecision {
+        /// A query was admitted.
+        Allow = 1, "allow";
+        /// It was refused.
+        Deny = 2, "deny";
+        /// It waits for a person.
+        Block = 3, "block";
+        /// A person said yes.
+        Approve = 4, "approve";
         /// A person said no.
-        CheckpointRejected = 8, "CHECKPOINT_REJECTED";
-        /// Nobody decided in time, or the approval was not used in time.
-        CheckpointExpired = 9, "CHECKPOINT_EXPIRED";
-        /// The checkpoint was withdrawn together with its query.
-        CheckpointCancelled = 10, "CHECKPOINT_CANCELLED";
-        /// Someone else resolved the checkpoint first.
-        CheckpointAlreadyResolved = 11, "CHECKPOINT_ALREADY_RESOLVED";
-        /// The query is in a state in which this cannot be done.
-        QueryState = 12, "QUERY_STATE";
-        /// A budget cannot cover the query's dearest bound.
-        BudgetExhausted = 13, "BUDGET_EXHAUSTED";
-        /// No budget applies, and this server runs nothing without one.
-        BudgetRequired = 14, "BUDGET_REQUIRED";
-        /// No price is known for any model that fits, so the cost has no bound.
-        PriceUnknown = 15, "PRICE_UNKNOWN";
-        /// There is a budget of this scope and period already.
-        BudgetExists = 16, "BUDGET_EXISTS";
-        /// Money is reserved on the budget, so it cannot be deleted.
-        BudgetInUse = 17, "BUDGET_IN_USE";
-        /// The resource has changed since it was read.
-        EtagMismatch = 18, "ETAG_MISMATCH";
-        /// This call broke its identity's limit (`limit` names it).
-        RateLimited = 19, "RATE_LIMITED";
-        /// The identity broke its limit before and is still blocked.
-        IdentityBlocked = 20, "IDENTITY_BLOCKED";
-        /// As many calls as may wait for this provider wait already.
-        QueueFull = 21, "QUEUE_FULL";
-        /// The provider has no room before the caller's deadline.
-        DeadlineUnreachable = 22, "DEADLINE_UNREACHABLE";
-        /// The server has as much of `resource` in hand as it takes.
-        ServerOverloaded = 23, "SERVER_OVERLOADED";
-        /// No model satisfies the hard constraints.
-        NoRoute = 24, "NO_ROUTE";
-        /// Every candidate was tried and failed before its first token.
-        ProviderUnavailable = 25, "PROVIDER_UNAVAILABLE";
-        /// The provider refused the request itself.
-        ProviderRejected = 26, "PROVIDER_REJECTED";
-        /// The provider's stream ended without its terminator after text had been sent.
-        StreamTruncated = 27, "STREAM_TRUNCATED";
-        /// The server died after dispatch.
-        ExecutionInterrupted = 28, "EXECUTION_INTERRUPTED";
-        /// The query was cancelled, or abandoned by its caller.
-        QueryCancelled = 29, "QUERY_CANCELLED";
-        /// The query's own deadline passed while it ran.
-        DeadlineExceeded = 30, "DEADLINE_EXCEEDED";
-        /// A decision, or a query's end, cannot be recorded now.
-        GovernanceUnavailable = 31, "GOVERNANCE_UNAVAILABLE";
-        /// The `request_id` was used for other content, or by another principal of the identity.
-        RequestIdConflict = 32, "REQUEST_ID_CONFLICT";
-        /// A field's value is not one that this rpc takes.
-        InvalidField = 33, "INVALID_FIELD";
-        /// The request has more bytes than this rpc takes.
-        RequestTooLarge = 34, "REQUEST_TOO_LARGE";
-        /// The catalogue, which belongs to no identity, has no such thing.
-        NotFound = 35, "NOT_FOUND";
-        /// The reader held one message up for longer than the server waits.
-        SlowConsumer = 36, "SLOW_CONSUMER";
-        /// A bug.
-        Internal = 37, "INTERNAL";
-        /// As many of the identity's checkpoints wait for a person as may; `limit` is how many.
-        CheckpointLimit = 38, "CHECKPOINT_LIMIT";
-        /// A budget was overrun by more than 1 % of its limit.
-        BudgetFrozen = 39, "BUDGET_FROZEN";
-        /// The model called a tool in a way that cannot be passed on.
-        ToolCallInvalid = 40, "TOOL_CALL_INVALID";
-        /// The model's output is not the JSON that was asked for.
-        OutputInvalid = 41, "OUTPUT_INVALID";
+        Reject = 5, "reject";
+        /// Nobody decided, or used an approval, in time.
+        Expire = 6, "expire";
+        /// An attempt may go to its provider.
+        Execute = 7, "execute";
+        /// A query ended and its money was posted or voided.
+        Settle = 8, "settle";
+        /// A call reached over its boundary.
+        Violation = 9, "violation";
+        /// Someone changed what decisions depend on.
+        Admin = 10, "admin";
+    }
+}
+
+words! {
+    /// The kind of act that an entry is about. `chenu.api.governance.v1.LedgerAction`.
+    LedgerAction {
+        /// Something is made.
+        Create = 1, "create";
+        /// Something is read.
+        Read = 2, "read";
+        /// Something is changed.
+        Update = 3, "update";
+        /// Something is removed.
+        Delete = 4, "delete";
+        /// A query runs.
+        Execute = 5, "execute";
+        /// A checkpoint is approved.
+        Approve = 6, "approve";
+        /// A checkpoint is rejected.
+        Reject = 7, "reject";
+        /// A boundary is crossed.
+        IdentityViolation = 8, "identity_violation";
+    }
+}
+
+words! {
+    /// Where a query stands. `chenu.api.pipeline.v1.QueryState`.
+    QueryState {
+        /// Not yet admitted.
+        Pending = 1, "pending";
+        /// Admitted and at work.
+        Running = 2, "running";
+        /// A person must approve; nothing ran.
+        Blocked = 3, "blocked";
+        /// A person said yes; `Continue` runs it.
+        Approved = 4, "approved";
+        /// A person said no. Final.
+        Rejected = 5, "rejected";
+        /// Nobody decided, or used the approval, in time. Final.
+        Expired = 6, "expired";
+        /// The answer is stored. Final.
+        Completed = 7, "completed";
+        /// Denied, or failed on the way. Final.
+        Failed = 8, "failed";
+        /// Withdrawn or abandoned. Final.
+        Cancelled = 9, "cancelled";
+    }
+    final Rejected Expired Completed Failed Cancelled;
+}
+
+words! {
+    /// One of the pipeline's seven steps, which run strictly in order.
+    /// `chenu.api.pipeline.v1.Lane`.
+    Lane {
+        /// Finds what the text asks for.
+        AIntent = 1, "lane_a_intent";
+        /// Takes an immutable snapshot of the context.
+        BContext = 2, "lane_b_context";
+        /// Makes the request for the provider and its route.
+        CEncoding = 3, "lane_c_encoding";
+        /// Boundary, policy, limits, budgets.
+        DGovernance = 4, "lane_d_governance";
+        /// Stops if a person must approve.
+        ECheckpoint = 5, "lane_e_checkpoint";
+        /// Calls the provider and streams its answer.
+        FExecution = 6, "lane_f_execution";
+        /// Settles the money and writes the last ledger entry.
+        GAudit = 7, "lane_g_audit";
+    }
+}
+
+words! {
+    /// Where a lane stands. `chenu.api.pipeline.v1.LaneStatus`.
+    LaneStatus {
+        /// Not yet its turn.
+        Pending = 1, "pending";
+        /// At work.
+        Running = 2, "running";
+        /// Done.
+        Completed = 3, "completed";
+        /// It stopped the query.
+        Failed = 4, "failed";
+        /// The query ended before it.
+        Skipped = 5, "skipped";
+        /// It waits for a person.
+        Blocked = 6, "blocked";
+    }
+}
+
+words! {
+    /// Which event it is. `chenu.api.pipeline.v1.EventType`.
+    EventType {
+        /// The query was admitted or blocked.
+        PipelineStart = 1, "pipeline.start";
+        /// A lane began.
+        LaneStart = 2, "lane.start";
+        /// A lane ended well.
+        LaneComplete = 3, "lane.complete";
+        /// A lane stopped the query.
+        LaneError = 4, "lane.error";
+        /// An attempt may go to its provider.
+        LlmCallStart = 5, "llm_call.start";
+        /// A piece of the answer.
+        LlmCallDelta = 6, "llm_call.delta";
+        /// An attempt ended well.
+        LlmCallComplete = 7, "llm_call.complete";
+        /// An attempt failed.
+        LlmCallError = 8, "llm_call.error";
+        /// A person must approve.
+        CheckpointCreated = 9, "checkpoint.created";
+        /// A person said yes.
+        CheckpointApproved = 10, "checkpoint.approved";
+        /// A person said no.
+        CheckpointRejected = 11, "checkpoint.rejected";
+        /// Nobody decided in time.
+        CheckpointExpired = 12, "checkpoint.expired";
+        /// It ends `Run`, not the log.
+        PipelineBlocked = 13, "pipeline.blocked";
+        /// A budget passed a threshold.
+        BudgetWarning = 14, "budget.warning";
+        /// A budget cannot cover the query, or is frozen.
+        BudgetExceeded = 15, "budget.exceeded";
+        /// The query waits for a slot.
+        RateLimitQueued = 16, "rate_limit.queued";
+        /// No slot came in time.
+        RateLimitExceeded = 17, "rate_limit.exceeded";
+        /// The answer is stored. Final.
+        PipelineComplete = 18, "pipeline.complete";
+        /// It ended any other way. Final.
+        PipelineError = 19, "pipeline.error";
+        /// A part of the answer is whole.
+        PartComplete = 20, "part.complete";
+    }
+    final PipelineComplete PipelineError;
+}
+
+words! {
+    /// What a part is. `chenu.api.pipeline.v1.PartKind`.
+    PartKind {
+        /// `text`.
+        Text = 1, "text";
+        /// Its bytes are the call's arguments.
+        ToolCall = 2, "tool_call";
+        /// Never a part of an answer.
+        ToolResult = 3, "tool_result";
+        /// Its bytes are the thought's text.
+        Reasoning = 4, "reasoning";
+        /// Never a part of an answer.
+        Image = 5, "image";
+        /// Never a part of an answer.
+        Document = 6, "document";
     }
 }

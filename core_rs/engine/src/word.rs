@@ -4,7 +4,7 @@
 macro_rules! words {
     ($(#[$about:meta])* $name:ident {
         $($(#[$meaning:meta])* $value:ident = $number:literal, $text:literal;)*
-    }) => {
+    } $(final $($last:ident)*;)?) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
@@ -45,6 +45,28 @@ macro_rules! words {
                     $($number => Some(Self::$value),)*
                     _ => None,
                 }
+            }
+
+            $(
+                /// Whether nothing comes after it.
+                #[must_use]
+                pub fn is_final(self) -> bool {
+                    matches!(self, $(Self::$last)|*)
+                }
+            )?
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.wire_name())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+                let unknown = || serde::de::Error::unknown_variant(&text, &[$($text),*]);
+                Self::from_wire_name(&text).ok_or_else(unknown)
             }
         }
     };

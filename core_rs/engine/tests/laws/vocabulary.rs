@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use chenu_engine::reasons::ErrorReason;
 use chenu_engine::vocabulary::{
-    BudgetScope, CheckpointType, ErrorReason, Intent, PrincipalType, QueryMode, Role, Sphere,
-    ViolationType,
+    BudgetScope, CheckpointType, Intent, PrincipalType, QueryMode, Role, Sphere, ViolationType,
 };
 
 /// Asserts it of one list.

@@ -1,0 +1,364 @@
+//! Lane D in one command: claim, decide, and write all of it, or write nothing.
+
+use chenu_engine::vocabulary::{
+    CheckpointState, Lane, LaneStatus, LedgerAction, LedgerDecision, QueryState,
+};
+use serde_json::Value;
+
+use super::budgets::{self, Holding};
+use super::judge::{self, Case, Judgement};
+use super::slots::{self, NoSlot};
+use super::{attach, attempts, log, questions};
+use crate::answer::Answer;
+use crate::command::Admit;
+use crate::entry::{self, Payload};
+use crate::event;
+use crate::refusal::{Outcome, Refusal};
+use crate::rows::{Checkpoint, LaneReport, Operation, OperationKey, Query, TokenUsage, UsedFile};
+use crate::rules::Rules;
+use crate::view::{Need, Row, View};
+use crate::{Broken, Decided, Moment};
+
+/// The ledger keeps so many characters of what was asked.
+const TEXT_PREVIEW: usize = 100;
+
+fn key(asked: &Admit) -> OperationKey {
+    (asked.caller.identity_id.clone(), asked.asked.request_id.clone())
+}
+
+/// The id's rows, the budgets that apply, the first candidate's oldest slots.
+///
+/// What waits for a person already is looked for only by what must wait, too: the policies do not
+/// ask for one where they deny.
+pub(crate) fn needs(asked: &Admit, now: &Moment) -> Vec<Need> {
+    let identity_id = &asked.caller.identity_id;
+    let mut needs = vec![Need::Operation(key(asked)), Need::Alias(key(asked))];
+    needs.extend(budgets::needs_for_reserve(identity_id, now.now_us));
+    let files = asked.asked.files.iter();
+    needs.extend(files.map(|file| Need::File(identity_id.clone(), file.clone())));
+    if needs_person(asked) {
+        needs.extend(attach::needs(identity_id, &asked.plan.action_digest));
+    }
+    if let Some(first) = asked.plan.chain.first().filter(|_| asked.take_slot) {
+        needs.push(Need::Slots(first.provider.clone(), 1));
+    }
+    needs
+}
+
+/// The operation that the id is another name of, or the one that its action may wait in.
+pub(crate) fn needs_next(asked: &Admit, view: &View<'_>, now: &Moment) -> Vec<Need> {
+    let named = view.alias(&key(asked)).map(attach::first_key);
+    let waiting = waiting(asked, view, now)
+        .map(|found| (found.identity_id.clone(), found.request_id.clone()));
+    named.into_iter().chain(waiting).map(Need::Operation).collect()
+}
+
+/// One of the answers; only `Admitted`, `Blocked`, `Closed` and `Attached` write.
+pub(crate) fn decide(
+    asked: &Admit,
+    view: &mut View<'_>,
+    rules: &Rules,
+    now: &Moment,
+) -> Decided<Answer> {
+    if let Some(known) = known(asked, view) {
+        return Ok(known);
+    }
+    let identity_id = asked.caller.identity_id.as_str();
+    if !asked.asked.files.iter().all(|file| view.has_file(identity_id, file)) {
+        return Ok(Answer::FilesGone); // this process was taken for dead after it had stored them
+    }
+    // Before the money is looked at: what waits holds it, and the same ask needs no more.
+    if let Some(checkpoint) = waiting(asked, view, now).cloned() {
+        return attach::attach(view, asked, &checkpoint, rules, now);
+    }
+    let case = Case {
+        verdict: &asked.verdict,
+        plan: &asked.plan,
+        identity_id,
+        standings: judge::standings_of(view, &asked.asked, &asked.plan, identity_id, now.now_us),
+        current: None,
+        held_nanousd: 0,
+    };
+    match judge::judge(case, rules)? {
+        Err(refusal) => deny(asked, view, &refusal, rules, now),
+        Ok(judged) if judged.types.is_empty() => run(asked, view, judged, rules, now),
+        Ok(_) if is_full(asked, view, rules) => Ok(Answer::Full { limit: rules.pending_max }),
+        Ok(judged) => block(asked, view, &judged, rules, now),
+    }
+}
+
+fn needs_person(asked: &Admit) -> bool {
+    !asked.verdict.checkpoints.is_empty()
+}
+
+/// What stands under the id already, as an operation's own or as another name of one.
+fn known(asked: &Admit, view: &View<'_>) -> Option<Answer> {
+    let alias = view.alias(&key(asked));
+    let first = alias.map_or_else(|| key(asked), attach::first_key);
+    let operation = view.operation(&first)?;
+    let of_alias = alias.map(|alias| (&alias.subject, &alias.content_digest));
+    let (subject, digest) = of_alias.unwrap_or((&operation.subject, &operation.content_digest));
+    let same = *subject == asked.caller.principal && *digest == asked.content_digest;
+    Some(if same { Answer::Known(Box::new(operation.clone())) } else { Answer::Conflict })
+}
+
+fn waiting<'a>(asked: &Admit, view: &'a View<'_>, now: &Moment) -> Option<&'a Checkpoint> {
+    let looks = needs_person(asked);
+    looks.then(|| attach::waiting(view, &asked.caller, &asked.plan.action_digest, now)).flatten()
+}
+
+fn is_full(asked: &Admit, view: &View<'_>, rules: &Rules) -> bool {
+    let most = rules.pending_max;
+    most > 0 && most <= view.pending(&asked.caller.identity_id)
+}
+
+// --- no ---------------------------------------------------------------------------------------
+
+fn deny(
+    asked: &Admit,
+    view: &mut View<'_>,
+    refusal: &Refusal,
+    rules: &Rules,
+    now: &Moment,
+) -> Decided<Answer> {
+    let outcome = refusal.outcome();
+    let reason = outcome.name();
+    let report = report(asked, LaneStatus::Failed, now, reason);
+    let mut drafts = asked.drafts.clone();
+    if let Some(scope) = judge::scope_refused(refusal) {
+        drafts.push(event::budget_exceeded(&scope)?);
+    }
+    drafts.push(event::lane_end(&report)?);
+    let mut operation = operation(asked, QueryState::Failed, vec![report], rules, now);
+    log::close(view, &mut operation, QueryState::Failed, outcome, drafts, now)?;
+    view.put(Row::Content(asked.content.clone())); // nobody reads its files: they are let go of
+    let payload = payload(asked, rules);
+    let (decision, action) = (LedgerDecision::Deny, LedgerAction::Execute);
+    view.record(entry::about(&operation, decision, action, reason, &payload));
+    Ok(Answer::Closed(Box::new(operation)))
+}
+
+// --- a person must approve --------------------------------------------------------------------
+
+fn block(
+    asked: &Admit,
+    view: &mut View<'_>,
+    judged: &Judgement,
+    rules: &Rules,
+    now: &Moment,
+) -> Decided<Answer> {
+    let checkpoint = checkpoint(asked, judged, rules, now)?;
+    hold(asked, view, judged, "", checkpoint.expires_us, now)?;
+    let governance = report(asked, LaneStatus::Completed, now, &judged.policies.join(","));
+    let blocked = LaneReport::new(Lane::ECheckpoint, LaneStatus::Blocked, 0);
+    let mut drafts = asked.drafts.clone();
+    drafts.extend([
+        event::lane_end(&governance)?,
+        event::lane_start(Lane::ECheckpoint)?,
+        event::checkpoint_created(&checkpoint)?,
+        event::lane_end(&blocked)?,
+        event::pipeline_blocked(&checkpoint.checkpoint_id)?,
+    ]);
+    let reports = vec![governance, blocked];
+    let mut operation = operation(asked, QueryState::Blocked, reports, rules, now);
+    operation.checkpoint_id.clone_from(&checkpoint.checkpoint_id);
+    operation.query.output_cap = judged.output_cap;
+    log::append(view, &mut operation, drafts, now);
+    view.put(Row::Operation(Box::new(operation.clone())));
+    put_content(asked, view);
+    view.put(Row::Checkpoint(Box::new(checkpoint.clone())));
+    let types: Vec<&str> = checkpoint.types.iter().map(|kind| kind.wire_name()).collect();
+    let payload = payload(asked, rules)
+        .with("checkpoint_id", checkpoint.checkpoint_id.as_str())
+        .with("types", types)
+        .with("policies", judged.policies.clone())
+        .with("expires_us", checkpoint.expires_us)
+        .with("held_nanousd", judged.amount_nanousd);
+    let (decision, action) = (LedgerDecision::Block, LedgerAction::Execute);
+    view.record(entry::about(&operation, decision, action, "CHECKPOINT_PENDING", &payload));
+    Ok(Answer::Blocked { operation: Box::new(operation), checkpoint: Box::new(checkpoint) })
+}
+
+fn checkpoint(
+    asked: &Admit,
+    judged: &Judgement,
+    rules: &Rules,
+    now: &Moment,
+) -> Decided<Checkpoint> {
+    let first = judged.chain.first();
+    let first = first.ok_or(Broken::State("what is blocked could be called"))?;
+    let lifetime_us = rules.shortest(&judged.types);
+    let who = asked.caller.principal.to_string();
+    Ok(Checkpoint {
+        identity_id: asked.caller.identity_id.clone(),
+        checkpoint_id: asked.checkpoint_id.clone(),
+        request_id: asked.asked.request_id.clone(),
+        types: judged.types.clone(),
+        state: CheckpointState::Pending,
+        action: asked.asked.action.clone(),
+        target: asked.asked.target.clone(),
+        action_digest: asked.plan.action_digest.clone(),
+        question_en: questions::english(&judged.types, &who),
+        question_fr: questions::french(&judged.types, &who),
+        preview: questions::preview(&asked.asked.last_text),
+        provider: first.provider.clone(),
+        model: first.model.clone(),
+        max_cost_nanousd: asked.plan.max_cost_nanousd,
+        requested_by_type: asked.caller.principal.kind,
+        requested_by: asked.caller.principal.id.clone(),
+        acting_for: asked.caller.acting_for.clone(),
+        lifetime_us,
+        created_us: now.now_us,
+        expires_us: now.now_us + lifetime_us,
+        use_before_us: 0,
+        resolved_us: 0,
+        resolved_by: String::new(),
+        decision_id: String::new(),
+        reason: String::new(),
+        consumed_us: 0,
+    })
+}
+
+// --- yes --------------------------------------------------------------------------------------
+
+fn run(
+    asked: &Admit,
+    view: &mut View<'_>,
+    judged: Judgement,
+    rules: &Rules,
+    now: &Moment,
+) -> Decided<Answer> {
+    let first = judged.chain.first().filter(|_| asked.take_slot);
+    let Some(first) = first else { return Ok(Answer::Wait { free_times_us: Vec::new() }) };
+    let slot = match slots::take(view, rules, &first.provider, now.now_us)? {
+        Ok(slot) => slot,
+        Err(none) => return Ok(NoSlot::answer(none)),
+    };
+    hold(asked, view, &judged, &rules.owner_id, 0, now)?;
+    let governance = report(asked, LaneStatus::Completed, now, "");
+    let skipped = LaneReport::new(Lane::ECheckpoint, LaneStatus::Skipped, 0);
+    let mut drafts = asked.drafts.clone();
+    drafts.extend([
+        event::lane_end(&governance)?,
+        event::lane_end(&skipped)?,
+        event::lane_start(Lane::FExecution)?,
+    ]);
+    let reports = vec![governance, skipped];
+    let mut operation = operation(asked, QueryState::Running, reports, rules, now);
+    operation.query.output_cap = judged.output_cap;
+    put_content(asked, view);
+    let budgets: Vec<&str> =
+        judged.standings.iter().map(|each| each.budget.budget_id.as_str()).collect();
+    let payload = payload(asked, rules)
+        .with("bound_nanousd", judged.amount_nanousd)
+        .with("budgets", budgets)
+        .with("output_cap", judged.output_cap);
+    let (decision, action) = (LedgerDecision::Allow, LedgerAction::Execute);
+    view.record(entry::about(&operation, decision, action, "", &payload));
+    attempts::open(view, operation, judged.chain, &slot, drafts, now)
+}
+
+// --- what all three write ---------------------------------------------------------------------
+
+fn hold(
+    asked: &Admit,
+    view: &mut View<'_>,
+    judged: &Judgement,
+    owner_id: &str,
+    expires_us: i64,
+    now: &Moment,
+) -> Decided<()> {
+    let key = key(asked);
+    let amount_nanousd = judged.amount_nanousd;
+    let holding = Holding { key: &key, amount_nanousd, owner_id, expires_us };
+    let held = budgets::reserve(view, &judged.standings, &holding, now.now_us)?;
+    held.map_err(|_| Broken::State("room was found on these very rows"))
+}
+
+fn put_content(asked: &Admit, view: &mut View<'_>) {
+    view.put(Row::Content(asked.content.clone()));
+    for file in &asked.asked.files {
+        view.put(Row::UsedFile(UsedFile {
+            identity_id: asked.caller.identity_id.clone(),
+            sha256: file.clone(),
+            request_id: asked.asked.request_id.clone(),
+        }));
+    }
+}
+
+fn report(asked: &Admit, status: LaneStatus, now: &Moment, summary: &str) -> LaneReport {
+    let duration_us = now.since(asked.lane_started_ns);
+    LaneReport { lane: Lane::DGovernance, status, duration_us, summary: summary.to_owned() }
+}
+
+fn payload(asked: &Admit, rules: &Rules) -> Payload {
+    let (query, list) = (&asked.asked, |items: &[String]| Value::from(items.to_vec()));
+    Payload::new()
+        .with("action_digest", asked.plan.action_digest.hex())
+        .with("content_digest", asked.content_digest.hex())
+        .with("context_hash", query.context_hash.hex())
+        .with("mode", query.mode.as_str())
+        .with("intents", list(&query.intents))
+        .with("detected_intents", list(&query.detected_intents))
+        .with("sphere", query.sphere.as_str())
+        .with("policies_revision", rules.policies_revision.as_str())
+        .with("text", questions::begin(&query.last_text, TEXT_PREVIEW))
+}
+
+fn operation(
+    asked: &Admit,
+    status: QueryState,
+    reports: Vec<LaneReport>,
+    rules: &Rules,
+    now: &Moment,
+) -> Operation {
+    let running = status == QueryState::Running;
+    Operation {
+        identity_id: asked.caller.identity_id.clone(),
+        request_id: asked.asked.request_id.clone(),
+        subject: asked.caller.principal.clone(),
+        acting_for: asked.caller.acting_for.clone(),
+        content_digest: asked.content_digest.clone(),
+        action_digest: asked.plan.action_digest.clone(),
+        status,
+        owner_id: if running { rules.owner_id.clone() } else { String::new() },
+        deadline_ms: asked.deadline_ms,
+        resume_on_approval: asked.asked.resume_on_approval,
+        checkpoint_id: String::new(),
+        cost_nanousd: 0,
+        estimated: false,
+        outcome: Outcome::default(),
+        event_count: 0,
+        created_us: now.now_us,
+        updated_us: now.now_us,
+        ended_us: 0,
+        query: query(asked, reports),
+    }
+}
+
+fn query(asked: &Admit, reports: Vec<LaneReport>) -> Query {
+    let query = &asked.asked;
+    let names = asked.plan.chain.iter().map(|each| format!("{}/{}", each.provider, each.model));
+    Query {
+        sphere: query.sphere.clone(),
+        mode: query.mode.clone(),
+        intents: query.intents.clone(),
+        detected_intents: query.detected_intents.clone(),
+        thread_id: query.thread_id.clone(),
+        run_id: query.run_id.clone(),
+        labels: query.labels.clone(),
+        context_hash: query.context_hash.clone(),
+        provider: String::new(),
+        model: String::new(),
+        chain: names.collect(),
+        stop_reason: String::new(),
+        output_cap: 0,
+        usage: TokenUsage::default(),
+        attempts: 0,
+        lanes: asked.lanes.iter().cloned().chain(reports).collect(),
+        output_length: 0,
+        output_parts: Vec::new(),
+        output_format: query.output_format.clone(),
+        route_snapshot: asked.plan.snapshot.clone(),
+    }
+}

@@ -1,0 +1,148 @@
+//! What each command needs, and what it decides.
+
+mod admit;
+mod attach;
+mod attempts;
+mod budgets;
+mod changes;
+mod consume;
+mod files;
+mod judge;
+mod log;
+mod overruns;
+mod periods;
+mod questions;
+mod recover;
+mod retry;
+mod settle;
+mod slots;
+mod validate;
+mod violation;
+mod waiting;
+
+use crate::answer::Answer;
+use crate::command::Command;
+use crate::entry::EntryDraft;
+use crate::rules::Rules;
+use crate::view::{Loaded, Need, Row, View};
+use crate::{Decided, Moment};
+use waiting::Place;
+
+/// All that a command leaves: rows and entries, whole or nothing, and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effects {
+    /// What is inserted or replaced, in order.
+    pub rows: Vec<Row>,
+    /// What the ledger gets.
+    pub entries: Vec<EntryDraft>,
+    /// What the caller is told once that is committed.
+    pub answer: Answer,
+}
+
+/// Names a command's failpoints (`<name>.before_commit`, `<name>.after_commit`) and metrics.
+#[must_use]
+pub fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Admit(_) => "admit",
+        Command::Validate(_) => "validate",
+        Command::Consume(_) => "consume",
+        Command::Retry(_) => "retry",
+        Command::Settle(_) => "settle",
+        Command::Resolve(_) => "resolve",
+        Command::Expire(_) => "expire",
+        Command::Cancel(_) => "cancel",
+        Command::Recover(_) => "recover",
+        Command::Dispatched(_) => "dispatched",
+        Command::HoldBack(_) => "held_back",
+        Command::LetGo(_) => "let_go",
+        Command::Readmit(_) => "readmitted",
+        Command::CreateBudget(_) => "create_budget",
+        Command::UpdateBudget(_) => "update_budget",
+        Command::UnfreezeBudget(_) => "unfreeze_budget",
+        Command::DeleteBudget(_) => "delete_budget",
+        Command::RecordViolation(_) => "violation",
+        Command::HoldFiles(_) => "hold_files",
+        Command::KeepChunk(_) => "keep_chunk",
+    }
+}
+
+/// The rows that a command reads.
+#[must_use]
+pub fn needs(command: &Command, now: &Moment) -> Vec<Need> {
+    match command {
+        Command::Admit(asked) => admit::needs(asked, now),
+        Command::Validate(asked) => validate::needs(asked, now),
+        Command::Consume(asked) => consume::needs(asked, now),
+        Command::Retry(asked) => retry::needs(asked),
+        Command::Settle(asked) => settle::needs(asked),
+        Command::Resolve(asked) => Place::from(asked).needs(),
+        Command::Expire(asked) => Place::from(asked).needs(),
+        Command::Cancel(asked) => Place::from(asked).needs(),
+        Command::Recover(asked) => recover::needs(asked),
+        Command::Dispatched(asked) => slots::needs_dispatched(asked),
+        Command::HoldBack(asked) => slots::needs_hold(&asked.provider),
+        Command::LetGo(asked) => slots::needs_hold(&asked.provider),
+        Command::Readmit(asked) => slots::needs_readmit(asked),
+        Command::CreateBudget(asked) => {
+            vec![Need::OpenBudgets(asked.caller.identity_id.clone())]
+        }
+        Command::UpdateBudget(asked) => changes::needs(&asked.budget_id),
+        Command::UnfreezeBudget(asked) => changes::needs(&asked.budget_id),
+        Command::DeleteBudget(asked) => changes::needs_delete(&asked.budget_id),
+        Command::RecordViolation(_) => Vec::new(),
+        Command::HoldFiles(asked) => files::needs_hold(asked),
+        Command::KeepChunk(asked) => files::needs_keep(asked),
+    }
+}
+
+/// The rows whose keys stand in the first ones, as those are now.
+#[must_use]
+pub fn needs_next(command: &Command, loaded: &Loaded, now: &Moment) -> Vec<Need> {
+    let view = View::new(loaded);
+    match command {
+        Command::Admit(asked) => admit::needs_next(asked, &view, now),
+        Command::Consume(asked) => consume::needs_next(asked, &view),
+        Command::Retry(asked) => retry::needs_next(asked, &view),
+        Command::Settle(asked) => settle::needs_next(asked, &view),
+        Command::Resolve(asked) => Place::from(asked).needs_next(&view),
+        Command::Expire(asked) => Place::from(asked).needs_next(&view),
+        Command::Cancel(asked) => Place::from(asked).needs_next(&view),
+        Command::Recover(asked) => recover::needs_next(asked, &view),
+        Command::UpdateBudget(asked) => changes::needs_next(&asked.budget_id, &view, now),
+        Command::UnfreezeBudget(asked) => changes::needs_next(&asked.budget_id, &view, now),
+        _ => Vec::new(),
+    }
+}
+
+/// What a command comes to on the rows as they are now. Those are not changed: what it leaves is
+/// merged by who called it.
+///
+/// # Errors
+/// [`crate::Broken`]: the rows cannot be decided on. Nothing of the command happens.
+pub fn decide(command: &Command, loaded: &Loaded, rules: &Rules, now: &Moment) -> Decided<Effects> {
+    let mut view = View::new(loaded);
+    let answer = match command {
+        Command::Admit(asked) => admit::decide(asked, &mut view, rules, now)?,
+        Command::Validate(asked) => validate::decide(asked, &mut view, rules, now)?,
+        Command::Consume(asked) => consume::decide(asked, &mut view, rules, now)?,
+        Command::Retry(asked) => retry::decide(asked, &mut view, rules, now)?,
+        Command::Settle(asked) => settle::decide(asked, &mut view, now)?,
+        Command::Resolve(asked) => waiting::resolve(&mut view, asked, now)?,
+        Command::Expire(asked) => waiting::expire(&mut view, asked, now)?,
+        Command::Cancel(asked) => waiting::cancel(&mut view, asked, now)?,
+        Command::Recover(asked) => recover::decide(asked, &mut view, now)?,
+        Command::Dispatched(asked) => slots::dispatched(&mut view, asked, rules, now),
+        Command::HoldBack(asked) => slots::hold_back(&mut view, asked, rules, now),
+        Command::LetGo(asked) => slots::let_go(&mut view, asked),
+        Command::Readmit(asked) => slots::readmit(&mut view, asked, rules, now.now_us)?,
+        Command::CreateBudget(asked) => changes::create(&mut view, asked, now),
+        Command::UpdateBudget(asked) => changes::update(&mut view, asked, now),
+        Command::UnfreezeBudget(asked) => changes::unfreeze(&mut view, asked, now),
+        Command::DeleteBudget(asked) => changes::delete(&mut view, asked, now),
+        Command::RecordViolation(asked) => violation::record(&mut view, asked, rules, now),
+        Command::HoldFiles(asked) => files::hold(&mut view, asked),
+        Command::KeepChunk(asked) => files::keep(&mut view, asked),
+    };
+    let (rows, entries) = view.done();
+    Ok(Effects { rows, entries, answer })
+}

@@ -1,0 +1,1 @@
+"""Each unit of work against its command in Rust: one question to both, and one answer."""
