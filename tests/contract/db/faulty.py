@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from chenu_server.infra.db.session import (
@@ -78,6 +79,10 @@ class FaultySession:
     def write(self, writes: Sequence[Write]) -> None:
         """Write."""
         self._session.write(writes)
+
+    def apart(self) -> AbstractContextManager[None]:
+        """A savepoint."""
+        return self._session.apart()
 
     def commit(self) -> None:
         """Commit, or lose the connection before or after the database did."""

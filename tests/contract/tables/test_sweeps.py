@@ -8,8 +8,11 @@ from itertools import cycle, product
 from typing import TypeVar
 
 import pytest
+import sqlalchemy as sa
 
-from chenu_server.governance.checkpoints.store import SqlCheckpoints
+from chenu_server.governance.checkpoints.store import SqlCheckpoints, lapsed_sql
+from chenu_server.governance.checkpoints.tables import CHECKPOINTS
+from chenu_server.infra.db.engine import writer_engine
 from chenu_server.pipeline.store import SqlQueries
 from chenu_server.vocabulary import CheckpointState, QueryStatus
 from tests.contract.tables import samples
@@ -66,3 +69,32 @@ async def test_what_an_owner_left_is_found_page_by_page(database_url: str, count
         found = await all_pages(lambda last: store.running_of("dead", last, count), first=("", ""))
 
     assert sorted(keys) == sorted(found)
+
+
+async def test_what_has_ended_is_not_looked_at(database_url: str) -> None:
+    """Used approvals stay for ever: a sweep that read them would take longer every day."""
+    columns = [column.name for column in CHECKPOINTS.columns]
+    used = {"checkpoint_id": "'c' || n.n", "consumed_us": "1"}
+    values = ", ".join(used.get(name, f"c.{name}") for name in columns)
+    if database_url.startswith("sqlite"):
+        numbers = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000)"
+        copy, plan = f"{numbers} SELECT {values} FROM checkpoints AS c, n", "EXPLAIN QUERY PLAN "
+    else:
+        copy = f"SELECT {values} FROM checkpoints AS c, generate_series(1, 20000) AS n(n)"
+        plan = "EXPLAIN "
+    approved = replace(samples.CHECKPOINT, consumed_us=0, use_before_us=50)
+    async with written(database_url, Put(rows=(approved,))):
+        with writer_engine(database_url).connect() as connection:
+            connection.execute(sa.text(f"INSERT INTO checkpoints ({', '.join(columns)}) {copy}"))
+            connection.execute(sa.text("ANALYZE"))
+            connection.commit()
+            asked = lapsed_sql(50, "", 256).compile(
+                connection, compile_kwargs={"literal_binds": True}
+            )
+            shown = " ".join(
+                str(row) for row in connection.execute(sa.text(f"{plan}{asked}".replace(":", "")))
+            )
+
+    assert "ix_checkpoints_undecided" in shown
+    assert "ix_checkpoints_unused" in shown
+    assert not [each for each in ("SCAN checkpoints", "Seq Scan on checkpoints") if each in shown]

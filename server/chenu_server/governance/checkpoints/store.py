@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.checkpoints.ports import CheckpointFilter
-from chenu_server.governance.checkpoints.tables import CHECKPOINTS
+from chenu_server.governance.checkpoints.tables import CHECKPOINTS, UNDECIDED, UNUSED
 from chenu_server.infra.db.reader import Reader
 from chenu_server.vocabulary import CheckpointState
 
@@ -54,14 +55,19 @@ class SqlCheckpoints:
 
     async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[tuple[str, str, str]]:
         """Identity, query and id of checkpoints whose time is over, by id behind `after`."""
-        columns = CHECKPOINTS.c
-        undecided = sa.and_(columns.state == CheckpointState.PENDING, columns.expires_us <= now_us)
-        unused = sa.and_(
-            columns.state == CheckpointState.APPROVED,
-            columns.consumed_us == 0,
-            columns.use_before_us <= now_us,
+        return [tuple(row) for row in await self._reader.rows(lapsed_sql(now_us, after, count))]
+
+
+def lapsed_sql(now_us: int, after: str, count: int) -> sa.Select[Any]:
+    """What `lapsed` asks: of each index of open checkpoints those whose time is over."""
+    columns = CHECKPOINTS.c
+    keys = (columns.identity_id, columns.request_id, columns.checkpoint_id)
+    over = (
+        sa.select(*keys).where(waits, until <= now_us, columns.checkpoint_id > after)
+        for waits, until in (
+            (UNDECIDED, columns.expires_us),
+            (UNUSED, columns.use_before_us),
         )
-        keys = (columns.identity_id, columns.request_id, columns.checkpoint_id)
-        wanted = sa.select(*keys).where(sa.or_(undecided, unused), columns.checkpoint_id > after)
-        ordered = wanted.order_by(columns.checkpoint_id).limit(count)
-        return [tuple(row) for row in await self._reader.rows(ordered)]
+    )
+    found = sa.union_all(*over).subquery()
+    return sa.select(found).order_by(found.c.checkpoint_id).limit(count)

@@ -13,8 +13,10 @@ from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.unit import Key
 from chenu_server.vocabulary import CheckpointState, CheckpointType, PrincipalType
 
-# Lookups must repeat it word for word: SQLite uses a partial index for nothing else.
+# Who looks must repeat these word for word: SQLite uses a partial index for nothing else.
 OPEN: Final = "state IN ('pending', 'approved') AND consumed_us = 0"
+UNDECIDED: Final = sa.text("state = 'pending'")
+UNUSED: Final = sa.text("state = 'approved' AND consumed_us = 0")
 
 CHECKPOINTS: Final = sa.Table(
     "checkpoints",
@@ -53,8 +55,19 @@ CHECKPOINTS: Final = sa.Table(
     sa.CheckConstraint("max_cost_nanousd >= 0", "ck_checkpoints_cost"),
     sa.CheckConstraint("expires_us >= created_us", "ck_checkpoints_expiry"),
     sa.Index("ix_checkpoints_listed", "identity_id", "state", "created_us"),
-    sa.Index("ix_checkpoints_expiry", "state", "expires_us"),
-    sa.Index("ix_checkpoints_use", "state", "use_before_us"),
+    # What the sweep looks at is what is open, however much has ended.
+    sa.Index(
+        "ix_checkpoints_undecided",
+        "expires_us",
+        sqlite_where=UNDECIDED,
+        postgresql_where=UNDECIDED,
+    ),
+    sa.Index(
+        "ix_checkpoints_unused",
+        "use_before_us",
+        sqlite_where=UNUSED,
+        postgresql_where=UNUSED,
+    ),
     sa.Index(
         "ix_checkpoints_open",
         "identity_id",

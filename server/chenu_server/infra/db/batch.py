@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -13,6 +13,7 @@ from chenu_server.ids import new_id
 from chenu_server.infra.db.ledger_tables import ZERO_HASH, HeadRow
 from chenu_server.infra.db.sealing import ledger_writes
 from chenu_server.infra.db.session import (
+    BatchFailed,
     CommitUnknown,
     Fetch,
     Session,
@@ -20,7 +21,7 @@ from chenu_server.infra.db.session import (
     StatementFailed,
     Write,
 )
-from chenu_server.infra.db.tablemap import Tables, Values
+from chenu_server.infra.db.tablemap import TableMap, Tables, Values
 from chenu_server.infra.db.workspace import FoundKey, UnitRows, Workspace
 from chenu_server.unit import ById, EntryDraft, Key, Moment, Need, Row, Unit
 from chenu_server.values import dataclass, field
@@ -49,11 +50,13 @@ class Batch:
     """Units that are decided and committed together.
 
     A unit is left out if its caller has `left`, by its place, when the transaction is open: it may
-    have been told meanwhile that nothing is recorded.
+    have been told meanwhile that nothing is recorded. With `apart` each unit's statements run by
+    themselves, as its turn comes: one that fails is dropped, and the others commit.
     """
 
     units: Sequence[Unit[Any]]
     left: Callable[[int], bool] = lambda place: False
+    apart: bool = False
     batch_id: str = field(default_factory=new_id)
     decided: list[Decided] = field(default_factory=list)
     published: list[Row] = field(default_factory=list)
@@ -71,7 +74,8 @@ class Batch:
             now = Moment(max(begun.clock_us, head.last_time_us), begun.mono_ns)
             workspace = Workspace(tables.by_kind)
             left = {place for place in range(len(self.units)) if self.left(place)}
-            self.decided = _Decisions(session, workspace, now).of(self.units, left)
+            decisions = _Decisions(session, workspace, tables, now)
+            self.decided = (decisions.apart if self.apart else decisions.of)(self.units, left)
             if not workspace.written and not workspace.drafts:
                 session.rollback()
                 return
@@ -82,19 +86,14 @@ class Batch:
             raise
         except Exception as error:
             session.rollback()
-            raise StatementFailed(repr(error)) from error
+            raise BatchFailed(repr(error)) from error
         session.commit()
         self._committed()
 
     def _writes(
         self, workspace: Workspace, tables: Tables, head: HeadRow, writer_id: str, now: Moment
     ) -> list[Write]:
-        written = workspace.written
-        rows = [
-            Write(table, [table.encode(row) for row in written[table.kind].values()])
-            for table in tables.in_order
-            if table.kind in written
-        ]
+        rows = [] if self.apart else encoded(tables.in_order, workspace.written)
         return rows + ledger_writes(
             head,
             workspace.drafts,
@@ -112,6 +111,25 @@ class Batch:
     def _hit(self, edge: str) -> None:
         for name in dict.fromkeys(unit.name for unit in self.units):
             failpoints.hit(f"{name}.{edge}")
+
+
+def encoded(
+    tables: Iterable[TableMap[Any]], written: Mapping[type[Any], Mapping[Key, Row]]
+) -> list[Write]:
+    """
+    Rows by kind, as one write for each table, parents before their children.
+
+    Raises:
+        StatementFailed: A value that no database takes.
+    """
+    try:
+        return [
+            Write(table, [table.encode(row) for row in written[table.kind].values()])
+            for table in tables
+            if table.kind in written
+        ]
+    except Exception as error:
+        raise StatementFailed(repr(error)) from error
 
 
 @dataclass(slots=True)
@@ -148,17 +166,48 @@ class _Seat:
 class _Decisions:
     """Loads what units name and lets them decide, in order."""
 
-    def __init__(self, session: Session, workspace: Workspace, now: Moment) -> None:
+    def __init__(self, session: Session, workspace: Workspace, tables: Tables, now: Moment) -> None:
         self._session = session
         self._workspace = workspace
+        self._tables = tables
         self._now = now
 
-    def of(self, units: Sequence[Unit[Any]], left: Collection[int]) -> list[Decided]:
-        """What each unit came to; those at the places in `left` come to nothing."""
-        seats = [
+    def _seats(self, units: Sequence[Unit[Any]], left: Collection[int]) -> list[_Seat]:
+        return [
             _Seat(unit, UnitRows(self._workspace), self._now, dropped=place in left)
             for place, unit in enumerate(units)
         ]
+
+    def apart(self, units: Sequence[Unit[Any]], left: Collection[int]) -> list[Decided]:
+        """As `of`, one after the other, each with statements of its own."""
+        return [self._decided_apart(seat) for seat in self._seats(units, left)]
+
+    def _decided_apart(self, seat: _Seat) -> Decided:
+        try:
+            with self._session.apart():
+                self._load(seat.needs())
+                self._load(seat.needs_next())
+                outcome = self._outcome(seat)
+                if outcome.error is None:
+                    self._session.write(encoded(self._tables.in_order, seat.rows.written))
+        except StatementFailed as error:
+            seat.drop(error)
+            return Decided(None, Internal())
+        if outcome.error is None:
+            seat.rows.merge()
+        return outcome
+
+    def _outcome(self, seat: _Seat) -> Decided:
+        if not seat.dropped:
+            try:
+                return Decided(seat.unit.decide(seat.rows, self._now), None)
+            except Exception as error:  # noqa: BLE001 - a unit's bug is its own
+                seat.drop(error)
+        return Decided(None, Internal())
+
+    def of(self, units: Sequence[Unit[Any]], left: Collection[int]) -> list[Decided]:
+        """What each unit came to; those at the places in `left` come to nothing."""
+        seats = self._seats(units, left)
         self._load([need for seat in seats for need in seat.needs()])
         self._load([need for seat in seats for need in seat.needs_next()])
         return [self._decided(seat) for seat in seats]
@@ -167,14 +216,10 @@ class _Decisions:
         if self._workspace.written:
             # An earlier unit may have written the row that leads to this one's next keys.
             self._load(seat.needs_next())
-        if not seat.dropped:
-            try:
-                outcome = seat.unit.decide(seat.rows, self._now)
-                seat.rows.merge()
-                return Decided(outcome, None)
-            except Exception as error:  # noqa: BLE001 - a unit's bug is its own
-                seat.drop(error)
-        return Decided(None, Internal())
+        outcome = self._outcome(seat)
+        if outcome.error is None:
+            seat.rows.merge()
+        return outcome
 
     def _load(self, needs: Sequence[Need]) -> None:
         """Load what is missing, with one statement for each table and lookup."""

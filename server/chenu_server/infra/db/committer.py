@@ -13,6 +13,7 @@ from chenu_server.infra.db.batch import Batch, Ledger
 from chenu_server.infra.db.intake import Intake, Job, WriterLimits
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, BatchRow
 from chenu_server.infra.db.session import (
+    BatchFailed,
     CannotBegin,
     CannotConnect,
     CannotWrite,
@@ -133,17 +134,23 @@ class Committer:
         self._doubt_at_s = time.monotonic() + self._probe_s
 
     def _commit(self, jobs: Sequence[Job]) -> None:
-        """Commit jobs as one batch, or one by one if a statement of theirs fails."""
+        """Commit jobs as one batch; again, each apart, if a statement of theirs fails."""
+        apart = False
         for _ in range(_ATTEMPTS):
             session = self._session or self._reconnect()
             # While a COMMIT is unknown, another one would hide what became of it.
             if session is None or self._unknown is not None or not jobs:
                 break
-            batch = Batch([job.unit for job in jobs], partial(_has_left, jobs))
+            batch = Batch([job.unit for job in jobs], partial(_has_left, jobs), apart=apart)
             try:
                 batch.run(session, self._tables, self._ledger)
             except StatementFailed as error:
-                self._one_by_one(jobs, error)
+                log.warning("statement_failed", units=len(jobs), error=str(error))
+                apart = True
+                continue
+            except BatchFailed as error:
+                log.error("batch_failed", units=len(jobs), error=str(error))
+                break
             except (CannotBegin, CannotWrite) as error:
                 self._disconnect("database_refuses", error)
                 self._down = True
@@ -166,15 +173,6 @@ class Committer:
         """Tell them, and find out at once whether the next would fare better."""
         self._doubt_at_s = 0.0
         self._refused(jobs)
-
-    def _one_by_one(self, jobs: Sequence[Job], error: StatementFailed) -> None:
-        """Find the one that fails, and commit the others."""
-        log.warning("batch_failed", units=len(jobs), error=str(error))
-        if len(jobs) == 1:
-            self._refuse(jobs)
-            return
-        for job in jobs:
-            self._commit([job])
 
     def _resolved(self) -> Sequence[Job]:
         """Learn what became of a COMMIT without an answer; the jobs that must run again.

@@ -106,6 +106,7 @@ class PostgresSession:
         self._connection = connection
         self._pipeline = Pipeline(connection, timeout_ms=2 * STATEMENT_TIMEOUT_MS)
         self._ledger = str(ledger_number)
+        self._is_apart = False
         self._statements: dict[TableMap[Any], _Statements] = {}
 
     def begin(self) -> Begun:
@@ -140,7 +141,8 @@ class PostgresSession:
         with self._failing():
             for fetch in fetches:
                 self._pipeline.send(*self._select(fetch))
-            return [self._pipeline.rows(result) for result in self._pipeline.exchange()]
+            answers = self._pipeline.exchange()[-len(fetches) :]  # a savepoint may be in front
+            return [self._pipeline.rows(result) for result in answers]
 
     def _select(self, fetch: Fetch) -> tuple[str, list[str]]:
         statements = self._statements_of(fetch.table)
@@ -153,6 +155,24 @@ class PostgresSession:
         with self._failing():
             for write in writes:
                 self._pipeline.send(*self._statements_of(write.table).upsert(write))
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """A savepoint around it, which is what finds a queued statement out."""
+        self._pipeline.send("SAVEPOINT apart")
+        self._is_apart = True
+        try:
+            yield
+            with self._failing():
+                self._pipeline.send("RELEASE SAVEPOINT apart")
+                self._pipeline.exchange()
+        except StatementFailed:
+            with self._failing():
+                self._pipeline.send("ROLLBACK TO SAVEPOINT apart")
+                self._pipeline.exchange()
+            raise
+        finally:
+            self._is_apart = False
 
     def commit(self) -> None:
         """COMMIT travels with the writes; the server skips it when one of them failed."""
@@ -206,12 +226,21 @@ class PostgresSession:
         except ServerLost as error:
             raise lost(str(error)) from error
         except ServerRefused as error:
-            self.rollback()
-            raise _kind_of(error.sqlstate, lost)(str(error)) from error
+            kind = _kind_of(error.sqlstate, lost)
+            self._undo(kind)
+            raise kind(str(error)) from error
         except Exception as error:
             # A value that cannot be encoded: its unit's fault.
-            self.rollback()
+            self._undo(StatementFailed)
             raise StatementFailed(str(error)) from error
+
+    def _undo(self, kind: type[SessionError]) -> None:
+        """Leave the transaction, but for what is done apart, if that alone has failed."""
+        if not self._is_apart or kind is not StatementFailed:
+            self.rollback()
+            return
+        with contextlib.suppress(ServerRefused):
+            self._pipeline.exchange()  # what was queued behind it is skipped
 
     def _statements_of(self, table: TableMap[Any]) -> _Statements:
         found = self._statements.get(table)

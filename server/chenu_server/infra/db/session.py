@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from chenu_server.infra.db.ledger_tables import HeadRow
@@ -29,6 +30,10 @@ class CannotWrite(SessionError):
 
 class ConnectionLost(SessionError):
     """The connection broke, or is read-only, before COMMIT: nothing of the batch happened."""
+
+
+class BatchFailed(SessionError):
+    """Something failed that no unit's statement is to blame for; nothing happened."""
 
 
 class StatementFailed(SessionError):
@@ -110,6 +115,15 @@ class Session(Protocol):
 
         Raises:
             StatementFailed, CannotWrite, ConnectionLost: As named.
+        """
+        ...
+
+    def apart(self) -> AbstractContextManager[None]:
+        """What fails inside is undone alone, and the transaction goes on.
+
+        Raises:
+            StatementFailed: Something inside failed, and is undone.
+            CannotWrite, ConnectionLost: As named.
         """
         ...
 

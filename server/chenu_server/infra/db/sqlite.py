@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Final, NoReturn
 
@@ -93,6 +94,7 @@ class SqliteSession:
         self._ledger_number = ledger_number
         self._wall_us = wall_us
         self._wal = wal
+        self._is_apart = False
         self._statements: dict[TableMap[Any], Statements] = {}
 
     def begin(self) -> Begun:
@@ -142,6 +144,21 @@ class SqliteSession:
         except Exception as error:  # noqa: BLE001 - a value that does not bind is its unit's fault
             self._fail(error)
 
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """A savepoint around it."""
+        self._cursor.execute("SAVEPOINT apart")
+        self._is_apart = True
+        try:
+            yield
+        except StatementFailed:
+            self._cursor.execute("ROLLBACK TO apart")
+            raise
+        finally:
+            self._is_apart = False
+            if self._connection.in_transaction:
+                self._cursor.execute("RELEASE apart")
+
     def commit(self) -> None:
         """COMMIT; after an error only a new connection can tell what the file holds."""
         try:
@@ -177,9 +194,11 @@ class SqliteSession:
         self._connection.close()
 
     def _fail(self, error: Exception) -> NoReturn:
-        self.rollback()
         # The extended codes hold the primary one in their lowest byte.
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_WRITES:
+        takes_none = getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_WRITES
+        if takes_none or not self._is_apart:
+            self.rollback()
+        if takes_none:
             raise CannotWrite(str(error)) from error
         raise StatementFailed(str(error)) from error
 

@@ -252,6 +252,14 @@ class UnitRows:
         """Append an entry to the ledger when the batch commits."""
         self._drafts.append(draft)
 
+    @property
+    def written(self) -> Mapping[type[Any], Mapping[Key, Row]]:
+        """What this unit has put, by kind."""
+        found: dict[type[Any], dict[Key, Row]] = {}
+        for (kind, key), row in self._puts.items():
+            found.setdefault(kind, {})[key] = row
+        return found
+
     def merge(self) -> None:
         """Make this unit's writes part of the batch."""
         self._workspace.merge(self._puts)
