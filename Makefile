@@ -45,7 +45,7 @@ unexport PYTHONDONTWRITEBYTECODE
 say = @printf '\n==> %s\n' "$(1)"
 
 .PHONY: help setup proto build lint lint-python lint-rust lint-proto test test-engine test-server \
-	test-stubs torture faults coverage coverage-engine coverage-server demo dev bench bench-pairs \
+	test-stubs fleet torture faults coverage coverage-engine coverage-server demo dev bench bench-pairs \
 	bench-store load clean
 
 help: ## List the targets.
@@ -118,6 +118,11 @@ $(TWIN): $(CORE_SOURCES)
 test-server: $(CORE) $(TWIN)
 	$(call say,Server tests)
 	$(PYTEST)
+
+fleet: $(CORE) ## Several workers on one PostgreSQL: watched, cancelled, killed, cut off.
+	$(call say,Fleet)
+	$(PYTEST) tests/service/test_fleet.py tests/contract/db/test_owners.py tests/crash -k "fleet or owner or \
+		postgres or another or away"
 
 torture: $(CORE) $(TWIN) ## Random tests with fresh seeds for MINUTES=10.
 	@CHENU_TWIN=$(TWIN) $(BIN)/python -m scripts.torture --minutes $(MINUTES)

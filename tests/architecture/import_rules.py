@@ -19,6 +19,7 @@ VOCABULARY: Final = frozenset(
         "reason",
         "reasons",
         "refusal",
+        "steady",
         "unit",
         "values",
         "vocabulary",

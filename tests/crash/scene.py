@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 from uuid import uuid4
 
@@ -105,6 +106,12 @@ class Scene:
         request = pb.GetQueryRequest(request_id=self.request_id)
         found: pb.GetQueryResponse = await at.backend.call(at.backend.pipeline.GetQuery, request)
         return found
+
+    async def until(self, rows: Rows, patience_s: float = 20.0) -> None:
+        """Wait until this is what stands of the query, which another server brings about."""
+        async with asyncio.timeout(patience_s):
+            while rows != self.rows():  # noqa: ASYNC110 - it asks a database
+                await asyncio.sleep(0.05)
 
     def rows(self) -> Rows:
         """What the database says of it now."""

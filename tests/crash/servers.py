@@ -55,6 +55,12 @@ class Server:
         assert self._process.exitcode is not None
         return self._process.exitcode
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL: nothing is finished, nothing is tidied up."""
         self._process.kill()
@@ -67,23 +73,21 @@ class Server:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Stop it, as a machine does that stalls, until the block ends."""
-        assert self._process.pid is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            os.kill(self._process.pid, signal.SIGCONT)
+            os.kill(self.pid, signal.SIGCONT)
 
     @contextmanager
     def without_room(self, bytes_max: int) -> Iterator[None]:
         """Let no file of its grow beyond this, as on a full disk, until the block ends."""
-        assert self._process.pid is not None
-        before = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (bytes_max, before[1]))
+        before = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (bytes_max, before[1]))
         try:
             yield
         finally:
-            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, before)
+            resource.prlimit(self.pid, resource.RLIMIT_FSIZE, before)
 
     def output(self) -> str:
         """The end of what this process has written."""

@@ -112,6 +112,8 @@ class Site:
                 name: {"base_url": self.upstream.provider_url(name), "api_key": "sk-test-key"}
                 for name in PROVIDERS
             },
+            "owners.lease_s": 2,
+            "owners.renew_s": 1,
             "limits.identity_limit": 0,
             "limits.identity_burst": 0,
             "limits.calls_per_s": 0,

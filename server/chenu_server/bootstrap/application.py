@@ -16,6 +16,7 @@ from chenu_server import failpoints
 from chenu_server.bootstrap.background import spawn_repeated
 from chenu_server.bootstrap.decisions import Live, identity_limit, log_limits, rules_of
 from chenu_server.bootstrap.inputs import Inputs, open_inputs
+from chenu_server.bootstrap.others import hear_others
 from chenu_server.bootstrap.reload import Reload, reloaded_when
 from chenu_server.bootstrap.routes import Routes, price_again, until_midnight_s
 from chenu_server.bootstrap.services import (
@@ -27,7 +28,7 @@ from chenu_server.bootstrap.services import (
     new_queue,
     pipeline_mounts,
 )
-from chenu_server.bootstrap.storage import Storage, Stores, now_us, open_storage, stores_of
+from chenu_server.bootstrap.storage import Storage, Stores, open_storage, stores_of
 from chenu_server.config import Settings
 from chenu_server.engine import analyze
 from chenu_server.governance.identity.service import BoundaryService
@@ -143,11 +144,10 @@ async def _start(
     rules = rules_of(settings, inputs.policies, storage.owner.owner_id)
     governance = WriterGovernance(storage.writer, rules)
     limiter = IdentityLimiter(identity_limit(settings))
-    await limiter.restore(stores.queries)
-    boundary = BoundaryService(
-        storage.writer, ledger_number=settings.ledger.number, arrivals=limiter
-    )
-    queues = {name: new_queue(settings, stores, name) for name in routes.registry.providers}
+    number, now_us = settings.ledger.number, storage.writer.now_us
+    await limiter.restore(stores.queries, now_us())
+    boundary = BoundaryService(storage.writer, ledger_number=number, arrivals=limiter)
+    queues = {name: new_queue(settings, stores, name, now_us) for name in routes.registry.providers}
     files, file_sweep = files_of(settings, storage, stores, intake)
     pipeline = PipelineService(
         lanes_of(settings, governance, routes, queues, files),
@@ -157,26 +157,26 @@ async def _start(
         boundary=boundary,
         new_work=limiter,
         limits=_pipeline_limits(settings),
+        stops=storage.stops,
     )
-    sweeper = sweeper_of(storage, stores)
-    await sweeper.recover()
-    await sweeper.expire()
+    sweeper = await _swept(storage, stores)
     mounts = [
         *pipeline_mounts(settings, pipeline, stores, routes),
         *governance_mounts(settings, storage, stores, governance, pipeline, boundary),
-        limits_mount(live, limiter, stores, queues),
+        limits_mount(live, limiter, stores, queues, now_us),
     ]
     layers = layers_of(settings, inputs.issuers, boundary)
     server = _server_of(settings, mounts, layers, storage, intake)
+    await hear_others(stack, storage, pipeline, number)
     await server.start()
     storage.served.set()
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
-    _repeat(stack, sweeper, file_sweep, routes, stores, pipeline)
+    _repeat(stack, sweeper, file_sweep, routes, stores, pipeline, settings.owners.renew_s)
     reload = Reload(
         live=live,
         routes=routes,
         queues=queues,
-        new_queue=lambda name: new_queue(live.settings, stores, name),
+        new_queue=lambda name: new_queue(live.settings, stores, name, now_us),
         governance=governance,
         runs_so_far_end=pipeline.runs_so_far_end,
         owner_id=storage.owner.owner_id,
@@ -185,6 +185,14 @@ async def _start(
     return Application(
         port=server.port, pipeline=pipeline, sweeper=sweeper, files=file_sweep, reload=reload
     )
+
+
+async def _swept(storage: Storage, stores: Stores) -> Sweeper:
+    """The sweeper, which has ended what can be ended before anybody asks."""
+    sweeper = sweeper_of(storage, stores)
+    await sweeper.recover()
+    await sweeper.expire()
+    return sweeper
 
 
 def _server_of(
@@ -239,7 +247,7 @@ def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
         stores.queries,
         dead_owners=dead,
         forget_owner=forget,
-        now_us=now_us,
+        now_us=storage.writer.now_us,
     )
 
 
@@ -250,6 +258,7 @@ def _repeat(
     routes: Routes,
     stores: Stores,
     pipeline: PipelineService,
+    renew_s: int,
 ) -> None:
     async def price() -> None:
         await price_again(routes)
@@ -259,7 +268,9 @@ def _repeat(
 
     spawn_repeated(stack, "expire", sweeper.expire, lambda: EXPIRE_EVERY_S)
     spawn_repeated(stack, "files", file_sweep.sweep, lambda: SWEEP_FILES_EVERY_S)
-    spawn_repeated(stack, "recover", sweeper.recover, lambda: RECOVER_EVERY_S)
+    # A lease that is over is seen as soon as one of these finds it as the last one did.
+    recover_s = min(RECOVER_EVERY_S, renew_s)
+    spawn_repeated(stack, "recover", sweeper.recover, lambda: recover_s)
     spawn_repeated(stack, "price", price, until_midnight_s)
     waits = itertools.chain([0.0], itertools.repeat(RESUME_EVERY_S))  # a restart waits for nothing
     spawn_repeated(stack, "resume", resume, lambda: next(waits))

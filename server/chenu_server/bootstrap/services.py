@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from chenu.api.governance.v1 import (
     audit_service_pb2,
@@ -25,7 +25,7 @@ from chenu.api.pipeline.v1 import (
 )
 from chenu_server.bootstrap.decisions import Live, limits_of, provider_limit
 from chenu_server.bootstrap.routes import Routes
-from chenu_server.bootstrap.storage import Storage, Stores, now_us
+from chenu_server.bootstrap.storage import Storage, Stores
 from chenu_server.config import Settings
 from chenu_server.engine import CallBuckets
 from chenu_server.governance.audit.service import AuditService
@@ -111,8 +111,10 @@ def intake_limits(settings: Settings) -> IntakeLimits:
     )
 
 
-def new_queue(settings: Settings, stores: Stores, provider: str) -> ProviderQueue:
-    """The queue of a provider that can be called."""
+def new_queue(
+    settings: Settings, stores: Stores, provider: str, now_us: Callable[[], int]
+) -> ProviderQueue:
+    """The queue of a provider that can be called; `now_us` is the batches' time."""
     return ProviderQueue(
         provider,
         waiting_max=settings.limits.waiting_max,
@@ -196,7 +198,7 @@ def governance_mounts(
         writer=storage.writer,
         reader=SqlBudgets(storage.reader),
         boundary=boundary,
-        now_us=now_us,
+        now_us=storage.writer.now_us,
     )
     ledger = SqlLedger(storage.reader, ledger_number=settings.ledger.number)
     audit = AuditService(reader=ledger, boundary=boundary)
@@ -230,13 +232,15 @@ def limits_mount(
     limiter: IdentityLimiter,
     stores: Stores,
     queues: Mapping[str, ProviderQueue],
+    now_us: Callable[[], int],
 ) -> Mount:
-    """`RateLimitService`."""
+    """`RateLimitService`; `now_us` is the batches' time."""
     service = LimitService(
         limiter=limiter,
         providers=lambda: limits_of(live.settings),
         slots=stores.slots,
         waiting=_Waiting(queues),
+        now_us=now_us,
     )
     return Mount(
         rate_limit_service_pb2.DESCRIPTOR.services_by_name["RateLimitService"],

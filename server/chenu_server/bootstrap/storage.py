@@ -10,7 +10,6 @@ from sqlalchemy.exc import DBAPIError
 
 from chenu_server.bootstrap.decisions import Live, limit_of
 from chenu_server.config import Settings
-from chenu_server.engine import time_ns
 from chenu_server.governance.budgets import tables as budget_tables
 from chenu_server.governance.checkpoints import tables as checkpoint_tables
 from chenu_server.governance.checkpoints.store import SqlCheckpoints
@@ -22,7 +21,9 @@ from chenu_server.infra.db import migrate, one_ledger, pooler
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.reader import Reader
+from chenu_server.infra.db.stops import SqlStops
 from chenu_server.infra.db.stores import store_at
+from chenu_server.infra.db.urls import is_sqlite
 from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.pipeline import media_tables
 from chenu_server.pipeline import tables as pipeline_tables
@@ -45,6 +46,8 @@ class Storage:
     reader: Reader
     owner: Owner
     hub: LogHub
+    stops: SqlStops | None
+    """Tells other processes to stop a query; None where there can be no others."""
     served: asyncio.Event
     """Set once calls are taken: from then on rows may name the owner."""
 
@@ -113,7 +116,17 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     late.attach(writer)
     await writer.start()
     stack.push_async_callback(writer.close)
-    return Storage(writer=writer, reader=reader, owner=owner, hub=hub, served=served)
+    stops = _stops_of(url, stack)
+    return Storage(writer=writer, reader=reader, owner=owner, hub=hub, stops=stops, served=served)
+
+
+def _stops_of(url: str, stack: AsyncExitStack) -> SqlStops | None:
+    """What reaches other processes; a SQLite file is served by one."""
+    if is_sqlite(url):
+        return None
+    stops = SqlStops(url)
+    stack.callback(stops.close)
+    return stops
 
 
 def _check(url: str, ledger_number: int) -> None:
@@ -153,8 +166,3 @@ def stores_of(live: Live, storage: Storage) -> Stores:
         governed=governed,
         files=SqlFiles(storage.reader),
     )
-
-
-def now_us() -> int:
-    """Unix microseconds on this machine's clock."""
-    return time_ns() // 1_000

@@ -24,7 +24,7 @@ from chenu_server.pipeline.model import (
 )
 from chenu_server.pipeline.records import Attempt, EventSegment, OutputChunk, Query, QueryContent
 from chenu_server.providers.ports import Provider
-from chenu_server.unit import Moment
+from chenu_server.unit import Key, Moment
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import QueryStatus
 
@@ -281,6 +281,36 @@ class QueryFilter:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """All that is stored of a query's log, at one moment. Events and output are in order."""
+
+    query: Query | None
+    segments: Sequence[EventSegment]
+    chunks: Sequence[OutputChunk]
+
+
+class Stops(Protocol):
+    """Tells the process that runs a query that somebody wants it to end."""
+
+    async def ask(self, owner_id: str, key: Key) -> None:
+        """
+        Have it stopped.
+
+        Raises:
+            GovernanceUnavailable: Nobody can be told now.
+        """
+        ...
+
+    async def asked_of(self, owner_id: str) -> Sequence[Key]:
+        """The queries of an owner that are to end."""
+        ...
+
+    async def done(self, owner_id: str, key: Key) -> None:
+        """The owner has heard it."""
+        ...
+
+
 class QueryStore(Protocol):
     """Queries as they are stored, read outside any unit."""
 
@@ -292,8 +322,8 @@ class QueryStore(Protocol):
         """Newest first."""
         ...
 
-    async def segments(self, identity_id: str, request_id: str) -> Sequence[EventSegment]:
-        """All committed events, in order."""
+    async def whole(self, identity_id: str, request_id: str) -> Stored:
+        """A query's row, by any of its ids, all its events and output: of one moment."""
         ...
 
     async def chunks(self, identity_id: str, request_id: str) -> Sequence[OutputChunk]:

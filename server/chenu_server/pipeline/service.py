@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -21,7 +22,11 @@ from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.checkpoint import CheckpointLane
 from chenu_server.pipeline.lanes.context import ContextLane
 from chenu_server.pipeline.lanes.encoding import EncodingLane
-from chenu_server.pipeline.lanes.execution import ExecutionLane, stop_error
+from chenu_server.pipeline.lanes.execution import (
+    OVERLOAD_RETRY_US,
+    ExecutionLane,
+    unserved_error,
+)
 from chenu_server.pipeline.lanes.governance import GovernanceLane, admission_of
 from chenu_server.pipeline.lanes.intent import IntentLane
 from chenu_server.pipeline.lanes.resume import ResumeLane
@@ -34,6 +39,7 @@ from chenu_server.pipeline.ports import (
     NewWorkLimit,
     QueryFilter,
     QueryStore,
+    Stops,
     Validation,
 )
 from chenu_server.pipeline.records import Asked, Query
@@ -45,8 +51,6 @@ from chenu_server.values import dataclass
 from chenu_server.vocabulary import QueryStatus
 
 _log = structlog.get_logger(__name__)
-
-OVERLOAD_RETRY_US = 1_000_000
 
 Keep = Callable[[], Callable[[], None]]
 """Takes over that a large request counts as held; what it returns ends that."""
@@ -60,6 +64,7 @@ class PipelineLimits:
     abandon_after_s: float
     running_max: int
     tail_every_s: float = 0.25
+    stop_within_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,9 @@ class PipelineService:
         boundary: Boundary,
         new_work: NewWorkLimit,
         limits: PipelineLimits,
+        stops: Stops | None = None,
     ) -> None:
+        self._stops = stops
         self._lanes = lanes
         self._governance = governance
         self._store = store
@@ -202,7 +209,7 @@ class PipelineService:
         except ChenuError as refusal:
             self._refuse(run.log, refusal)
         except Stopped as stopped:
-            self._refuse(run.log, _unserved(stopped.reason, str(key[1])))
+            self._refuse(run.log, unserved_error(stopped.reason, str(key[1])))
         except Exception:  # noqa: BLE001 - a bug must not leave readers waiting
             _log.exception("run_failed", request_id=key[1])
             self._refuse(run.log, Internal())
@@ -313,13 +320,11 @@ class PipelineService:
 
     async def _load(self, log: QueryLog) -> None:
         """Fill a log with what is stored."""
-        identity_id, request_id = log.key
-        query = await self._store.get(str(identity_id), str(request_id))
-        segments = await self._store.segments(str(identity_id), str(request_id))
-        chunks = await self._store.chunks(str(identity_id), str(request_id))
-        log.load(segments, chunks)
-        if query is not None:
-            log.set_query(query)
+        identity_id, request_id = map(str, log.key)
+        stored = await self._store.whole(identity_id, request_id)
+        if stored.query is not None:  # before its events: a final one takes the outcome from it
+            log.set_query(stored.query)
+        log.load(stored.segments, stored.chunks)
 
     async def _tail(self, log: QueryLog, run: QueryRun) -> None:
         """Follow a query that another process runs, until it rests or nobody here waits for it."""
@@ -331,7 +336,29 @@ class PipelineService:
                 if stopped.reason is not StopReason.CANCELLED:
                     raise
                 run.stop.withdraw()  # who waits for the answer must not be told that it ended
-                log.fail_stops(QueryStateError(str(log.key[1]), QueryStatus.RUNNING.value))
+                await self._stop_elsewhere(log)
+            await self._load(log)
+
+    async def _stop_elsewhere(self, log: QueryLog) -> None:
+        """Have the process stop it that runs it; who wants that is told if nobody can be asked."""
+        query = log.query
+        if self._stops is None or query is None or not query.owner_id:
+            log.fail_stops(QueryStateError(str(log.key[1]), QueryStatus.RUNNING.value))
+        else:
+            await self._stops.ask(query.owner_id, query.key)
+
+    # --- what other processes do --------------------------------------------------------------
+
+    async def hear_others(self, committed: Sequence[Key], to_stop: Sequence[Key]) -> None:
+        """Take in what is committed of queries followed here; stop those run here that are to."""
+        for key in to_stop:
+            run = self._runs.get(key)
+            if run is not None:
+                run.stop.set(StopReason.CANCELLED)
+        for key in committed:
+            log = self._hub.find(key)
+            if log is None or log.current is not log or log.is_ended or key in self._runs:
+                continue  # nobody follows it, or it is told of by who runs it here
             await self._load(log)
 
     # --- reading ------------------------------------------------------------------------------
@@ -384,7 +411,7 @@ class PipelineService:
         Raises:
             IdentityBoundaryViolation: It is not in the caller's identity.
             QueryCancelled: It waited for its first slot; nothing of it was ever stored.
-            QueryState: It was settled under way, or runs in another process.
+            QueryState: It was settled under way, or the process that runs it does not hear.
         """
         run = self._runs.get((caller.identity_id, request_id))
         if run is None:
@@ -392,11 +419,21 @@ class PipelineService:
             run = self._runs.get(query.key)  # under the first of its ids
         if run is not None:
             query = await self._stop(run)
+        elif query.status is QueryStatus.RUNNING and self._stops is not None and query.owner_id:
+            query = await self._stopped_elsewhere(query)
         if query.checkpoint_id and not query.status.is_final:
             query = await self._governance.cancel(query, caller.principal, reason)
         if not query.status.is_final:
             raise QueryStateError(request_id, query.status.value)
         return query
+
+    async def _stopped_elsewhere(self, query: Query) -> Query:
+        """The query as the process leaves it that runs it, or as it is if that does not hear."""
+        log = await self._open_log(query)
+        await self._stop_elsewhere(log)
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(log.rest(stops=True), self._limits.stop_within_s)
+        return log.query or query
 
     async def _stop(self, run: QueryRun) -> Query:
         """The query as its run leaves it: ended, blocked, or approved and waiting for a slot."""
@@ -461,10 +498,3 @@ class PipelineService:
     def route(self, request: QueryRequest) -> Route:
         """Which models would answer, and what that costs at most; calls nothing."""
         return self._lanes.encoding.explain(request)
-
-
-def _unserved(reason: StopReason, request_id: str) -> ChenuError:
-    """What a query answers that was stopped while it waited for a slot: nothing went out."""
-    if reason is StopReason.SHUTDOWN:
-        return ServerOverloaded(OVERLOAD_RETRY_US, "queries")
-    return stop_error(reason, request_id)

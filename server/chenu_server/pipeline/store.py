@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from chenu_server.infra.db.reader import Reader
-from chenu_server.pipeline.ports import QueryFilter
+from chenu_server.pipeline.ports import QueryFilter, Stored
 from chenu_server.pipeline.records import EventSegment, OutputChunk, Query, QueryContent
 from chenu_server.pipeline.tables import (
     OUTPUT_CHUNKS,
@@ -29,8 +29,7 @@ class SqlQueries:
 
     async def get(self, identity_id: str, request_id: str) -> Query | None:
         """One query, by any of its ids, or None."""
-        wanted = sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id))
-        rows = await self._reader.rows(wanted)
+        rows = await self._reader.rows(_by_id(identity_id, request_id))
         if not rows:
             rows = await self._reader.rows(_by_alias(identity_id, request_id))
         return Query(**rows[0]._mapping) if rows else None
@@ -50,19 +49,27 @@ class SqlQueries:
         rows = await self._reader.rows(ordered.limit(wanted.count))
         return [Query(**row._mapping) for row in rows]
 
-    async def segments(self, identity_id: str, request_id: str) -> Sequence[EventSegment]:
-        """All committed events, in order."""
-        wanted = sa.select(QUERY_EVENTS).where(*_is(QUERY_EVENTS, identity_id, request_id))
-        rows = await self._reader.rows(wanted.order_by(QUERY_EVENTS.c.first_sequence))
-        return [EventSegment(**row._mapping) for row in rows]
+    async def whole(self, identity_id: str, request_id: str) -> Stored:
+        """A query's row, all its events and output: of one snapshot."""
+        events = sa.select(QUERY_EVENTS).where(*_is(QUERY_EVENTS, identity_id, request_id))
+        events = events.order_by(QUERY_EVENTS.c.first_sequence)
+
+        def read(connection: sa.Connection) -> Stored:
+            queries = connection.execute(_by_id(identity_id, request_id)).all()
+            queries = queries or connection.execute(_by_alias(identity_id, request_id)).all()
+            segments = connection.execute(events).all()
+            chunks = connection.execute(_chunks_of(identity_id, request_id)).all()
+            return Stored(
+                query=Query(**queries[0]._mapping) if queries else None,
+                segments=[EventSegment(**row._mapping) for row in segments],
+                chunks=[OutputChunk(**row._mapping) for row in chunks],
+            )
+
+        return await self._reader.run(read)
 
     async def chunks(self, identity_id: str, request_id: str) -> Sequence[OutputChunk]:
         """The stored output, in order."""
-        columns = OUTPUT_CHUNKS.c
-        wanted = sa.select(OUTPUT_CHUNKS).where(*_is(OUTPUT_CHUNKS, identity_id, request_id))
-        rows = await self._reader.rows(
-            wanted.order_by(columns.attempt, columns.part, columns.offset)
-        )
+        rows = await self._reader.rows(_chunks_of(identity_id, request_id))
         return [OutputChunk(**row._mapping) for row in rows]
 
     async def content(self, identity_id: str, request_id: str) -> QueryContent | None:
@@ -102,6 +109,16 @@ class SqlQueries:
         arrived = sa.union_all(*since).subquery()
         rows = await self._reader.rows(sa.select(arrived).order_by(arrived.c.created_us))
         return [(row.identity_id, row.created_us) for row in rows]
+
+
+def _by_id(identity_id: str, request_id: str) -> sa.Select[Any]:
+    return sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id))
+
+
+def _chunks_of(identity_id: str, request_id: str) -> sa.Select[Any]:
+    columns = OUTPUT_CHUNKS.c
+    wanted = sa.select(OUTPUT_CHUNKS).where(*_is(OUTPUT_CHUNKS, identity_id, request_id))
+    return wanted.order_by(columns.attempt, columns.part, columns.offset)
 
 
 def _by_alias(identity_id: str, request_id: str) -> sa.Select[Any]:

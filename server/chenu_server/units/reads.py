@@ -9,8 +9,8 @@ from chenu_server.caller import Caller
 from chenu_server.errors import CheckpointPending, ChenuError
 from chenu_server.governance.checkpoints.decide import pending_error
 from chenu_server.governance.checkpoints.ports import CheckpointStore
-from chenu_server.pipeline.ports import QueryFilter
-from chenu_server.pipeline.records import EventSegment, OutputChunk, Query, QueryContent
+from chenu_server.pipeline.ports import QueryFilter, Stored
+from chenu_server.pipeline.records import OutputChunk, Query, QueryContent
 from chenu_server.vocabulary import QueryStatus
 
 
@@ -25,8 +25,8 @@ class StoredQueries(Protocol):
         """Newest first."""
         ...
 
-    async def segments(self, identity_id: str, request_id: str) -> Sequence[EventSegment]:
-        """All committed events, in order."""
+    async def whole(self, identity_id: str, request_id: str) -> Stored:
+        """All that is stored of its log, at one moment."""
         ...
 
     async def chunks(self, identity_id: str, request_id: str) -> Sequence[OutputChunk]:
@@ -52,7 +52,7 @@ class GovernedQueries:
     def __init__(self, queries: StoredQueries, checkpoints: CheckpointStore, slots: Slots) -> None:
         self.get = queries.get
         self.page = queries.page
-        self.segments = queries.segments
+        self.whole = queries.whole
         self.chunks = queries.chunks
         self.content = queries.content
         self.free_times = slots.free_times

@@ -215,17 +215,18 @@ async def test_the_batch_clock_never_goes_back(
     only_sqlite_url: str, open_writer: OpenWriter
 ) -> None:
     """Expiry and leases are decided by it: what has expired stays expired."""
-    times = iter([1_000, 900, 2_000])
+    times = iter([0, 1_000_000, 900_000, 2_000_000_000])  # the first is read at the start
     store = SqliteStore(only_sqlite_url, wall_us=lambda: next(times))
     writer = await open_writer(store)
 
-    def look(rows: Rows, now: Moment) -> int:
-        rows.put(Account("personal", 1, now.now_us))
-        return now.now_us
+    def look(rows: Rows, now: Moment) -> Moment:
+        rows.put(Account("personal", 1, 1))
+        return now
 
-    seen = [await writer.submit(Do(look)) for _ in range(3)]
+    first, second, third = [await writer.submit(Do(look)) for _ in range(3)]
 
-    assert [1_000, 1_000, 2_000] == seen
+    assert (1_000_000, 2_000_000_000) == (first.now_us, third.now_us)
+    assert first.now_us <= second.now_us == first.at(second.mono_ns)
 
 
 async def test_the_clock_is_the_last_entrys_when_that_is_later(
@@ -239,6 +240,7 @@ async def test_the_clock_is_the_last_entrys_when_that_is_later(
         connection.execute(sa.text(f"UPDATE ledger_heads SET last_time_us = {late_us}"))
 
     assert late_us == await writer.submit(Do(lambda rows, now: now.now_us))
+    assert late_us <= writer.now_us()
 
 
 async def test_a_time_mapped_through_the_moment_is_never_early(
@@ -254,7 +256,7 @@ async def test_a_time_mapped_through_the_moment_is_never_early(
     writer = await open_writer(SqliteStore(only_sqlite_url, wall_us=wall_us))
     now: Moment = await writer.submit(Do(lambda rows, now: now))
 
-    assert now.at(read_at_ns[0]) >= 1_000
+    assert now.at(read_at_ns[-1]) >= now.now_us >= 1_000
 
 
 BLOCKED = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")

@@ -25,7 +25,7 @@ async def unrecorded(stage: Stage) -> Failure:
 
 @proves("QUERY_STATE")
 async def runs_elsewhere(stage: Stage) -> Failure:
-    """A query that another process runs cannot be cancelled here."""
+    """A query cannot be cancelled that nobody runs, and nobody has taken over yet."""
     client, request_id = stage.client(), str(uuid4())
     await client.query("Hello", request_id=request_id)
     stage.sql("UPDATE queries SET status = 'running', owner_id = 'another', ended_us = 0")

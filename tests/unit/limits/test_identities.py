@@ -112,10 +112,11 @@ async def test_a_restart_does_not_open_a_new_window(setting: Setting) -> None:
 
     class History:
         async def arrivals_since(self, since_us: int) -> Sequence[tuple[str, int]]:
-            assert setting.now_us - 60 * SECOND == since_us
-            return [("alice", setting.now_us - 2 * SECOND)] * 3
+            assert stored_now_us - 60 * SECOND == since_us
+            return [("alice", stored_now_us - 2 * SECOND)] * 3
 
-    await setting.limiter.restore(History())
+    stored_now_us = setting.now_us + 3_600 * SECOND  # its clock is another one
+    await setting.limiter.restore(History(), stored_now_us)
 
     with pytest.raises(RateLimited):
         setting.arrive()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -20,6 +20,7 @@ from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
 from chenu_server.pipeline.log import LogHub, QueryLog
 from chenu_server.pipeline.model import Cursor, QueryRequest
 from chenu_server.pipeline.output import TEXT, text_of
+from chenu_server.pipeline.ports import Stored
 from chenu_server.pipeline.records import Asked, EventSegment, Query
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.service import PipelineLimits, PipelineService
@@ -118,16 +119,13 @@ class World:
         """The one query, by any of its ids."""
         return self.query
 
-    async def segments(self, identity_id: str, request_id: str) -> Sequence[EventSegment]:
-        """Its log."""
+    async def whole(self, identity_id: str, request_id: str) -> Stored:
+        """Its log; it has said nothing."""
         events = (START, END) if self.status.is_final else (START,)
-        return [
-            EventSegment(identity_id="acme", request_id="first", first_sequence=1, events=events)
-        ]
-
-    async def chunks(self, identity_id: str, request_id: str) -> Sequence[Any]:
-        """It has said nothing."""
-        return []
+        segment = EventSegment(
+            identity_id="acme", request_id="first", first_sequence=1, events=events
+        )
+        return Stored(query=self.query, segments=[segment], chunks=[])
 
     async def content(self, identity_id: str, request_id: str) -> object:
         """Some."""

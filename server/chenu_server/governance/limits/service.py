@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from chenu_server.engine import IdentityWindows, time_ns
+from chenu_server.engine import IdentityWindows
 from chenu_server.errors import IdentityBlocked, RateLimited, ServerOverloaded
 from chenu_server.governance.limits.model import (
     IdentityLimit,
@@ -15,6 +15,7 @@ from chenu_server.governance.limits.model import (
     ProviderState,
 )
 from chenu_server.governance.limits.ports import ArrivalHistory, SlotReader, SlotUse, Waiting
+from chenu_server.steady import steady_us
 
 _UNUSED: Final = SlotUse(0, 0)
 
@@ -22,14 +23,15 @@ _UNUSED: Final = SlotUse(0, 0)
 class IdentityLimiter:
     """Counts new work per identity in exact windows; refuses by raising.
 
-    The windows are this process's: each process counts what arrives there.
+    The windows are this process's: each process counts what arrives there, on a clock that never
+    steps. Set ahead, it would forget who has used up what; set back, remember it for as long.
     """
 
     def __init__(
         self,
         limit: IdentityLimit,
         *,
-        now_us: Callable[[], int] = lambda: time_ns() // 1_000,
+        now_us: Callable[[], int] = steady_us,
     ) -> None:
         self.limit = limit
         self._now_us = now_us
@@ -69,12 +71,18 @@ class IdentityLimiter:
         """Uncount a call whose id proved known."""
         self._windows.give_back(identity_id, token)
 
-    async def restore(self, history: ArrivalHistory) -> None:
-        """Count what arrived before a restart and still counts. Blocks are not kept."""
+    async def restore(self, history: ArrivalHistory, stored_now_us: int) -> None:
+        """
+        Count what arrived before a restart and still counts. Blocks are not kept.
+
+        `stored_now_us` is the time that is stored with what arrives now: how long ago it was is
+        all that two clocks can agree on.
+        """
         longest_us = max(self.limit.window_us, self.limit.burst_window_us)
         times_us: defaultdict[str, list[int]] = defaultdict(list)
-        for identity_id, arrived_us in await history.arrivals_since(self._now_us() - longest_us):
-            times_us[identity_id].append(arrived_us)
+        now_us = self._now_us()
+        for identity_id, arrived_us in await history.arrivals_since(stored_now_us - longest_us):
+            times_us[identity_id].append(now_us - max(stored_now_us - arrived_us, 0))
         for identity_id, arrived in times_us.items():
             self._windows.restore(identity_id, arrived)
 
@@ -117,7 +125,7 @@ class LimitService:
         providers: Callable[[], Mapping[str, ProviderLimit]],
         slots: SlotReader,
         waiting: Waiting,
-        now_us: Callable[[], int] = lambda: time_ns() // 1_000,
+        now_us: Callable[[], int],
     ) -> None:
         self.limit = limiter.limit
         self._limiter = limiter

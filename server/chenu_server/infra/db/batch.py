@@ -10,6 +10,7 @@ import structlog
 from chenu_server import failpoints
 from chenu_server.errors import Internal
 from chenu_server.ids import new_id
+from chenu_server.infra.db.clock import BatchClock
 from chenu_server.infra.db.ledger_tables import ZERO_HASH, HeadRow
 from chenu_server.infra.db.sealing import ledger_writes
 from chenu_server.infra.db.session import (
@@ -62,7 +63,7 @@ class Batch:
     published: list[Row] = field(default_factory=list)
     recorded: list[EntryDraft] = field(default_factory=list)
 
-    def run(self, session: Session, tables: Tables, ledger: Ledger) -> None:
+    def run(self, session: Session, tables: Tables, ledger: Ledger, clock: BatchClock) -> None:
         """Decide every unit and commit what they wrote.
 
         Raises:
@@ -71,7 +72,7 @@ class Batch:
         begun = session.begin()
         try:
             head = begun.head or HeadRow(ledger.number, ledger.new_origin(), 0, ZERO_HASH, 0)
-            now = Moment(max(begun.clock_us, head.last_time_us), begun.mono_ns)
+            now = clock.moment(begun.clock_us, begun.mono_ns, head.last_time_us)
             workspace = Workspace(tables.by_kind)
             left = {place for place in range(len(self.units)) if self.left(place)}
             decisions = _Decisions(session, workspace, tables, now)

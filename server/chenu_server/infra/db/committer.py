@@ -10,10 +10,12 @@ import structlog
 
 from chenu_server.ids import new_id
 from chenu_server.infra.db.batch import Batch, Ledger
+from chenu_server.infra.db.clock import BatchClock
 from chenu_server.infra.db.intake import Intake, Job, WriterLimits
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, BatchRow
 from chenu_server.infra.db.session import (
     BatchFailed,
+    Begun,
     CannotBegin,
     CannotConnect,
     CannotWrite,
@@ -26,6 +28,7 @@ from chenu_server.infra.db.session import (
     Write,
 )
 from chenu_server.infra.db.tablemap import Tables
+from chenu_server.unit import Moment
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +56,7 @@ class Committer:
         refused: Refused,
         reconnected: Callable[[], None] = lambda: None,
     ) -> None:
+        self.clock = BatchClock()
         self._store = store
         self._tables = tables
         self._ledger = ledger
@@ -81,8 +85,17 @@ class Committer:
             CannotConnect: As named.
         """
         self._session = self._store.connect()
+        try:
+            self._tell_time(self._session.begin())
+            self._session.rollback()
+        except SessionError as error:
+            raise CannotConnect(str(error)) from error
         self._down = False
         self._proved()
+
+    def _tell_time(self, begun: Begun) -> Moment:
+        last_us = begun.head.last_time_us if begun.head else 0
+        return self.clock.moment(begun.clock_us, begun.mono_ns, last_us)
 
     def run(self, intake: Intake) -> None:
         """Commit until the intake is closed and empty."""
@@ -117,8 +130,8 @@ class Committer:
         if session is None or self._unknown is not None:
             return
         try:
-            begun = session.begin()
-            row = BatchRow(self._ledger.writer_id, new_id(), begun.clock_us)
+            now = self._tell_time(session.begin())
+            row = BatchRow(self._ledger.writer_id, new_id(), now.now_us)
             session.write([Write(BATCHES_MAP, [BATCHES_MAP.encode(row)])])
             session.commit()
         except SessionError as error:
@@ -143,7 +156,7 @@ class Committer:
                 break
             batch = Batch([job.unit for job in jobs], partial(_has_left, jobs), apart=apart)
             try:
-                batch.run(session, self._tables, self._ledger)
+                batch.run(session, self._tables, self._ledger, self.clock)
             except StatementFailed as error:
                 log.warning("statement_failed", units=len(jobs), error=str(error))
                 apart = True

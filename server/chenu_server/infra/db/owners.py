@@ -1,8 +1,11 @@
 """Who is alive: every process holds a lock on its owner id for as long as it lives.
 
-Reservations and running queries name their owner. An owner whose lock is free is dead, and what
-it left can be taken over at once. On PostgreSQL a lease covers what a lock cannot: a connection
-that the server still believes in while its process does not answer.
+Reservations and running queries name their owner. On SQLite the lock of the file alone decides:
+who holds it is the only one there is. On PostgreSQL an owner is dead whose lock is free and whose
+lease is over: a lock is lost with a connection, which is no reason to end what a healthy process
+runs, and a lease says nothing of a process that still holds its lock. Whether a lease is over is
+seen by each process for itself, by its own monotonic clock: a lease that was not renewed for its
+time. The database's clock may step.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ import hashlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -53,16 +58,24 @@ _ENTER: Final = sa.text(
 _RETAKE_S: Final = 0.5
 _READ_ONLY: Final = "25006"
 # An advisory lock on one bigint shows in pg_locks as its two halves, with objsubid 1.
-_DEAD: Final = sa.text(
-    "SELECT o.owner_id FROM owners AS o"
-    " WHERE o.owner_id <> :owner_id"
-    f" AND (o.lease_until_us <= {_NOW_US} OR NOT EXISTS ("
+_OTHERS: Final = sa.text(
+    "SELECT o.owner_id, o.lease_until_us, EXISTS ("
     " SELECT 1 FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     " AND l.classid = ((o.lock_key >> 32) & 4294967295)::oid"
-    " AND l.objid = (o.lock_key & 4294967295)::oid))"
+    " AND l.objid = (o.lock_key & 4294967295)::oid) AS is_locked"
+    " FROM owners AS o WHERE o.owner_id <> :owner_id"
+)
+# A host that is gone says nothing: its lock is free once the server has asked in vain.
+_KEEPALIVES: Final = sa.text(
+    "SELECT set_config('tcp_keepalives_idle', '5', false),"
+    " set_config('tcp_keepalives_interval', '3', false),"
+    " set_config('tcp_keepalives_count', '3', false)"
 )
 _PATIENCE: Final = sa.text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
+# Who says so itself needs no lease to be over.
+_LEFT_US: Final = 0
+_LEAVE: Final = sa.text(f"UPDATE owners SET lease_until_us = {_LEFT_US} WHERE owner_id = :owner_id")
 _FORGET: Final = sa.text("DELETE FROM owners WHERE owner_id = :owner_id")
 # A process may be dead while its last COMMIT is still under way: who looks for what it left must
 # wait for that, or would strike off the only name under which its queries are ever found.
@@ -91,7 +104,7 @@ class Owner(Protocol):
         ...
 
     def dead(self) -> list[str]:
-        """The owners that left rows and are dead or lapsed. Blocks; call it in a thread."""
+        """The owners that left rows and are dead. Blocks; call it in a thread."""
         ...
 
     def forget(self, owner_id: str) -> None:
@@ -205,9 +218,12 @@ class SessionOwner:
             "lease_us": lease_ms * 1_000,
         }
         self._renew_s = renew_ms / 1_000
+        self._lease_s = lease_ms / 1_000
+        self._seen: dict[str, tuple[int | None, float]] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._renewed = False
+        self._renewed_s = 0.0
         self._read_only = False
         self._connection: sa.Connection | None = self._entered(self._engine.connect())
         self._thread = threading.Thread(target=self._renew, name="chenu-owner", daemon=True)
@@ -220,12 +236,31 @@ class SessionOwner:
 
     @property
     def held(self) -> bool:
-        """Whether the lock is held, as far as is known, and the lease was renewed when due."""
-        return self._connection is not None and self._renewed
+        """Whether the lock is held, as far as is known, and the lease is not over."""
+        goes_on = time.monotonic() - self._renewed_s < self._lease_s
+        return self._connection is not None and self._renewed and goes_on
 
     def dead(self) -> list[str]:
-        """The other owners whose lock is free or whose lease is over."""
-        return self._ask(lambda c: list(c.scalars(_DEAD, {"owner_id": self._owner_id})))
+        """The other owners whose lock is free and whose lease was seen to be over.
+
+        One that is seen for the first time is given the time of a lease.
+        """
+        asked = {"owner_id": self._owner_id}
+        others = self._ask(lambda c: list(c.execute(_OTHERS, asked)))
+        now_s, before = time.monotonic(), self._seen
+        self._seen = {}
+        for owner_id, lease_until_us, _ in others:
+            known = before.get(owner_id, (lease_until_us, now_s))
+            self._seen[owner_id] = known if known[0] == lease_until_us else (lease_until_us, now_s)
+        return [
+            owner_id
+            for owner_id, _, is_locked in others
+            if not is_locked and self._is_over(*self._seen[owner_id], now_s)
+        ]
+
+    def _is_over(self, lease_until_us: int | None, since_s: float, now_s: float) -> bool:
+        has_none = lease_until_us in (None, _LEFT_US)
+        return has_none or now_s - since_s >= self._lease_s
 
     def forget(self, owner_id: str) -> None:
         """Strike a dead owner off, unless its last commit has left something meanwhile."""
@@ -244,6 +279,8 @@ class SessionOwner:
     def close(self) -> None:
         """Let go of the lock; the row stays until somebody has looked for what this owner left."""
         self._end()
+        with suppress(sa.exc.SQLAlchemyError):  # whoever looks waits for a lease's time then
+            self._ask(lambda c: c.execute(_LEAVE, {"owner_id": self._owner_id}))
         self._drop()
 
     def _end(self) -> None:
@@ -254,6 +291,7 @@ class SessionOwner:
         while not self._closed.wait(self._renew_s if self.held else _RETAKE_S):
             was_held = self.held
             try:
+                began_s = time.monotonic()
                 self._ask(lambda c: c.execute(_ENTER, self._values))
             except sa.exc.SQLAlchemyError as error:
                 if was_held:
@@ -261,7 +299,7 @@ class SessionOwner:
                         "owner_lease_not_renewed", owner_id=self._owner_id, error=str(error)
                     )
                 continue
-            self._renewed = True
+            self._renewed, self._renewed_s = True, began_s
             if not was_held:
                 log.info("owner_lease_renewed_again", owner_id=self._owner_id)
 
@@ -300,7 +338,9 @@ class SessionOwner:
         """The lock first, then the row: a row whose lock is free means death."""
         try:
             with connection.begin():
+                began_s = time.monotonic()
                 connection.execute(_PATIENCE)
+                connection.execute(_KEEPALIVES)
                 # Waits: the server may not have noticed yet that the connection before is gone.
                 # The lock is the session's and outlives the transaction.
                 connection.execute(sa.select(sa.func.pg_advisory_lock(self._values["lock_key"])))
@@ -309,7 +349,7 @@ class SessionOwner:
             connection.invalidate()
             connection.close()
             raise
-        self._renewed = True
+        self._renewed, self._renewed_s = True, began_s
         return connection
 
     def _drop(self) -> None:

@@ -83,6 +83,10 @@ class SqlWriter:
         """Whether decisions can be recorded now, as far as is known."""
         return self._loop is not None and not self._closing and self._committer.healthy
 
+    def now_us(self) -> int:
+        """What a batch's time would be now: of a started writer, in Unix microseconds."""
+        return self._committer.clock.now_us()
+
     @property
     def queued(self) -> int:
         """How many units wait for the next batch."""

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -21,6 +21,7 @@ from chenu_server.errors import (
     Internal,
     QueryCancelled,
     QueueFull,
+    ServerOverloaded,
 )
 from chenu_server.pipeline.conversation import Conversation
 from chenu_server.pipeline.decide import outcome_of
@@ -60,6 +61,8 @@ _log = structlog.get_logger(__name__)
 NO_PARAMETERS = '{"type":"object","additionalProperties":false}'
 # The query's own deadline ends it; the provider's is only there should that fail.
 _GRACE_S = 1.0
+
+OVERLOAD_RETRY_US: Final = 1_000_000
 
 
 class ExecutionLane:
@@ -328,3 +331,10 @@ def _fail(error: ChenuError) -> Fail:
     cancelled = isinstance(error, QueryCancelled)
     status = QueryStatus.CANCELLED if cancelled else QueryStatus.FAILED
     return Fail(status, outcome_of(error))
+
+
+def unserved_error(reason: StopReason, request_id: str) -> ChenuError:
+    """What a query answers that was stopped while it waited for a slot: nothing went out."""
+    if reason is StopReason.SHUTDOWN:
+        return ServerOverloaded(OVERLOAD_RETRY_US, "queries")
+    return stop_error(reason, request_id)

@@ -10,11 +10,11 @@ from typing import Final
 
 import pytest
 
+from chenu_server.infra.db.writer import SqlWriter
 from tests.contract.db.release.people import People
 from tests.harness import staged
 
 _APPLICATION: Final = import_module("chenu_server.bootstrap.application")
-_SERVICES: Final = import_module("chenu_server.bootstrap.services")
 
 
 class _Resting:
@@ -38,6 +38,6 @@ async def at_rest(url: str, folder: Path, now_us: int) -> AsyncIterator[People]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_APPLICATION, "sweeper_of", lambda *_: _Resting())
         patch.setattr(_APPLICATION, "spawn_repeated", lambda *_: None)
-        patch.setattr(_SERVICES, "now_us", lambda: now_us)
+        patch.setattr(SqlWriter, "now_us", lambda _: now_us)
         async with staged(url, folder) as stage:
             yield People(stage.channel, stage.issuer)

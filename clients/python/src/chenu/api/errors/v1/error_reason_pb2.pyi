@@ -114,7 +114,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_QUERY_STATE: _ErrorReason.ValueType  # 12
     """ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done. So is
-    `CancelQuery` on one that another process of the server runs.
+    `CancelQuery` on one whose process does not hear of it.
     Status: FAILED_PRECONDITION. Metadata: request_id, state. Retry: no.
     Do: read the query and act on its state.
     Message: query {request_id} is {state}.
@@ -463,7 +463,7 @@ the decision.
 """
 ERROR_REASON_QUERY_STATE: ErrorReason.ValueType  # 12
 """ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done. So is
-`CancelQuery` on one that another process of the server runs.
+`CancelQuery` on one whose process does not hear of it.
 Status: FAILED_PRECONDITION. Metadata: request_id, state. Retry: no.
 Do: read the query and act on its state.
 Message: query {request_id} is {state}.

@@ -1,0 +1,68 @@
+"""What other processes have committed, by the ledger: its entries are in commit order.
+
+Each unit that changes a query leaves an entry about it. So whoever has read up to a position has
+been told of everything before it, and nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+
+from chenu_server.infra.db.ledger_tables import LEDGER_ENTRIES, LEDGER_HEADS
+from chenu_server.infra.db.reader import Reader
+from chenu_server.unit import Key
+
+PAGE: Final = 1_000
+
+
+class Feed:
+    """One reader's place in the ledger."""
+
+    def __init__(self, reader: Reader, *, ledger_number: int) -> None:
+        self._reader = reader
+        self._ledger_number = ledger_number
+        self._position: int | None = None
+
+    async def queries(self) -> Sequence[Key]:
+        """
+        The queries that something was committed of since the last time; the first time, none.
+
+        Raises:
+            GovernanceUnavailable, ServerOverloaded: They cannot be read now; nothing is skipped.
+        """
+        if self._position is None:
+            self._position = await self._size()
+            return []
+        columns = LEDGER_ENTRIES.c
+        found: dict[Key, None] = {}
+        while True:
+            wanted = (
+                sa.select(
+                    columns.sequence,
+                    columns.resource_kind,
+                    columns.identity_id,
+                    columns.resource_id,
+                )
+                .where(
+                    columns.ledger_number == self._ledger_number,
+                    columns.sequence > self._position,
+                )
+                .order_by(columns.sequence)
+                .limit(PAGE)
+            )
+            rows = await self._reader.rows(wanted)
+            for row in rows:
+                self._position = row.sequence
+                if row.resource_kind == "query":
+                    found[row.identity_id, row.resource_id] = None
+            if len(rows) < PAGE:
+                return list(found)
+
+    async def _size(self) -> int:
+        columns = LEDGER_HEADS.c
+        wanted = sa.select(columns.size).where(columns.ledger_number == self._ledger_number)
+        rows = await self._reader.rows(wanted)
+        return int(rows[0][0]) if rows else 0
