@@ -14,9 +14,12 @@ from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2 as pb  # type: ignore[import-untyped]  # no stubs
 
+from chenu.api.errors.v1 import error_reason_pb2
 from chenu_server.infra.rpc.methods import Registrar
 
 _POOL: Final = descriptor_pool.Default()
+# No field of the contract has this type, and refusals name its values: tools ask for it by name.
+_REASONS: Final = error_reason_pb2.DESCRIPTOR
 
 
 def _under_its_later_name(v1alpha: FileDescriptor) -> FileDescriptor:
