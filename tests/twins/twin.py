@@ -6,7 +6,8 @@ import atexit
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -47,6 +48,19 @@ def _decided(question: dict[str, Any]) -> Any:
     return json.loads(process.stdout.readline())
 
 
+_hearers: Final[list[Callable[[Any, Any], None]]] = []
+
+
+@contextmanager
+def heard(by: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Inside, `by` is told each question and what was decided, once they are known to agree."""
+    _hearers.append(by)
+    try:
+        yield
+    finally:
+        _hearers.remove(by)
+
+
 def compare(
     unit: object,
     before: Sequence[Row],
@@ -63,15 +77,14 @@ def compare(
     if asked is None:
         return
     command, rules = asked
-    decided = _decided(
-        {
-            "command": command,
-            "rules": rules,
-            "rows": [shapes.row(each) for each in before if type(each).__name__ in _ROWS],
-            "pending": _pending(before),
-            "now": {"now_us": now.now_us, "mono_ns": now.mono_ns},
-        }
-    )
+    question = {
+        "command": command,
+        "rules": rules,
+        "rows": [shapes.row(each) for each in before if type(each).__name__ in _ROWS],
+        "pending": _pending(before),
+        "now": {"now_us": now.now_us, "mono_ns": now.mono_ns},
+    }
+    decided = _decided(question)
     _same("error", isinstance(outcome, Exception), "error" in decided, (outcome, decided, command))
     if isinstance(outcome, Exception):
         return
@@ -83,6 +96,8 @@ def compare(
         _same("answer", [told], list(decided["answer"]))
     elif told is not None:
         _same("answer", told, decided["answer"])
+    for by in _hearers:
+        by(question, decided)
 
 
 def _same(what: str, unit: object, command: object, more: object = "") -> None:
