@@ -16,7 +16,7 @@ SERVER_COVERAGE_MIN := 85
 ENGINE_COVERAGE_MIN := 85
 
 # What `make test` may take, in CPU-minutes; for how long `make torture` begins new rounds.
-TEST_CPU_MINUTES := 16
+TEST_CPU_MINUTES ?= 20
 MINUTES ?= 10
 JOBS ?= $(shell nproc)
 

@@ -53,6 +53,8 @@ class Recorded:
 def main() -> None:
     """Every file anew."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.glob("*.jsonl"):
+        old.unlink()
     for name, seed in WALKS.items():
         lines = Recorded(seed).text()
         (FOLDER / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owners import Owner, SessionOwner, StoreInUse, acquire_owner
 from chenu_server.infra.db.postgres import WRITER_LOCK
+from chenu_server.infra.db.stops import QUERY_STOPS
 from chenu_server.infra.db.urls import sqlite_file
 from chenu_server.infra.db.urls import sqlite_url as sqlite_url_of
 from chenu_server.pipeline.tables import QUERIES
@@ -95,6 +96,23 @@ def test_an_owner_whose_last_commit_is_under_way_is_not_forgotten(
         left = dying.scalar(sa.text("SELECT count(*) FROM owners WHERE owner_id = 'dead'"))
 
     assert 1 == left
+
+
+def test_what_an_owner_was_asked_is_forgotten_with_it(
+    postgres_url: str, acquire: Callable[..., Owner]
+) -> None:
+    """Nobody hears it any more; what others are asked stays theirs to hear."""
+    owner = acquire(postgres_url)
+    with writer_engine(postgres_url).connect() as others, others.begin():
+        others.execute(sa.text(f"INSERT INTO owners VALUES {DEAD}"))
+        for asked in ("dead", owner.owner_id):
+            row = {"owner_id": asked, "identity_id": "id", "request_id": "r"}
+            others.execute(sa.insert(QUERY_STOPS).values(**row))
+    owner.forget("dead")
+    with writer_engine(postgres_url).connect() as others:
+        left = others.scalars(sa.select(QUERY_STOPS.c.owner_id)).all()
+
+    assert [owner.owner_id] == left
 
 
 def left_running(owner_id: str) -> dict[str, Any]:

@@ -137,6 +137,10 @@ fn check_other(before: &World, command: &Command, answer: &Answer) {
             let reserved: i64 = of.map(|period| period.reserved_nanousd).sum();
             assert_eq!(reserved != 0, *answer == Answer::InUse);
         }
+        (Command::KeepChunk(asked), Answer::Done(true)) => {
+            let held = |row: &Row| matches!(row, Row::HeldFile(it) if it.hold_id == asked.hold_id);
+            assert!(before.rows().any(held), "who has lost his hold keeps nothing");
+        }
         (Command::UpdateBudget(asked), Answer::Standing(_)) => {
             let version = before.budget(&asked.budget_id).version;
             assert_eq!(version, asked.version.unwrap_or(version));

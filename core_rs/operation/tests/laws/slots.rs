@@ -146,20 +146,24 @@ pub(crate) fn check_wait(before: &World, command: &Command, effects: &Effects) {
         assert!(free_times_us.is_empty() && effects.rows.is_empty());
         return;
     }
-    let now_us = before.now_us;
-    let held = before.slots(provider).map(Slot::held_until_us).max().unwrap_or(0);
-    if held > now_us {
-        // Not exactly: the hold's row stands in the place of the slot that is free first.
-        assert!(free_times_us[0] >= held && effects.rows.is_empty());
+    let (now_us, told_us) = (before.now_us, free_times_us[0]);
+    let held_us = before.slots(provider).map(Slot::held_until_us).max().unwrap_or(0);
+    let slots: Vec<&Slot> = before.slots(provider).filter(|it| it.slot != HOLD_SLOT).collect();
+    let limit = usize::try_from(before.rules.limit_of(provider).requests).unwrap();
+    if held_us != 0 {
+        // The hold's row stands in the place of the slot that is free first: where the call does
+        // not come again at once, the last slot's time is told, which may be later than the first.
+        assert_eq!(held_us > now_us, effects.rows.is_empty(), "what is over is taken away");
+        let again = held_us <= now_us && slots.len() <= limit;
+        assert!(if again { told_us == now_us } else { told_us >= held_us.max(now_us) });
         return;
     }
     if !effects.rows.is_empty() {
-        assert_eq!(&[now_us], free_times_us.as_slice());
+        assert_eq!((now_us, true), (told_us, slots.len() > limit), "{effects:?}");
         return;
     }
-    let slots: Vec<&Slot> = before.slots(provider).filter(|it| it.slot != HOLD_SLOT).collect();
     assert!(slots.iter().all(|slot| slot.free_at_us > now_us), "a slot is free: {slots:?}");
-    assert!(i64::try_from(slots.len()).unwrap() >= before.rules.limit_of(provider).requests);
+    assert!(slots.len() >= limit, "another one may be made: {slots:?}");
     let first = slots.iter().map(|slot| slot.free_at_us).min();
     assert_eq!(first.as_slice(), free_times_us.as_slice());
 }

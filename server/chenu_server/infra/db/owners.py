@@ -72,6 +72,10 @@ _KEEPALIVES: Final = sa.text(
     " set_config('tcp_keepalives_interval', '3', false),"
     " set_config('tcp_keepalives_count', '3', false)"
 )
+# A pool may give the session to another client as it is left.
+_AS_BEFORE: Final = [
+    sa.text(f"RESET tcp_keepalives_{name}") for name in ("idle", "interval", "count")
+]
 _PATIENCE: Final = sa.text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
 # Who says so itself needs no lease to be over.
 _LEFT_US: Final = 0
@@ -83,6 +87,11 @@ _AFTER_WRITERS: Final = sa.select(sa.func.pg_advisory_xact_lock(*WRITER_LOCK))
 _FORGET_UNLESS_NAMED: Final = sa.text(
     "DELETE FROM owners WHERE owner_id = :owner_id AND NOT EXISTS"
     " (SELECT 1 FROM queries WHERE status = 'running' AND owner_id = :owner_id)"
+)
+# Nobody is left to hear them.
+_FORGET_STOPS: Final = sa.text(
+    "DELETE FROM query_stops WHERE owner_id = :owner_id"
+    " AND NOT EXISTS (SELECT 1 FROM owners WHERE owner_id = :owner_id)"
 )
 
 
@@ -267,7 +276,8 @@ class SessionOwner:
 
         def strike(connection: sa.Connection) -> None:
             connection.execute(_AFTER_WRITERS)
-            connection.execute(_FORGET_UNLESS_NAMED, {"owner_id": owner_id})
+            for forget in (_FORGET_UNLESS_NAMED, _FORGET_STOPS):
+                connection.execute(forget, {"owner_id": owner_id})
 
         self._ask(strike)
 
@@ -280,8 +290,13 @@ class SessionOwner:
         """Let go of the lock; the row stays until somebody has looked for what this owner left."""
         self._end()
         with suppress(sa.exc.SQLAlchemyError):  # whoever looks waits for a lease's time then
-            self._ask(lambda c: c.execute(_LEAVE, {"owner_id": self._owner_id}))
+            self._ask(self._leave)
         self._drop()
+
+    def _leave(self, connection: sa.Connection) -> None:
+        connection.execute(_LEAVE, {"owner_id": self._owner_id})
+        for reset in _AS_BEFORE:
+            connection.execute(reset)
 
     def _end(self) -> None:
         self._closed.set()
