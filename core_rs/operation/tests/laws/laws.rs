@@ -47,7 +47,7 @@ fn check_log(world: &World, operation: &Operation) {
 fn lane_of(event: &Event) -> Option<Lane> {
     let of_lane = [EventType::LaneStart, EventType::LaneComplete, EventType::LaneError];
     of_lane.contains(&event.kind).then(|| {
-        let lane = event.body.split('"').nth(3); // {"lane":"…
+        let lane = event.body.split('"').nth(3); // the value after the first key
         lane.and_then(Lane::from_wire_name).unwrap()
     })
 }
