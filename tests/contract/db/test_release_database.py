@@ -85,7 +85,9 @@ async def test_a_start_ends_what_was_left_and_changes_nothing_else(
         people = People(stage.channel, stage.issuer)
         found = await answers.answered(people, known["ids"])
         export = await answers.exported(people.person(SYSTEM))
-        holds = await stage.application.files.sweep()
+        await stage.application.files.sweep()  # if the server's own has not been there first
+        with writer_engine(release_url).connect() as connection:
+            holds = connection.scalar(sa.text("SELECT count(*) FROM held_files"))
         await assert_asked_again_all_is_the_same(stage, known["ids"])
     files = await stored_files(release_url)
 
@@ -93,7 +95,7 @@ async def test_a_start_ends_what_was_left_and_changes_nothing_else(
     assert_money_is_let_go(known, found, ended)
     assert_ledger_goes_on(known["ledger"], found["ledger"], export, len(ended))
     assert known["violations"] == found["violations"]
-    assert (len(rows.kept()["held_files"]), [PICTURE, b""]) == (holds, files)
+    assert (0, [PICTURE, b""]) == (holds, files)
 
 
 def assert_only_what_was_left_has_changed(known: Plain, found: Plain) -> list[Plain]:
