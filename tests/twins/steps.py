@@ -77,7 +77,7 @@ STEPS: Final = (
 )
 
 
-def walk_through(world: World, seeds: Iterable[int], told: Callable[[str], object]) -> None:
+def walk_through(world: World, seeds: Iterable[int | str], told: Callable[[str], object]) -> None:
     """A step for each seed, among those that are possible; `told` which it is."""
     at = Walk(world)
     for seed in seeds:
