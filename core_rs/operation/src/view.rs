@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::entry::EntryDraft;
 use crate::rows::{
     Alias, Attempt, Budget, Bytes, Checkpoint, Chunk, Content, FileChunk, HeldFile, Hold, Leg,
-    Operation, OperationKey, Period, Segment, Slot, StoredFile, UsedFile, Violation,
+    Operation, OperationKey, Period, RETIRED_US, Segment, Slot, StoredFile, UsedFile, Violation,
 };
 
 /// A row of any table, by the name of its kind.
@@ -134,6 +134,9 @@ impl Loaded {
             Row::Budget(row) => keep(&mut self.budgets, row.budget_id.clone(), row),
             Row::Period(row) => keep(&mut self.periods, leg_of(&row), row),
             Row::Checkpoint(row) => keep(&mut self.checkpoints, checkpoint_key(&row), *row),
+            // One that an earlier batch took away is no slot: those that this one takes away are
+            // the highest in use, by which it counts them.
+            Row::Slot(row) if row.free_at_us == RETIRED_US => {}
             Row::Slot(row) => keep(&mut self.slots, slot_key(&row), row),
             Row::StoredFile(row) => drop(self.files.insert((row.identity_id, row.sha256))),
             Row::HeldFile(row) => drop(self.held_files.insert((row.hold_id, row.sha256))),

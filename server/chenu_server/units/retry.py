@@ -23,12 +23,13 @@ class Retry:
         self._rules = rules
 
     def needs(self, now: Moment) -> Iterable[Need]:
-        """The reservation, and the candidate's oldest slots."""
+        """The reservation, budgets now, and the candidate's oldest slots."""
+        yield from budgets.needs_for_reserve(self._asked.query.identity_id, now.now_us)
         yield ById(Reservation, self._asked.query.key)
         yield from limits.needs_slot(self._rules.ledger_number, self._asked.chain[0].provider)
 
     def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
-        """The reservation's budgets."""
+        """The budgets that the reservation stands in."""
         held = rows.get(Reservation, self._asked.query.key)
         return budgets.needs_for_legs(held) if held else ()
 

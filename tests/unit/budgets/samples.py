@@ -94,3 +94,9 @@ def reserved(
 def legs_of(rows: FakeRows, reservation: Reservation) -> FakeRows:
     """The rows as a unit sees them that named only the reservation's legs."""
     return rows.naming(*needs_for_legs(reservation))
+
+
+def topping_up(rows: FakeRows, reservation: Reservation, now_us: int = NOON) -> FakeRows:
+    """The rows as a unit sees them that may hold more: the legs, and budgets today."""
+    needs = needs_for_reserve(reservation.identity_id, now_us)
+    return rows.naming(*needs, *needs_for_legs(reservation))

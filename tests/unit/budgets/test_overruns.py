@@ -22,7 +22,15 @@ from chenu_server.governance.budgets.decide import (
 from chenu_server.governance.budgets.model import Budget, BudgetPeriod
 from chenu_server.vocabulary import Period, Scope
 from tests.fakes.rows import FakeRows
-from tests.unit.budgets.samples import ALICE, NOON, budget, legs_of, reserved, try_reserve
+from tests.unit.budgets.samples import (
+    ALICE,
+    NOON,
+    budget,
+    legs_of,
+    reserved,
+    topping_up,
+    try_reserve,
+)
 
 DAY_US = 86_400_000_000
 LIMIT = 10_000
@@ -226,11 +234,24 @@ def test_a_frozen_budget_tops_nothing_up() -> None:
     rows = FakeRows(budget("day", LIMIT))
     running = reserved(rows, 60, request_id="running")
     overrun(rows, ONE_PERCENT + 1)
-    seen = legs_of(rows, running)
+    seen = topping_up(rows, running)
 
     assert Frozen(Scope.IDENTITY, "day") == top_up(seen, running, 61, now_us=NOON)
     assert Held(running) == top_up(seen, running, 60, now_us=NOON)
     assert 40 == room_after(seen, running, 20, now_us=NOON)
+
+
+def test_over_midnight_today_says_what_is_frozen() -> None:
+    """The money is yesterday's. A freeze of yesterday is over; one of today binds it."""
+    tomorrow = NOON + DAY_US
+    for frozen_us, is_frozen in ((NOON, False), (tomorrow, True)):
+        rows = FakeRows(budget("day", LIMIT))
+        running = reserved(rows, 60, request_id="running")
+        overrun(rows, ONE_PERCENT + 1, now_us=frozen_us)
+        seen = topping_up(rows, running, tomorrow)
+
+        assert is_frozen == (40 == room_after(seen, running, 20, now_us=tomorrow))
+        assert is_frozen == isinstance(top_up(seen, running, 61, now_us=tomorrow), Frozen)
 
 
 @pytest.mark.parametrize(
@@ -248,9 +269,9 @@ def test_the_room_after_a_bill_is_what_a_top_up_gets(used: int, room: int) -> No
     rows = FakeRows(budget("day", LIMIT))
     held = reserved(rows, 60)
 
-    assert room == room_after(legs_of(rows, held), held, used, now_us=NOON)
+    assert room == room_after(topping_up(rows, held), held, used, now_us=NOON)
     after = post_part(legs_of(rows, held), held, used, estimated=True, now_us=NOON)
-    seen = legs_of(rows, after)
+    seen = topping_up(rows, after)
     assert not isinstance(top_up(seen, after, room + 1, now_us=NOON), Held)
     assert isinstance(top_up(seen, after, room, now_us=NOON), Held)
 

@@ -10,7 +10,7 @@ from chenu_server.governance.budgets.decide import expire, post, post_part, top_
 from chenu_server.governance.budgets.model import BudgetPeriod, Reservation, ReservationState
 from chenu_server.vocabulary import Period
 from tests.fakes.rows import FakeRows
-from tests.unit.budgets.samples import NOON, budget, legs_of, reserved
+from tests.unit.budgets.samples import NOON, budget, legs_of, reserved, topping_up
 
 LATER = NOON + 5_000_000
 
@@ -67,7 +67,7 @@ def test_a_failed_attempts_charge_leaves_the_rest_held() -> None:
         charged.posted_nanousd,
         charged.estimated,
     )
-    top_up(legs_of(rows, charged), charged, 80, now_us=LATER)
+    top_up(topping_up(rows, charged, LATER), charged, 80, now_us=LATER)
     assert {"day": (20, 80, 0)} == amounts(rows)
 
 

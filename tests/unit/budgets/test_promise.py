@@ -24,7 +24,7 @@ from chenu_server.unit import Moment
 from chenu_server.vocabulary import Period, PrincipalType, Scope
 from tests.dice import examples
 from tests.fakes.rows import FakeRows, run
-from tests.unit.budgets.samples import ALICE, NOON, budget, legs_of, try_reserve
+from tests.unit.budgets.samples import ALICE, NOON, budget, legs_of, topping_up, try_reserve
 
 DAY_US = 86_400_000_000
 BUDGETS = (
@@ -127,9 +127,11 @@ class Spending(RuleBasedStateMachine):
         held = self.pick(number, ReservationState.HELD)
         if held is None:
             return
-        outcome = top_up(legs_of(self.rows, held), held, amount, now_us=self.now_us)
+        seen = topping_up(self.rows, held, self.now_us)
+        outcome = top_up(seen, held, amount, now_us=self.now_us)
         wants_more = amount > held.amount_nanousd
-        assert (wants_more and self.is_frozen(*held.legs)) == isinstance(outcome, Frozen)
+        today = [(name, period_start_us(PERIODS[name], self.now_us)) for name, _ in held.legs]
+        assert (wants_more and self.is_frozen(*today)) == isinstance(outcome, Frozen)
         if isinstance(outcome, Held) and outcome.reservation != held:
             self.check_admitted(held)
 

@@ -32,6 +32,7 @@ from tests.unit.budgets.samples import (
     budget,
     legs_of,
     reserved,
+    topping_up,
     try_reserve,
 )
 
@@ -144,8 +145,9 @@ def test_top_up_holds_only_the_difference_in_the_reservations_own_periods() -> N
     """A query that runs over midnight stays in the day that it was admitted in."""
     rows = FakeRows(budget("day", 100))
     reservation = reserved(rows, 60)
+    tomorrow = NOON + 86_400_000_000
 
-    outcome = top_up(legs_of(rows, reservation), reservation, 90, now_us=NOON)
+    outcome = top_up(topping_up(rows, reservation, tomorrow), reservation, 90, now_us=tomorrow)
 
     assert Held(replace(reservation, amount_nanousd=90)) == outcome
     assert {"day": 90} == held(rows)
@@ -157,7 +159,7 @@ def test_a_top_up_that_does_not_fit_leaves_what_is_held() -> None:
     reservation = reserved(rows, 60)
 
     assert Exhausted(Scope.IDENTITY, "day") == top_up(
-        legs_of(rows, reservation), reservation, 101, now_us=NOON
+        topping_up(rows, reservation), reservation, 101, now_us=NOON
     )
     assert {"day": 60} == held(rows)
 

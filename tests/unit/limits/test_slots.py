@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from chenu_server.governance.limits.decide import (
     take_slot,
 )
 from chenu_server.governance.limits.model import HOLD_SLOT, RETIRED_US, ProviderLimit, Slot
-from chenu_server.unit import Moment
+from chenu_server.unit import Found, Moment
 from tests.fakes.rows import FakeRows, run
 
 P = "anthropic"
@@ -222,13 +223,6 @@ def test_a_call_that_has_a_slot_and_did_not_go_out_is_held_too() -> None:
     assert NoSlot((510,)) == run(Readmitted(admitted, LIMIT), rows, at(150))
 
 
-def test_where_the_hold_stood_in_the_place_of_a_slot_the_call_asks_again() -> None:
-    """A batch loads as many rows as it has calls; the one left out may be free."""
-    known = (slot(HOLD_SLOT, -10), slot(1, 900))
-
-    assert NoSlot((10,)) == take_slot(FakeRows(*known), 0, P, LIMIT, 10)
-
-
 @dataclass
 class Provider:
     """A provider's slots across batches; each batch loads only what the lookups find."""
@@ -259,8 +253,9 @@ class Provider:
         run(HeldBack(0, P, now_us * 1_000, wait_us), rows, at(now_us))
         self.slots |= {row.slot: row for row in rows.all(Slot)}
 
-    def loaded(self, count: int) -> Iterator[Slot]:
-        """The `count` that are free first, and the last one."""
+    def loaded(self, calls: int) -> Iterator[Slot]:
+        """What so many calls name: the first ones by their time, and the last one."""
+        count = sum(need.count for need in needs_slot(0, P)[:1] * calls if isinstance(need, Found))
         active = [row for row in self.slots.values() if row.free_at_us < RETIRED_US]
         yield from sorted(active, key=lambda row: (row.free_at_us, row.slot))[:count]
         slots = [row for row in active if row.slot < HOLD_SLOT]
@@ -276,6 +271,17 @@ class Provider:
             if admitted_us >= since_us
         ]
         return max(spans, default=0)
+
+
+@pytest.mark.parametrize("requests", [2, 1])
+@pytest.mark.parametrize("now_us", [500, 700])
+def test_the_row_of_a_hold_stands_in_no_slots_place(now_us: int, requests: int) -> None:
+    """Held until 600 or not any more, under a lowered limit too: the first slot's time is told."""
+    provider = Provider(requests, {0: slot(0, 1_050), 1: slot(1, 1_600)})
+    provider.hold(0, 600)
+    limit, rows = replace(LIMIT, requests=requests), FakeRows(*provider.loaded(1))
+
+    assert NoSlot((1_050,)) == take_slot(rows, 0, P, limit, now_us)
 
 
 steps = st.lists(

@@ -132,6 +132,24 @@ def test_a_candidate_that_is_covered_is_tried() -> None:
     assert isinstance(world.act(Retry(following(first, end), world.rules)), Admitted)
 
 
+def test_a_retry_over_midnight_is_judged_by_today() -> None:
+    """Its money is yesterday's; a freeze of yesterday is over, one of today binds it."""
+    yesterday, today = World(), World()
+    chain = route(FIRST, FIRST)
+    running = {world: world.admitted(admission(chain=chain)) for world in (yesterday, today)}
+    overrun(yesterday)
+    for world in running:
+        world.now_us += DAY_US // 2 + SECOND_US
+    overrun(today)
+
+    def retried(world: World) -> object:
+        end = ended(running[world], BOUND_1, failure="timeout", estimated=True)
+        return world.act(Retry(following(running[world], end), world.rules))
+
+    assert isinstance(retried(yesterday), Admitted)
+    assert isinstance(retried(today), TooDear)
+
+
 @pytest.mark.parametrize("over", [TOO_FAR - 1, TOO_FAR])
 def test_a_failed_attempts_bill_counts_before_the_next_one_is_covered(over: int) -> None:
     """An overrun takes room, and one too far freezes: the next attempt learns of it here."""

@@ -40,7 +40,7 @@ pub(crate) fn needs(asked: &Admit, now: &Moment) -> Vec<Need> {
         needs.extend(attach::needs(identity_id, &asked.plan.action_digest));
     }
     if let Some(first) = asked.plan.chain.first().filter(|_| asked.take_slot) {
-        needs.push(Need::Slots(first.provider.clone(), 1));
+        needs.push(slots::needs(&first.provider));
     }
     needs
 }

@@ -182,7 +182,10 @@ pub(crate) fn reserve(
     now_us: i64,
 ) -> Decided<Result<(), Short>> {
     let (identity_id, request_id) = holding.key;
-    if let Err(short) = take(view, standings, holding.amount_nanousd, identity_id, now_us)? {
+    if let Some(frozen) = overruns::frozen_among(standings, identity_id) {
+        return Ok(Err(frozen));
+    }
+    if let Err(short) = take(view, standings, holding.amount_nanousd, identity_id)? {
         return Ok(Err(short));
     }
     let leg = |each: &Standing| (each.budget.budget_id.clone(), each.period.period_start_us);
@@ -204,6 +207,9 @@ pub(crate) fn reserve(
 }
 
 /// Raise what is held to an amount, in every leg or in none; never lowers it.
+///
+/// Money stays in the periods that it was held in, and who is frozen is a matter of today: this
+/// and [`room_after`] need what [`needs_for_reserve`] names, too.
 pub(crate) fn top_up(
     view: &mut View<'_>,
     hold: &Hold,
@@ -216,7 +222,11 @@ pub(crate) fn top_up(
         return Ok(Ok(()));
     }
     let standings = budgets_of(view, hold)?;
-    if let Err(short) = take(view, &standings, missing, &hold.identity_id, now_us)? {
+    let today = current_of(view, &standings, now_us);
+    if let Some(frozen) = overruns::frozen_among(&today, &hold.identity_id) {
+        return Ok(Err(frozen));
+    }
+    if let Err(short) = take(view, &standings, missing, &hold.identity_id)? {
         return Ok(Err(short));
     }
     view.put(Row::Hold(Hold { amount_nanousd, ..hold.clone() }));
@@ -228,11 +238,7 @@ fn take(
     standings: &[Standing],
     amount: i64,
     identity_id: &str,
-    now_us: i64,
 ) -> Decided<Result<(), Short>> {
-    if let Some(frozen) = overruns::frozen_among(standings, identity_id, Some(now_us)) {
-        return Ok(Err(frozen));
-    }
     let accounts: Vec<Account> = standings.iter().map(Standing::account).collect();
     match engine::reserve(&accounts, amount)? {
         Ok(taken) => {
@@ -272,7 +278,8 @@ pub(crate) fn room_after(view: &View<'_>, hold: &Hold, used: i64, now_us: i64) -
     let left = hold.amount_nanousd - leaving;
     let booked = booked(view, hold, leaving, used)?;
     let standings: Vec<Standing> = booked.iter().map(|each| each.standing.clone()).collect();
-    let frozen = overruns::frozen_among(&standings, &hold.identity_id, Some(now_us));
+    let today = current_of(view, &standings, now_us);
+    let frozen = overruns::frozen_among(&today, &hold.identity_id);
     if frozen.is_some() || overruns::freezes(&booked, now_us)? {
         return Ok(left);
     }

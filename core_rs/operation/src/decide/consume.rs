@@ -29,7 +29,7 @@ pub(crate) fn needs(asked: &Consume, now: &Moment) -> Vec<Need> {
     let mut needs = budgets::needs_for_reserve(&asked.identity_id, now.now_us);
     needs.extend(place(asked).needs());
     if let Some(first) = asked.plan.chain.first().filter(|_| asked.take_slot) {
-        needs.push(Need::Slots(first.provider.clone(), 1));
+        needs.push(slots::needs(&first.provider));
     }
     needs
 }

@@ -65,7 +65,7 @@ pub(crate) fn judge(case: Case<'_>, rules: &Rules) -> Decided<Result<Judgement, 
         return Ok(Err(Refusal::new(ErrorReason::BudgetRequired)));
     }
     let going_on = current.as_deref().unwrap_or(&standings);
-    if let Some(frozen) = overruns::frozen_among(going_on, identity_id, None) {
+    if let Some(frozen) = overruns::frozen_among(going_on, identity_id) {
         return Ok(Err(refusal_of(frozen)));
     }
     let room = budgets::available(&standings)? + held_nanousd;

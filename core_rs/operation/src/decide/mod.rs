@@ -73,7 +73,7 @@ pub fn needs(command: &Command, now: &Moment) -> Vec<Need> {
         Command::Admit(asked) => admit::needs(asked, now),
         Command::Validate(asked) => validate::needs(asked, now),
         Command::Consume(asked) => consume::needs(asked, now),
-        Command::Retry(asked) => retry::needs(asked),
+        Command::Retry(asked) => retry::needs(asked, now),
         Command::Settle(asked) => settle::needs(asked),
         Command::Resolve(asked) => Place::from(asked).needs(),
         Command::Expire(asked) => Place::from(asked).needs(),

@@ -36,16 +36,10 @@ impl Booked {
     }
 }
 
-/// The first frozen budget; with a time, a period that has ended is not frozen any more.
-pub(crate) fn frozen_among(
-    standings: &[Standing],
-    identity_id: &str,
-    now_us: Option<i64>,
-) -> Option<Short> {
-    let is_frozen = |each: &&Standing| {
-        each.period.frozen_us != 0 && now_us.is_none_or(|now_us| each.is_current(now_us))
-    };
-    standings.iter().find(is_frozen).map(|each| Short::Frozen {
+/// The first frozen budget, in the periods that go on: what an ended one forbids binds nobody.
+pub(crate) fn frozen_among(standings: &[Standing], identity_id: &str) -> Option<Short> {
+    let frozen = standings.iter().find(|each| each.period.frozen_us != 0);
+    frozen.map(|each| Short::Frozen {
         scope: each.budget.scope,
         budget_id: each.told_to(identity_id),
     })

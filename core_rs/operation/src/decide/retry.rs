@@ -9,10 +9,12 @@ use crate::rules::Rules;
 use crate::view::{Need, View};
 use crate::{Broken, Decided, Moment};
 
-/// The money, and the candidate's oldest slots.
-pub(crate) fn needs(asked: &Retry) -> Vec<Need> {
-    let slots = asked.chain.first().map(|first| Need::Slots(first.provider.clone(), 1));
-    slots.into_iter().chain([Need::Hold(asked.operation.key())]).collect()
+/// The money, budgets now, and the candidate's oldest slots.
+pub(crate) fn needs(asked: &Retry, now: &Moment) -> Vec<Need> {
+    let mut needs = budgets::needs_for_reserve(&asked.operation.identity_id, now.now_us);
+    needs.push(Need::Hold(asked.operation.key()));
+    needs.extend(asked.chain.first().map(|first| slots::needs(&first.provider)));
+    needs
 }
 
 /// The budgets that the money is held in.

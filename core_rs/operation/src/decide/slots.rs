@@ -27,6 +27,12 @@ impl NoSlot {
     }
 }
 
+/// What [`take`] reads: the slot that is free first, the last one, and the row of a hold, which
+/// comes before them.
+pub(crate) fn needs(provider: &str) -> Need {
+    Need::Slots(provider.to_owned(), 2)
+}
+
 /// Take the slot that has been free longest, or a new one while there are fewer than the limit.
 pub(crate) fn take(
     view: &mut View<'_>,
@@ -67,8 +73,6 @@ pub(crate) fn take(
             view.put(Row::Slot(slot.clone()));
             Ok(Ok(slot))
         }
-        // The row of a hold that is over stood in the place of a slot that may be free.
-        SlotChoice::NoneUntil { .. } if hold.is_some() => Ok(Err(NoSlot(vec![now_us]))),
         SlotChoice::NoneUntil { retry_at_us } => Ok(Err(NoSlot(vec![retry_at_us]))),
     }
 }
@@ -161,7 +165,7 @@ pub(crate) fn let_go(view: &mut View<'_>, asked: &LetGo) -> Answer {
 /// The call's slot, and others in case that one is gone.
 pub(crate) fn needs_readmit(asked: &Readmit) -> Vec<Need> {
     let Slot { provider, slot, .. } = &asked.slot;
-    vec![Need::Slot(provider.clone(), *slot), Need::Slots(provider.clone(), 1)]
+    vec![Need::Slot(provider.clone(), *slot), needs(provider)]
 }
 
 /// Keep the same slot for as long as a new admission would, if it is still this call's.

@@ -148,13 +148,9 @@ fn check_admitted(before: &World, after: &World, command: &Command, answer: &Ans
         let used = period.posted_nanousd + period.reserved_nanousd + period.overrun_nanousd;
         assert!(used <= allowed(after, period), "{command:?} is admitted beyond {period:?}");
     }
-    // A retry is judged by the periods that its money is in, all else by those that go on.
-    let by_legs = matches!(command, Command::Retry(_));
     let frozen = |it: &&Period| {
-        let in_leg = hold.legs.contains(&leg_of(it));
-        let in_budget = hold.legs.iter().any(|(budget_id, _)| *budget_id == it.budget_id);
-        let judged = if by_legs { in_leg } else { in_budget };
-        judged && it.frozen_us != 0 && goes_on(it, after.budget(&it.budget_id), after.now_us)
+        let in_it = hold.legs.iter().any(|(budget_id, _)| *budget_id == it.budget_id);
+        in_it && it.frozen_us != 0 && goes_on(it, after.budget(&it.budget_id), after.now_us)
     };
     assert_eq!(None, after.periods().find(frozen), "{command:?} is admitted");
 }

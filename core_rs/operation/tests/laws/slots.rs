@@ -7,6 +7,7 @@ use chenu_operation::command::Command;
 use chenu_operation::decide::Effects;
 use chenu_operation::rows::{HOLD_SLOT, Slot};
 use chenu_operation::rules::ProviderLimit;
+use chenu_operation::view::Row;
 
 use crate::world::World;
 
@@ -150,20 +151,21 @@ pub(crate) fn check_wait(before: &World, command: &Command, effects: &Effects) {
     let held_us = before.slots(provider).map(Slot::held_until_us).max().unwrap_or(0);
     let slots: Vec<&Slot> = before.slots(provider).filter(|it| it.slot != HOLD_SLOT).collect();
     let limit = usize::try_from(before.rules.limit_of(provider).requests).unwrap();
-    if held_us != 0 {
-        // The hold's row stands in the place of the slot that is free first: where the call does
-        // not come again at once, the last slot's time is told, which may be later than the first.
-        assert_eq!(held_us > now_us, effects.rows.is_empty(), "what is over is taken away");
-        let again = held_us <= now_us && slots.len() <= limit;
-        assert!(if again { told_us == now_us } else { told_us >= held_us.max(now_us) });
+    let first_us = slots.iter().map(|slot| slot.free_at_us).min();
+    if held_us > now_us {
+        let free_us = if slots.len() < limit { held_us } else { first_us.unwrap().max(held_us) };
+        assert_eq!((free_us, true), (told_us, effects.rows.is_empty()));
         return;
     }
-    if !effects.rows.is_empty() {
+    let moved =
+        effects.rows.iter().filter(|row| !matches!(row, Row::Slot(it) if it.slot == HOLD_SLOT));
+    let (moved, retired) = (moved.count(), effects.rows.len());
+    assert_eq!(held_us != 0, retired > moved, "a hold that is over is taken away");
+    if moved != 0 {
         assert_eq!((now_us, true), (told_us, slots.len() > limit), "{effects:?}");
         return;
     }
     assert!(slots.iter().all(|slot| slot.free_at_us > now_us), "a slot is free: {slots:?}");
     assert!(slots.len() >= limit, "another one may be made: {slots:?}");
-    let first = slots.iter().map(|slot| slot.free_at_us).min();
-    assert_eq!(first.as_slice(), free_times_us.as_slice());
+    assert_eq!(first_us.as_slice(), free_times_us.as_slice());
 }

@@ -7,7 +7,7 @@ use chenu_operation::command::{
     Readmit, RecordViolation, Settle, Validate,
 };
 use chenu_operation::rows::{
-    Attempt, Budget, Checkpoint, FileChunk, Operation, SYSTEM, Slot, StoredFile,
+    Attempt, Budget, Checkpoint, FileChunk, Operation, SYSTEM, StoredFile,
 };
 use chenu_operation::view::Row;
 
@@ -361,13 +361,9 @@ impl Walk {
         Some(Command::Dispatched(Dispatched { slot: call.slot.clone(), dispatched_ns }))
     }
 
-    /// Not where a lowered limit has taken the slot's number away: it took a restart to lower it,
-    /// and nobody is left who would ask.
     fn readmit(&mut self, which: Pick) {
         let waiting = self.world.calls.all.iter().filter(|call| !call.gone);
-        let slots = waiting.map(|call| call.slot.clone());
-        let in_use = |it: &Slot| self.world.slots(&it.provider).any(|slot| slot.slot == it.slot);
-        let slots: Vec<_> = slots.filter(in_use).collect();
+        let slots: Vec<_> = waiting.map(|call| call.slot.clone()).collect();
         if let Some(slot) = pick(&slots, which).cloned() {
             self.world.act(&Command::Readmit(Readmit { slot }));
         }

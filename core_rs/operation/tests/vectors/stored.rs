@@ -46,8 +46,7 @@ impl Stored {
         i64::try_from(self.0.values().filter(is_pending).count()).unwrap()
     }
 
-    /// The slots that are free first and the last one, and the row of a hold beside them. (In a
-    /// store's answer that stands in the place of the first one, and a free slot is found later.)
+    /// The slots that are free first, before them the row of a hold, and the last one.
     fn slots(&self, provider: &str, count: usize) -> Vec<Slot> {
         let in_use = self.0.values().filter_map(|row| match row {
             Row::Slot(slot) if slot.provider == provider && slot.free_at_us < RETIRED_US => {
@@ -55,12 +54,12 @@ impl Stored {
             }
             _ => None,
         });
-        let (holds, mut slots): (Vec<Slot>, Vec<Slot>) =
-            in_use.partition(|slot| slot.slot == HOLD_SLOT);
-        let last = slots.iter().max_by_key(|slot| slot.slot).cloned();
+        let mut slots: Vec<Slot> = in_use.collect();
+        let numbered = slots.iter().filter(|slot| slot.slot != HOLD_SLOT);
+        let last = numbered.max_by_key(|slot| slot.slot).cloned();
         slots.sort_by_key(|slot| (slot.free_at_us, slot.slot));
         slots.truncate(count);
-        holds.into_iter().chain(slots).chain(last).collect()
+        slots.into_iter().chain(last).collect()
     }
 }
 

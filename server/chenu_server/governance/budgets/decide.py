@@ -6,7 +6,8 @@ budget and period, and `posted + reserved + overrun <= limit + granted` whenever
 every budget that applies, or in none. Whatever books a bill books its overrun by `overruns`.
 
 A unit that reserves names `needs_for_reserve`; one that posts, tops up or releases loads the
-reservation first and names `needs_for_legs` in its `needs_next`.
+reservation first and names `needs_for_legs` in its `needs_next`. One that tops up names both:
+money stays in the periods that it was held in, and who is frozen is a matter of today.
 """
 
 from __future__ import annotations
@@ -161,7 +162,9 @@ def reserve(
     """
     if not standings and required:
         return NoBudget()
-    refused = _take(rows, standings, hold.amount_nanousd, hold.identity_id, now_us)
+    refused = frozen_among(standings, hold.identity_id) or _take(
+        rows, standings, hold.amount_nanousd, hold.identity_id
+    )
     if refused is not None:
         return refused
     reservation = Reservation(
@@ -192,19 +195,17 @@ def top_up(
     missing = amount_nanousd - reservation.amount_nanousd
     if missing <= 0:
         return Held(reservation)
-    standings = budgets_of(rows, reservation)
-    refused = _take(rows, standings, missing, reservation.identity_id, now_us)
+    standings, identity_id = budgets_of(rows, reservation), reservation.identity_id
+    frozen = frozen_among(current_of(rows, standings, now_us), identity_id)
+    refused = frozen or _take(rows, standings, missing, identity_id)
     if refused is not None:
         return refused
     return Held(_put(rows, replace(reservation, amount_nanousd=amount_nanousd)))
 
 
 def _take(
-    rows: Rows, standings: Sequence[Standing], amount: int, identity_id: str, now_us: int
-) -> Exhausted | Frozen | None:
-    frozen = frozen_among(standings, identity_id, now_us)
-    if frozen is not None:
-        return frozen
+    rows: Rows, standings: Sequence[Standing], amount: int, identity_id: str
+) -> Exhausted | None:
     accounts, exhausted = engine.reserve([standing.account for standing in standings], amount)
     if accounts is None:
         budget = standings[exhausted].budget
@@ -223,8 +224,8 @@ def room_after(rows: Rows, reservation: Reservation, used: int, *, now_us: int) 
     leaving = min(used, reservation.amount_nanousd)
     left = reservation.amount_nanousd - leaving
     booked = _booked(rows, reservation, leaving, used)
-    standings = [standing for standing, _ in booked]
-    frozen = frozen_among(standings, reservation.identity_id, now_us)
+    today = current_of(rows, [standing for standing, _ in booked], now_us)
+    frozen = frozen_among(today, reservation.identity_id)
     if frozen is not None or to_freeze(booked, now_us) is not None:
         return left
     rooms = (engine.available(account) for _, account in booked)

@@ -9,7 +9,7 @@ a person unfreezes the budget: only another 1 % freezes again.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from chenu_server import engine
@@ -41,12 +41,10 @@ class Frozen:
     budget_id: str
 
 
-def frozen_among(
-    standings: Sequence[Standing], identity_id: str, now_us: int | None = None
-) -> Frozen | None:
-    """The first frozen budget; with a time, a period that has ended is not frozen any more."""
+def frozen_among(standings: Iterable[Standing], identity_id: str) -> Frozen | None:
+    """The first frozen budget. In the periods that go on: an ended one's freeze binds nobody."""
     for standing in standings:
-        if standing.period.frozen_us and (now_us is None or standing.is_current(now_us)):
+        if standing.period.frozen_us:
             budget = standing.budget
             owned = budget.identity_id == identity_id
             return Frozen(budget.scope, budget.budget_id if owned else "")

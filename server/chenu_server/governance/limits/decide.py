@@ -37,10 +37,11 @@ class NoSlot:
 def needs_slot(ledger_number: int, provider: str, count: int = 1) -> list[Need]:
     """The rows that `take_slot` reads: the `count` slots that are free first, and the last one.
 
-    A caller that wants to know when its k-th waiter is served asks for k.
+    One row more, for that of a hold comes before them. A caller that wants to know when its k-th
+    waiter is served asks for k.
     """
     key = (ledger_number, provider)
-    return [Found(OLDEST_SLOTS, key, count), Found(LAST_SLOT, key)]
+    return [Found(OLDEST_SLOTS, key, count + 1), Found(LAST_SLOT, key)]
 
 
 def take_slot(
@@ -71,8 +72,6 @@ def take_slot(
         return _retire(rows, slots, created, now_us)
     candidates = [(slot.slot, slot.free_at_us) for slot in slots]
     choice = engine.choose_slot(candidates, created, limit.requests, now_us)
-    if choice.slot is None and hold is not None:  # it stood in the place of a slot that may be free
-        return NoSlot((now_us,))
     if choice.slot is None:
         return NoSlot(tuple(sorted(slot.free_at_us for slot in slots)[:count]))
     return _put(
