@@ -14,10 +14,13 @@ import sqlalchemy as sa
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.infra.db.engine import writer_engine
-from chenu_server.infra.db.stops import QUERY_STOPS
+from chenu_server.infra.db.fleet import QUERY_OUTPUT, QUERY_STOPS, QUERY_WATCHERS
 from tests.harness import Client, Stage, eventually, only, staged
 
 ANSWER = "It is seven o'clock, and all is well."
+LONG_ANSWER = "Sept heures — 七時、全て順調。 " * 40
+ABANDONED_MS = 1_500
+TOLD = (QUERY_STOPS, QUERY_WATCHERS, QUERY_OUTPUT)
 
 
 class Fleet(NamedTuple):
@@ -30,7 +33,11 @@ class Fleet(NamedTuple):
 @pytest.fixture
 async def fleet(postgres_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
     """Both serve one database; each has an upstream of its own."""
-    async with staged(postgres_url, tmp_path) as one, staged(postgres_url, tmp_path) as two:
+    soon = {"pipeline.abandon_after_ms": ABANDONED_MS}
+    async with (
+        staged(postgres_url, tmp_path, soon) as one,
+        staged(postgres_url, tmp_path, soon) as two,
+    ):
         await one.budget()
         yield Fleet(one, two)
 
@@ -85,6 +92,110 @@ async def test_what_one_runs_is_watched_at_another(fleet: Fleet) -> None:
     assert 0 == fleet.two.upstream.arrivals_total
 
 
+async def text_of(client: Client, request_id: str) -> AsyncIterator[str]:
+    """The text of a query's log as it comes."""
+    live = client.pipeline.Watch(
+        pb.WatchRequest(request_id=request_id), metadata=client.metadata, timeout=20
+    )
+    try:
+        async for response in live:
+            if response.event.HasField("llm_call_delta"):
+                yield response.event.llm_call_delta.text
+    finally:
+        live.cancel()
+
+
+async def test_output_is_seen_elsewhere_before_its_end(fleet: Fleet) -> None:
+    """Its provider has said half of it and no more: a watcher elsewhere has that half."""
+    here, there, request_id = fleet.one.client(), fleet.two.client(), str(uuid4())
+    fleet.one.upstream.behave(answer=LONG_ANSWER, deltas=10, fault="stall", fault_after=5)
+    asking = asyncio.create_task(here.outcome(here.pipeline.Query, asked(request_id)))
+    said_here, said_there = "", ""
+    async with asyncio.timeout(20):
+        await eventually(lambda: _is_known(fleet.two, request_id))
+        async for text in text_of(there, request_id):
+            said_there += text
+            if len(said_there) >= len(LONG_ANSWER) // 2:
+                break
+        async for text in text_of(here, request_id):
+            said_here += text
+            if len(said_here) >= len(LONG_ANSWER) // 2:
+                break
+        assert not asking.done()
+    await there.call(there.pipeline.CancelQuery, pb.CancelQueryRequest(request_id=request_id))
+
+    assert said_here == said_there
+    assert LONG_ANSWER.startswith(said_there)
+    assert await asking is not None
+    assert told((await watched(here, request_id))[0]) == told((await watched(there, request_id))[0])
+    await eventually(lambda: _is_swept(fleet))
+
+
+async def _is_known(stage: Stage, request_id: str) -> bool:
+    client = stage.client()
+    request = pb.GetQueryRequest(request_id=request_id)
+    return await client.outcome(client.pipeline.GetQuery, request) is None
+
+
+async def _is_swept(fleet: Fleet) -> bool:
+    """Nothing that the workers told each other of a query outlives it."""
+    with writer_engine(fleet.one.settings.database.url).connect() as connection:
+        left = [connection.execute(sa.select(table)).all() for table in TOLD]
+    return not any(left)
+
+
+async def test_a_stream_that_moves_from_one_to_another_is_whole(fleet: Fleet) -> None:
+    """From whichever cursor, there or here, while it is said; characters are never cut."""
+    here, there, request_id = fleet.one.client(), fleet.two.client(), str(uuid4())
+    fleet.one.upstream.behave(answer=LONG_ANSWER, deltas=60, pace_ms=20)
+    first = asyncio.create_task(here.events(here.pipeline.Run, running(request_id)))
+    await eventually(lambda: _is_known(fleet.two, request_id))
+    logs = []
+    for client in (there, here) * 4:
+        logs.append(asyncio.create_task(watched(client, request_id)))
+        await asyncio.sleep(0.1)
+    events, failure = await first
+    seen = await asyncio.gather(*logs)
+
+    assert (None, LONG_ANSWER) == (failure, told(events)[-1][2])
+    assert [told(events)] * len(logs) == [told(log) for log, _ in seen]
+
+
+def running(request_id: str) -> pb.RunRequest:
+    """The same question, to be streamed."""
+    return pb.RunRequest(query=asked(request_id))
+
+
+async def test_who_is_attached_elsewhere_keeps_a_query_from_being_abandoned(fleet: Fleet) -> None:
+    """A stream that is cut here and attached again there; once it is cut there too, nobody is."""
+    here, there, request_id = fleet.one.client(), fleet.two.client(), str(uuid4())
+    fleet.one.upstream.hold()
+    await left(here, request_id)
+    moved = asyncio.create_task(watched(there, request_id))
+    alone = str(uuid4())  # nobody is attached to it: once it is over, the first would be
+    await left(here, alone)
+    await eventually(lambda: _is_cancelled(here, alone))
+    is_cancelled = await _is_cancelled(here, request_id)
+    moved.cancel()
+
+    assert not is_cancelled
+    await eventually(lambda: _is_cancelled(here, request_id))
+    await eventually(lambda: _is_swept(fleet))
+
+
+async def left(client: Client, request_id: str) -> None:
+    """Ask for a stream, and leave it once it has begun."""
+    call = client.pipeline.Run(running(request_id), metadata=client.metadata, timeout=20)
+    await call.read()
+    call.cancel()
+
+
+async def _is_cancelled(client: Client, request_id: str) -> bool:
+    request = pb.GetQueryRequest(request_id=request_id)
+    shown = await client.call(client.pipeline.GetQuery, request)
+    return bool(message_pb2.QUERY_STATE_CANCELLED == shown.query.state)
+
+
 @pytest.mark.parametrize("ask", ["Query", "Continue"])
 async def test_who_asks_at_another_gets_the_answer_of_the_one(fleet: Fleet, ask: str) -> None:
     """A retry may come to any worker; nothing runs twice."""
@@ -122,8 +233,7 @@ async def test_a_query_is_cancelled_from_anywhere(fleet: Fleet, *, detached: boo
     assert "QUERY_CANCELLED" == failure.reason
     assert event_pb2.EVENT_TYPE_PIPELINE_ERROR == events[-1].type
     assert "QUERY_CANCELLED" == events[-1].pipeline_error.query.outcome.reason
-    with writer_engine(fleet.one.settings.database.url).connect() as connection:
-        assert [] == connection.execute(sa.select(QUERY_STOPS)).all()
+    await eventually(lambda: _is_swept(fleet))
 
 
 async def test_a_cancel_by_who_waits_elsewhere_reaches_the_owner(fleet: Fleet) -> None:

@@ -157,7 +157,7 @@ async def _start(
         boundary=boundary,
         new_work=limiter,
         limits=_pipeline_limits(settings),
-        stops=storage.stops,
+        stops=storage.fleet,
     )
     sweeper = await _swept(storage, stores)
     mounts = [
@@ -167,7 +167,7 @@ async def _start(
     ]
     layers = layers_of(settings, inputs.issuers, boundary)
     server = _server_of(settings, mounts, layers, storage, intake)
-    await hear_others(stack, storage, pipeline, number)
+    await hear_others(stack, storage, pipeline.elsewhere, number)
     await server.start()
     storage.served.set()
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
@@ -238,6 +238,9 @@ def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
     async def dead() -> Sequence[str]:
         return await loop.run_in_executor(None, storage.owner.dead)
 
+    async def fence(owner_id: str) -> bool:
+        return await loop.run_in_executor(None, storage.owner.fence, owner_id)
+
     async def forget(owner_id: str) -> None:
         await loop.run_in_executor(None, storage.owner.forget, owner_id)
 
@@ -246,6 +249,7 @@ def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
         stores.checkpoints,
         stores.queries,
         dead_owners=dead,
+        fence_owner=fence,
         forget_owner=forget,
         now_us=storage.writer.now_us,
     )

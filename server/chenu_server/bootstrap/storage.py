@@ -18,16 +18,16 @@ from chenu_server.governance.limits import tables as limit_tables
 from chenu_server.governance.limits.store import SqlSlots
 from chenu_server.ids import new_id
 from chenu_server.infra.db import migrate, one_ledger, pooler
+from chenu_server.infra.db.fleet import Fleet
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.reader import Reader
-from chenu_server.infra.db.stops import SqlStops
 from chenu_server.infra.db.stores import store_at
 from chenu_server.infra.db.urls import is_sqlite
 from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.pipeline import media_tables
 from chenu_server.pipeline import tables as pipeline_tables
-from chenu_server.pipeline.log import LogHub
+from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.media_store import SqlFiles
 from chenu_server.pipeline.store import SqlQueries
 from chenu_server.units.alarms import tell_overruns
@@ -46,8 +46,8 @@ class Storage:
     reader: Reader
     owner: Owner
     hub: LogHub
-    stops: SqlStops | None
-    """Tells other processes to stop a query; None where there can be no others."""
+    fleet: Fleet | None
+    """Reaches the other processes; None where there can be none."""
     served: asyncio.Event
     """Set once calls are taken: from then on rows may name the owner."""
 
@@ -91,7 +91,7 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     number = settings.ledger.number
     origin = settings.ledger.origin
     writer = SqlWriter(
-        store_at(url, ledger_number=number),
+        store_at(url, ledger_number=number, owner=owner),
         [
             *pipeline_tables.MAPS,
             *media_tables.MAPS,
@@ -116,17 +116,17 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     late.attach(writer)
     await writer.start()
     stack.push_async_callback(writer.close)
-    stops = _stops_of(url, stack)
-    return Storage(writer=writer, reader=reader, owner=owner, hub=hub, stops=stops, served=served)
+    fleet = _fleet_of(url, owner.owner_id, stack)
+    return Storage(writer=writer, reader=reader, owner=owner, hub=hub, fleet=fleet, served=served)
 
 
-def _stops_of(url: str, stack: AsyncExitStack) -> SqlStops | None:
+def _fleet_of(url: str, owner_id: str, stack: AsyncExitStack) -> Fleet | None:
     """What reaches other processes; a SQLite file is served by one."""
     if is_sqlite(url):
         return None
-    stops = SqlStops(url)
-    stack.callback(stops.close)
-    return stops
+    fleet = Fleet(url, owner_id)
+    stack.push_async_callback(fleet.close)
+    return fleet
 
 
 def _check(url: str, ledger_number: int) -> None:

@@ -6,38 +6,27 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
-from typing import Final, TypeGuard
-from weakref import WeakValueDictionary
 
 from chenu_server.errors import ChenuError, InvalidField
 from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.output import Heading, part_from
+from chenu_server.pipeline.pieces import (
+    DELTA_BYTES_MAX,
+    PartKey,
+    Piece,
+    Saying,
+    is_inside,
+    is_same_part,
+    pieces_of,
+)
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
-from chenu_server.unit import Key, Row
-from chenu_server.values import dataclass
+from chenu_server.unit import Key
 from chenu_server.vocabulary import EventKind, PartKind, QueryStatus
 
-DELTA_BYTES_MAX: Final = 65_536
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)
 _BEHIND_OUTPUT = (EventKind.PART_COMPLETE, *_CALL_ENDS)
-
-PartKey = tuple[int, int]  # attempt and part
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a part of an attempt's output, of at most `DELTA_BYTES_MAX` bytes.
-
-    Its offset and end are bytes of the part.
-    """
-
-    attempt: int
-    part: int
-    offset: int
-    end: int
-    text: str
 
 
 class _Reader:
@@ -85,6 +74,10 @@ class QueryLog:
         self._ended = False
         self._first: QueryLog | None = None
         self.loaded = False
+        self.attempt = 0
+        """The last attempt that has begun, as far as is known here."""
+        self.heard = 0
+        """Up to which position of another process's log the output of it is here."""
 
     # --- what is written ----------------------------------------------------------------------
 
@@ -98,6 +91,8 @@ class QueryLog:
             self._count = following.sequence
             if following.kind in _BEHIND_OUTPUT:
                 self._tell_stored(following)
+            elif following.kind is EventKind.LLM_CALL_START:
+                self.attempt = following.body["attempt"]
             self._items.append(following)
             self._ended = self._ended or following.kind.is_final
         if self._ended:
@@ -123,8 +118,22 @@ class QueryLog:
         ]
         for key in sorted(due, key=self._place_of):
             for chunk in self._stored.pop(key):
-                if chunk.offset >= self._ends.get(key, 0):
-                    self._say(key, self._headings[key], chunk.text)
+                self._say_rest(key, self._headings[key], chunk.offset, chunk.text)
+
+    def _say_rest(self, key: PartKey, heading: Heading, offset: int, text: str) -> None:
+        """What is new of a piece: it may have been said, in part or whole, as it was made."""
+        known = self._ends.get(key, 0) - offset
+        if known <= 0:
+            self._say(key, heading, text)
+        elif len(rest := text.encode()[known:]):
+            self._say(key, heading, rest.decode())
+
+    def hear(self, position: int, sayings: Iterable[Saying]) -> None:
+        """Append what a query of another process has said, up to a position in its log there."""
+        for said in sayings:
+            self._say_rest((said.attempt, said.part), said.heading, said.offset, said.text)
+        self.heard = max(self.heard, position)
+        self._wake()
 
     def set_query(self, query: Query) -> None:
         """The row as it was just committed."""
@@ -158,7 +167,7 @@ class QueryLog:
     def _say(self, key: PartKey, heading: Heading, text: str) -> None:
         size = len(text) if text.isascii() else len(text.encode())
         if size > DELTA_BYTES_MAX:
-            for piece in _pieces_of(text):
+            for piece in pieces_of(text):
                 self._keep(key, heading, piece, len(piece.encode()))
         elif size:
             self._keep(key, heading, text, size)
@@ -242,6 +251,23 @@ class QueryLog:
     def is_ended(self) -> bool:
         """Whether the final event is in."""
         return self._ended
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody waits for what comes."""
+        return bool(self._readers) and not self._ended
+
+    def said_behind(self, position: int, bytes_max: int) -> tuple[int, list[Saying]]:
+        """The output behind a position in this log, and the position behind it; so much at most."""
+        found: list[Saying] = []
+        while position < len(self._items) and bytes_max > 0:
+            item = self._items[position]
+            position += 1
+            if isinstance(item, Piece):
+                heading = self._headings[item.attempt, item.part]
+                found.append(Saying(item.attempt, item.part, item.offset, item.text, heading))
+                bytes_max -= item.end - item.offset
+        return position, found
 
     async def rest(self, *, stops: bool = False) -> Query:
         """
@@ -371,7 +397,7 @@ class QueryLog:
 
     async def _gather(self, reader: _Reader, first: Piece, quiet_until: float) -> None:
         """Let a part gather until it is enough, the window is over or something else has come."""
-        while reader.error is None and _is_same_part(last := self._items[-1], first):
+        while reader.error is None and is_same_part(last := self._items[-1], first):
             if last.end >= first.offset + DELTA_BYTES_MAX:
                 return
             left = quiet_until - time.monotonic()
@@ -393,7 +419,7 @@ class QueryLog:
         fresh: list[Piece] = []
         while index < len(self._items):
             piece = self._items[index]
-            if not _is_same_part(piece, item):
+            if not is_same_part(piece, item):
                 break
             if seen is not None and piece.end > seen:
                 if fresh and piece.end - max(fresh[0].offset, seen) > DELTA_BYTES_MAX:
@@ -417,7 +443,7 @@ class QueryLog:
         start, head = max(first.offset, seen), first.text
         if start > first.offset:
             rest = head.encode()[start - first.offset :]
-            if _is_inside(rest[0]):
+            if is_inside(rest[0]):
                 raise InvalidField("after.offset", f"{start} stands inside a character")
             head = rest.decode()
         text = head + "".join(piece.text for piece in pieces[1:])
@@ -430,65 +456,3 @@ class QueryLog:
     def _wake(self) -> None:
         for reader in self._readers:
             reader.woken.set()
-
-
-def _is_same_part(item: Event | Piece, other: Piece) -> TypeGuard[Piece]:
-    """Whether an item goes on with another's part."""
-    if not isinstance(item, Piece):
-        return False
-    return item.part == other.part and item.attempt == other.attempt
-
-
-def _pieces_of(text: str) -> Iterator[str]:
-    """A text that is too long in pieces that fit in a delta, cut between characters."""
-    encoded = text.encode()
-    start = 0
-    while start < len(encoded):
-        end = start + DELTA_BYTES_MAX
-        while end < len(encoded) and _is_inside(encoded[end]):
-            end -= 1
-        yield encoded[start:end].decode()
-        start = end
-
-
-def _is_inside(byte: int) -> bool:
-    """Whether a byte of UTF-8 goes on with a character."""
-    return byte & 0b1100_0000 == 0b1000_0000
-
-
-class LogHub:
-    """The logs that somebody holds: committed rows reach them here, and nowhere else."""
-
-    def __init__(self) -> None:
-        self._logs: WeakValueDictionary[Key, QueryLog] = WeakValueDictionary()
-
-    def find(self, key: Key) -> QueryLog | None:
-        """The log, if somebody holds it."""
-        return self._logs.get(key)
-
-    def create(self, key: Key, asked: Asked) -> QueryLog:
-        """A fresh log that gets what is committed from now on."""
-        log = QueryLog(key, asked)
-        self._logs[key] = log
-        return log
-
-    def drop(self, log: QueryLog) -> None:
-        """Forget a log that came to nothing, so that the id starts afresh."""
-        if self._logs.get(log.key) is log:
-            del self._logs[log.key]
-
-    def on_commit(self, rows: Sequence[Row]) -> None:
-        """Hand committed rows to their logs, in commit order: output comes before its events."""
-        for row in rows:
-            if isinstance(row, EventSegment):
-                log = self._logs.get((row.identity_id, row.request_id))
-                if log is not None:
-                    log.commit(row.events)
-            elif isinstance(row, OutputChunk):
-                log = self._logs.get((row.identity_id, row.request_id))
-                if log is not None:
-                    log.store(row)
-            elif isinstance(row, Query):
-                log = self._logs.get(row.key)
-                if log is not None:
-                    log.set_query(row)

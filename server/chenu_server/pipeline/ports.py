@@ -293,21 +293,13 @@ class Stored:
 class Stops(Protocol):
     """Tells the process that runs a query that somebody wants it to end."""
 
-    async def ask(self, owner_id: str, key: Key) -> None:
+    async def stop(self, owner_id: str, key: Key) -> None:
         """
         Have it stopped.
 
         Raises:
             GovernanceUnavailable: Nobody can be told now.
         """
-        ...
-
-    async def asked_of(self, owner_id: str) -> Sequence[Key]:
-        """The queries of an owner that are to end."""
-        ...
-
-    async def done(self, owner_id: str, key: Key) -> None:
-        """The owner has heard it."""
         ...
 
 

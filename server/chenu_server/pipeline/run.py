@@ -22,6 +22,9 @@ class QueryRun:
         self.stop = Stop()
         self.deadline = time.monotonic() + deadline_s
         self.detached = detached
+        self.follows = False
+        """Whether another process runs the query, and this run only waits for what it tells."""
+        self._is_watched = False
         self._abandon_after_s = abandon_after_s
         self._attached = 0
         self._first: QueryRun | None = None
@@ -49,6 +52,16 @@ class QueryRun:
         try:
             yield
         finally:
+            self._detach()
+
+    def watched_elsewhere(self, *, is_watched: bool) -> None:
+        """Somebody is attached at another process, or nobody is any more."""
+        if is_watched is self._is_watched:
+            return
+        self._is_watched = is_watched
+        if is_watched:
+            self._attach(1)
+        else:
             self._detach()
 
     def lead_to(self, first: QueryRun) -> None:

@@ -18,6 +18,8 @@ from chenu_server.errors import (
 )
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.canonical import content_digest
+from chenu_server.pipeline.elsewhere import Elsewhere
+from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.checkpoint import CheckpointLane
 from chenu_server.pipeline.lanes.context import ContextLane
@@ -31,7 +33,7 @@ from chenu_server.pipeline.lanes.governance import GovernanceLane, admission_of
 from chenu_server.pipeline.lanes.intent import IntentLane
 from chenu_server.pipeline.lanes.resume import ResumeLane
 from chenu_server.pipeline.lanes.steps import Attach, Proceed, Step
-from chenu_server.pipeline.log import LogHub, QueryLog
+from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import QueryRequest, Route
 from chenu_server.pipeline.ports import (
     Boundary,
@@ -63,7 +65,7 @@ class PipelineLimits:
     deadline_s: float
     abandon_after_s: float
     running_max: int
-    tail_every_s: float = 0.25
+    tail_every_s: float = 2.0
     stop_within_s: float = 10.0
 
 
@@ -107,6 +109,7 @@ class PipelineService:
         self._runs: dict[Key, QueryRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self.elsewhere = Elsewhere(hub, self._runs, self._load)
 
     # --- starting -----------------------------------------------------------------------------
 
@@ -327,11 +330,15 @@ class PipelineService:
         log.load(stored.segments, stored.chunks)
 
     async def _tail(self, log: QueryLog, run: QueryRun) -> None:
-        """Follow a query that another process runs, until it rests or nobody here waits for it."""
+        """Follow a query that another process runs, until it rests or nobody here waits for it.
+
+        What is committed of it is heard (`elsewhere`); it is looked at only in case that was not.
+        """
+        run.follows = True
         while not log.rested.is_set():
             try:
-                with run.stop.interrupts():
-                    await asyncio.sleep(self._limits.tail_every_s)
+                with run.stop.interrupts(), suppress(TimeoutError):
+                    await asyncio.wait_for(log.rested.wait(), self._limits.tail_every_s)
             except Stopped as stopped:
                 if stopped.reason is not StopReason.CANCELLED:
                     raise
@@ -345,21 +352,7 @@ class PipelineService:
         if self._stops is None or query is None or not query.owner_id:
             log.fail_stops(QueryStateError(str(log.key[1]), QueryStatus.RUNNING.value))
         else:
-            await self._stops.ask(query.owner_id, query.key)
-
-    # --- what other processes do --------------------------------------------------------------
-
-    async def hear_others(self, committed: Sequence[Key], to_stop: Sequence[Key]) -> None:
-        """Take in what is committed of queries followed here; stop those run here that are to."""
-        for key in to_stop:
-            run = self._runs.get(key)
-            if run is not None:
-                run.stop.set(StopReason.CANCELLED)
-        for key in committed:
-            log = self._hub.find(key)
-            if log is None or log.current is not log or log.is_ended or key in self._runs:
-                continue  # nobody follows it, or it is told of by who runs it here
-            await self._load(log)
+            await self._stops.stop(query.owner_id, query.key)
 
     # --- reading ------------------------------------------------------------------------------
 

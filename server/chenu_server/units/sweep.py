@@ -49,6 +49,7 @@ class Sweeper:
         queries: Left,
         *,
         dead_owners: Callable[[], Awaitable[Sequence[str]]],
+        fence_owner: Callable[[str], Awaitable[bool]],
         forget_owner: Callable[[str], Awaitable[None]],
         now_us: Callable[[], int],
     ) -> None:
@@ -56,6 +57,7 @@ class Sweeper:
         self._checkpoints = checkpoints
         self._queries = queries
         self._dead_owners = dead_owners
+        self._fence_owner = fence_owner
         self._forget_owner = forget_owner
         self._now_us = now_us
 
@@ -82,6 +84,9 @@ class Sweeper:
         """
         recovered = 0
         for owner_id in await self._dead_owners():
+            # From here on it writes nothing, should it live; or it has come back meanwhile.
+            if not await self._fence_owner(owner_id):
+                continue
             ended, all_ended = await self._recover_all(owner_id)
             recovered += ended
             if all_ended:

@@ -16,9 +16,9 @@ import pytest
 import sqlalchemy as sa
 
 from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.fleet import QUERY_STOPS
 from chenu_server.infra.db.owners import Owner, SessionOwner, StoreInUse, acquire_owner
 from chenu_server.infra.db.postgres import WRITER_LOCK
-from chenu_server.infra.db.stops import QUERY_STOPS
 from chenu_server.infra.db.urls import sqlite_file
 from chenu_server.infra.db.urls import sqlite_url as sqlite_url_of
 from chenu_server.pipeline.tables import QUERIES

@@ -14,7 +14,8 @@ from chenu_server.caller import Principal
 from chenu_server.errors import GovernanceUnavailable, QueryCancelled
 from chenu_server.pipeline import log as log_module
 from chenu_server.pipeline.events import Event
-from chenu_server.pipeline.log import LogHub, QueryLog
+from chenu_server.pipeline.hub import LogHub
+from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.output import TEXT
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk

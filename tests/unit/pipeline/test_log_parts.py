@@ -15,7 +15,8 @@ from chenu_server.errors import InvalidField
 from chenu_server.pipeline import decide, drafts
 from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.events import Event
-from chenu_server.pipeline.log import LogHub, QueryLog
+from chenu_server.pipeline.hub import LogHub
+from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.output import LIVE, heading_of
 from chenu_server.pipeline.records import EventSegment, OutputChunk

@@ -16,8 +16,9 @@ from chenu_server.errors import ChenuError, GovernanceUnavailable, ServerOverloa
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.conversation import asked
 from chenu_server.pipeline.events import Event
+from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
-from chenu_server.pipeline.log import LogHub, QueryLog
+from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Cursor, QueryRequest
 from chenu_server.pipeline.output import TEXT, text_of
 from chenu_server.pipeline.ports import Stored

@@ -25,6 +25,8 @@ class Left:
     healthy: bool = True
     tried: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+    fenced: list[str] = field(default_factory=list)
+    is_back: bool = False
 
     async def running_of(
         self, owner_id: str, after: tuple[str, str], count: int
@@ -40,6 +42,11 @@ class Left:
     async def dead_owners(self) -> Sequence[str]:
         """One, until it is forgotten."""
         return [] if self.forgotten else ["dead"]
+
+    async def fence(self, owner_id: str) -> bool:
+        """Once it has come back it is nobody's to take over from."""
+        self.fenced.append(owner_id)
+        return not self.is_back
 
     async def forget(self, owner_id: str) -> None:
         """Struck off."""
@@ -67,6 +74,7 @@ def sweeper(left: Left) -> Sweeper:
         left,
         left,
         dead_owners=left.dead_owners,
+        fence_owner=left.fence,
         forget_owner=left.forget,
         now_us=lambda: 0,
     )
@@ -78,6 +86,15 @@ async def test_an_owner_is_forgotten_once_nothing_names_it() -> None:
 
     assert 2 == await sweeper(left).recover()
     assert ([], ["dead"]) == (left.running, left.forgotten)
+
+
+async def test_an_owner_that_has_come_back_is_left_alone() -> None:
+    """Between the look and the fence it took its lock again."""
+    left = Left([("acme", "a")])
+    left.is_back = True
+
+    assert 0 == await sweeper(left).recover()
+    assert (["dead"], [], []) == (left.fenced, left.tried, left.forgotten)
 
 
 async def test_a_query_that_cannot_be_ended_stops_neither_the_others_nor_the_start() -> None:

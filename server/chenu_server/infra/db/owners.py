@@ -45,6 +45,7 @@ OWNERS: Final = sa.Table(
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("started_us", sa.BigInteger, nullable=False),
     sa.Column("lease_until_us", sa.BigInteger, nullable=True),
+    sa.Column("epoch", sa.BigInteger, nullable=False, server_default="1"),
 )
 
 _FIELDS: Final = "owner_id, lock_key, label, started_us, lease_until_us"
@@ -53,18 +54,25 @@ _ENTER: Final = sa.text(
     f"INSERT INTO owners ({_FIELDS})"
     f" VALUES (:owner_id, :lock_key, :label, {_NOW_US}, {_NOW_US} + :lease_us)"
     " ON CONFLICT (owner_id) DO UPDATE SET lease_until_us = excluded.lease_until_us"
+    " RETURNING epoch"
 )
 # A lost lock is taken again soon: until then nothing is decided here.
 _RETAKE_S: Final = 0.5
 _READ_ONLY: Final = "25006"
 # An advisory lock on one bigint shows in pg_locks as its two halves, with objsubid 1.
-_OTHERS: Final = sa.text(
-    "SELECT o.owner_id, o.lease_until_us, EXISTS ("
-    " SELECT 1 FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
+_IS_LOCKED: Final = (
+    "EXISTS (SELECT 1 FROM pg_locks AS l"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     " AND l.classid = ((o.lock_key >> 32) & 4294967295)::oid"
-    " AND l.objid = (o.lock_key & 4294967295)::oid) AS is_locked"
+    " AND l.objid = (o.lock_key & 4294967295)::oid)"
+)
+_OTHERS: Final = sa.text(
+    f"SELECT o.owner_id, o.lease_until_us, {_IS_LOCKED} AS is_locked"
     " FROM owners AS o WHERE o.owner_id <> :owner_id"
+)
+_FENCE: Final = sa.text(
+    f"UPDATE owners AS o SET epoch = epoch + 1 WHERE o.owner_id = :owner_id AND NOT {_IS_LOCKED}"
 )
 # A host that is gone says nothing: its lock is free once the server has asked in vain.
 _KEEPALIVES: Final = sa.text(
@@ -88,11 +96,18 @@ _FORGET_UNLESS_NAMED: Final = sa.text(
     "DELETE FROM owners WHERE owner_id = :owner_id AND NOT EXISTS"
     " (SELECT 1 FROM queries WHERE status = 'running' AND owner_id = :owner_id)"
 )
-# Nobody is left to hear them.
-_FORGET_STOPS: Final = sa.text(
-    "DELETE FROM query_stops WHERE owner_id = :owner_id"
-    " AND NOT EXISTS (SELECT 1 FROM owners WHERE owner_id = :owner_id)"
-)
+# Nobody is left to hear it, to follow anything or to say more.
+_FORGET_TOLD: Final = [
+    sa.text(
+        f"DELETE FROM {name} WHERE :owner_id IN ({columns})"
+        " AND NOT EXISTS (SELECT 1 FROM owners WHERE owner_id = :owner_id)"
+    )
+    for name, columns in (
+        ("query_stops", "owner_id"),
+        ("query_watchers", "owner_id, watcher_id"),
+        ("query_output", "owner_id"),
+    )
+]
 
 
 class StoreInUse(Exception):
@@ -112,8 +127,21 @@ class Owner(Protocol):
         """Whether the lock is held now; if not, others may take over what this owner has."""
         ...
 
+    @property
+    def epoch(self) -> int:
+        """How often it was taken over, as of when it last held its lock; its writes carry it."""
+        ...
+
+    def hold_again(self) -> None:
+        """Take lock and lease now. Blocks."""
+        ...
+
     def dead(self) -> list[str]:
         """The owners that left rows and are dead. Blocks; call it in a thread."""
+        ...
+
+    def fence(self, owner_id: str) -> bool:
+        """Refuse what a dead owner may yet write. False: it has come back. Blocks."""
         ...
 
     def forget(self, owner_id: str) -> None:
@@ -196,6 +224,18 @@ class FileOwner:
         with self._engine.begin() as connection:
             return list(connection.scalars(others))
 
+    @property
+    def epoch(self) -> int:
+        """Nobody takes over who could not have the file."""
+        return 1
+
+    def hold_again(self) -> None:
+        """It is held."""
+
+    def fence(self, owner_id: str) -> bool:
+        """There is nothing to refuse: the file has one process."""
+        return True
+
     def forget(self, owner_id: str) -> None:
         """Strike a dead owner off."""
         with self._engine.begin() as connection:
@@ -233,6 +273,7 @@ class SessionOwner:
         self._closed = threading.Event()
         self._renewed = False
         self._renewed_s = 0.0
+        self._epoch = 0
         self._read_only = False
         self._connection: sa.Connection | None = self._entered(self._engine.connect())
         self._thread = threading.Thread(target=self._renew, name="chenu-owner", daemon=True)
@@ -271,12 +312,37 @@ class SessionOwner:
         has_none = lease_until_us in (None, _LEFT_US)
         return has_none or now_s - since_s >= self._lease_s
 
+    @property
+    def epoch(self) -> int:
+        """As of when the lock was last known to be held."""
+        return self._epoch
+
+    def hold_again(self) -> None:
+        """Renew; a connection that proves lost is one that it did not know of, so twice."""
+        with suppress(sa.exc.DBAPIError):
+            return self._held()
+        return self._held()
+
+    def _held(self) -> None:
+        began_s = time.monotonic()
+        self._ask(self._enter)
+        self._renewed, self._renewed_s = True, began_s
+
+    def fence(self, owner_id: str) -> bool:
+        """Raise a dead owner's epoch, behind what it is committing."""
+
+        def raised(connection: sa.Connection) -> bool:
+            connection.execute(_AFTER_WRITERS)
+            return bool(connection.execute(_FENCE, {"owner_id": owner_id}).rowcount)
+
+        return self._ask(raised)
+
     def forget(self, owner_id: str) -> None:
         """Strike a dead owner off, unless its last commit has left something meanwhile."""
 
         def strike(connection: sa.Connection) -> None:
             connection.execute(_AFTER_WRITERS)
-            for forget in (_FORGET_UNLESS_NAMED, _FORGET_STOPS):
+            for forget in (_FORGET_UNLESS_NAMED, *_FORGET_TOLD):
                 connection.execute(forget, {"owner_id": owner_id})
 
         self._ask(strike)
@@ -306,15 +372,13 @@ class SessionOwner:
         while not self._closed.wait(self._renew_s if self.held else _RETAKE_S):
             was_held = self.held
             try:
-                began_s = time.monotonic()
-                self._ask(lambda c: c.execute(_ENTER, self._values))
+                self._held()
             except sa.exc.SQLAlchemyError as error:
                 if was_held:
                     log.warning(
                         "owner_lease_not_renewed", owner_id=self._owner_id, error=str(error)
                     )
                 continue
-            self._renewed, self._renewed_s = True, began_s
             if not was_held:
                 log.info("owner_lease_renewed_again", owner_id=self._owner_id)
 
@@ -359,13 +423,17 @@ class SessionOwner:
                 # Waits: the server may not have noticed yet that the connection before is gone.
                 # The lock is the session's and outlives the transaction.
                 connection.execute(sa.select(sa.func.pg_advisory_lock(self._values["lock_key"])))
-                connection.execute(_ENTER, self._values)
+                self._enter(connection)
         except BaseException:
             connection.invalidate()
             connection.close()
             raise
         self._renewed, self._renewed_s = True, began_s
         return connection
+
+    def _enter(self, connection: sa.Connection) -> None:
+        """Say that it lives. The lock is held: so it writes again, whoever has taken over."""
+        self._epoch = connection.execute(_ENTER, self._values).scalar_one()
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import psycopg
 import sqlalchemy as sa
 from psycopg.rows import TupleRow
 
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
+from chenu_server.infra.db.fleet import CHANNEL
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow, other_ledger
 from chenu_server.infra.db.pgpipeline import Pipeline, ServerLost, ServerRefused
 from chenu_server.infra.db.pgtypes import PgType, number_array, pg_type
@@ -22,6 +23,7 @@ from chenu_server.infra.db.session import (
     CannotWrite,
     CommitUnknown,
     ConnectionLost,
+    Fenced,
     Fetch,
     SessionError,
     StatementFailed,
@@ -37,7 +39,7 @@ WRITER_LOCK: Final = (WRITER_LOCK_CLASS, 0)
 _WRITER_LOCK: Final = tuple(map(str, WRITER_LOCK))
 # A clock that took longer than this to arrive is read again: the time in between would count
 # as elapsed, and most of it is the wait for the lock.
-_CLOCK_AGE_MAX_NS: Final = 2_000_000
+CLOCK_AGE_MAX_NS: Final = 2_000_000
 
 # For each transaction, and not for the session: behind a pooler that is somebody else's next.
 # Plans are made once and always search an index: the tables grow from empty under them.
@@ -57,11 +59,13 @@ _SETTINGS_SQL: Final = "SELECT " + ", ".join(
 _LOCK_SQL: Final = "SELECT pg_advisory_xact_lock($1::int, $2::int)"
 _CLOCK_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _HEAD_SQL: Final = (
-    f"{_CLOCK_SQL}, h.ledger_number, h.origin, h.size, h.last_hash, h.last_time_us"
+    f"{_CLOCK_SQL}, (SELECT epoch FROM owners WHERE owner_id = $2::text),"
+    " h.ledger_number, h.origin, h.size, h.last_hash, h.last_time_us"
     " FROM (VALUES (1)) AS one LEFT JOIN ledger_heads AS h ON true"
     # Another ledger's first, if there were one: there must be none.
     " ORDER BY h.ledger_number = $1::int LIMIT 1"
 )
+_NOTIFY_SQL: Final = f"SELECT pg_notify('{CHANNEL}', $1::text)"
 _BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = $1::text"
 
 # SQLSTATEs, by class or whole. The session is of no use: read-only, cut off, or shut down.
@@ -77,9 +81,10 @@ Connection = psycopg.Connection[TupleRow]
 class PostgresStore:
     """A `postgresql+psycopg://` database, shared with the other workers' writers."""
 
-    def __init__(self, url: str, *, ledger_number: int = 0) -> None:
+    def __init__(self, url: str, *, ledger_number: int = 0, owner: Fenced | None = None) -> None:
         self._engine = writer_engine(url)
         self._ledger_number = ledger_number
+        self._owner = owner
 
     def connect(self) -> PostgresSession:
         """A new session on a connection of its own."""
@@ -91,7 +96,7 @@ class PostgresStore:
             raise CannotConnect(str(error)) from error
         assert isinstance(connection, psycopg.Connection)
         try:
-            return PostgresSession(connection, self._ledger_number)
+            return PostgresSession(connection, self._ledger_number, self._owner)
         except psycopg.Error as error:
             connection.close()
             raise CannotConnect(str(error)) from error
@@ -100,12 +105,14 @@ class PostgresStore:
 class PostgresSession:
     """A `Session` on one connection."""
 
-    def __init__(self, connection: Connection, ledger_number: int) -> None:
+    def __init__(self, connection: Connection, ledger_number: int, owner: Fenced | None) -> None:
         connection.rollback()
         connection.autocommit = True
         self._connection = connection
         self._pipeline = Pipeline(connection, timeout_ms=2 * STATEMENT_TIMEOUT_MS)
         self._ledger = str(ledger_number)
+        self._owner = owner
+        self._owner_id = owner.owner_id if owner is not None else ""
         self._is_apart = False
         self._statements: dict[TableMap[Any], _Statements] = {}
 
@@ -124,10 +131,13 @@ class PostgresSession:
         self._pipeline.send("BEGIN ISOLATION LEVEL READ COMMITTED")
         self._pipeline.send(_SETTINGS_SQL)
         self._pipeline.send(_LOCK_SQL, _WRITER_LOCK)
-        clock_us, *head = self._last_row(_HEAD_SQL, (self._ledger,))
-        if time.monotonic_ns() - mono_ns > _CLOCK_AGE_MAX_NS:
+        clock_us, epoch, *head = self._last_row(_HEAD_SQL, (self._ledger, self._owner_id))
+        if time.monotonic_ns() - mono_ns > CLOCK_AGE_MAX_NS:
             mono_ns = time.monotonic_ns()
             (clock_us,) = self._last_row(_CLOCK_SQL)
+        if self._owner is not None and epoch != self._owner.epoch:
+            self.rollback()
+            self._come_back(self._owner)
         if head[0] is None:
             return Begun(clock_us, mono_ns, None)
         row = HeadRow(*head)
@@ -135,6 +145,14 @@ class PostgresSession:
             self.rollback()
             raise CannotBegin(other_ledger(row.ledger_number, int(self._ledger)))
         return Begun(clock_us, mono_ns, row)
+
+    def _come_back(self, owner: Fenced) -> NoReturn:
+        """Another process has taken over: nothing is written until the lock is held again."""
+        try:
+            owner.hold_again()
+        except sa.exc.DBAPIError as error:
+            raise CannotBegin(f"taken over from, and not back: {error}") from error
+        raise ConnectionLost("another process had taken over")  # a batch begins anew
 
     def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
         """One statement per table, all in one round trip."""
@@ -177,6 +195,8 @@ class PostgresSession:
     def commit(self) -> None:
         """COMMIT travels with the writes; the server skips it when one of them failed."""
         with self._failing(lost=CommitUnknown):
+            if self._owner_id:
+                self._pipeline.send(_NOTIFY_SQL, (self._owner_id,))
             self._pipeline.send("COMMIT")
             result = self._pipeline.exchange()[-1]
             if result.command_status != b"COMMIT":

@@ -21,7 +21,7 @@ class SessionError(Exception):
 
 
 class CannotBegin(SessionError):
-    """The lock or the clock could not be had, or the ledger is another; no unit is to blame."""
+    """No lock, no clock, another ledger, an owner that is taken over; no unit is to blame."""
 
 
 class CannotWrite(SessionError):
@@ -42,6 +42,28 @@ class StatementFailed(SessionError):
 
 class CommitUnknown(SessionError):
     """COMMIT was sent and its answer was not read: the batch happened or it did not."""
+
+
+class Fenced(Protocol):
+    """Whose batches a store takes, for as long as nobody has taken over what is theirs."""
+
+    @property
+    def owner_id(self) -> str:
+        """Names the process in rows."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """How often this owner was taken over, as of when it last held its lock and lease."""
+        ...
+
+    def hold_again(self) -> None:
+        """Take lock and lease now, which may wait for a connection.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: They cannot be had.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,52 @@
+"""The logs of queries that somebody holds, and how what is committed reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from weakref import WeakValueDictionary
+
+from chenu_server.pipeline.log import QueryLog
+from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
+from chenu_server.unit import Key, Row
+
+
+class LogHub:
+    """The logs that somebody holds: committed rows reach them here, and nowhere else."""
+
+    def __init__(self) -> None:
+        self._logs: WeakValueDictionary[Key, QueryLog] = WeakValueDictionary()
+
+    def find(self, key: Key) -> QueryLog | None:
+        """The log, if somebody holds it."""
+        return self._logs.get(key)
+
+    def followed(self) -> list[QueryLog]:
+        """Those that somebody waits at."""
+        return [log for log in self._logs.values() if log.is_followed]
+
+    def create(self, key: Key, asked: Asked) -> QueryLog:
+        """A fresh log that gets what is committed from now on."""
+        log = QueryLog(key, asked)
+        self._logs[key] = log
+        return log
+
+    def drop(self, log: QueryLog) -> None:
+        """Forget a log that came to nothing, so that the id starts afresh."""
+        if self._logs.get(log.key) is log:
+            del self._logs[log.key]
+
+    def on_commit(self, rows: Sequence[Row]) -> None:
+        """Hand committed rows to their logs, in commit order: output comes before its events."""
+        for row in rows:
+            if isinstance(row, EventSegment):
+                log = self._logs.get((row.identity_id, row.request_id))
+                if log is not None:
+                    log.commit(row.events)
+            elif isinstance(row, OutputChunk):
+                log = self._logs.get((row.identity_id, row.request_id))
+                if log is not None:
+                    log.store(row)
+            elif isinstance(row, Query):
+                log = self._logs.get(row.key)
+                if log is not None:
+                    log.set_query(row)

@@ -1,0 +1,101 @@
+"""Who was taken over from writes nothing, until it holds its lock again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from chenu_server.errors import GovernanceUnavailable
+from chenu_server.infra.db import stores
+from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.intake import WriterLimits
+from chenu_server.infra.db.owners import OWNERS, Owner, SessionOwner, lock_key
+from chenu_server.infra.db.writer import SqlWriter
+from tests.contract.db.conftest import OpenWriter, rows_of
+from tests.contract.db.sample import ACCOUNTS, Add
+
+TOTALS = sa.select(ACCOUNTS.c.total)
+QUICK = WriterLimits(answer_within_ms=1_000, reconnect_delay_ms=20)
+SILENT = {"lease_ms": 1, "renew_ms": 60_000}
+CUT_OFF = sa.text(
+    "SELECT pg_terminate_backend(l.pid) FROM pg_locks AS l JOIN owners AS o"
+    " ON l.objid = (o.lock_key & 4294967295)::oid"
+    " AND l.classid = ((o.lock_key >> 32) & 4294967295)::oid"
+    " WHERE l.locktype = 'advisory' AND o.owner_id = :owner_id"
+)
+Acquire = Callable[..., Owner]
+
+
+async def late(url: str, acquire: Acquire, open_writer: OpenWriter) -> tuple[Owner, SqlWriter]:
+    """An owner whose lock is lost and lease over, and its writer, which is still connected."""
+    owner = acquire(url, SessionOwner, **SILENT)
+    writer = await open_writer(stores.store_at(url, owner=owner), limits=QUICK)
+    assert 1 == await writer.submit(Add(1))
+    with writer_engine(url).begin() as connection:
+        connection.execute(CUT_OFF, {"owner_id": owner.owner_id})
+    return owner, writer
+
+
+async def fenced(other: Owner, owner: Owner) -> None:
+    """Fence it, as soon as its lock is free."""
+    await asyncio.to_thread(_until, lambda: other.fence(owner.owner_id))
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        time.sleep(0.01)
+
+
+async def test_an_owner_that_was_taken_over_from_writes_nothing(
+    only_postgres_url: str, acquire: Acquire, open_writer: OpenWriter
+) -> None:
+    """Its writer's own connection lives on; its lock is another's, or the server has not let go."""
+    owner, writer = await late(only_postgres_url, acquire, open_writer)
+    await fenced(acquire(only_postgres_url), owner)
+    with writer_engine(only_postgres_url).connect() as holder, holder.begin():
+        holder.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key(owner.owner_id))))
+        with pytest.raises(GovernanceUnavailable):
+            await writer.submit(Add(10))
+        assert [(1,)] == rows_of(only_postgres_url, TOTALS)
+
+
+async def test_it_writes_again_once_it_holds_its_lock(
+    only_postgres_url: str, acquire: Acquire, open_writer: OpenWriter
+) -> None:
+    """At once; whoever took over has what it took, and finds nobody dead any more."""
+    owner, writer = await late(only_postgres_url, acquire, open_writer)
+    other = acquire(only_postgres_url)
+    await fenced(other, owner)
+
+    assert 101 == await writer.submit(Add(100))
+    assert not await asyncio.to_thread(other.fence, owner.owner_id)
+    assert [] == await asyncio.to_thread(other.dead)
+
+
+async def test_who_holds_its_lock_cannot_be_fenced(
+    only_postgres_url: str, acquire: Acquire, open_writer: OpenWriter
+) -> None:
+    """Its lease may be over: it was stopped for a while, and lives."""
+    owner = acquire(only_postgres_url, SessionOwner, **SILENT)
+    writer = await open_writer(stores.store_at(only_postgres_url, owner=owner))
+
+    assert not acquire(only_postgres_url).fence(owner.owner_id)
+    assert 1 == await writer.submit(Add(1))
+
+
+async def test_an_owner_that_is_forgotten_is_on_the_books_before_it_writes(
+    only_postgres_url: str, acquire: Acquire, open_writer: OpenWriter
+) -> None:
+    """What it left under a name that nobody looks for would never be found."""
+    owner, writer = await late(only_postgres_url, acquire, open_writer)
+    other = acquire(only_postgres_url)
+    await fenced(other, owner)
+    await asyncio.to_thread(other.forget, owner.owner_id)
+
+    assert 11 == await writer.submit(Add(10))
+    known = sa.select(OWNERS.c.owner_id).where(OWNERS.c.owner_id == owner.owner_id)
+    assert [(owner.owner_id,)] == rows_of(only_postgres_url, known)
