@@ -121,7 +121,8 @@ test-server: $(CORE) $(TWIN)
 
 fleet: $(CORE) ## Several workers on one PostgreSQL: watched, cancelled, killed, cut off.
 	$(call say,Fleet)
-	$(PYTEST) tests/service/test_fleet.py tests/contract/db/test_owners.py tests/crash -k "fleet or owner or \
+	$(PYTEST) tests/service/test_fleet.py tests/contract/db/test_owners.py tests/contract/db/test_fence.py \
+		tests/contract/db/test_windows.py tests/crash -k "fleet or fence or windows or owner or \
 		postgres or another or away"
 
 torture: $(CORE) $(TWIN) ## Random tests with fresh seeds for MINUTES=10.

@@ -62,6 +62,17 @@ impl IdentityWindows {
         locked(&self.0).restore(identity, &times_us);
     }
 
+    /// Takes what is kept of `identity` in the place of what is known of it here.
+    fn put(&self, identity: &str, admissions_us: Vec<i64>, blocked_until_us: i64) {
+        locked(&self.0).put(identity, &engine::Kept { admissions_us, blocked_until_us });
+    }
+
+    /// What is to be kept of `identity`: its admissions, and the end of its block.
+    fn kept(&self, identity: &str) -> (Vec<i64>, i64) {
+        let kept = locked(&self.0).kept(identity);
+        (kept.admissions_us, kept.blocked_until_us)
+    }
+
     /// What `identity` has used at `now_us`.
     fn state(&self, identity: &str, now_us: i64) -> WindowState {
         locked(&self.0).state(identity, now_us).into()

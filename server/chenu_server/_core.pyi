@@ -329,6 +329,10 @@ class IdentityWindows:
         """Take back one admission at `arrived_us`, if it is still counted."""
     def restore(self, identity: str, times_us: Sequence[int]) -> None:
         """Add admissions that were stored before a restart, in any order."""
+    def put(self, identity: str, admissions_us: Sequence[int], blocked_until_us: int) -> None:
+        """Take what is kept of the identity in the place of what is known of it here."""
+    def kept(self, identity: str) -> tuple[list[int], int]:
+        """Tell what is to be kept of the identity: its admissions, and the end of its block."""
     def state(self, identity: str, now_us: int) -> WindowState:
         """Tell what the identity has used."""
     def reset(self, identity: str) -> None:

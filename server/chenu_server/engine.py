@@ -3,7 +3,7 @@
 The only importer of `_core`, so that what crosses the boundary stands in one place.
 """
 
-from time import monotonic_ns, time_ns
+from time import monotonic_ns
 
 from chenu_server._core import (
     Account,
@@ -125,7 +125,6 @@ __all__ = [
     "role_allowed",
     "seal",
     "sensitivity_of",
-    "time_ns",
     "unfenced",
     "void",
     "wire_offers",

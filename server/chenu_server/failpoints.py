@@ -25,7 +25,12 @@ POINTS: Final = frozenset(
 )
 """Every point that the server passes."""
 
-_ACTION: Final = re.compile(r"(?P<verb>kill|error|sleep(?=:))(:(?P<ms>\d+))?(@(?P<hit>[1-9]\d*))?")
+CLOCKS: Final = frozenset({"clock.offset", "clock.database"})
+"""Clocks that can be wrong: this process's own, and the database's as this process reads it."""
+
+_ACTION: Final = re.compile(
+    r"(?P<verb>kill|error|sleep(?=:\d)|shift(?=:))(:(?P<ms>-?\d+))?(@(?P<hit>[1-9]\d*))?"
+)
 _armed: dict[str, _Failpoint] = {}
 
 
@@ -39,12 +44,18 @@ class _Failpoint:
     def __init__(self, name: str, action: str) -> None:
         parsed = _ACTION.fullmatch(action)
         if parsed is None:
-            raise ValueError(f"failpoint {name}: {action!r} is not kill, error or sleep:<ms>, @<n>")
+            known = "kill, error or sleep:<ms>, nor, of a clock, shift:<ms>; each with @<n>"
+            raise ValueError(f"failpoint {name}: {action!r} is not {known}")
         self._name = name
         self._verb = parsed["verb"]
         self._delay_s = int(parsed["ms"] or 0) / 1_000
         self._left = int(parsed["hit"] or 1)
         self._lock = threading.Lock()
+
+    @property
+    def is_shift(self) -> bool:
+        """Whether it sets a clock."""
+        return self._verb == "shift"
 
     def act(self) -> None:
         """Count this hit, and act on it if it is the one."""
@@ -59,6 +70,12 @@ class _Failpoint:
             raise FailpointError(self._name)
         time.sleep(self._delay_s)
 
+    def shift_us(self) -> int:
+        """Count this reading of a clock; from the one on that was named, how far off it is."""
+        with self._lock:
+            self._left = max(self._left - 1, 0)
+            return 0 if self._left else int(self._delay_s * 1_000_000)
+
 
 def hit(name: str) -> None:
     """Pass the point `name`; does nothing unless it is armed."""
@@ -67,10 +84,17 @@ def hit(name: str) -> None:
         point.act()
 
 
+def shift_us(clock: str) -> int:
+    """By how much a clock of `CLOCKS` is wrong at this reading; 0 unless it is armed."""
+    point = _armed.get(clock)
+    return 0 if point is None else point.shift_us()
+
+
 def arm(spec: str) -> None:
     """Arm points: `admit.before_commit=kill@2;settle.after_commit=sleep:50`.
 
-    `@n` acts on the n-th hit (default: the first), once.
+    `@n` acts on the n-th hit (default: the first), once; `clock.database=shift:-3600000@9` sets
+    a clock back by an hour from its ninth reading on.
     """
     _armed.update(_points(spec))
 
@@ -81,11 +105,13 @@ def checked(spec: str) -> str:
     Raises:
         ValueError: It does not; a point that is never passed would let a crash test pass for ever.
     """
-    for name in _points(spec):
-        if name not in POINTS:
-            close = difflib.get_close_matches(name, POINTS, n=1)
+    for name, point in _points(spec).items():
+        if name not in POINTS | CLOCKS:
+            close = difflib.get_close_matches(name, POINTS | CLOCKS, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise ValueError(f"failpoint {name}: there is no such point{hint}")
+        if point.is_shift is not (name in CLOCKS):
+            raise ValueError(f"failpoint {name}: a clock is shifted, and nothing else is")
     return spec
 
 

@@ -63,11 +63,11 @@ def most_in_any(times_ns: Sequence[int], window_ns: int) -> int:
     ],
 )
 async def test_the_call_that_breaks_a_limit_is_told_which_and_blocks_the_identity(
-    sqlite_url: str, tmp_path: Path, settings: dict[str, int], limit: str
+    database_url: str, tmp_path: Path, settings: dict[str, int], limit: str
 ) -> None:
     """Three are served, the fourth is told the block's end, the fifth what is left of it."""
     wide = {"limits.identity_burst_window_ms": 60_000}
-    async with staged(sqlite_url, tmp_path, {**wide, **settings}) as stage:
+    async with staged(database_url, tmp_path, {**wide, **settings}) as stage:
         await stage.budget()
         client, other = stage.client(), stage.client("other")
         await stage.budget("other")
@@ -85,14 +85,14 @@ async def test_the_call_that_breaks_a_limit_is_told_which_and_blocks_the_identit
     assert elsewhere is None
 
 
-async def test_after_the_told_time_an_identity_is_served(sqlite_url: str, tmp_path: Path) -> None:
+async def test_after_the_told_time_an_identity_is_served(database_url: str, tmp_path: Path) -> None:
     """The time is exact: calls that are blocked are not counted and do not prolong it."""
     settings = {
         "limits.identity_limit": 2,
         "limits.identity_window_s": 1,
         "limits.identity_block_s": 2,
     }
-    async with staged(sqlite_url, tmp_path, {**settings, **NO_BURST}) as stage:
+    async with staged(database_url, tmp_path, {**settings, **NO_BURST}) as stage:
         await stage.budget()
         client = stage.client()
         outcomes = [await ask(client) for _ in range(10)]
@@ -107,9 +107,9 @@ async def test_after_the_told_time_an_identity_is_served(sqlite_url: str, tmp_pa
     assert after is None
 
 
-async def test_a_known_id_is_not_new_work(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_known_id_is_not_new_work(database_url: str, tmp_path: Path) -> None:
     """A retry storm does not lock its own caller out."""
-    async with staged(sqlite_url, tmp_path, {"limits.identity_limit": 2, **NO_BURST}) as stage:
+    async with staged(database_url, tmp_path, {"limits.identity_limit": 2, **NO_BURST}) as stage:
         await stage.budget()
         client, request = stage.client(), hello()
         request.request_id = "9a4fd7c2-2f0c-4c57-a8ea-5f5b6a3a1c11"
@@ -119,10 +119,10 @@ async def test_a_known_id_is_not_new_work(sqlite_url: str, tmp_path: Path) -> No
     assert [None] * 10 == outcomes
 
 
-async def test_reading_is_counted_apart_from_new_work(sqlite_url: str, tmp_path: Path) -> None:
+async def test_reading_is_counted_apart_from_new_work(database_url: str, tmp_path: Path) -> None:
     """Calls that read have a rate of their own, with the time at which there is room."""
     settings = {"limits.calls_per_s": 1, "limits.calls_burst": 3, "limits.identity_limit": 0}
-    async with staged(sqlite_url, tmp_path, settings) as stage:
+    async with staged(database_url, tmp_path, settings) as stage:
         client = stage.client()
         request = rb.GetRateLimitsRequest()
         served = [await client.outcome(client.limits.GetRateLimits, request) for _ in range(3)]
@@ -137,10 +137,10 @@ async def test_reading_is_counted_apart_from_new_work(sqlite_url: str, tmp_path:
 
 
 async def test_an_identity_sees_its_limit_and_an_operator_who_is_blocked(
-    sqlite_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path
 ) -> None:
     """What a refusal says can be looked up."""
-    async with staged(sqlite_url, tmp_path, {"limits.identity_limit": 2, **NO_BURST}) as stage:
+    async with staged(database_url, tmp_path, {"limits.identity_limit": 2, **NO_BURST}) as stage:
         await stage.budget()
         client, operator = stage.client(), stage.operator()
         outcomes = [await ask(client) for _ in range(3)]

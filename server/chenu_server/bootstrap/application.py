@@ -32,8 +32,9 @@ from chenu_server.bootstrap.storage import Storage, Stores, open_storage, stores
 from chenu_server.config import Settings
 from chenu_server.engine import analyze
 from chenu_server.governance.identity.service import BoundaryService
-from chenu_server.governance.limits.service import IdentityLimiter
+from chenu_server.governance.limits.service import IdentityLimiter, SharedLimiter, windows_of
 from chenu_server.infra import telemetry
+from chenu_server.infra.db.windows import SharedWindows
 from chenu_server.infra.rpc.intake import Intake
 from chenu_server.infra.rpc.interceptors.chain import Layer
 from chenu_server.infra.rpc.server import Mount, RpcServer
@@ -143,14 +144,13 @@ async def _start(
     stores, intake = stores_of(live, storage), Intake(intake_limits(settings))
     rules = rules_of(settings, inputs.policies, storage.owner.owner_id)
     governance = WriterGovernance(storage.writer, rules)
-    limiter = IdentityLimiter(identity_limit(settings))
     number, now_us = settings.ledger.number, storage.writer.now_us
-    await limiter.restore(stores.queries, now_us())
+    limiter = await new_work_of(settings, storage, stores, stack)
     boundary = BoundaryService(storage.writer, ledger_number=number, arrivals=limiter)
     queues = {name: new_queue(settings, stores, name, now_us) for name in routes.registry.providers}
     files, file_sweep = files_of(settings, storage, stores, intake)
     pipeline = PipelineService(
-        lanes_of(settings, governance, routes, queues, files),
+        lanes_of(settings, governance, routes, queues, files, now_us),
         governance=governance,
         store=stores.governed,
         hub=storage.hub,
@@ -165,7 +165,7 @@ async def _start(
         *governance_mounts(settings, storage, stores, governance, pipeline, boundary),
         limits_mount(live, limiter, stores, queues, now_us),
     ]
-    layers = layers_of(settings, inputs.issuers, boundary)
+    layers = layers_of(settings, inputs.issuers, boundary, now_us)
     server = _server_of(settings, mounts, layers, storage, intake)
     await hear_others(stack, storage, pipeline.elsewhere, number)
     await server.start()
@@ -185,6 +185,25 @@ async def _start(
     return Application(
         port=server.port, pipeline=pipeline, sweeper=sweeper, files=file_sweep, reload=reload
     )
+
+
+async def new_work_of(
+    settings: Settings, storage: Storage, stores: Stores, stack: AsyncExitStack
+) -> IdentityLimiter | SharedLimiter:
+    """What counts new work: this process alone, or with all that may serve its database."""
+    limit = identity_limit(settings)
+    if storage.fleet is None:
+        alone = IdentityLimiter(limit)
+        await alone.restore(stores.queries, storage.writer.now_us())
+        return alone
+    windows = SharedWindows(
+        settings.database.url,
+        windows=lambda: windows_of(limit),
+        longest_us=max(limit.window_us, limit.burst_window_us),
+        now_us=storage.writer.now_us,
+    )
+    stack.push_async_callback(windows.close)
+    return SharedLimiter(limit, windows)
 
 
 async def _swept(storage: Storage, stores: Stores) -> Sweeper:

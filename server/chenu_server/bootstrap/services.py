@@ -40,7 +40,8 @@ from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.service import BoundaryService, TokenService, ViolationService
 from chenu_server.governance.identity.servicer import IdentityServicer
 from chenu_server.governance.identity.store import SqlViolations
-from chenu_server.governance.limits.service import IdentityLimiter, LimitService
+from chenu_server.governance.limits.ports import NewWork
+from chenu_server.governance.limits.service import LimitService
 from chenu_server.governance.limits.servicer import RateLimitServicer
 from chenu_server.infra.rpc.intake import IntakeLimits
 from chenu_server.infra.rpc.interceptors.access_log import AccessLog
@@ -74,9 +75,12 @@ from chenu_server.units.reads import WaitingInPipeline
 
 
 def layers_of(
-    settings: Settings, issuers: Sequence[Issuer], boundary: BoundaryService
+    settings: Settings,
+    issuers: Sequence[Issuer],
+    boundary: BoundaryService,
+    now_us: Callable[[], int],
 ) -> Sequence[Layer]:
-    """The eight layers around every call, outermost first."""
+    """The eight layers around every call, outermost first; `now_us` is the batches' time."""
     limits = settings.limits
     buckets = CallBuckets(
         rate_per_s=limits.calls_per_s, burst=limits.calls_burst, keys_max=limits.keys_max
@@ -90,7 +94,7 @@ def layers_of(
         watch_idle_s=limits.open_watch_idle_s,
     )
     return [
-        ErrorMapping(),
+        ErrorMapping(now_us),
         RequestContext(),
         Tracing(),
         Authentication(TokenService(issuers)),
@@ -130,6 +134,7 @@ def lanes_of(
     routes: Routes,
     queues: Mapping[str, ProviderQueue],
     files: FileKeeper,
+    now_us: Callable[[], int],
 ) -> LaneSet:
     """The seven lanes, and the one that resumes."""
     encoding = EncodingLane(
@@ -149,6 +154,7 @@ def lanes_of(
             queues,
             settings.limits.dispatch_within_ms * 1_000,
             random.Random(),
+            now_us,
         ),
         audit=AuditLane(governance),
         resume=ResumeLane(encoding, governance, queues, files),
@@ -229,7 +235,7 @@ def governance_mounts(
 
 def limits_mount(
     live: Live,
-    limiter: IdentityLimiter,
+    limiter: NewWork,
     stores: Stores,
     queues: Mapping[str, ProviderQueue],
     now_us: Callable[[], int],

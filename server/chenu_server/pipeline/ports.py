@@ -246,11 +246,21 @@ class NewWorkLimit(Protocol):
 
     def arrive(self, identity_id: str) -> int:
         """
-        Count one call; the token to give it back.
+        Count one call here; the token to give it back.
 
         Raises:
             RateLimited: This call broke the limit.
             IdentityBlocked: The identity is still blocked.
+        """
+        ...
+
+    async def counted(self, identity_id: str, token: int) -> int:
+        """
+        Count it at every process that shares the limit; the token from now on.
+
+        Raises:
+            RateLimited, IdentityBlocked: As `arrive`, by what came to all of them.
+            GovernanceUnavailable, ServerOverloaded: They cannot be asked now.
         """
         ...
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from chenu_server.pipeline.decide import queued_event
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.stop import Stop, StopReason
+from chenu_server.steady import wall_us
 
 
 class QueryRun:
@@ -94,7 +95,6 @@ class QueryRun:
         """Show that the query waits for a slot; live only."""
 
         def tell(place: int, retry_after_us: int) -> None:
-            now_us = time.time_ns() // 1_000
-            self.log.notice(queued_event(provider, place, retry_after_us, now_us))
+            self.log.notice(queued_event(provider, place, retry_after_us, wall_us()))
 
         return tell

@@ -236,7 +236,8 @@ class PipelineService:
     # --- walking ------------------------------------------------------------------------------
 
     async def _walk(self, query: QueryState, run: QueryRun) -> None:
-        lanes = self._lanes
+        lanes, identity_id = self._lanes, query.caller.identity_id
+        query.arrival = await self._new_work.counted(identity_id, query.arrival)
         for lane in (
             lanes.intent,
             lanes.context,
@@ -467,6 +468,7 @@ class PipelineService:
     ) -> tuple[QueryState, Validation]:
         """Lanes A to E without effect, as far as they came: one entry so marked."""
         arrival = self._new_work.arrive(caller.identity_id)
+        arrival = await self._new_work.counted(caller.identity_id, arrival)
         asked = Asked(caller.principal, content_digest(request))
         query = QueryState(
             caller=caller,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import email.utils
 import math
-import time
 from collections.abc import Mapping
 from typing import Final
 
 from chenu_server.engine import AnswerFault, refusal_of
 from chenu_server.providers.model import Billing, ProviderFailure, Retry
+from chenu_server.steady import wall_us
 
 RETRY_AFTER_MAX_MS = 3_600_000
 # What a provider answers that has too much to do, whoever asks: 529 is Anthropic's.
@@ -126,7 +126,7 @@ def refused(
     """
     refusal = refusal_of(status, body if complete else b"")
     free = 300 <= status < 400 or (complete and 400 <= status < 600)
-    wait_ms = retry_after_ms(headers, now_s=time.time())
+    wait_ms = retry_after_ms(headers, now_s=wall_us() / 1_000_000)
     needs_operator = refusal.blame == "operator"
     return ProviderFailure(
         retry=_RETRIES[refusal.blame],

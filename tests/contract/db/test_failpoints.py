@@ -30,7 +30,20 @@ def test_a_point_acts_once_on_the_hit_that_was_named() -> None:
     assert HIT("a") is None
 
 
-@pytest.mark.parametrize("action", ["explode", "", "kill@often", "sleep:long"])
+def test_a_clock_is_wrong_from_the_reading_that_was_named() -> None:
+    """It steps while a server runs, and stays there; a clock that nobody set is right."""
+    failpoints.arm("clock.offset=shift:-2000@3; clock.database=shift:3600000")
+
+    readings = [failpoints.shift_us("clock.offset") for _ in range(4)]
+
+    assert [0, 0, -2_000_000, -2_000_000] == readings
+    assert 3_600_000_000 == failpoints.shift_us("clock.database")
+    assert 0 == failpoints.shift_us("clock.nobody's")
+
+
+@pytest.mark.parametrize(
+    "action", ["explode", "", "kill@often", "sleep:long", "sleep:-1", "shift", "shift:"]
+)
 def test_a_mistyped_point_is_refused(action: str) -> None:
     """A crash test whose point never acts would pass for ever."""
     with pytest.raises(ValueError, match="failpoint a: "):

@@ -27,7 +27,7 @@ from chenu_server.config import (
     load_settings,
     show,
 )
-from chenu_server.engine import CallBuckets, IdentityWindows, time_ns
+from chenu_server.engine import CallBuckets, IdentityWindows
 from chenu_server.vocabulary import CheckpointType, PrincipalType
 
 FILE = """
@@ -336,6 +336,9 @@ def test_failpoints_need_an_insecure_server() -> None:
         ("settle.before_commit=error;foo=kill", "failpoint foo"),
         ("admit.before_commit=explode", "'explode' is not kill, error or sleep"),
         ("admit.before_commit", "'' is not kill, error or sleep"),
+        ("admit.before_commit=shift:5", "a clock is shifted, and nothing else is"),
+        ("clock.offset=kill", "a clock is shifted, and nothing else is"),
+        ("clock.offet=shift:5", "did you mean clock.offset?"),
     ],
 )
 def test_a_failpoint_that_is_never_passed_is_refused(spec: str, why: str) -> None:
@@ -397,6 +400,9 @@ def test_numbers_that_nothing_could_hold_are_refused() -> None:
     assert [set(whole), set(huge)] == [{problem.key for problem in each} for each in found]
 
 
+NOW_US = 1_795_003_200_000_000
+
+
 def test_the_engine_takes_the_largest_numbers() -> None:
     """What is accepted here must not overflow there."""
     names = [name for name in LimitSettings.model_fields if name != "identity_window_s"]
@@ -413,8 +419,8 @@ def test_the_engine_takes_the_largest_numbers() -> None:
         rate_per_s=limits.calls_per_s, burst=limits.calls_burst, keys_max=limits.keys_max
     )
 
-    assert windows.arrive("acme", time_ns() // 1_000).retry_after_us == 0
-    assert buckets.take("acme", time_ns() // 1_000) == 0
+    assert windows.arrive("acme", NOW_US).retry_after_us == 0
+    assert buckets.take("acme", NOW_US) == 0
 
 
 # --- what is shown ----------------------------------------------------------------------------

@@ -58,16 +58,24 @@ class FakeWriter:
 class FakeArrivals:
     """Counts, and refuses if told to."""
 
-    def __init__(self, *, full: bool = False) -> None:
-        self.counted: list[str] = []
+    def __init__(self, *, full: bool = False, full_elsewhere: bool = False) -> None:
+        self.arrived: list[str] = []
         self._full = full
+        self._full_elsewhere = full_elsewhere
 
     def arrive(self, identity_id: str) -> int:
         """Count one."""
-        self.counted.append(identity_id)
+        self.arrived.append(identity_id)
         if self._full:
             raise RateLimited(1, "identity_window")
         return 0
+
+    async def counted(self, identity_id: str, token: int) -> int:
+        """At every process."""
+        self.arrived.append(f"{identity_id} everywhere")
+        if self._full_elsewhere:
+            raise RateLimited(1, "identity_window")
+        return token
 
 
 def boundary(writer: FakeWriter, arrivals: FakeArrivals | None = None) -> BoundaryService:
@@ -155,13 +163,22 @@ async def test_a_violation_that_cannot_be_recorded_is_refused_as_that() -> None:
         await boundary(FakeWriter(away=True)).refuse(CALLER, kind="query", id="q-1")
 
 
-@pytest.mark.parametrize("full", [False, True])
-async def test_a_violation_is_counted_as_new_work_and_recorded_in_any_case(full: bool) -> None:
+@pytest.mark.parametrize(
+    ("full", "arrived"),
+    [
+        ({}, ["acme", "acme everywhere"]),
+        ({"full": True}, ["acme"]),
+        ({"full_elsewhere": True}, ["acme", "acme everywhere"]),
+    ],
+)
+async def test_a_violation_is_counted_as_new_work_and_recorded_in_any_case(
+    full: dict[str, bool], arrived: list[str]
+) -> None:
     """Whoever probes for ids is blocked sooner, and still leaves a trace."""
-    writer, arrivals = FakeWriter(), FakeArrivals(full=full)
+    writer, arrivals = FakeWriter(), FakeArrivals(**full)
 
     with pytest.raises(IdentityBoundaryViolation):
         await boundary(writer, arrivals).refuse(CALLER, kind="query", id="q-1")
 
-    assert ["acme"] == arrivals.counted
+    assert arrived == arrivals.arrived
     assert 1 == len(writer.rows.all(Violation))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_call_whose_id_is_known_is_given_back(setting: Setting) -> None:
     setting.limiter.give_back("alice", token)
     setting.arrive()
 
-    assert 2 == setting.limiter.state("alice").used
+    assert 2 == asyncio.run(setting.limiter.state("alice")).used
 
 
 def test_more_identities_than_are_counted_are_refused(setting: Setting) -> None:
@@ -132,10 +133,11 @@ def test_who_is_blocked_is_listed_until_the_block_ends(setting: Setting) -> None
     until_us = setting.now_us + 120 * SECOND
 
     assert [("alice", until_us), ("bob", until_us)] == [
-        (state.identity_id, state.blocked_until_us) for state in setting.limiter.blocked()
+        (state.identity_id, state.blocked_until_us)
+        for state in asyncio.run(setting.limiter.blocked())
     ]
     setting.now_us = until_us
-    assert [] == setting.limiter.blocked()
+    assert [] == asyncio.run(setting.limiter.blocked())
 
 
 class Slots:
@@ -182,4 +184,4 @@ async def test_every_provider_is_shown_with_its_room(setting: Setting) -> None:
     assert [0, 1, 2] == [each.free for each in shown]
     assert IdentityState(
         identity_id="alice", used=0, burst_used=0, blocked_until_us=0
-    ) == service.identity("alice")
+    ) == await service.identity("alice")

@@ -39,6 +39,7 @@ from chenu_server.providers.model import (
     ToolCall,
     Usage,
 )
+from chenu_server.steady import wall_us
 from chenu_server.vocabulary import QueryStatus
 from tests.unit.units.samples import BOUND_1, World, admission
 
@@ -168,6 +169,7 @@ class Scene:
             queues,
             dispatch_within_us=1_000_000,
             dice=random.Random(1),
+            now_us=wall_us,
         )
         state = QueryState(
             caller=asked.caller, request=asked.request, content_digest=b"", deadline_ms=0

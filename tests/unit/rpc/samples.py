@@ -38,6 +38,7 @@ from chenu_server.infra.rpc.interceptors.request_context import RequestContext
 from chenu_server.infra.rpc.interceptors.tracing import Tracing
 from chenu_server.infra.rpc.open_streams import OpenStreamLimits, OpenStreams
 from chenu_server.infra.rpc.server import Mount, RpcServer
+from chenu_server.steady import wall_us
 from chenu_server.vocabulary import ViolationType
 from tests.unit.identity.samples import ISSUER, NOW_US, token
 
@@ -228,7 +229,7 @@ def all_layers(
     """The eight, with a clock for tokens that stands still; no limit unless told."""
     buckets = CallBuckets(rate_per_s=calls_per_s, burst=burst, keys_max=100)
     return [
-        ErrorMapping(),
+        ErrorMapping(wall_us),
         RequestContext(),
         Tracing(),
         Authentication(TokenService([ISSUER], now_us=lambda: NOW_US)),

@@ -18,6 +18,7 @@ from chenu_server.infra.rpc.interceptors.error_mapping import ErrorMapping
 from chenu_server.infra.rpc.interceptors.payload_validation import PayloadValidation
 from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
 from chenu_server.infra.rpc.methods import Method
+from chenu_server.steady import wall_us
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 DECODE: Any = bytes.decode
@@ -104,7 +105,7 @@ async def answers(channel: grpc.aio.Channel, kind: str, *sent: bytes) -> list[by
 async def test_every_kind_passes_every_layer_once(kind: str, expected: list[bytes]) -> None:
     """A layer is written once, and no kind of rpc slips past it."""
     counting = Counting()
-    server, channel = await echoing(ErrorMapping(), counting, PayloadValidation())
+    server, channel = await echoing(ErrorMapping(wall_us), counting, PayloadValidation())
 
     answered = await answers(channel, kind, b"ab", b"cd")
 
@@ -117,7 +118,7 @@ async def test_every_kind_passes_every_layer_once(kind: str, expected: list[byte
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_kind_is_refused_alike(kind: str) -> None:
     """Whether a refusal comes before or after the first message."""
-    server, channel = await echoing(ErrorMapping(), PayloadValidation())
+    server, channel = await echoing(ErrorMapping(wall_us), PayloadValidation())
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await answers(channel, kind, b"no")
@@ -131,7 +132,7 @@ async def test_every_kind_is_refused_alike(kind: str) -> None:
 async def test_layers_are_folded_once_per_method() -> None:
     """Folding for each call would cost more than the layers do."""
     counting = Counting()
-    server, channel = await echoing(ErrorMapping(), counting, PayloadValidation())
+    server, channel = await echoing(ErrorMapping(wall_us), counting, PayloadValidation())
 
     for _ in range(5):
         await answers(channel, "unary_unary", b"ab")
@@ -143,7 +144,7 @@ async def test_layers_are_folded_once_per_method() -> None:
 
 async def test_an_rpc_that_nobody_serves_is_unimplemented() -> None:
     """The transport's own answer, listed in the contract."""
-    server, channel = await echoing(ErrorMapping())
+    server, channel = await echoing(ErrorMapping(wall_us))
 
     rpc: Any = channel.unary_unary("/test.Echo/other")
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -34,9 +34,12 @@ def pending(question: str = "Delete?", question_fr: str = "Supprimer ?") -> erro
     )
 
 
+NOW_US = 1_795_003_200_000_000
+
+
 def rich(error: errors.ChenuError) -> status_pb2.Status:
     """The status in the trailers."""
-    trailers = dict(to_status(error).trailing_metadata or ())
+    trailers = dict(to_status(error, NOW_US).trailing_metadata or ())
     return status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
 
 
@@ -121,9 +124,19 @@ def test_providers_that_did_not_say_when_have_no_retry_time() -> None:
     assert [] == detail(errors.ProviderUnavailable(("p:http_500",)), error_details_pb2.RetryInfo)
 
 
+def test_when_there_is_room_again_is_told_in_the_batches_time() -> None:
+    """It may have been recorded by another process, whose clock is another."""
+    error = errors.ProviderUnavailable(("groq:http_429",), NOW_US + 5_000_000)
+    (retry,) = detail(error, error_details_pb2.RetryInfo)
+
+    assert 5_000_000 == retry.retry_delay.ToMicroseconds()
+
+
 def pushback(error: errors.ChenuError, left_s: float | None = None) -> str | bytes | None:
     """What a client's retry policy is told; None: nothing."""
-    return dict(to_status(error, left_s).trailing_metadata or ()).get("grpc-retry-pushback-ms")
+    return dict(to_status(error, NOW_US, left_s).trailing_metadata or ()).get(
+        "grpc-retry-pushback-ms"
+    )
 
 
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: error.__name__)
@@ -208,7 +221,7 @@ def test_a_refused_field_is_named(error: errors.ChenuError, field: str) -> None:
 @pytest.mark.parametrize("text", ["x" * 20_000, "\U0001f512" * 500, "\ud800" * 700])
 def test_trailers_stay_small_whatever_is_refused(error: type[errors.ChenuError], text: str) -> None:
     """Over 8 KiB of trailers a client sees a broken connection in place of the refusal."""
-    status = to_status(sample(error, text))
+    status = to_status(sample(error, text), NOW_US)
 
     packed = rich(sample(error, text))
     headers: Any = dict(status.trailing_metadata or ())

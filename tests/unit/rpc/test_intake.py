@@ -199,9 +199,9 @@ async def test_a_refused_request_is_not_kept(
     """An error's stack holds it: forty that waited for the garbage collector were a gigabyte."""
     kept: list[weakref.ref[ChenuError]] = []
 
-    def noted(error: ChenuError, left_s: float | None) -> grpc.Status:
+    def noted(error: ChenuError, now_us: int, left_s: float | None) -> grpc.Status:
         kept.append(weakref.ref(error))
-        return to_status(error, left_s)
+        return to_status(error, now_us, left_s)
 
     monkeypatch.setattr(error_mapping, "to_status", noted)
     gc.disable()

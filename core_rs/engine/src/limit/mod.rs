@@ -12,4 +12,4 @@ mod windows;
 pub use buckets::{BucketSettings, CallBuckets};
 pub use queue::FairQueue;
 pub use slots::{NoSlots, Slot, SlotChoice, choose_slot};
-pub use windows::{Arrival, IdentityWindows, Verdict, WindowSettings, WindowState};
+pub use windows::{Arrival, IdentityWindows, Kept, Verdict, WindowSettings, WindowState};

@@ -75,6 +75,15 @@ pub struct WindowState {
     pub blocked_until_us: i64,
 }
 
+/// All that counts of an identity, so that several processes can share its windows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// Its last admissions, oldest first.
+    pub admissions_us: Vec<i64>,
+    /// End of its block; 0 or in the past when it is not blocked.
+    pub blocked_until_us: i64,
+}
+
 /// The windows of all identities.
 #[derive(Debug)]
 pub struct IdentityWindows {
@@ -135,6 +144,26 @@ impl IdentityWindows {
         if let Some(history) = self.keys.insert(identity) {
             history.restore(&settings, times_us);
         }
+    }
+
+    /// Takes what is kept of `identity` in the place of what is known of it here.
+    pub fn put(&mut self, identity: &str, kept: &Kept) {
+        self.keys.remove(identity);
+        self.restore(identity, &kept.admissions_us);
+        let settings = self.settings;
+        if let Some(history) = self.keys.get_mut(identity) {
+            history.blocked_until_us = kept.blocked_until_us;
+            history.expires_us = settings.expiry_us(history);
+        }
+    }
+
+    /// What is to be kept of `identity`.
+    #[must_use]
+    pub fn kept(&self, identity: &str) -> Kept {
+        self.keys.get(identity).map_or_else(Kept::default, |it| Kept {
+            admissions_us: it.admissions.iter().copied().collect(),
+            blocked_until_us: it.blocked_until_us,
+        })
     }
 
     /// What `identity` has used at `now_us`.

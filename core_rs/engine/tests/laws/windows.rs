@@ -151,6 +151,26 @@ proptest! {
         }
     }
 
+    /// Processes that hand on what is kept decide as one that keeps it all the time, blocks too.
+    #[test]
+    fn windows_that_are_handed_on_decide_like_those_that_stay(
+        settings in settings(),
+        calls in prop::collection::vec((0..8_i64, any::<bool>()), 0..60),
+    ) {
+        let mut stays = IdentityWindows::new(settings);
+        let mut handed_on = IdentityWindows::new(settings);
+        let gaps: Vec<i64> = calls.iter().map(|(gap, _)| *gap).collect();
+        for (now_us, (_, is_new)) in times(&gaps).zip(&calls) {
+            let kept = handed_on.kept("a");
+            if *is_new {
+                handed_on = IdentityWindows::new(settings);
+            }
+            handed_on.put("a", &kept);
+            prop_assert_eq!(stays.arrive("a", now_us), handed_on.arrive("a", now_us));
+            prop_assert_eq!(stays.state("a", now_us), handed_on.state("a", now_us));
+        }
+    }
+
     /// A full table refuses new identities exactly until an old one has nothing left to remember.
     #[test]
     fn identities_are_bounded_and_the_wait_for_a_place_is_exact(

@@ -51,11 +51,21 @@ class Arrivals(Protocol):
 
     def arrive(self, identity_id: str) -> int:
         """
-        Count one arrival.
+        Count one arrival here.
 
         Raises:
             RateLimited: It broke the limit, so the identity is blocked now.
             IdentityBlocked: It was blocked before.
+        """
+        ...
+
+    async def counted(self, identity_id: str, token: int) -> int:
+        """
+        Count it at every process that shares the limit.
+
+        Raises:
+            RateLimited, IdentityBlocked: As `arrive`.
+            GovernanceUnavailable, ServerOverloaded: They cannot be asked now.
         """
         ...
 

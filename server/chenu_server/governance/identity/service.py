@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 from chenu_server.caller import SYSTEM_IDENTITY, Caller
-from chenu_server.engine import time_ns
 from chenu_server.errors import IdentityBoundaryViolation, Retryable
 from chenu_server.governance.identity.decide import RecordViolation
 from chenu_server.governance.identity.model import Issuer, VerifiedToken, Violation
 from chenu_server.governance.identity.ports import Arrivals, ViolationFilter, ViolationStore
 from chenu_server.governance.identity.tokens import verify
 from chenu_server.ids import new_id
+from chenu_server.steady import wall_us
 from chenu_server.unit import Writer
 from chenu_server.vocabulary import ViolationType
 
@@ -33,7 +33,7 @@ class TokenService:
         issuers: Iterable[Issuer],
         *,
         verdicts_max: int = 10_000,
-        now_us: Callable[[], int] = lambda: time_ns() // 1_000,
+        now_us: Callable[[], int] = wall_us,
     ) -> None:
         self._issuers = {issuer.name: issuer for issuer in issuers}
         self._verdicts: dict[bytes, tuple[int, VerifiedToken]] = {}
@@ -92,7 +92,8 @@ class BoundaryService:
             GovernanceUnavailable: It could not be.
         """
         with suppress(Retryable):  # counted; recorded and answered all the same
-            self._arrivals.arrive(caller.identity_id)
+            token = self._arrivals.arrive(caller.identity_id)
+            await self._arrivals.counted(caller.identity_id, token)
         unit = RecordViolation(
             violation_id=self._make_id(),
             ledger_number=self._ledger_number,

@@ -14,16 +14,36 @@ from chenu_server.governance.limits.model import (
     ProviderLimit,
     ProviderState,
 )
-from chenu_server.governance.limits.ports import ArrivalHistory, SlotReader, SlotUse, Waiting
+from chenu_server.governance.limits.ports import (
+    ArrivalHistory,
+    NewWork,
+    SharedWindows,
+    SlotReader,
+    SlotUse,
+    Used,
+    Waiting,
+)
 from chenu_server.steady import steady_us
 
 _UNUSED: Final = SlotUse(0, 0)
 
 
+def windows_of(limit: IdentityLimit) -> IdentityWindows:
+    """Empty windows of this limit."""
+    return IdentityWindows(
+        limit=limit.requests,
+        window_us=limit.window_us,
+        burst=limit.burst,
+        burst_window_us=limit.burst_window_us,
+        block_us=limit.block_us,
+        keys_max=limit.keys_max,
+    )
+
+
 class IdentityLimiter:
     """Counts new work per identity in exact windows; refuses by raising.
 
-    The windows are this process's: each process counts what arrives there, on a clock that never
+    For a process that is alone on its database: the windows are its own, on a clock that never
     steps. Set ahead, it would forget who has used up what; set back, remember it for as long.
     """
 
@@ -36,14 +56,7 @@ class IdentityLimiter:
         self.limit = limit
         self._now_us = now_us
         self._blocked: dict[str, int] = {}
-        self._windows = IdentityWindows(
-            limit=limit.requests,
-            window_us=limit.window_us,
-            burst=limit.burst,
-            burst_window_us=limit.burst_window_us,
-            block_us=limit.block_us,
-            keys_max=limit.keys_max,
-        )
+        self._windows = windows_of(limit)
 
     def arrive(self, identity_id: str) -> int:
         """
@@ -67,6 +80,10 @@ class IdentityLimiter:
             case _:
                 raise ServerOverloaded(arrival.retry_after_us, "identities")
 
+    async def counted(self, identity_id: str, token: int) -> int:
+        """It is: no other process counts."""
+        return token
+
     def give_back(self, identity_id: str, token: int) -> None:
         """Uncount a call whose id proved known."""
         self._windows.give_back(identity_id, token)
@@ -86,8 +103,11 @@ class IdentityLimiter:
         for identity_id, arrived in times_us.items():
             self._windows.restore(identity_id, arrived)
 
-    def state(self, identity_id: str) -> IdentityState:
+    async def state(self, identity_id: str) -> IdentityState:
         """What the identity has used of its limit."""
+        return self._state(identity_id)
+
+    def _state(self, identity_id: str) -> IdentityState:
         state = self._windows.state(identity_id, self._now_us())
         return IdentityState(
             identity_id=identity_id,
@@ -96,15 +116,14 @@ class IdentityLimiter:
             blocked_until_us=state.blocked_until_us,
         )
 
-    def blocked(self) -> Sequence[IdentityState]:
+    async def blocked(self) -> Sequence[IdentityState]:
         """The identities that are blocked now, by id."""
-        states = [self.state(identity_id) for identity_id in sorted(self._blocked)]
+        states = [self._state(identity_id) for identity_id in sorted(self._blocked)]
         return [state for state in states if state.blocked_until_us]
 
     def _broken(self, identity_id: str, now_us: int) -> str:
         """Which of the two limits is full."""
-        full = self._windows.state(identity_id, now_us).used >= self.limit.requests > 0
-        return "identity_window" if full else "identity_burst"
+        return _broken(self.limit, self._windows.state(identity_id, now_us).used)
 
     def _remember(self, identity_id: str, now_us: int, retry_after_us: int) -> None:
         """Blocks are listed from here; those that have ended make room for new ones."""
@@ -115,13 +134,93 @@ class IdentityLimiter:
             self._blocked[identity_id] = now_us + retry_after_us
 
 
+class SharedLimiter:
+    """Counts new work per identity in windows that all processes share; refuses by raising.
+
+    Only who is blocked is known here: until then a call of such an identity asks nobody.
+    """
+
+    def __init__(
+        self,
+        limit: IdentityLimit,
+        windows: SharedWindows,
+        *,
+        now_us: Callable[[], int] = steady_us,
+    ) -> None:
+        self.limit = limit
+        self._windows = windows
+        self._now_us = now_us
+        self._blocked: dict[str, int] = {}
+
+    def arrive(self, identity_id: str) -> int:
+        """
+        A call has come that is yet to be counted; there is nothing to give back.
+
+        Raises:
+            IdentityBlocked: The identity is known to be blocked.
+        """
+        until_us = self._blocked.get(identity_id)
+        if until_us is not None:
+            left_us = until_us - self._now_us()
+            if left_us > 0:
+                raise IdentityBlocked(left_us)
+            del self._blocked[identity_id]
+        return 0
+
+    async def counted(self, identity_id: str, token: int) -> int:
+        """
+        Count one call at all processes; its time, by which it can be given back.
+
+        Raises:
+            RateLimited, IdentityBlocked: As `IdentityLimiter.arrive`.
+            GovernanceUnavailable, ServerOverloaded: It cannot be counted now.
+        """
+        if not (self.limit.requests or self.limit.burst):
+            return token
+        arrival = await self._windows.arrive(identity_id)
+        if arrival.verdict == "admitted":
+            return arrival.arrived_us
+        if self.limit.block_us and len(self._blocked) < self.limit.keys_max:
+            self._blocked[identity_id] = self._now_us() + arrival.retry_after_us
+        if arrival.verdict == "blocked":
+            raise IdentityBlocked(arrival.retry_after_us)
+        raise RateLimited(arrival.retry_after_us, _broken(self.limit, arrival.used))
+
+    def give_back(self, identity_id: str, token: int) -> None:
+        """Uncount a call whose id proved known."""
+        if token:
+            self._windows.give_back(identity_id, token)
+
+    async def state(self, identity_id: str) -> IdentityState:
+        """What the identity has used of its limit."""
+        return _state_of(await self._windows.state(identity_id))
+
+    async def blocked(self) -> Sequence[IdentityState]:
+        """The identities that are blocked now, by id."""
+        return [_state_of(used) for used in await self._windows.blocked()]
+
+
+def _state_of(used: Used) -> IdentityState:
+    return IdentityState(
+        identity_id=used.identity_id,
+        used=used.used,
+        burst_used=used.burst_used,
+        blocked_until_us=used.blocked_until_us,
+    )
+
+
+def _broken(limit: IdentityLimit, used: int) -> str:
+    """Which of the two limits is full."""
+    return "identity_window" if used >= limit.requests > 0 else "identity_burst"
+
+
 class LimitService:
     """The state of every limit, for those who may see it."""
 
     def __init__(
         self,
         *,
-        limiter: IdentityLimiter,
+        limiter: NewWork,
         providers: Callable[[], Mapping[str, ProviderLimit]],
         slots: SlotReader,
         waiting: Waiting,
@@ -134,13 +233,13 @@ class LimitService:
         self._waiting = waiting
         self._now_us = now_us
 
-    def identity(self, identity_id: str) -> IdentityState:
+    async def identity(self, identity_id: str) -> IdentityState:
         """What one identity has used of its limit."""
-        return self._limiter.state(identity_id)
+        return await self._limiter.state(identity_id)
 
-    def blocked(self) -> Sequence[IdentityState]:
+    async def blocked(self) -> Sequence[IdentityState]:
         """The identities that are blocked now, by id."""
-        return self._limiter.blocked()
+        return await self._limiter.blocked()
 
     async def providers(self) -> Sequence[ProviderState]:
         """Every provider's slots, by name."""

@@ -23,7 +23,7 @@ class RateLimitServicer(pb_grpc.RateLimitServiceServicer):
         self, request: pb.GetRateLimitsRequest, context: Context
     ) -> pb.GetRateLimitsResponse:
         """The caller's identity's limits and what is used of them."""
-        state = self._limits.identity(current_caller().identity_id)
+        state = await self._limits.identity(current_caller().identity_id)
         return pb.GetRateLimitsResponse(limit=identity_limit_of(self._limits.limit, state))
 
     async def ListRateLimits(  # noqa: N802 - the wire name
@@ -31,7 +31,7 @@ class RateLimitServicer(pb_grpc.RateLimitServiceServicer):
     ) -> pb.ListRateLimitsResponse:
         """Every provider's slots and every blocked identity."""
         providers = await self._limits.providers()
-        blocked = self._limits.blocked()
+        blocked = await self._limits.blocked()
         return pb.ListRateLimitsResponse(
             providers=[provider_limit_of(state) for state in providers],
             blocked=[identity_limit_of(self._limits.limit, state) for state in blocked],

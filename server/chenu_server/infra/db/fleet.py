@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -23,11 +23,11 @@ from psycopg.rows import TupleRow
 from chenu_server.errors import GovernanceUnavailable
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.metadata import METADATA
+from chenu_server.infra.db.pgconnect import Connection, connected, refusing
 from chenu_server.unit import Key
 from chenu_server.values import dataclass
 
 T = TypeVar("T")
-Connection = psycopg.Connection[TupleRow]
 _Run = Callable[..., psycopg.Cursor[TupleRow]]
 
 CHANNEL: Final = "chenu"
@@ -156,7 +156,11 @@ class Fleet:
         asked = {"owner": owner_id, "id": identity_id, "name": request_id, "me": self._me}
 
         def ask() -> None:
-            with _refusing(), closing(self._connected()) as connection, connection.transaction():
+            with (
+                refusing(),
+                connected(self._engine) as connection,
+                connection.transaction(),
+            ):
                 connection.execute(_PATIENCE)
                 connection.execute(_STOP, asked)
                 connection.execute(_NOTIFY, asked)
@@ -258,7 +262,7 @@ class Fleet:
 
         def run() -> T:
             try:
-                with _refusing():
+                with refusing():
                     if self._connection is None:
                         self._connection = self._listening(heard)
                     with self._connection.transaction():
@@ -285,7 +289,7 @@ class Fleet:
             self._woken.set()
 
     def _listening(self, heard: Callable[[psycopg.Notify], None]) -> Connection:
-        connection = self._connected()
+        connection = connected(self._engine)
         try:
             connection.execute(f"LISTEN {CHANNEL}")
         except psycopg.Error:
@@ -294,28 +298,7 @@ class Fleet:
         connection.add_notify_handler(heard)
         return connection
 
-    def _connected(self) -> Connection:
-        pooled = self._engine.raw_connection()
-        connection = pooled.driver_connection
-        pooled.detach()
-        assert isinstance(connection, psycopg.Connection)
-        connection.rollback()
-        connection.autocommit = True
-        return connection
-
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """
-    Raises:
-        GovernanceUnavailable: The database does not answer.
-    """
-    try:
-        yield
-    except (psycopg.Error, sa.exc.DBAPIError) as error:
-        raise GovernanceUnavailable from error

@@ -23,12 +23,12 @@ from typing import Final, Protocol, TypeVar
 import sqlalchemy as sa
 import structlog
 
-from chenu_server import engine
 from chenu_server.ids import new_id
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.postgres import WRITER_LOCK
 from chenu_server.infra.db.urls import is_sqlite, sqlite_file
+from chenu_server.steady import wall_us
 
 T = TypeVar("T")
 
@@ -202,7 +202,7 @@ class FileOwner:
             "owner_id": self._owner_id,
             "lock_key": lock_key(self._owner_id),
             "label": _label(),
-            "started_us": engine.time_ns() // 1_000,
+            "started_us": wall_us(),
             "lease_until_us": None,
         }
         with self._engine.begin() as connection:

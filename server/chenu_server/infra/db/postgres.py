@@ -11,6 +11,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.rows import TupleRow
 
+from chenu_server import failpoints
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.fleet import CHANNEL
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow, other_ledger
@@ -135,6 +136,7 @@ class PostgresSession:
         if time.monotonic_ns() - mono_ns > CLOCK_AGE_MAX_NS:
             mono_ns = time.monotonic_ns()
             (clock_us,) = self._last_row(_CLOCK_SQL)
+        clock_us += failpoints.shift_us("clock.database")
         if self._owner is not None and epoch != self._owner.epoch:
             self.rollback()
             self._come_back(self._owner)

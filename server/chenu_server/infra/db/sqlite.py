@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 import sqlalchemy as sa
 
+from chenu_server import failpoints
 from chenu_server.infra.db.engine import BUSY_TIMEOUT_MS, LOG_BYTES, writer_engine
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow, other_ledger
 from chenu_server.infra.db.session import (
@@ -25,6 +26,7 @@ from chenu_server.infra.db.session import (
 )
 from chenu_server.infra.db.tablemap import LookupSql, TableMap, Values, upsert_sql
 from chenu_server.infra.db.wal import Wal
+from chenu_server.steady import wall_us
 from chenu_server.unit import Key
 
 _HEAD_SQL: Final = (
@@ -50,6 +52,11 @@ _NO_WRITES: Final = {
 }
 
 
+def database_us() -> int:
+    """The process's clock: a file has none of its own."""
+    return wall_us() + failpoints.shift_us("clock.database")
+
+
 class SqliteStore:
     """The embedded store at a `sqlite:///path` URL."""
 
@@ -60,7 +67,7 @@ class SqliteStore:
         ledger_number: int = 0,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
         log_bytes: int = LOG_BYTES,
-        wall_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+        wall_us: Callable[[], int] = database_us,
     ) -> None:
         self._engine = writer_engine(url, busy_timeout_ms=busy_timeout_ms, log_bytes=log_bytes)
         self._wal = Wal(log_bytes=log_bytes, busy_timeout_ms=busy_timeout_ms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
@@ -29,16 +28,16 @@ NEVER: Final = "-1"
 Cut = Callable[[str], str]
 
 
-def to_status(error: ChenuError, left_s: float | None = None) -> grpc.Status:
+def to_status(error: ChenuError, now_us: int, left_s: float | None = None) -> grpc.Status:
     """The status that a client sees, its details together at most 4 KiB.
 
-    `left_s` is how long the call may still take; None: for ever. Long texts are cut evenly until
-    the details fit; ids and digests are shorter than the smallest cut, so they always arrive
-    whole.
+    `now_us` is the batches' time, `left_s` how long the call may still take; None: for ever.
+    Long texts are cut evenly until the details fit; ids and digests are shorter than the smallest
+    cut, so they always arrive whole.
     """
     code = grpc.StatusCode[error.reason.status]
     for longest in (DETAILS_BYTES_MAX, 1_000, 400, 160, 64):
-        details = [_packed(it) for it in _details(error, partial(_cut, bytes_max=longest))]
+        details = [_packed(it) for it in _details(error, now_us, partial(_cut, bytes_max=longest))]
         if sum(detail.ByteSize() for detail in details) <= DETAILS_BYTES_MAX:
             break
     message = _cut(str(error), MESSAGE_BYTES_MAX)
@@ -63,7 +62,7 @@ def _pushback(error: ChenuError, left_s: float | None) -> Iterator[tuple[str, st
         yield PUSHBACK, str(wait_ms) if left_s is None or wait_ms < left_s * 1_000 else NEVER
 
 
-def _details(error: ChenuError, cut: Cut) -> Iterator[Message]:
+def _details(error: ChenuError, now_us: int, cut: Cut) -> Iterator[Message]:
     yield error_details_pb2.ErrorInfo(
         reason=error.reason.value,
         domain=DOMAIN,
@@ -72,7 +71,7 @@ def _details(error: ChenuError, cut: Cut) -> Iterator[Message]:
     if isinstance(error, Retryable):
         yield _retry_info(error.retry_after_us)
     elif isinstance(error, errors.ProviderUnavailable) and error.retry_at_us:
-        yield _retry_info(error.retry_at_us - time.time_ns() // 1_000)
+        yield _retry_info(error.retry_at_us - now_us)
     elif isinstance(error, errors.BudgetExhausted):
         quota = {"subject": cut(_budget_named(error)), "description": cut(str(error))}
         yield error_details_pb2.QuotaFailure(violations=[quota])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from chenu_server.engine import cost
 from chenu_server.errors import (
@@ -50,8 +51,9 @@ class Call:
 class Tried:
     """What was tried for one query, and when those that throttled it have room again."""
 
-    def __init__(self, backoff: Backoff) -> None:
+    def __init__(self, backoff: Backoff, now_us: Callable[[], int]) -> None:
         self.backoff = backoff
+        self._now_us = now_us
         self._failures: list[str] = []
         self._room_at_us: list[int] = []
         self._throttled = True
@@ -64,13 +66,13 @@ class Tried:
         after_ms = None if failure.needs_operator else failure.retry_after_ms
         self._throttled &= failure.retry is Retry.LATER or after_ms is not None
         if after_ms is not None:
-            self._room_at_us.append(_now_us() + after_ms * 1_000)
+            self._room_at_us.append(self._now_us() + after_ms * 1_000)
 
     def had_no_room(self, provider: str, refusal: NoRoom) -> None:
         """A provider was not called: its queue here is full, or too long for the deadline."""
         kind = "queue_full" if isinstance(refusal, QueueFull) else "deadline_unreachable"
         self._failures.append(f"{provider}:{kind}")
-        self._room_at_us.append(_now_us() + refusal.retry_after_us)
+        self._room_at_us.append(self._now_us() + refusal.retry_after_us)
 
     def was_not_admitted(self, provider: str) -> None:
         """A provider was not called: that it may be could not be recorded."""
@@ -212,7 +214,3 @@ def _usage(usage: Usage) -> TokenUsage:
         cache_write_tokens=usage.cache_write_tokens,
         cache_write_hour_tokens=usage.cache_write_hour_tokens,
     )
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000

@@ -75,18 +75,20 @@ class ExecutionLane:
         queues: Mapping[str, ProviderQueue],
         dispatch_within_us: int,
         dice: random.Random,
+        now_us: Callable[[], int],
     ) -> None:
         self._governance = governance
         self._providers = providers
         self._queues = queues
         self._dispatch_within_ns = dispatch_within_us * 1_000
         self._dice = dice
+        self._now_us = now_us
         self._needs_operator: dict[tuple[str, str, str], Provider] = {}
 
     async def run(self, query: QueryState, run: Run) -> Proceed | Fail:
         """Fill `query.ended` and `query.output`; every failure is an outcome, a bug's too."""
         query.execution_started_ns = time.monotonic_ns()
-        tried = Tried(Backoff(self._dice))
+        tried = Tried(Backoff(self._dice), self._now_us)
         while True:
             assert query.admitted is not None, "lane D admits before lane F runs"
             call = Call(query.admitted, time.monotonic_ns())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -18,7 +19,13 @@ log = structlog.get_logger(__name__)
 
 
 class ErrorMapping:
-    """The outermost layer, so that what any other layer raises reaches the caller as a status."""
+    """The outermost layer, so that what any other layer raises reaches the caller as a status.
+
+    `now_us` is the batches' time, in which refusals tell theirs.
+    """
+
+    def __init__(self, now_us: Callable[[], int]) -> None:
+        self._now_us = now_us
 
     def around(self, method: Method, proceed: Handler) -> Handler:
         """Answer what `proceed` raises. A cancelled call stays cancelled."""
@@ -29,12 +36,12 @@ class ErrorMapping:
             except ChenuError as error:
                 # Nothing of the error is kept: its stack holds the request, and a name for it here
                 # would be a cycle, which stays in memory until garbage is collected.
-                reason, status = _answer_to(error, context)
+                reason, status = _answer_to(error, context, self._now_us())
             except grpc.aio.BaseError:  # the transport's own: aborted already, or nobody listens
                 raise
             except Exception:
                 log.exception("unexpected_error", method=method.name)
-                reason, status = _answer_to(Internal(), context)
+                reason, status = _answer_to(Internal(), context, self._now_us())
             try:
                 await context.abort_with_status(status)
             except grpc.aio.InternalError:  # the caller left without its status
@@ -44,9 +51,9 @@ class ErrorMapping:
         return mapped
 
 
-def _answer_to(refusal: ChenuError, context: Context) -> tuple[str, grpc.Status]:
+def _answer_to(refusal: ChenuError, context: Context, now_us: int) -> tuple[str, grpc.Status]:
     """Its reason and status. By a layer outside the access log, it stands in it all the same."""
     reason, call = refusal.reason.value, CALL.get(None)
     if call is not None and not call.logged:
         log_call(call, reason)
-    return reason, to_status(refusal, context.time_remaining())
+    return reason, to_status(refusal, now_us, context.time_remaining())

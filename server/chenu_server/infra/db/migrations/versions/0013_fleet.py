@@ -1,4 +1,4 @@
-"""What a process has taken over, and what processes watch of each other's queries.
+"""Who was taken over from, what processes tell each other, and the windows that they share.
 
 Revision: 0013
 """
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column and the tables; their rows last no longer than a query runs."""
+    """Add the column and the tables; no row lasts longer than a query runs or a window counts."""
     op.add_column("owners", sa.Column("epoch", sa.BigInteger, nullable=False, server_default="1"))
     op.create_table(
         "query_watchers",
@@ -35,10 +35,19 @@ def upgrade() -> None:
         sa.Column("pieces", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("identity_id", "request_id", "position", name="pk_query_output"),
     )
+    op.create_table(
+        "identity_windows",
+        sa.Column("identity_id", sa.Text, nullable=False),
+        sa.Column("admissions_us", sa.LargeBinary, nullable=False),
+        sa.Column("blocked_until_us", sa.BigInteger, nullable=False),
+        sa.Column("counts_until_us", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("identity_id", name="pk_identity_windows"),
+    )
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_table("identity_windows")
     op.drop_table("query_output")
     op.drop_table("query_watchers")
     op.drop_column("owners", "epoch")

@@ -63,8 +63,8 @@ Global___GetRateLimitsResponse: _TypeAlias = GetRateLimitsResponse  # noqa: Y015
 
 @_typing.final
 class IdentityLimit(_message.Message):
-    """IdentityLimit is how much new work an identity may bring, and has brought. As each process
-    counts what arrives there, the used figures are the answering process's.
+    """IdentityLimit is how much new work an identity may bring, and has brought to all processes that
+    serve the database.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -1,0 +1,273 @@
+"""The windows of identities as all processes of a PostgreSQL database share them.
+
+A row for each identity holds what the engine's windows count, so that who may arrive is decided by
+the same code as in a process alone, under the row's lock. What arrives while a batch is decided
+waits for the next one: a process asks the database once for all of them, however many there are.
+
+Batch time moves the windows. That the server may crash and forget the last half second of them is
+the price of not waiting for its disk: an arrival is no decision, and its query's admission is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+import structlog
+
+from chenu_server.engine import IdentityWindows
+from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal, ServerOverloaded
+from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
+from chenu_server.infra.db.metadata import METADATA
+from chenu_server.infra.db.pgconnect import Connection, connected, refusing
+
+log = structlog.get_logger(__name__)
+
+WAITING_MAX: Final = 10_000
+RETRY_US: Final = 100_000
+SWEEP_EVERY_US: Final = 60_000_000
+
+IDENTITY_WINDOWS: Final = sa.Table(
+    "identity_windows",
+    METADATA,
+    sa.Column("identity_id", sa.Text, primary_key=True),
+    sa.Column("admissions_us", sa.LargeBinary, nullable=False),
+    sa.Column("blocked_until_us", sa.BigInteger, nullable=False),
+    sa.Column("counts_until_us", sa.BigInteger, nullable=False),
+)
+
+_SETTINGS: Final = (
+    f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}; SET LOCAL synchronous_commit = off"
+)
+_LOCK: Final = (
+    "SELECT identity_id, admissions_us, blocked_until_us FROM identity_windows"
+    " WHERE identity_id = ANY(%s) ORDER BY identity_id FOR UPDATE"
+)
+# In order, as the rows are locked: two processes that meet in two identities would else wait for
+# each other.
+_MAKE: Final = (
+    "INSERT INTO identity_windows (identity_id, admissions_us, blocked_until_us, counts_until_us)"
+    " SELECT id, ''::bytea, 0, 0 FROM unnest(%s::text[]) AS k(id) ORDER BY id"
+    " ON CONFLICT DO NOTHING"
+)
+_KEEP: Final = (
+    "UPDATE identity_windows AS w SET admissions_us = k.admissions_us,"
+    " blocked_until_us = k.blocked_until_us, counts_until_us = k.counts_until_us"
+    " FROM unnest(%s::text[], %s::bytea[], %s::bigint[], %s::bigint[])"
+    " AS k(id, admissions_us, blocked_until_us, counts_until_us) WHERE w.identity_id = k.id"
+)
+_SWEEP: Final = (
+    "DELETE FROM identity_windows WHERE identity_id IN (SELECT identity_id FROM identity_windows"
+    " WHERE counts_until_us < %s FOR UPDATE SKIP LOCKED)"
+)
+_ONE: Final = (
+    "SELECT identity_id, admissions_us, blocked_until_us FROM identity_windows"
+    " WHERE identity_id = %s"
+)
+_BLOCKED: Final = (
+    "SELECT identity_id, admissions_us, blocked_until_us FROM identity_windows"
+    " WHERE blocked_until_us > %s ORDER BY identity_id"
+)
+
+
+class Counted(NamedTuple):
+    """What became of an arrival: as the engine's `Arrival`, when it was, and how much was used."""
+
+    verdict: str
+    retry_after_us: int
+    arrived_us: int
+    used: int
+
+
+class Used(NamedTuple):
+    """What an identity has used; `blocked_until_us` is 0 if it is not blocked."""
+
+    identity_id: str
+    used: int
+    burst_used: int
+    blocked_until_us: int
+
+
+class _Ask(NamedTuple):
+    """An arrival, whose answer is waited for, or one that is taken back."""
+
+    identity_id: str
+    answer: asyncio.Future[Counted] | None
+    arrived_us: int = 0
+
+
+class SharedWindows:
+    """Used in one event loop.
+
+    Args:
+        url: The database.
+        windows: Makes empty windows by the identities' limit.
+        longest_us: How long an admission can count.
+        now_us: The batches' time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        windows: Callable[[], IdentityWindows],
+        longest_us: int,
+        now_us: Callable[[], int],
+    ) -> None:
+        self._engine = writer_engine(url)
+        self._new = windows
+        self._longest_us = longest_us
+        self._now_us = now_us
+        self._connection: Connection | None = None
+        self._asks: list[_Ask] = []
+        self._task: asyncio.Task[None] | None = None
+        self._sweep_at_us = 0
+
+    async def arrive(self, identity_id: str) -> Counted:
+        """
+        Count a call of an identity, if there is room for it.
+
+        Raises:
+            GovernanceUnavailable: The database does not answer; it may have been counted.
+            ServerOverloaded: Too many wait already.
+        """
+        if len(self._asks) >= WAITING_MAX:
+            raise ServerOverloaded(RETRY_US, "identities")
+        answer: asyncio.Future[Counted] = asyncio.get_running_loop().create_future()
+        self._ask(_Ask(identity_id, answer))
+        return await answer
+
+    def give_back(self, identity_id: str, arrived_us: int) -> None:
+        """Uncount a call. It is lost where the database does not answer: the call stays counted."""
+        if len(self._asks) < WAITING_MAX:
+            self._ask(_Ask(identity_id, None, arrived_us))
+
+    async def state(self, identity_id: str) -> Used:
+        """What an identity has used, at any process."""
+        found = await self._read(_ONE, identity_id)
+        return found[0] if found else Used(identity_id, 0, 0, 0)
+
+    async def blocked(self) -> Sequence[Used]:
+        """The identities that are blocked now, by id."""
+        return await self._read(_BLOCKED, self._now_us())
+
+    async def close(self) -> None:
+        """Decide what waits, and let go of the connection."""
+        if self._task is not None:
+            await self._task
+        self._drop()
+
+    def _ask(self, ask: _Ask) -> None:
+        self._asks.append(ask)
+        if self._task is None:
+            self._task = asyncio.create_task(self._decide_all())
+
+    async def _decide_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._asks:
+            asks, self._asks = self._asks, []
+            try:
+                answers = await loop.run_in_executor(None, self._decided, asks)
+            except ChenuError as error:
+                self._fail(asks, error)
+            except Exception:
+                log.exception("arrivals_not_counted")
+                self._fail(asks, Internal())
+            else:
+                for ask, answer in zip(asks, answers, strict=True):
+                    if ask.answer is not None and answer is not None and not ask.answer.done():
+                        ask.answer.set_result(answer)
+        self._task = None
+
+    def _fail(self, asks: Iterable[_Ask], error: ChenuError) -> None:
+        for ask in asks:
+            if ask.answer is not None and not ask.answer.done():
+                ask.answer.set_exception(error)
+
+    def _decided(self, asks: Sequence[_Ask]) -> list[Counted | None]:
+        """One transaction."""
+        try:
+            with refusing():
+                if self._connection is None:
+                    self._connection = connected(self._engine)
+                with self._connection.transaction():
+                    return self._decide(self._connection, asks)
+        except GovernanceUnavailable:
+            self._drop()
+            raise
+
+    def _decide(self, connection: Connection, asks: Sequence[_Ask]) -> list[Counted | None]:
+        connection.execute(_SETTINGS)
+        ids = sorted({ask.identity_id for ask in asks})
+        rows = connection.execute(_LOCK, [ids]).fetchall()
+        if len(rows) < len(ids):
+            connection.execute(_MAKE, [ids])
+            rows = connection.execute(_LOCK, [ids]).fetchall()
+        windows, now_us = self._new(), self._now_us()
+        times_us: dict[str, int] = {}
+        for identity_id, packed, blocked_until_us in rows:
+            admissions_us = array("q", packed).tolist()
+            windows.put(identity_id, admissions_us, blocked_until_us)
+            # Another process's clock may be ahead by what the two read it apart.
+            times_us[identity_id] = max([now_us, *admissions_us[-1:]])
+        answers = [_answered(windows, ask, times_us[ask.identity_id]) for ask in asks]
+        self._keep(connection, windows, times_us)
+        self._sweep(connection, now_us)
+        return answers
+
+    def _keep(
+        self,
+        connection: Connection,
+        windows: IdentityWindows,
+        times_us: dict[str, int],
+    ) -> None:
+        kept = [windows.kept(identity_id) for identity_id in times_us]
+        connection.execute(
+            _KEEP,
+            [
+                list(times_us),
+                [array("q", admissions_us).tobytes() for admissions_us, _ in kept],
+                [blocked_until_us for _, blocked_until_us in kept],
+                [
+                    max(now_us + self._longest_us, blocked_until_us)
+                    for now_us, (_, blocked_until_us) in zip(times_us.values(), kept, strict=True)
+                ],
+            ],
+        )
+
+    def _sweep(self, connection: Connection, now_us: int) -> None:
+        """Rows of identities that bring nothing any more: who comes back begins anew."""
+        if now_us >= self._sweep_at_us:
+            self._sweep_at_us = now_us + SWEEP_EVERY_US
+            connection.execute(_SWEEP, [now_us])
+
+    async def _read(self, text: str, value: str | int) -> list[Used]:
+        def read() -> list[Used]:
+            with refusing(), connected(self._engine) as connection:
+                windows, now_us = self._new(), self._now_us()
+                found = []
+                for identity_id, packed, blocked_until_us in connection.execute(text, [value]):
+                    windows.put(identity_id, array("q", packed).tolist(), blocked_until_us)
+                    state = windows.state(identity_id, now_us)
+                    told = state.used, state.burst_used, state.blocked_until_us
+                    found.append(Used(identity_id, *told))
+                return found
+
+        return await asyncio.get_running_loop().run_in_executor(None, read)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _answered(windows: IdentityWindows, ask: _Ask, now_us: int) -> Counted | None:
+    if ask.answer is None:
+        windows.give_back(ask.identity_id, ask.arrived_us)
+        return None
+    arrival = windows.arrive(ask.identity_id, now_us)
+    used = windows.state(ask.identity_id, now_us).used
+    return Counted(arrival.verdict, arrival.retry_after_us, now_us, used)
