@@ -31,7 +31,7 @@ TYPED := $(wildcard server/chenu_server clients/python/src loadtest tests script
 NATIVE := target/release/chenu-load
 # The dice of `make test` fall alike every time; `make torture` throws them.
 CARGO_TEST := PROPTEST_RNG_SEED=1 cargo test --locked --package chenu-engine --package chenu-load \
-	--package chenu-operation
+	--package chenu-operation --package chenu-store
 # The commands in Rust, by which every unit of work is decided again in its tests.
 TWIN := target/debug/examples/twin
 # Tests make databases by the hundred and throw them away: in memory that costs a tenth of the CPU.

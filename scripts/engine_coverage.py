@@ -20,16 +20,14 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 WRAPPER: Final = ROOT / "scripts" / "rustc_with_coverage.sh"
-SOURCES: Final = tuple(str(ROOT / "core_rs" / name / "src") for name in ("engine", "operation"))
+CRATES: Final = ("engine", "operation", "store")
+SOURCES: Final = tuple(str(ROOT / "core_rs" / name / "src") for name in CRATES)
 SHORT: Final = ("--show-region-summary=false", "--show-branch-summary=false")
 TEST: Final = (
     "cargo",
     "test",
     "--locked",
-    "--package",
-    "chenu-engine",
-    "--package",
-    "chenu-operation",
+    *(option for name in CRATES for option in ("--package", f"chenu-{name}")),
     "--tests",
 )
 

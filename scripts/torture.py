@@ -21,6 +21,7 @@ CASES: Final = "2000"
 ENGINE: Final = (
     *("cargo", "test", "--locked", "--package", "chenu-engine"),
     *("--package", "chenu-operation"),
+    *("--package", "chenu-store"),
 )
 FUZZ: Final = ("cargo", "+nightly", "fuzz")
 FUZZ_TARGETS: Final = ("decoder", "event_stream")

@@ -62,7 +62,7 @@ async def test_what_a_dead_owner_left_is_ended(stage: Stage) -> None:
     async with asyncio.timeout(20):
         await stage.upstream.until_open(1)
     stage.sql("UPDATE queries SET owner_id = 'dead' WHERE status = 'running'")
-    stage.sql("INSERT INTO owners SELECT 'dead', lock_key, label, 0, NULL FROM owners")
+    stage.sql("INSERT INTO owners SELECT 'dead', lock_key, label, 0, NULL, 1 FROM owners")
     state = await state_at_its_end(client, request_id)
     await eventually(lambda: _has_one_owner(stage))
     stage.upstream.release()

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from chenu_server.caller import Caller, Principal
+from chenu_server.governance.budgets import tables as budget_tables
 from chenu_server.governance.budgets.changes import (
     Absent,
     CreateBudget,
@@ -22,6 +23,7 @@ from chenu_server.governance.budgets.changes import (
 )
 from chenu_server.governance.budgets.decide import Standing
 from chenu_server.governance.budgets.model import Budget
+from chenu_server.governance.checkpoints import tables as checkpoint_tables
 from chenu_server.governance.checkpoints.model import (
     Lapsed,
     Lost,
@@ -29,10 +31,14 @@ from chenu_server.governance.checkpoints.model import (
     Repeated,
     Resolved,
 )
+from chenu_server.governance.identity import tables as identity_tables
 from chenu_server.governance.identity.decide import RecordViolation, printable
 from chenu_server.governance.identity.model import TARGET_ID_MAX, Violation
+from chenu_server.governance.limits import tables as limit_tables
 from chenu_server.governance.limits.decide import Dispatched, HeldBack, LetGo, NoSlot, Readmitted
 from chenu_server.governance.limits.model import ProviderLimit, Slot
+from chenu_server.pipeline import media_tables
+from chenu_server.pipeline import tables as pipeline_tables
 from chenu_server.pipeline.drafts import usage_body
 from chenu_server.pipeline.events import Event, EventDraft
 from chenu_server.pipeline.model import (
@@ -100,6 +106,23 @@ def plain(value: object) -> Json:
 def row(value: object) -> Json:
     """A row beside the name of its kind."""
     return {type(value).__name__: plain(value)}
+
+
+_TABLES: Final = {
+    table.kind: table
+    for maps in (pipeline_tables, media_tables, budget_tables, limit_tables, checkpoint_tables)
+    for table in maps.MAPS
+} | {table.kind: table for table in identity_tables.MAPS}
+
+
+def stored(value: Any) -> Json:
+    """A row as its table has it: the name, and a value for each column."""
+    table = _TABLES[type(value)]
+    values = table.encode(value)
+    return [
+        table.table.name,
+        [{"hex": each.hex()} if isinstance(each, bytes) else each for each in values],
+    ]
 
 
 def rules(made: Rules | None, **limits: ProviderLimit) -> Json:

@@ -19,7 +19,7 @@ from chenu_server.vocabulary import CheckpointState
 from tests.twins import shapes
 
 ROOT: Final = Path(__file__).parents[2]
-_BUILD: Final = ("cargo", "build", "--locked", "-q", "-p", "chenu-operation", "--example", "twin")
+_BUILD: Final = ("cargo", "build", "--locked", "-q", "-p", "chenu-store", "--example", "twin")
 # Where it is built, if it is; make builds it with the engine's tests, out of no test's time.
 _BUILT: Final = "CHENU_TWIN"
 
@@ -90,6 +90,7 @@ def compare(
         return
     left = {(type(each), each.key): each for each in puts}  # a row put twice keeps its first place
     _same("rows", [shapes.row(each) for each in left.values()], decided["rows"])
+    _same("columns", [shapes.stored(each) for each in left.values()], decided["stored"])
     _same("entries", [shapes.plain(each) for each in entries], decided["entries"])
     told = shapes.answer(unit, outcome)
     if told == "Blocked":

@@ -1,0 +1,366 @@
+//! What a column holds of a field, and back.
+
+use chenu_engine::reasons::ErrorReason;
+use chenu_engine::vocabulary::{
+    BudgetPeriod, BudgetScope, CheckpointState, CheckpointType, Lane, LaneStatus, PartKind,
+    PrincipalType, QueryState, ViolationType,
+};
+use chenu_operation::refusal::Outcome;
+use chenu_operation::rows::{
+    AttemptState, Bytes, Event, HoldState, LaneReport, Leg, StoredPart, TokenUsage,
+};
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+/// A value as a database has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// A whole number.
+    Int(i64),
+    /// A truth value; a database may have it as a number.
+    Bool(bool),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// A value that no row of this release has: somebody else has written it, or a later release.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Unreadable(pub String);
+
+/// What reading a value comes to.
+pub type Read<T> = Result<T, Unreadable>;
+
+/// A field that one column holds.
+pub trait Column: Sized {
+    /// As it is stored.
+    fn put(&self) -> Value;
+
+    /// As it was stored.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: it is no such value.
+    fn take(value: Value) -> Read<Self>;
+}
+
+fn other(wanted: &str, found: &Value) -> Unreadable {
+    Unreadable(format!("{wanted} was expected, and {found:?} is there"))
+}
+
+impl Column for String {
+    fn put(&self) -> Value {
+        Value::Text(self.clone())
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        match value {
+            Value::Text(text) => Ok(text),
+            found => Err(other("text", &found)),
+        }
+    }
+}
+
+impl Column for i64 {
+    fn put(&self) -> Value {
+        Value::Int(*self)
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        match value {
+            Value::Int(number) => Ok(number),
+            found => Err(other("a number", &found)),
+        }
+    }
+}
+
+impl Column for bool {
+    fn put(&self) -> Value {
+        Value::Bool(*self)
+    }
+
+    // SQLite has no truth values and gives the number back that one was stored as.
+    fn take(value: Value) -> Read<Self> {
+        match value {
+            Value::Bool(truth) => Ok(truth),
+            Value::Int(number @ (0 | 1)) => Ok(number == 1),
+            found => Err(other("a truth value", &found)),
+        }
+    }
+}
+
+impl Column for Bytes {
+    fn put(&self) -> Value {
+        Value::Blob(self.0.clone())
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        match value {
+            Value::Blob(bytes) => Ok(Self(bytes)),
+            found => Err(other("bytes", &found)),
+        }
+    }
+}
+
+/// Words of the closed lists stand as they are spelt on the wire.
+macro_rules! words {
+    ($($word:ty),*) => {
+        $(impl Column for $word {
+            fn put(&self) -> Value {
+                Value::Text(self.wire_name().to_owned())
+            }
+
+            fn take(value: Value) -> Read<Self> {
+                let text = String::take(value)?;
+                Self::from_wire_name(&text).ok_or_else(|| unknown(&text))
+            }
+        })*
+    };
+}
+
+words!(
+    BudgetPeriod,
+    BudgetScope,
+    CheckpointState,
+    PartKind,
+    PrincipalType,
+    QueryState,
+    ViolationType
+);
+
+fn unknown(text: &str) -> Unreadable {
+    Unreadable(format!("{text:?} is no word of its list"))
+}
+
+/// States that only rows have, and no list of the contract.
+macro_rules! states {
+    ($state:ident { $($value:ident = $text:literal),* }) => {
+        impl Column for $state {
+            fn put(&self) -> Value {
+                Value::Text(match self { $(Self::$value => $text),* }.to_owned())
+            }
+
+            fn take(value: Value) -> Read<Self> {
+                match String::take(value)?.as_str() {
+                    $($text => Ok(Self::$value),)*
+                    text => Err(unknown(text)),
+                }
+            }
+        }
+    };
+}
+
+states!(AttemptState {
+    Executing = "executing",
+    Succeeded = "succeeded",
+    Failed = "failed",
+    Interrupted = "interrupted"
+});
+states!(HoldState {
+    Held = "held",
+    Posted = "posted",
+    Voided = "voided",
+    Expired = "expired"
+});
+
+fn json<T: DeserializeOwned>(value: Value) -> Read<T> {
+    let text = String::take(value)?;
+    serde_json::from_str(&text).map_err(|error| Unreadable(format!("{error} in {text:?}")))
+}
+
+/// Strings as JSON; nothing that is put here fails to be text.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn listed(items: impl IntoIterator<Item = String>) -> String {
+    let items: Vec<String> = items.into_iter().collect();
+    format!("[{}]", items.join(","))
+}
+
+fn list(items: impl IntoIterator<Item = String>) -> Value {
+    Value::Text(listed(items))
+}
+
+fn pairs(pairs: &[(String, String)]) -> String {
+    listed(pairs.iter().map(|(name, text)| format!("[{},{}]", quoted(name), quoted(text))))
+}
+
+impl Column for Vec<String> {
+    fn put(&self) -> Value {
+        list(self.iter().map(|text| quoted(text)))
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        json(value)
+    }
+}
+
+impl Column for Vec<(String, String)> {
+    fn put(&self) -> Value {
+        Value::Text(pairs(self))
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        json(value)
+    }
+}
+
+impl Column for Vec<Leg> {
+    fn put(&self) -> Value {
+        list(self.iter().map(|(budget_id, start_us)| format!("[{},{start_us}]", quoted(budget_id))))
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        json(value)
+    }
+}
+
+impl Column for Vec<CheckpointType> {
+    fn put(&self) -> Value {
+        list(self.iter().map(|kind| quoted(kind.wire_name())))
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        json(value)
+    }
+}
+
+impl Column for TokenUsage {
+    // The fifth count came with a later release: rows without any look as they always did, so that
+    // no migration had to touch them.
+    fn put(&self) -> Value {
+        let hour = Some(self.cache_write_hour_tokens).filter(|count| *count != 0);
+        let counts = [
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_read_tokens,
+            self.cache_write_tokens,
+        ];
+        list(counts.into_iter().chain(hour).map(|count| count.to_string()))
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        let counts: Vec<i64> = json(value)?;
+        let (input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, hour) =
+            match *counts.as_slice() {
+                [input, output, read, write] => (input, output, read, write, 0),
+                [input, output, read, write, hour] => (input, output, read, write, hour),
+                _ => return Err(Unreadable(format!("{counts:?} is no usage"))),
+            };
+        Ok(Self {
+            input_tokens,
+            output_tokens,
+            cache_read_tokens,
+            cache_write_tokens,
+            cache_write_hour_tokens: hour,
+        })
+    }
+}
+
+impl Column for Vec<LaneReport> {
+    fn put(&self) -> Value {
+        list(self.iter().map(|each| {
+            let (lane, status) = (quoted(each.lane.wire_name()), quoted(each.status.wire_name()));
+            format!("[{lane},{status},{},{}]", each.duration_us, quoted(&each.summary))
+        }))
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        let reports: Vec<(Lane, LaneStatus, i64, String)> = json(value)?;
+        let of = |(lane, status, duration_us, summary)| LaneReport {
+            lane,
+            status,
+            duration_us,
+            summary,
+        };
+        Ok(reports.into_iter().map(of).collect())
+    }
+}
+
+impl Column for Vec<StoredPart> {
+    fn put(&self) -> Value {
+        list(self.iter().map(|each| {
+            format!("[{},{},{}]", quoted(each.kind.wire_name()), quoted(&each.name), each.length)
+        }))
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        let parts: Vec<(PartKind, String, i64)> = json(value)?;
+        Ok(parts
+            .into_iter()
+            .map(|(kind, name, length)| StoredPart { kind, name, length })
+            .collect())
+    }
+}
+
+impl Column for Outcome {
+    // By number: a reason may be respelt, and what is stored is told for years.
+    fn put(&self) -> Value {
+        let number = self.reason.map_or(0, ErrorReason::number);
+        let (message, error) = (quoted(&self.message), pairs(&self.error));
+        Value::Text(format!("[{number},{message},{error}]"))
+    }
+
+    fn take(value: Value) -> Read<Self> {
+        let (number, message, error): (u16, String, Vec<(String, String)>) = json(value)?;
+        let reason = match number {
+            0 => None,
+            _ => Some(
+                ErrorReason::from_number(number)
+                    .ok_or_else(|| Unreadable(format!("{number} is no reason")))?,
+            ),
+        };
+        Ok(Self { reason, message, error })
+    }
+}
+
+/// Events as a segment holds them. No command reads any, so there is no way back from here.
+#[must_use]
+pub fn events(events: &[Event]) -> Value {
+    list(events.iter().map(|each| {
+        // The body is JSON already, as the command made it.
+        let kind = quoted(each.kind.wire_name());
+        format!("[{},{kind},{},{}]", each.sequence, each.time_us, each.body)
+    }))
+}
+
+/// Text from outside, as JSON: `PostgreSQL`'s text holds no NUL, and what a caller sent comes back
+/// byte for byte from every store.
+pub mod free {
+    use super::{Column as _, Read, Value, json, quoted};
+
+    /// As it is stored.
+    #[must_use]
+    pub fn put(text: &str) -> Value {
+        quoted(text).put()
+    }
+
+    /// As it was stored.
+    ///
+    /// # Errors
+    /// [`super::Unreadable`]: it is no such text.
+    pub fn take(value: Value) -> Read<String> {
+        json(value)
+    }
+}
+
+/// A field as its column has it.
+pub mod plain {
+    use super::{Column, Read, Value};
+
+    /// As it is stored.
+    #[must_use]
+    pub fn put(field: &impl Column) -> Value {
+        field.put()
+    }
+
+    /// As it was stored.
+    ///
+    /// # Errors
+    /// [`super::Unreadable`]: it is no such value.
+    pub fn take<T: Column>(value: Value) -> Read<T> {
+        T::take(value)
+    }
+}

@@ -1,0 +1,15 @@
+//! The rows of governed operations as a database has them, and a batch of commands on them.
+//!
+//! [`schema`] says of each kind of row in which table it stands and what its columns hold;
+//! [`fetch`] says where the rows stand that a command needs; [`batch`] loads what its commands
+//! name, lets them decide in order, each seeing the writes of those before it, and has the rows
+//! and sealed ledger entries that they leave. A database is what answers a batch's fetches and
+//! takes its writes: no statement is made here, no clock read and nothing is committed.
+
+pub mod batch;
+pub mod column;
+pub mod fetch;
+pub mod schema;
+pub mod seal;
+
+pub use column::{Unreadable, Value};

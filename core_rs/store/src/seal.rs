@@ -1,0 +1,111 @@
+//! Drafts become ledger rows: numbered, timed and chained at the end of their batch.
+
+use chenu_engine::canonical::Hash;
+use chenu_engine::ledger::{self, Batch, LedgerError};
+use chenu_operation::entry::EntryDraft;
+
+use crate::column::{Column as _, Value};
+
+/// Where a chain ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Which ledger.
+    pub ledger_number: u32,
+    /// Names the database that it began in.
+    pub origin: String,
+    /// How many entries it has.
+    pub size: u64,
+    /// The last one's hash; zeros before the first.
+    pub last_hash: Hash,
+}
+
+/// What an entry is given that is no command's to know: an id of its own, and the salt that keeps
+/// its payload from being guessed once that is erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// A UUID.
+    pub entry_id: String,
+    /// 32 random bytes.
+    pub salt: Hash,
+}
+
+/// The rows of `ledger_entries` and `ledger_payloads`, column by column, and the chain's new head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// One row an entry.
+    pub entries: Vec<Vec<Value>>,
+    /// One row an entry.
+    pub payloads: Vec<Vec<Value>>,
+    /// Behind the last of them.
+    pub head: Head,
+}
+
+/// Seal the entries of a batch, each with its name, behind a head.
+///
+/// # Errors
+/// [`LedgerError`]: the chain is as long as it may be, or a text is too long for it.
+pub fn seal(
+    head: &Head,
+    batch_id: &str,
+    time_us: i64,
+    drafts: &[EntryDraft],
+    names: &[Named],
+) -> Result<Sealed, LedgerError> {
+    let batch = Batch {
+        origin: &head.origin,
+        ledger_number: head.ledger_number,
+        batch_id,
+        time_us,
+        size: head.size,
+        head: head.last_hash,
+    };
+    let whole: Vec<ledger::EntryDraft> =
+        drafts.iter().zip(names).map(|(draft, name)| engine_draft(draft, name)).collect();
+    let sealed = ledger::seal(&batch, &whole)?;
+    let end = sealed.last().map_or((head.size, head.last_hash), |it| (it.sequence, it.entry_hash));
+    let entries = whole.iter().zip(&sealed).map(|(draft, sealed)| {
+        vec![
+            i64::from(head.ledger_number).put(),
+            // A chain of 2^63 entries is refused when it is sealed.
+            Value::Int(i64::try_from(sealed.sequence).unwrap_or(i64::MAX)),
+            draft.entry_id.put(),
+            Value::Text(batch_id.to_owned()),
+            time_us.put(),
+            draft.decision.put(),
+            draft.action.put(),
+            draft.identity_id.put(),
+            draft.principal_type.put(),
+            draft.principal_id.put(),
+            draft.resource_kind.put(),
+            draft.resource_id.put(),
+            draft.reason.put(),
+            Value::Blob(sealed.canonical.clone()),
+            Value::Blob(sealed.entry_hash.to_vec()),
+        ]
+    });
+    let payloads = drafts.iter().zip(names).map(|(draft, name)| {
+        vec![name.entry_id.put(), Value::Blob(name.salt.to_vec()), draft.payload.put()]
+    });
+    Ok(Sealed {
+        entries: entries.collect(),
+        payloads: payloads.collect(),
+        head: Head { size: end.0, last_hash: end.1, ..head.clone() },
+    })
+}
+
+fn engine_draft(draft: &EntryDraft, name: &Named) -> ledger::EntryDraft {
+    ledger::EntryDraft {
+        entry_id: name.entry_id.clone(),
+        decision: draft.decision.wire_name().to_owned(),
+        action: draft.action.wire_name().to_owned(),
+        identity_id: draft.identity_id.clone(),
+        principal_type: draft.subject.kind.wire_name().to_owned(),
+        principal_id: draft.subject.id.clone(),
+        acting_for: draft.acting_for.clone(),
+        resource_kind: draft.resource_kind.clone(),
+        resource_id: draft.resource_id.clone(),
+        reason: draft.reason.clone(),
+        salt: name.salt,
+        payload: draft.payload.clone().into_bytes(),
+    }
+}
