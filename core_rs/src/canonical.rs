@@ -35,6 +35,7 @@ pub(crate) fn digest(tag: &str, fields: &Bound<'_, PyAny>) -> PyResult<[u8; 32]>
 fn item_of(item: &Bound<'_, PyAny>, depth: u32) -> PyResult<Vec<u8>> {
     match (written(item)?, counted(item)?) {
         (Some(bytes), _) | (None, Some(bytes)) => Ok(bytes),
+        // Each level is a call on this stack, and a list of Python may hold itself.
         (None, None) if depth > 0 && is_list(item) => list_of(item, depth - 1),
         (None, None) => {
             Err(mistake(format!("{} has no canonical bytes here", item.get_type().name()?)))
@@ -57,6 +58,7 @@ fn counted(item: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
         return Ok(Some(vec![u8::from(flag.is_true())]));
     }
     if item.is_instance_of::<PyInt>() {
+        // One that does not fit is an error and is never cut: two numbers must not share a digest.
         return Ok(Some(item.extract::<i64>()?.to_be_bytes().to_vec()));
     }
     Ok(item.cast::<PyFloat>().ok().map(|number| number.value().to_be_bytes().to_vec()))

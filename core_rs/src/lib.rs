@@ -18,6 +18,8 @@ mod prompt;
 mod route;
 mod wire;
 
+// Every class is frozen and keeps what changes behind a lock, so a Python without a GIL may call
+// from all its threads.
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]

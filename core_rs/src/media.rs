@@ -22,6 +22,8 @@ impl MediumFields {
         match data {
             _ if !url.is_empty() => Ok(Source::Url(url)),
             Some(data) => {
+                // Python has 0 where a size is not known, and 0 pixels would count as the smallest
+                // image instead of the largest.
                 let size = (width > 0 && height > 0).then_some((width, height));
                 Ok(Source::Data { media_type, bytes: Bytes::new(data), size })
             }

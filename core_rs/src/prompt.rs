@@ -108,6 +108,7 @@ impl Prompt {
         };
         let target = engine::Target { model, output_cap, cap_field, stream_options };
         let wire = wire_named(wire)?;
+        // Base64 of megabytes takes milliseconds, in which others may run Python.
         if self.has_files {
             return Ok(py.detach(|| self.asked.encode(wire, &target)));
         }

@@ -85,6 +85,8 @@ impl Piece {
     }
 
     fn say(&mut self, part: u32, kind: &'static str, text: String) {
+        // One tuple for each part and not for each event: every one is an object of Python, and its
+        // reader joins them anyway.
         match self.parts.last_mut() {
             Some((last, _, said)) if *last == part => said.push_str(&text),
             _ => self.parts.push((part, kind, text)),

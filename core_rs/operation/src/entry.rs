@@ -90,6 +90,8 @@ impl Payload {
     }
 
     pub(crate) fn canonical(&self) -> String {
+        // Names come sorted out of the map and are escaped as JSON does it, so one payload has one
+        // spelling: the chain holds a digest of exactly these bytes.
         let pairs = self.0.iter().map(|(name, value)| format!("{}:{value}", Value::from(*name)));
         format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
     }

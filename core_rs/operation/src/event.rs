@@ -56,6 +56,8 @@ pub fn call_start(attempt: &Attempt, output_cap: i64) -> Result<EventDraft, Brok
         output_cap: i64,
     }
     let Attempt { attempt, provider, model, .. } = attempt;
+    // Told before the answer comes, because the cap may have been lowered to what the budgets
+    // allow.
     draft(EventType::LlmCallStart, &Body { attempt: *attempt, provider, model, output_cap })
 }
 
@@ -78,6 +80,8 @@ pub fn part_complete(
         call_id: &'a str,
         length: i64,
     }
+    // The text itself is left out: it went out piece by piece or stands in its chunks, so an event
+    // is small whatever an answer is.
     let StoredPart { kind, name, length } = stored;
     let (kind, length) = (*kind, *length);
     draft(EventType::PartComplete, &Body { attempt, part, kind, name, call_id, length })
@@ -243,6 +247,7 @@ pub fn budget_exceeded(scope: &str) -> Result<EventDraft, Broken> {
     struct Body<'a> {
         scope: &'a str,
     }
+    // Every member may read a log, and amounts are for a `budget_admin` alone.
     draft(EventType::BudgetExceeded, &Body { scope })
 }
 
@@ -255,6 +260,8 @@ pub fn pipeline_end(outcome: &Outcome, output_length: i64) -> Result<EventDraft,
     struct Body {
         output_length: i64,
     }
+    // Decided by the reason and not by the state: rejected, expired and cancelled ends have one
+    // too, and whoever reads the log must not take them for an answer.
     let failed = outcome.reason.is_some();
     let kind = if failed { EventType::PipelineError } else { EventType::PipelineComplete };
     draft(kind, &Body { output_length })

@@ -33,6 +33,8 @@ impl Moment {
     /// The batch's clock at a monotonic reading of the same process.
     #[must_use]
     pub fn at(&self, mono_ns: i64) -> i64 {
+        // Rounded down on both sides of the batch's moment: a division toward 0 would call what
+        // lies just before it the moment itself.
         self.now_us + (mono_ns - self.mono_ns).div_euclid(1_000)
     }
 

@@ -22,6 +22,8 @@ impl ProviderLimit {
     /// How long a slot is taken at admission: the latest dispatch, the window, the guard.
     #[must_use]
     pub fn held_before_dispatch_us(&self) -> i64 {
+        // The process may die before it tells of the dispatch, and the call may then have gone out
+        // as late as it was allowed to.
         self.dispatch_within_us + self.held_after_dispatch_us()
     }
 

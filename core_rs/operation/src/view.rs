@@ -160,7 +160,10 @@ impl Loaded {
                 Row::Budget(row) => drop(self.budgets.insert(row.budget_id.clone(), row)),
                 Row::Period(row) => drop(self.periods.insert(leg_of(&row), row)),
                 Row::Checkpoint(row) => self.merge_checkpoint(*row),
+                // One that this batch takes away stays in sight, unlike a stored one: the slots in
+                // use are counted by it.
                 Row::Slot(row) => drop(self.slots.insert(slot_key(&row), row)),
+                // Of what is written once any row under a key is the same, so the first may stand.
                 other => self.load(other),
             }
         }
@@ -169,6 +172,8 @@ impl Loaded {
     fn merge_checkpoint(&mut self, row: Checkpoint) {
         let (identity, is_pending) = (row.identity_id.clone(), pending(&row));
         let before = self.checkpoints.insert(checkpoint_key(&row), row);
+        // A command changes only a checkpoint that it has loaded, so one without a row before it is
+        // new and stands in no count of stored ones.
         let change = is_pending - before.as_ref().map_or(0, pending);
         *self.pending_change.entry(identity).or_insert(0) += change;
     }
@@ -224,6 +229,8 @@ impl<'a> View<'a> {
     /// The operation of this key.
     #[must_use]
     pub fn operation(&self, key: &OperationKey) -> Option<&Operation> {
+        // Not as this very command has put it: each puts its operation once and does not read it
+        // again.
         self.loaded.operations.get(key)
     }
 
@@ -253,6 +260,8 @@ impl<'a> View<'a> {
     /// What is held for an operation.
     #[must_use]
     pub fn hold(&self, key: &OperationKey) -> Option<&Hold> {
+        // Whoever changes a hold twice in one command hands the first result on, so none is looked
+        // for among its own rows.
         self.loaded.holds.get(key)
     }
 
@@ -300,6 +309,7 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn pending(&self, identity_id: &str) -> i64 {
         let of = |counts: &BTreeMap<String, i64>| counts.get(identity_id).copied().unwrap_or(0);
+        // The stored ones were counted before this batch wrote any, so its own changes come on top.
         of(&self.loaded.pending) + of(&self.loaded.pending_change)
     }
 
@@ -335,6 +345,8 @@ impl<'a> View<'a> {
 
     /// Insert or replace a row when the batch commits. A row put twice keeps its first place.
     pub fn put(&mut self, row: Row) {
+        // A list and no map: the order of rows is the order in which readers of a log are told of
+        // them, and an ordinary command leaves some ten.
         match self.rows.iter().position(|put| is_same(put, &row)) {
             Some(at) => {
                 if let Some(put) = self.rows.get_mut(at) {

@@ -39,6 +39,7 @@ pub(crate) fn needs(asked: &Admit, now: &Moment) -> Vec<Need> {
     if needs_person(asked) {
         needs.extend(attach::needs(identity_id, &asked.plan.action_digest));
     }
+    // Only who may take a slot asks for any: each that asks adds to how many the batch must load.
     if let Some(first) = asked.plan.chain.first().filter(|_| asked.take_slot) {
         needs.push(slots::needs(&first.provider));
     }
@@ -60,6 +61,8 @@ pub(crate) fn decide(
     rules: &Rules,
     now: &Moment,
 ) -> Decided<Answer> {
+    // First of all, so that a repeat is told what was decided then, whatever has become since of
+    // policies, money and files.
     if let Some(known) = known(asked, view) {
         return Ok(known);
     }
@@ -82,6 +85,7 @@ pub(crate) fn decide(
     match judge::judge(case, rules)? {
         Err(refusal) => deny(asked, view, &refusal, rules, now),
         Ok(judged) if judged.types.is_empty() => run(asked, view, judged, rules, now),
+        // The cap is met only by what must wait: a denial ends here, and what may run asks nobody.
         Ok(_) if is_full(asked, view, rules) => Ok(Answer::Full { limit: rules.pending_max }),
         Ok(judged) => block(asked, view, &judged, rules, now),
     }
@@ -96,8 +100,12 @@ fn known(asked: &Admit, view: &View<'_>) -> Option<Answer> {
     let alias = view.alias(&key(asked));
     let first = alias.map_or_else(|| key(asked), attach::first_key);
     let operation = view.operation(&first)?;
+    // An alias was bound to its own asker and content: by those of the first query a repeat with
+    // other content would pass for the same.
     let of_alias = alias.map(|alias| (&alias.subject, &alias.content_digest));
     let (subject, digest) = of_alias.unwrap_or((&operation.subject, &operation.content_digest));
+    // Another principal of the identity gets a conflict and not the query: what came of it is not
+    // his to read.
     let same = *subject == asked.caller.principal && *digest == asked.content_digest;
     Some(if same { Answer::Known(Box::new(operation.clone())) } else { Answer::Conflict })
 }
@@ -109,6 +117,7 @@ fn waiting<'a>(asked: &Admit, view: &'a View<'_>, now: &Moment) -> Option<&'a Ch
 
 fn is_full(asked: &Admit, view: &View<'_>, rules: &Rules) -> bool {
     let most = rules.pending_max;
+    // More than the cap may be pending, where it was lowered since they were made.
     most > 0 && most <= view.pending(&asked.caller.identity_id)
 }
 
@@ -130,6 +139,8 @@ fn deny(
     }
     drafts.push(event::lane_end(&report)?);
     let mut operation = operation(asked, QueryState::Failed, vec![report], rules, now);
+    // Closed in the commit of the denial itself: no second unit is owed, so a crash leaves nothing
+    // that is refused by half.
     log::close(view, &mut operation, QueryState::Failed, outcome, drafts, now)?;
     view.put(Row::Content(asked.content.clone())); // nobody reads its files: they are let go of
     let payload = payload(asked, rules);
@@ -148,6 +159,7 @@ fn block(
     now: &Moment,
 ) -> Decided<Answer> {
     let checkpoint = checkpoint(asked, judged, rules, now)?;
+    // Held by its time and by no owner, for it must outlive the process that was asked.
     hold(asked, view, judged, "", checkpoint.expires_us, now)?;
     let governance = report(asked, LaneStatus::Completed, now, &judged.policies.join(","));
     let blocked = LaneReport::new(Lane::ECheckpoint, LaneStatus::Blocked, 0);
@@ -203,10 +215,14 @@ fn checkpoint(
         preview: questions::preview(&asked.asked.last_text),
         provider: first.provider.clone(),
         model: first.model.clone(),
+        // What the digest binds, and not the bound that is held today: to this the approver says
+        // yes.
         max_cost_nanousd: asked.plan.max_cost_nanousd,
         requested_by_type: asked.caller.principal.kind,
         requested_by: asked.caller.principal.id.clone(),
         acting_for: asked.caller.acting_for.clone(),
+        // Kept with the question: the approval may be used for as long, whatever is configured by
+        // then.
         lifetime_us,
         created_us: now.now_us,
         expires_us: now.now_us + lifetime_us,
@@ -228,12 +244,17 @@ fn run(
     rules: &Rules,
     now: &Moment,
 ) -> Decided<Answer> {
+    // Who was told not to take a slot stands behind others in the provider's queue, even if one is
+    // free at this moment.
     let first = judged.chain.first().filter(|_| asked.take_slot);
     let Some(first) = first else { return Ok(Answer::Wait { free_times_us: Vec::new() }) };
+    // Before anything of the query is put: whoever has to wait leaves no trace, so his id stays
+    // unused and a restart forgets him.
     let slot = match slots::take(view, rules, &first.provider, now.now_us)? {
         Ok(slot) => slot,
         Err(none) => return Ok(NoSlot::answer(none)),
     };
+    // What runs holds its money for as long as its owner lives, whatever time a provider takes.
     hold(asked, view, &judged, &rules.owner_id, 0, now)?;
     let governance = report(asked, LaneStatus::Completed, now, "");
     let skipped = LaneReport::new(Lane::ECheckpoint, LaneStatus::Skipped, 0);
@@ -272,11 +293,15 @@ fn hold(
     let amount_nanousd = judged.amount_nanousd;
     let holding = Holding { key: &key, amount_nanousd, owner_id, expires_us };
     let held = budgets::reserve(view, &judged.standings, &holding, now.now_us)?;
+    // `judge` has tried this amount on the same rows, and only slots were put in between, so a
+    // refusal here is a bug and not an answer.
     held.map_err(|_| Broken::State("room was found on these very rows"))
 }
 
 fn put_content(asked: &Admit, view: &mut View<'_>) {
     view.put(Row::Content(asked.content.clone()));
+    // In the commit that records the query: from here on the sweep spares its files, whatever
+    // becomes of the hold that they were stored under.
     for file in &asked.asked.files {
         view.put(Row::UsedFile(UsedFile {
             identity_id: asked.caller.identity_id.clone(),
@@ -321,6 +346,8 @@ fn operation(
         content_digest: asked.content_digest.clone(),
         action_digest: asked.plan.action_digest.clone(),
         status,
+        // Only what runs is left behind by a crash: what waits for a person needs no process and
+        // must not be recovered.
         owner_id: if running { rules.owner_id.clone() } else { String::new() },
         deadline_ms: asked.deadline_ms,
         resume_on_approval: asked.asked.resume_on_approval,

@@ -26,6 +26,7 @@ pub(crate) fn waiting<'a>(
     action_digest: &Bytes,
     now: &Moment,
 ) -> Option<&'a Checkpoint> {
+    // One whose time is over waits only for its sweep: an ask attached to it would expire unheard.
     let is_own = |row: &&Checkpoint| {
         row.requested_by_type == caller.principal.kind
             && row.requested_by == caller.principal.id
@@ -68,6 +69,8 @@ pub(crate) fn attach(
         .with("policies_revision", rules.policies_revision.as_str());
     let (decision, action) = (LedgerDecision::Block, LedgerAction::Execute);
     let mut entry = entry::about(&first, decision, action, "CHECKPOINT_PENDING", &payload);
+    // A decision was made about this call, so who looks for its id in the ledger finds which query
+    // it became.
     entry.resource_id.clone_from(&asked.asked.request_id);
     view.record(entry);
     Ok(Answer::Attached(Box::new(first)))

@@ -23,6 +23,8 @@ pub(crate) fn open(
     let first = chain.first().ok_or(Broken::State("an attempt is opened with somebody to call"))?;
     let attempt = executing(&operation, first, slot, now);
     drafts.push(event::call_start(&attempt, operation.query.output_cap)?);
+    // A settlement that names an earlier attempt finds by this number that its end is recorded
+    // already.
     operation.query.attempts = attempt.attempt;
     operation.query.provider.clone_from(&attempt.provider);
     operation.query.model.clone_from(&attempt.model);
@@ -36,6 +38,8 @@ pub(crate) fn open(
         .with("model", attempt.model.as_str())
         .with("provider", attempt.provider.as_str())
         .with("slot", slot.slot);
+    // In one commit with the attempt and before any byte leaves: whatever crashes from here on, the
+    // call counts as dispatched, so it is paid for and never made twice.
     let (decision, action) = (LedgerDecision::Execute, LedgerAction::Execute);
     view.record(entry::about(&operation, decision, action, "", &payload));
     Ok(Answer::Admitted {
@@ -85,9 +89,12 @@ pub(crate) fn end(
         usage: ended.usage,
         failure: ended.failure.clone(),
         ended_us: now.now_us,
+        // The run's own copy, which has the provider's names for the call; the stored row has not.
         ..ended.attempt.clone()
     })));
     operation.query.usage = operation.query.usage.with(&ended.usage);
+    // What failed attempts cost was spent too, and one bound among them makes the whole sum an
+    // estimate.
     operation.cost_nanousd += ended.charge_nanousd;
     operation.estimated |= ended.estimated;
     stop_reason.clone_into(&mut operation.query.stop_reason);

@@ -74,6 +74,8 @@ pub(crate) struct Facts<'a> {
 impl Facts<'_> {
     fn covered_by(&self, budget: &Budget) -> bool {
         match budget.scope {
+            // Only the identity's own budgets are asked here, so either scope means all that it
+            // does.
             BudgetScope::Global | BudgetScope::Identity => true,
             BudgetScope::Sphere => self.sphere == budget.scope_value,
             BudgetScope::Agent => self.agent == budget.scope_value,
@@ -114,10 +116,14 @@ pub(crate) fn budgets_for(
 ) -> Vec<Standing> {
     let own = view.open_budgets(identity_id).filter(|budget| facts.covered_by(budget));
     let mut applying: Vec<&Budget> = own.collect();
+    // The system's own budgets are the global ones already: added a second time they would be
+    // charged twice.
     if identity_id != SYSTEM {
         let shared = view.open_budgets(SYSTEM);
         applying.extend(shared.filter(|budget| budget.scope == BudgetScope::Global));
     }
+    // Of budgets that are equally short the first is told, so the order must not hang on how rows
+    // were loaded.
     applying.sort_by_key(|budget| (budget.created_us, &budget.budget_id));
     applying.into_iter().map(|budget| current(view, budget, now_us)).collect()
 }
@@ -125,6 +131,8 @@ pub(crate) fn budgets_for(
 /// A budget in the period that goes on now. Without a row it stands at zero.
 pub(crate) fn current(view: &View<'_>, budget: &Budget, now_us: i64) -> Standing {
     let start = periods::period_start_us(budget.period, now_us);
+    // A period's row is made by the first amount in it, so no job has to open a new day at
+    // midnight.
     let stored = view.period(&(budget.budget_id.clone(), start)).cloned();
     let untouched = || Period {
         budget_id: budget.budget_id.clone(),
@@ -145,6 +153,7 @@ pub(crate) fn budgets_of(view: &View<'_>, hold: &Hold) -> Decided<Vec<Standing>>
         (Some(budget), Some(period)) => {
             Ok(Standing { budget: budget.clone(), period: period.clone() })
         }
+        // A deleted budget keeps its row, so no order of commands leads here.
         _ => Err(Broken::Missing("money is held in a budget or period that has no row")),
     };
     hold.legs.iter().map(standing).collect()
@@ -182,6 +191,8 @@ pub(crate) fn reserve(
     now_us: i64,
 ) -> Decided<Result<(), Short>> {
     let (identity_id, request_id) = holding.key;
+    // Before the room is looked at: more room would not help, so exhausted would be the wrong thing
+    // to tell.
     if let Some(frozen) = overruns::frozen_among(standings, identity_id) {
         return Ok(Err(frozen));
     }
@@ -197,6 +208,8 @@ pub(crate) fn reserve(
         posted_nanousd: 0,
         overrun_nanousd: 0,
         estimated: false,
+        // The periods of this moment are kept: a query that runs past midnight is posted where it
+        // was reserved, or yesterday's reservation would never be taken back.
         legs: standings.iter().map(leg).collect(),
         owner_id: holding.owner_id.to_owned(),
         expires_us: holding.expires_us,
@@ -218,6 +231,7 @@ pub(crate) fn top_up(
 ) -> Decided<Result<(), Short>> {
     must_be_held(hold)?;
     let missing = amount_nanousd - hold.amount_nanousd;
+    // Also in a frozen budget: what is held already was admitted, and goes on being used.
     if missing <= 0 {
         return Ok(Ok(()));
     }
@@ -242,6 +256,8 @@ fn take(
     let accounts: Vec<Account> = standings.iter().map(Standing::account).collect();
     match engine::reserve(&accounts, amount)? {
         Ok(taken) => {
+            // Put only once every account has said yes: money that is held in some budgets only
+            // would be lost to them.
             for (standing, account) in standings.iter().zip(&taken) {
                 view.put(Row::Period(standing.after(account)));
             }
@@ -276,6 +292,8 @@ fn exhausted(standings: &[Standing], index: usize, identity_id: &str) -> Short {
 pub(crate) fn room_after(view: &View<'_>, hold: &Hold, used: i64, now_us: i64) -> Decided<i64> {
     let leaving = used.min(hold.amount_nanousd);
     let left = hold.amount_nanousd - leaving;
+    // The failed attempt's bill comes first: its overrun takes room from the next one, and may
+    // freeze the very budget that would be topped up.
     let booked = booked(view, hold, leaving, used)?;
     let standings: Vec<Standing> = booked.iter().map(|each| each.standing.clone()).collect();
     let today = current_of(view, &standings, now_us);
@@ -295,6 +313,8 @@ pub(crate) fn post_part(
     now_us: i64,
 ) -> Decided<Hold> {
     must_be_held(hold)?;
+    // What was used beyond the hold is overrun; taken out of `reserved` it would be other queries'
+    // money.
     let leaving = used.min(hold.amount_nanousd);
     let posted = posted(view, hold, leaving, used, estimated, now_us)?;
     view.put(Row::Hold(posted.clone()));
@@ -329,6 +349,7 @@ fn posted(
     estimated: bool,
     now_us: i64,
 ) -> Decided<Hold> {
+    // A free call moves no money, and its periods' rows need not be written anew for that.
     if leaving != 0 || used != 0 {
         let booked = booked(view, hold, leaving, used)?;
         overruns::book(view, &hold.request_id, &booked, now_us)?;
@@ -360,6 +381,7 @@ pub(crate) fn late_post(
     estimated: bool,
     now_us: i64,
 ) -> Decided<()> {
+    // A posted hold is final: a settlement that comes again must find that it has been paid.
     if matches!(hold.state, HoldState::Held | HoldState::Posted) {
         return Err(Broken::State("what is held, or was posted, is not posted late"));
     }
@@ -370,6 +392,8 @@ pub(crate) fn late_post(
     let booked: Vec<Booked> =
         budgets_of(view, hold)?.into_iter().map(book).collect::<Decided<_>>()?;
     overruns::book(view, &hold.request_id, &booked, now_us)?;
+    // The bill may fit in one budget and not in another; the hold, which is one row for all, tells
+    // the worst of them.
     let over = booked.iter().map(Booked::growth).max().unwrap_or(0);
     view.put(Row::Hold(Hold {
         posted_nanousd: hold.posted_nanousd + used - over,
@@ -393,6 +417,7 @@ pub(crate) fn expire(view: &mut View<'_>, hold: &Hold, now_us: i64) -> Decided<(
 fn release(view: &mut View<'_>, hold: &Hold, state: HoldState, now_us: i64) -> Decided<()> {
     must_be_held(hold)?;
     let amount = hold.amount_nanousd;
+    // Nothing is left where a bill took all of it, and the periods stand as that bill has put them.
     if amount != 0 {
         for standing in budgets_of(view, hold)? {
             let account = engine::void(&standing.account(), amount)?;

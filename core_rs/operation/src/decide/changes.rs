@@ -19,6 +19,8 @@ pub(crate) fn create(view: &mut View<'_>, asked: &CreateBudget, now: &Moment) ->
     let alike = |other: &&Budget| {
         other.scope == asked.scope && other.scope_value.is_empty() && other.period == asked.period
     };
+    // Of two alike only the lower limit would ever count, and who raises the other one would wonder
+    // why nothing changes.
     if let Some(other) = view.open_budgets(identity_id).find(alike) {
         return Answer::Exists { budget_id: other.budget_id.clone() };
     }
@@ -63,6 +65,7 @@ fn standing(view: &View<'_>, budget: Budget, now: &Moment) -> Answer {
 /// The budget with its new limit and version.
 pub(crate) fn update(view: &mut View<'_>, asked: &UpdateBudget, now: &Moment) -> Answer {
     let Some(budget) = open(view, &asked.caller, &asked.budget_id) else { return Answer::Absent };
+    // Two admins who have read the same limit must not overwrite each other unseen.
     if let Some(stale) = stale(&budget, asked.version) {
         return stale;
     }
@@ -81,12 +84,16 @@ pub(crate) fn update(view: &mut View<'_>, asked: &UpdateBudget, now: &Moment) ->
 /// The budget as it stands after; one that is not frozen stays as it is, without a word.
 pub(crate) fn unfreeze(view: &mut View<'_>, asked: &UnfreezeBudget, now: &Moment) -> Answer {
     let Some(budget) = open(view, &asked.caller, &asked.budget_id) else { return Answer::Absent };
+    // Only the period that goes on: a freeze ends with its period, and there is nothing to lift in
+    // an older one.
     let frozen = view.period(&leg(&budget, now)).filter(|period| period.frozen_us != 0).cloned();
     let Some(frozen) = frozen else { return standing(view, budget, now) };
     let told = Payload::new()
         .with("frozen_us", frozen.frozen_us)
         .with("overrun_nanousd", frozen.overrun_nanousd)
         .with("reason", asked.reason.as_str());
+    // What came on top while it was frozen counts as seen too, or it would be held against the next
+    // bill.
     let thawed = Period { frozen_us: 0, overrun_seen_nanousd: frozen.overrun_nanousd, ..frozen };
     view.put(Row::Period(thawed.clone()));
     view.record(entry(&asked.caller, LedgerAction::Update, &budget, UNFROZEN, told));
@@ -104,11 +111,14 @@ pub(crate) fn delete(view: &mut View<'_>, asked: &DeleteBudget, now: &Moment) ->
     if let Some(stale) = stale(&budget, asked.version) {
         return stale;
     }
+    // In any period and not only in today's: what was admitted before midnight still holds
+    // yesterday's money.
     if view.periods_of(&asked.budget_id).any(|period| period.reserved_nanousd != 0) {
         return Answer::InUse;
     }
     let version = budget.version + 1;
     let updated_us = now.now_us;
+    // Marked and not removed: periods, ended holds and entries go on naming it.
     view.put(Row::Budget(Budget { deleted: true, version, updated_us, ..budget.clone() }));
     view.record(entry(&asked.caller, LedgerAction::Delete, &budget, "", Payload::new()));
     Answer::Deleted(Box::new(budget))

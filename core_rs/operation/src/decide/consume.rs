@@ -47,9 +47,13 @@ pub(crate) fn decide(
     now: &Moment,
 ) -> Decided<Answer> {
     let found = place(asked).loaded(view)?;
+    // Of two that want to use one approval the second finds the query running here, and starts
+    // nothing.
     if found.operation.status != QueryState::Approved {
         return Ok(Answer::NotResumable(Box::new(found.operation)));
     }
+    // Ended here and not only refused: the sweep may come much later, and the money would stay held
+    // until then.
     if found.checkpoint.has_lapsed(now.now_us) {
         let ended = waiting::expire_waiting(view, waiting::expired(found, now), now)?;
         return Ok(Answer::Closed(Box::new(ended)));
@@ -68,11 +72,14 @@ fn judged(
     now: &Moment,
 ) -> Decided<Result<Judgement, Refusal>> {
     let Waiting { checkpoint, hold, .. } = found;
+    // The plan was made anew from the stored request: if catalogue or settings have changed what
+    // would be sent, nobody has approved that.
     if asked.plan.action_digest != checkpoint.action_digest {
         let changed = vec!["approved_action_changed".to_owned()];
         return Ok(Err(judge::policy_denied(changed)));
     }
     let standings = budgets::budgets_of(view, hold)?;
+    // A budget with reserved money cannot be deleted, so only a hold of nothing meets one that was.
     let closed = standings.iter().find(|each| each.budget.deleted);
     if closed.is_some() || hold.state != HoldState::Held {
         let scope = closed.map_or(BudgetScope::Identity, |each| each.budget.scope);
@@ -83,6 +90,7 @@ fn judged(
         verdict: &asked.verdict,
         plan: &asked.plan,
         identity_id: &asked.caller.identity_id,
+        // The money stays in the periods of its admission, but who is frozen is a matter of today.
         current: Some(budgets::current_of(view, &standings, now.now_us)),
         standings,
         held_nanousd: hold.amount_nanousd,
@@ -111,9 +119,13 @@ fn run(
     };
     let Waiting { mut checkpoint, mut operation, hold } = found;
     let hold = Hold { owner_id: rules.owner_id.clone(), expires_us: 0, ..hold };
+    // By itself, for the top-up puts nothing where the money suffices: the hold of a running query
+    // would still end by its checkpoint's time.
     view.put(Row::Hold(hold.clone()));
     budgets::top_up(view, &hold, judged.amount_nanousd, now.now_us)?
         .map_err(|_| Broken::State("room was found on these very rows"))?;
+    // The state `Approved` rules this out; should the rows disagree all the same, nothing may run a
+    // second time.
     if checkpoint.consumed_us != 0 {
         return Err(Broken::State("an approval is used once"));
     }

@@ -13,6 +13,8 @@ pub(crate) fn needs_hold(asked: &HoldFiles) -> Vec<Need> {
 
 /// Those that are missing.
 pub(crate) fn hold(view: &mut View<'_>, asked: &HoldFiles) -> Answer {
+    // Held before it is said what is missing: from this commit on no sweep deletes what the caller
+    // then does not send again.
     for digest in &asked.digests {
         view.put(Row::HeldFile(HeldFile {
             hold_id: asked.hold_id.clone(),
@@ -36,6 +38,7 @@ pub(crate) fn keep(view: &mut View<'_>, asked: &KeepChunk) -> Answer {
         return Answer::Done(false);
     }
     view.put(Row::FileChunk(asked.chunk.clone()));
+    // In the commit of the last chunk, so that whoever finds the file finds all of its bytes.
     if let Some(whole) = &asked.whole {
         view.put(Row::StoredFile(whole.clone()));
     }

@@ -58,6 +58,7 @@ pub(crate) fn standings_of(
 /// Yes with its bounds, or the refusal.
 pub(crate) fn judge(case: Case<'_>, rules: &Rules) -> Decided<Result<Judgement, Refusal>> {
     let Case { verdict, plan, identity_id, standings, current, held_nanousd } = case;
+    // Policies come first: who may not ask at all is told nothing of models and money.
     if let Some(refusal) = policy_refusal(verdict).or_else(|| route_refusal(plan)) {
         return Ok(Err(refusal));
     }
@@ -68,10 +69,15 @@ pub(crate) fn judge(case: Case<'_>, rules: &Rules) -> Decided<Result<Judgement, 
     if let Some(frozen) = overruns::frozen_among(going_on, identity_id) {
         return Ok(Err(refusal_of(frozen)));
     }
+    // What this query holds already is missing from what is available, and is there for nobody
+    // else.
     let room = budgets::available(&standings)? + held_nanousd;
     let (chain, output_cap) = fit(plan, room, rules.least_cap)?;
+    // The dearest of the chain: whichever candidate is called first, its call is covered.
     let amount_nanousd = chain.iter().map(|each| each.bound_nanousd).max().unwrap_or(0);
     let missing = (amount_nanousd - held_nanousd).max(0);
+    // Asked also where nothing is missing: an overdrawn budget lets nothing new begin, not even
+    // with money that is held in it.
     if let Some(short) = budgets::does_not_fit(&standings, missing, identity_id)? {
         return Ok(Err(refusal_of(short)));
     }
@@ -129,11 +135,14 @@ fn route_refusal(plan: &Plan) -> Option<Refusal> {
     if !plan.chain.is_empty() {
         return None;
     }
+    // Told apart from a missing route, because an operator can mend it by setting a price.
     if plan.price_unknown {
         let unknown = plan.exclusions.iter().filter(|each| each.reason == "price_unknown");
         let models = unknown.take(EXCLUSIONS_TOLD).map(listed).collect();
         return Some(Refusal::new(ErrorReason::PriceUnknown).list("models", models));
     }
+    // A whole catalogue would not fit the 4 KiB of a refusal's details; `count` says how many there
+    // are.
     let told = plan.exclusions.iter().take(EXCLUSIONS_TOLD);
     let lines = told.map(|each| format!("{}={}", listed(each), each.reason)).collect();
     let mut missing: Vec<String> = Vec::new();
@@ -154,6 +163,7 @@ fn listed(excluded: &Exclusion) -> String {
 }
 
 fn in_lists(text: &str) -> String {
+    // The sign of an escape first, or those of the other two would be escaped again.
     text.replace('%', "%25").replace(',', "%2C").replace('=', "%3D")
 }
 
@@ -166,8 +176,11 @@ fn fit(plan: &Plan, available_nanousd: i64, least_cap: i64) -> Decided<(Vec<Cand
     if plan.cap_is_default {
         let room = plan.max_cost_nanousd.min(available_nanousd);
         let least = least_cap.min(wanted);
+        // One cap for the whole chain, for it is told before anybody knows which candidate answers.
         for each in &plan.chain {
             let query = CapQuery { wanted: worst(each, wanted), least, available: room };
+            // What does not fit even with the least cap goes on to the budgets, whose refusal names
+            // the one that is short.
             cap = cap.min(engine::cap_that_fits(&query)?.unwrap_or(least));
         }
     }

@@ -19,6 +19,7 @@ pub(crate) fn append(
     drafts: Vec<EventDraft>,
     now: &Moment,
 ) {
+    // Dense from 1: who has seen n events goes on behind n, so a gap would look like a loss.
     let first_sequence = operation.event_count + 1;
     let event = |(sequence, draft): (i64, EventDraft)| Event {
         sequence,
@@ -47,9 +48,12 @@ pub(crate) fn close(
     now: &Moment,
 ) -> Decided<()> {
     end_lanes(&mut operation.query.lanes, status, &mut drafts)?;
+    // The last of the log, behind the lanes that never ran: readers stop at it.
     drafts.push(event::pipeline_end(&outcome, operation.query.output_length)?);
     operation.status = status;
     operation.outcome = outcome;
+    // Who looks for what a dead owner left running must pass this by, also if the owner dies right
+    // after.
     operation.owner_id = String::new();
     operation.ended_us = now.now_us;
     append(view, operation, drafts, now);
@@ -69,6 +73,8 @@ fn end_lanes(
             continue;
         }
         let report = LaneReport::new(lane, last_status(lane, status), 0);
+        // A skipped lane has an end and no beginning in the log; this one runs, in this very
+        // commit.
         if lane == Lane::GAudit {
             drafts.push(event::lane_start(lane)?);
         }
@@ -119,12 +125,17 @@ pub(crate) fn put_output(view: &mut View<'_>, operation: &Operation, parts: &[Pa
 }
 
 fn put_part(view: &mut View<'_>, operation: &Operation, number: i64, part: &Part) {
+    // Once at least, also for no text: a sealed thought has a proof to store, and a part stands
+    // with its first piece.
     let mut rest = part.text.as_str();
     loop {
+        // Counted in characters, for a column of text takes no half of one; offsets are bytes, as
+        // in readers' cursors.
         let cut = rest.char_indices().nth(CHUNK_CHARACTERS).map_or(rest.len(), |(at, _)| at);
         let (text, behind) = rest.split_at_checked(cut).unwrap_or((rest, ""));
         let offset = part.text.len() - rest.len();
         let first = offset == 0;
+        // Proofs may have hundreds of KiB, which each piece of a long thought would repeat.
         let has_proof = first && !(part.signature.is_empty() && part.redacted.is_empty());
         let only_first = |told: &str| if first { told.to_owned() } else { String::new() };
         let proof = [part.signature.clone(), part.redacted.clone()];

@@ -98,6 +98,8 @@ pub fn needs(command: &Command, now: &Moment) -> Vec<Need> {
 /// The rows whose keys stand in the first ones, as those are now.
 #[must_use]
 pub fn needs_next(command: &Command, loaded: &Loaded, now: &Moment) -> Vec<Need> {
+    // Asked again just before the command decides: an earlier one of the batch may have written the
+    // row that leads to these keys.
     let view = View::new(loaded);
     match command {
         Command::Admit(asked) => admit::needs_next(asked, &view, now),
@@ -143,6 +145,8 @@ pub fn decide(command: &Command, loaded: &Loaded, rules: &Rules, now: &Moment) -
         Command::HoldFiles(asked) => files::hold(&mut view, asked),
         Command::KeepChunk(asked) => files::keep(&mut view, asked),
     };
+    // Taken out only here: where the rows are broken, `?` has dropped the view with all that was
+    // put.
     let (rows, entries) = view.done();
     Ok(Effects { rows, entries, answer })
 }

@@ -32,6 +32,8 @@ impl Booked {
 
     fn is_too_far(&self) -> Decided<bool> {
         let seen = self.standing.period.overrun_seen_nanousd;
+        // A bill that fits freezes nothing, also where the limit was lowered and old overrun is
+        // suddenly more than 1 % of it.
         Ok(self.growth() > 0 && engine::overran(&self.account, seen)?)
     }
 }
@@ -52,9 +54,12 @@ pub(crate) fn book(
     booked: &[Booked],
     now_us: i64,
 ) -> Decided<()> {
+    // Found over all legs before any is put: one freeze answers for the whole bill.
     let frozen = narrowest(booked, now_us)?;
     for (at, each) in booked.iter().enumerate() {
         let mut period = each.standing.after(&each.account);
+        // Seen in every leg and not only in the frozen one, or the next small bill would freeze the
+        // next wider budget for money that was answered for.
         if each.is_too_far()? {
             period.overrun_seen_nanousd = each.account.overrun;
         }
@@ -85,6 +90,8 @@ fn narrowest(booked: &[Booked], now_us: i64) -> Decided<Option<usize>> {
         if !each.is_too_far()? || standing.budget.deleted || !standing.is_current(now_us) {
             continue;
         }
+        // Age and then id break ties, so that a replay on other rows' order freezes the same
+        // budget.
         let key = |standing: &Standing, width| {
             (width, standing.budget.created_us, standing.budget.budget_id.clone())
         };
@@ -94,6 +101,7 @@ fn narrowest(booked: &[Booked], now_us: i64) -> Decided<Option<usize>> {
             found = Some((at, standing, width));
         }
     }
+    // Frozen already it goes on answering: the next wider one is not frozen in its place.
     Ok(found.filter(|(_, standing, _)| standing.period.frozen_us == 0).map(|(at, ..)| at))
 }
 
@@ -105,6 +113,7 @@ fn width(scope: BudgetScope) -> Option<u8> {
         BudgetScope::Sphere => Some(2),
         BudgetScope::Identity => Some(3),
         BudgetScope::Provider => Some(4),
+        // One identity's bill must not stop all the others.
         BudgetScope::Global => None,
     }
 }

@@ -47,6 +47,7 @@ pub(crate) fn french(types: &[CheckpointType], who: &str) -> String {
 
 /// The start of a text, as an approver sees it.
 pub(crate) fn preview(text: &str) -> String {
+    // Looks no further than it shows: the text may be hundreds of times as long.
     let whole = text.chars().nth(PREVIEW_MAX).is_none();
     if whole { text.to_owned() } else { begin(text, PREVIEW_MAX - 1) + "…" }
 }

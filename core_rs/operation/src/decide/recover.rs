@@ -31,6 +31,8 @@ pub(crate) fn needs_next(asked: &Recover, view: &View<'_>) -> Vec<Need> {
 /// Whether the operation was still the dead owner's, and is ended now.
 pub(crate) fn decide(asked: &Recover, view: &mut View<'_>, now: &Moment) -> Decided<Answer> {
     let key = key(asked);
+    // The sweep's list may be old: what its owner has settled since, or another sweep has ended, is
+    // left as it is.
     let running = view.operation(&key).filter(|found| {
         found.status == QueryState::Running && found.owner_id == asked.dead_owner_id
     });
@@ -40,6 +42,8 @@ pub(crate) fn decide(asked: &Recover, view: &mut View<'_>, now: &Moment) -> Deci
     for attempt in &interrupted {
         view.put(Row::Attempt(Box::new(attempt.clone())));
     }
+    // Nobody knows any more whether the call went out, so it is paid for as if it had, at the most
+    // that it can cost.
     let charge = interrupted.iter().map(|attempt| attempt.cost_nanousd).sum();
     if let Some(hold) = view.hold(&key).filter(|hold| hold.state == HoldState::Held).cloned() {
         // From what is held, and not anew: under a limit lowered meanwhile it would not fit, and

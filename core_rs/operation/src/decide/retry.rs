@@ -33,11 +33,15 @@ pub(crate) fn decide(
     now: &Moment,
 ) -> Decided<Answer> {
     let stored = view.hold(&asked.operation.key()).cloned();
+    // Whoever ends a query ends its hold in the same commit, so the hold alone tells whether the
+    // run still owns it.
     let Some(hold) = stored.filter(|hold| hold.state == HoldState::Held) else {
         return Ok(Answer::NotHeld);
     };
     let next = asked.chain.first().ok_or(Broken::State("a retry has somebody to call"))?;
     let charge = asked.ended.charge_nanousd;
+    // Before a slot is taken: one that is taken by a call which cannot be made is lost to all for a
+    // whole window.
     if next.bound_nanousd > budgets::room_after(view, &hold, charge, now.now_us)? {
         return Ok(Answer::TooDear);
     }
@@ -45,9 +49,13 @@ pub(crate) fn decide(
         Ok(slot) => slot,
         Err(none) => return Ok(NoSlot::answer(none)),
     };
+    // The failed attempt's bill leaves the hold first, so that only what is left of it counts
+    // toward the next bound.
     let hold = budgets::post_part(view, &hold, charge, asked.ended.estimated, now.now_us)?;
     budgets::top_up(view, &hold, next.bound_nanousd, now.now_us)?
         .map_err(|_| Broken::State("room was found on these very rows"))?;
+    // As its run knows it, which needs no load: while the money is held nobody else writes this
+    // row.
     let mut operation = asked.operation.clone();
     attempts::end(view, &mut operation, &asked.ended, "", now);
     let drafts = vec![attempts::end_event(&asked.ended, true)?];

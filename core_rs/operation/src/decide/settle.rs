@@ -42,6 +42,8 @@ pub(crate) fn needs_next(asked: &Settle, view: &View<'_>) -> Vec<Need> {
 pub(crate) fn decide(asked: &Settle, view: &mut View<'_>, now: &Moment) -> Decided<Answer> {
     let stored = view.operation(&key(asked)).cloned();
     let mut operation = stored.ok_or(Broken::Missing("only what was admitted is settled"))?;
+    // Also where the query is final: its late attempt is still open then, and would stay so for
+    // ever.
     let left_open = close_left_open(asked, view, &operation, now)?;
     if operation.is_final() {
         return Ok(Answer::Settled(Box::new(post_late(asked, view, operation, now)?)));
@@ -111,6 +113,7 @@ fn close_left_open(
         named: false,
     };
     let draft = event::call_error(&left, error)?;
+    // Its cost stays 0: its run was told that it may not call, so no byte of it has left.
     view.put(Row::Attempt(Box::new(Attempt {
         state: AttemptState::Failed,
         failure: NOT_DISPATCHED.to_owned(),
@@ -128,6 +131,8 @@ fn post(
 ) -> Decided<()> {
     let Some(hold) = view.hold(&key(asked)).cloned() else { return Ok(()) };
     let charge = ended.map_or(0, |ended| ended.charge_nanousd);
+    // Voided says that no provider was paid; a free answer is posted all the same, for something
+    // was used.
     if charge == 0 && hold.posted_nanousd == 0 && failed(asked) {
         if hold.state == HoldState::Held {
             budgets::void(view, &hold, now.now_us)?;
@@ -160,6 +165,8 @@ fn post_late(
         return Ok(stored);
     };
     let beyond = ended.charge_nanousd - attempt.cost_nanousd;
+    // Only a recovered query leaves an expired hold beside an attempt; all others were settled with
+    // their whole bill.
     if hold.state != HoldState::Expired || beyond <= 0 {
         return Ok(stored);
     }
@@ -177,6 +184,7 @@ fn parts_complete(asked: &Settle, ended: Option<&AttemptEnd>) -> Decided<Vec<Eve
         return Ok(Vec::new());
     };
     let mut parts: Vec<(i64, &Part)> = (0..).zip(&asked.output).collect();
+    // The sort is stable, so among texts and among calls the model's own order stays.
     parts.sort_by_key(|(_, part)| log::is_call(part));
     let complete = |(number, part): (i64, &Part)| {
         let stored = log::stored(std::slice::from_ref(part));
@@ -196,6 +204,7 @@ fn execution(asked: &Settle, operation: &Operation) -> LaneReport {
 }
 
 fn audit(asked: &Settle, now: &Moment) -> LaneReport {
+    // Called completed before it is: nobody ever reads this unless it commits.
     LaneReport::new(Lane::GAudit, LaneStatus::Completed, now.since(asked.lane_started_ns))
 }
 
@@ -231,6 +240,8 @@ fn entry_of(
 
 /// Token counts by sorted name; an hour's writes stand among them only where there are any.
 fn usage(usage: &TokenUsage) -> Value {
+    // Listed in sorted order by hand, because an object of JSON keeps the order in which it is
+    // filled and the payload must be canonical.
     let counts = [
         ("cache_read_tokens", usage.cache_read_tokens),
         ("cache_write_hour_tokens", usage.cache_write_hour_tokens),
@@ -251,6 +262,7 @@ fn digest_of(parts: &[Part]) -> Decided<String> {
         [part] if part.kind == PartKind::Text => Some(part.text.as_str()),
         _ => None,
     };
+    // Without an encoding of ours, so that who has an ordinary answer can check it with any tool.
     if let Some(text) = one_text {
         return Ok(hex(Sha256::digest(text.as_bytes()).to_vec()));
     }

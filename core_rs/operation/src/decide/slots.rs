@@ -41,21 +41,26 @@ pub(crate) fn take(
     now_us: i64,
 ) -> Decided<Result<Slot, NoSlot>> {
     let limit = rules.limit_of(provider);
+    // The row of a hold has a number beyond all slots, and would be counted as the last of them.
     let (hold, stored): (Vec<Slot>, Vec<Slot>) =
         view.slots(provider).cloned().partition(|slot| slot.slot == HOLD_SLOT);
     let hold = hold.into_iter().next();
     let created = created(&stored);
     let slots: Vec<Slot> = stored.into_iter().filter(|slot| slot.free_at_us < RETIRED_US).collect();
     if let Some(hold) = hold.as_ref().filter(|hold| hold.held_until_us() > now_us) {
+        // The provider's word alone may be too early: its slots can be taken for longer than that.
         let free_at_us = first_after(hold.held_until_us(), &slots, limit.requests - created);
         return Ok(Err(NoSlot(vec![free_at_us])));
     }
     if let Some(over) = hold.as_ref().filter(|hold| hold.held_until_us() != 0) {
+        // Left as it is, a hold that is over would go on being found first by all who look for the
+        // oldest slot.
         view.put(Row::Slot(Slot { free_at_us: RETIRED_US, ..over.clone() }));
     }
     if created > limit.requests {
         return Ok(Err(retire(view, &slots, created, now_us)?));
     }
+    // Slot numbers end below 2^31 (`HOLD_SLOT`), so nothing is cut off here.
     let number = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
     let candidate =
         |slot: &Slot| engine::Slot { number: number(slot.slot), free_at_us: slot.free_at_us };
@@ -68,6 +73,8 @@ pub(crate) fn take(
                 ledger_number: rules.ledger_number,
                 provider: provider.to_owned(),
                 slot: taken.into(),
+                // As if it were dispatched as late as it may be: right also where a crash loses the
+                // word of the true time, only a little long.
                 free_at_us: now_us + limit.held_before_dispatch_us(),
             };
             view.put(Row::Slot(slot.clone()));
@@ -86,6 +93,8 @@ fn first_after(until_us: i64, slots: &[Slot], uncreated: i64) -> i64 {
 /// How many slots are in use. Those that this batch has taken away are the highest ones.
 fn created(stored: &[Slot]) -> i64 {
     let retired = stored.iter().filter(|slot| slot.free_at_us == RETIRED_US);
+    // Slots are numbered without a gap and the last one is always loaded, so its number tells how
+    // many there are.
     let last = stored.iter().map(|slot| slot.slot).max().unwrap_or(-1);
     retired.map(|slot| slot.slot).min().unwrap_or(last + 1)
 }
@@ -101,8 +110,11 @@ fn retire(view: &mut View<'_>, slots: &[Slot], created: i64, now_us: i64) -> Dec
     let Some(last) = last.filter(|_| first.free_at_us <= now_us) else {
         return Ok(NoSlot(vec![first.free_at_us.max(now_us)]));
     };
+    // Where the free one is the last one itself, the second row takes the place of the first, and
+    // it is gone.
     view.put(Row::Slot(Slot { free_at_us: last.free_at_us, ..first.clone() }));
     view.put(Row::Slot(Slot { free_at_us: RETIRED_US, ..last.clone() }));
+    // To be asked again at once; it ends, because each ask brings the slots one nearer.
     Ok(NoSlot(vec![now_us]))
 }
 
@@ -119,6 +131,8 @@ pub(crate) fn dispatched(
     rules: &Rules,
     now: &Moment,
 ) -> Answer {
+    // Number and time are compared: one that was given on has a later time, and to lower that would
+    // let a call in too many.
     let same = view.slot(&asked.slot.provider, asked.slot.slot) == Some(&asked.slot);
     if same {
         let limit = rules.limit_of(&asked.slot.provider);
@@ -142,6 +156,8 @@ pub(crate) fn hold_back(
 ) -> Answer {
     let until_us = now.at(asked.told_ns) + asked.wait_us;
     let before = view.slot(&asked.provider, HOLD_SLOT).map_or(0, Slot::held_until_us);
+    // Of calls that were told different times the longest wait satisfies all; a time that is over
+    // is not worth a row.
     let longer = until_us > before.max(now.now_us);
     if longer {
         view.put(Row::Slot(Slot {
@@ -176,6 +192,8 @@ pub(crate) fn readmit(
     now_us: i64,
 ) -> Decided<Answer> {
     let Slot { provider, slot, .. } = &asked.slot;
+    // The provider may have said to come back later after this call was admitted, and a slot that
+    // is its own does not outweigh that.
     let held = view.slots(provider).any(|each| each.held_until_us() > now_us);
     if held || view.slot(provider, *slot) != Some(&asked.slot) {
         let taken = take(view, rules, provider, now_us)?;

@@ -60,6 +60,8 @@ fn entry(asked: &Admit, decision: LedgerDecision, reason: &str, rules: &Rules) -
         .with("action_digest", asked.plan.action_digest.hex())
         .with("content_digest", asked.content_digest.hex())
         .with("policies_revision", rules.policies_revision.as_str());
+    // Entered as reading: who counts in the ledger what was let run or refused must not count what
+    // was only asked.
     EntryDraft {
         decision,
         action: LedgerAction::Read,

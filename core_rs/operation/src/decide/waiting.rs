@@ -95,12 +95,15 @@ pub(crate) fn resolve(view: &mut View<'_>, asked: &Resolve, now: &Moment) -> Dec
         let repeated = is_repeat(&checkpoint, asked);
         return Ok(if repeated { Answer::Repeated(checkpoint) } else { Answer::Lost(checkpoint) });
     }
+    // Before the decision is looked at, and ended here: the sweep may be late, and an approval must
+    // not win by that.
     if now.now_us >= checkpoint.expires_us {
         end(checkpoint, CheckpointState::Expired, now);
         let lapsed = Box::new(checkpoint.clone());
         expire_waiting(view, waiting, now)?;
         return Ok(Answer::Lapsed(lapsed));
     }
+    // Nothing is written, so that it goes on waiting for somebody who has seen the right action.
     if saw_another(checkpoint, asked) {
         return Ok(Answer::OtherAction(Box::new(checkpoint.clone())));
     }
@@ -151,6 +154,8 @@ fn approve(view: &mut View<'_>, waiting: Waiting, asked: &Resolve, now: &Moment)
     let (approved, entry) = (EventType::CheckpointApproved, LedgerDecision::Approve);
     let event = event::checkpoint_resolved(approved, &checkpoint)?;
     let entry = resolved_entry(&operation, &checkpoint, entry, LedgerAction::Approve, asked);
+    // The money must not go back before the approval can be used no more, or the approved query
+    // would find none.
     let expires_us = checkpoint.use_before_us;
     view.put(Row::Checkpoint(Box::new(checkpoint)));
     view.put(Row::Hold(Hold { expires_us, ..hold }));
@@ -176,6 +181,7 @@ fn reject(view: &mut View<'_>, waiting: Waiting, asked: &Resolve, now: &Moment) 
 /// Whether it expired now.
 pub(crate) fn expire(view: &mut View<'_>, asked: &Expire, now: &Moment) -> Decided<Answer> {
     let mut waiting = Place::from(asked).loaded(view)?;
+    // The sweep has read its list before: meanwhile it may have been approved, used or withdrawn.
     let lapsed = waiting.operation.waits() && waiting.checkpoint.has_lapsed(now.now_us);
     if lapsed {
         end(&mut waiting.checkpoint, CheckpointState::Expired, now);
@@ -215,6 +221,7 @@ pub(crate) fn expired(mut waiting: Waiting, now: &Moment) -> Waiting {
 /// The operation as it is now; one that does not wait is left as it is.
 pub(crate) fn cancel(view: &mut View<'_>, asked: &Cancel, now: &Moment) -> Decided<Answer> {
     let Waiting { checkpoint, mut operation, hold } = Place::from(asked).loaded(view)?;
+    // What runs is stopped by its own run, which alone knows what was spent.
     if !operation.waits() {
         return Ok(Answer::Cancelled(Box::new(operation)));
     }

@@ -126,6 +126,8 @@ impl Slot {
     /// Until when its provider takes no call, if this row says so; else 0.
     #[must_use]
     pub fn held_until_us(&self) -> i64 {
+        // Every slot's time lies above 0 and that of a hold which is over at 2^62, so only a hold
+        // in force comes out as more than 0.
         (-self.free_at_us).max(0)
     }
 }

@@ -68,6 +68,8 @@ impl Checkpoint {
     pub fn is_open(&self) -> bool {
         match self.state {
             CheckpointState::Pending => true,
+            // A used approval keeps its state for the record; this alone says that nothing else may
+            // run on it.
             CheckpointState::Approved => self.consumed_us == 0,
             _ => false,
         }
@@ -78,6 +80,8 @@ impl Checkpoint {
     pub fn has_lapsed(&self, now_us: i64) -> bool {
         let pending = self.state == CheckpointState::Pending;
         let end_us = if pending { self.expires_us } else { self.use_before_us };
+        // In the very microsecond of its end it is over, so that sweep, approver and consumer
+        // agree, whoever of them comes first in a batch.
         self.is_open() && now_us >= end_us
     }
 }

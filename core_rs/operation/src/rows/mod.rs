@@ -49,6 +49,8 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // An odd digit at the end asks for a pair that reaches beyond the text, gets none and is
+        // refused.
         let text = String::deserialize(from)?;
         let byte =
             |at: usize| text.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
@@ -78,6 +80,7 @@ impl Principal {
 
 impl fmt::Display for Principal {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No type holds a colon, so the first one divides, whatever an issuer puts into an id.
         write!(to, "{}:{}", self.kind.wire_name(), self.id)
     }
 }
