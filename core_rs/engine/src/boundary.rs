@@ -19,6 +19,8 @@ pub fn choose_identity<'a, T: AsRef<str>>(
         Some(named) => ids.find(|id| *id == named).ok_or(ViolationType::SpoofedIdentity)?,
         None => only_one(ids).ok_or(ViolationType::MissingIdentity)?,
     };
+    // Checked also where the token holds it: an issuer's mistake must not become a key of rows and
+    // logs.
     if is_identity_id(chosen) { Ok(chosen) } else { Err(ViolationType::InvalidIdentity) }
 }
 
@@ -33,11 +35,14 @@ pub fn owns(identity: &str, resource_identity: Option<&str>) -> bool {
 /// Whether the `required` role is among `roles`. No role implies another; none required is denied.
 #[must_use]
 pub fn role_allowed<T: AsRef<str>>(required: &str, roles: &[T]) -> bool {
+    // An rpc that names no role is a mistake in the contract, and must not be one that is open to
+    // all.
     !required.is_empty() && roles.iter().any(|role| role.as_ref() == required)
 }
 
 fn only_one<'a>(mut ids: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let first = ids.next()?;
+    // A token may list one identity twice, which leaves nothing to choose.
     ids.all(|id| id == first).then_some(first)
 }
 

@@ -87,6 +87,7 @@ impl Encoder {
     }
 
     fn length(mut self, length: usize) -> Self {
+        // Goes on with a length that is wrong, which nobody sees: `finish` then gives no bytes.
         let length = u32::try_from(length);
         self.too_long |= length.is_err();
         self.u32(length.unwrap_or(u32::MAX))
@@ -135,6 +136,8 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// [`Malformed::Short`] or [`Malformed::NotUtf8`].
     pub fn texts(&mut self) -> Result<Vec<&'a str>, Malformed> {
+        // No room is made for the count beforehand: a forged one ends at the first text that is not
+        // there.
         (0..self.u32()?).map(|_| self.text()).collect()
     }
 

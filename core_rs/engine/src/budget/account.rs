@@ -35,6 +35,7 @@ impl Account {
     }
 
     fn room(&self) -> i128 {
+        // In 128 bits: a sum of 64 that wrapped would turn an exhausted budget into an endless one.
         let allowed = i128::from(self.limit) + i128::from(self.granted);
         let used = i128::from(self.posted) + i128::from(self.reserved) + i128::from(self.overrun);
         allowed - used
@@ -62,6 +63,8 @@ pub fn reserve(
     if let Some((index, _)) = short.min_by_key(|(_, account)| account.room()) {
         return Ok(Err(Exhausted { index }));
     }
+    // New values, and nothing changed in place: where one sum does not fit, no account has taken
+    // anything.
     let taken: Result<Vec<Account>, AmountError> =
         accounts.iter().map(|account| with_reserved(account, amount)).collect();
     taken.map(Ok)
@@ -84,6 +87,7 @@ pub fn post(account: &Account, reserved: i64, used: i64) -> Result<Account, Amou
 /// [`AmountError`].
 pub fn late_post(account: &Account, used: i64) -> Result<Account, AmountError> {
     not_negative(&[used])?;
+    // An overdrawn account has less than no room, of which nothing may be posted.
     let fitting = account.room().clamp(0, i128::from(used));
     split(account, narrow(fitting)?, used)
 }
@@ -97,6 +101,8 @@ pub fn late_post(account: &Account, used: i64) -> Result<Account, AmountError> {
 pub fn overran(account: &Account, seen: i64) -> Result<bool, AmountError> {
     not_negative(&[seen])?;
     let grown = i128::from(account.overrun) - i128::from(seen);
+    // Multiplied and not divided, for 1 % of a small limit would be rounded to 0 and any overrun
+    // would freeze.
     Ok(grown * 100 > i128::from(account.limit))
 }
 
@@ -106,6 +112,7 @@ pub fn overran(account: &Account, seen: i64) -> Result<bool, AmountError> {
 /// [`AmountError::Negative`] or [`AmountError::NotReserved`].
 pub fn void(account: &Account, reserved: i64) -> Result<Account, AmountError> {
     not_negative(&[reserved])?;
+    // Nobody has reserved so much: given back all the same, it would be room that was never taken.
     if reserved > account.reserved {
         return Err(AmountError::NotReserved);
     }

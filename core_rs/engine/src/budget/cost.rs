@@ -40,9 +40,12 @@ pub fn cost(tokens_and_rates: &[(i64, i64)]) -> Result<i64, AmountError> {
     let mut sum: i128 = 0;
     for &(tokens, rate) in tokens_and_rates {
         not_negative(&[tokens, rate])?;
+        // Two numbers of 64 bits always fit 128 as a product, so only the sum needs a check.
         let part = i128::from(tokens) * i128::from(rate);
         sum = sum.checked_add(part).ok_or(AmountError::Overflow)?;
     }
+    // Rounded up once, over the sum: each kind of token by itself would add up to a nano-dollar
+    // that nobody bills.
     match u64::try_from(sum) {
         // A division of 128 bits takes ten times as long, and hardly any sum needs it.
         Ok(small) => narrow(small.div_ceil(RATE_TOKENS_SMALL).into()),
@@ -75,7 +78,10 @@ pub fn cap_that_fits(query: &CapQuery) -> Result<Option<i64>, AmountError> {
     if bound_at(least)? > available {
         return Ok(None);
     }
+    // In millionths, and exact: a bound that is rounded up is within a whole amount exactly where
+    // its millionths are.
     let spare = i128::from(available) * RATE_TOKENS - input_cost(&wanted)?;
+    // Output that costs nothing fits at any length.
     let cap = spare.checked_div(i128::from(wanted.output_rate));
     let wanted_cap = i128::from(wanted.output_cap);
     narrow(cap.map_or(wanted_cap, |cap| cap.min(wanted_cap))).map(Some)

@@ -87,6 +87,8 @@ impl<'a> Builder<'a> {
 
     fn link(&mut self, link: Link) {
         self.close();
+        // In `, and` the conjunction says how the clauses hang together, on whichever side of the
+        // comma it stands.
         if link != Link::Comma || self.link.is_none() {
             self.link = Some(link);
         }
@@ -120,6 +122,8 @@ impl<'a> Builder<'a> {
             '$' | '€' | '£' | '¥' | '@' | '/' | '\\' | '+' | '=' | '%' => {
                 self.item(Item::Sign(sign));
             }
+            // Any other sign ends a sentence, whatever it is: an order can then begin behind it,
+            // and what is doubtful is a request.
             _ => self.end(sign == '?', glued),
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Glyph {
 pub(super) fn fold(text: &str) -> Vec<Glyph> {
     let mut glyphs = Vec::with_capacity(text.len());
     for (start, original) in text.char_indices() {
+        // Nearly every character goes this way; tabs and line ends are controls, and are read as
+        // spaces and line ends below.
         if original.is_ascii() && !original.is_ascii_control() {
             let plain = original.to_ascii_lowercase();
             push(&mut glyphs, plain, original, start);
@@ -44,6 +46,7 @@ fn decompose(glyphs: &mut Vec<Glyph>, original: char, start: usize) {
         if is_combining_mark(part) {
             mark(glyphs, part, start + original.len_utf8());
         } else {
+            // Looked at once more: a form may be taken apart into a letter that only looks Latin.
             let part = replaced(part).unwrap_or(part);
             part.to_lowercase().for_each(|plain| push(glyphs, plain, original, start));
         }

@@ -137,6 +137,8 @@ fn triggers(tokens: &[Token], roles: &[Role]) -> BTreeSet<(Intent, &'static str)
 }
 
 fn confidence(triggers: usize) -> f64 {
+    // In whole percents until the end: sums of tenths are no tenths in floating point, and the same
+    // text must show the same number.
     let percent = match u8::try_from(triggers.min(4)) {
         Ok(0) => 30,
         Ok(count) => (60 + 10 * count).min(99),

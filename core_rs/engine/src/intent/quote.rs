@@ -60,6 +60,8 @@ pub(super) fn roles(tokens: &[Token], quotations: &[Quotation]) -> Vec<Role> {
             (*first, *last) = (Role::Mark, Role::Mark);
         }
     }
+    // With nothing else to say the text means what it quotes; quotation marks around all of it must
+    // not hide an order.
     if !tokens.iter().zip(&roles).any(|(token, role)| *role != Role::Mentioned && says(token)) {
         roles.fill(Role::Plain);
     }
@@ -100,6 +102,8 @@ impl Partners {
     fn of(tokens: &[Token]) -> Self {
         let mut close = vec![None; tokens.len()];
         let mut next: [Option<usize>; 5] = [None; 5];
+        // Backwards, so that the nearest closing mark of each kind is known where an opening one is
+        // met, in one pass.
         for (at, token) in tokens.iter().enumerate().rev() {
             let opens = opening(token).filter(|_| !shortened(tokens, at));
             if let (Some(kind), Some(slot)) = (opens, close.get_mut(at)) {
@@ -107,6 +111,8 @@ impl Partners {
             }
             match closing(token).filter(|_| !possessive(tokens, at)) {
                 Some(kind) => set(&mut next, kind, Some(at)),
+                // A mark finds no partner on another line: one that stands alone would hide all
+                // orders up to the next of its kind.
                 None if token.is_sign('\n') => next = [None; 5],
                 None => {}
             }
@@ -117,6 +123,8 @@ impl Partners {
     fn last_of(&self, tokens: &[Token], at: usize) -> Option<usize> {
         let fenced = fence(tokens, at).then(|| fence_end(tokens, at)).flatten();
         let last = fenced.or_else(|| self.close.get(at).copied().flatten())?;
+        // Two stray marks that are far apart quote nothing, or what is ordered between them would
+        // run unseen.
         (fenced.is_some() || last - at <= TOKENS_MAX).then_some(last)
     }
 }

@@ -82,6 +82,7 @@ fn token(glyphs: &[Glyph], joined: bool, space: (bool, bool)) -> Option<Token> {
 
 fn word(glyphs: &[Glyph], joined: bool) -> Word {
     let plain: String = glyphs.iter().map(|glyph| glyph.plain).filter(|c| *c != '\'').collect();
+    // Underscores around a word are emphasis in Markdown, and would hide the verb between them.
     let plain = plain.trim_matches('_');
     Word {
         plain: plain.into(),
@@ -106,6 +107,7 @@ fn word_length(glyphs: &[Glyph]) -> usize {
     let mut length = letters(glyphs);
     while let Some([apostrophe, after @ ..]) = glyphs.get(length..) {
         let more = letters(after);
+        // In `delete'em` the verb is a word of its own, or nobody would find it.
         let them = reads(after.get(..more), "em");
         if apostrophe.plain != '\'' || more == 0 || them || elided(glyphs.get(..length)) {
             break;

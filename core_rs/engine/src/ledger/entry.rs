@@ -8,6 +8,8 @@ use thiserror::Error;
 use crate::canonical::{Decoder, Encoder, Hash, Malformed, TooLong};
 
 const TAG: &str = "chenu.ledger.v1";
+// RFC 6962 hashes leaves behind 0 and inner nodes behind 1, so that no node of a tree over the
+// chain can be shown as an entry.
 const LEAF: [u8; 1] = [0];
 
 /// Why an entry cannot be made or read.
@@ -120,6 +122,8 @@ impl<'a> LedgerEntry<'a> {
     /// [`LedgerError::WrongTag`], [`LedgerError::DigestLength`] or [`LedgerError::Malformed`].
     pub fn decode(canonical: &'a [u8]) -> Result<Self, LedgerError> {
         let mut fields = Decoder::new(canonical);
+        // Before all else, for the bytes of another version might well be read as other fields of
+        // this one.
         if fields.bytes()? != TAG.as_bytes() {
             return Err(LedgerError::WrongTag);
         }
@@ -142,6 +146,7 @@ impl<'a> LedgerEntry<'a> {
             payload_digest: hash_field(&mut fields)?,
             prev_hash: hash_field(&mut fields)?,
         };
+        // What stood behind the last field would be hashed and shown to nobody.
         fields.finish()?;
         Ok(entry)
     }

@@ -99,6 +99,8 @@ pub struct Stored<'a> {
 impl<'a> Stored<'a> {
     /// The line that verifies if the entry does; nothing when the bytes do not fit into one.
     fn line(&self) -> Option<Line<'a>> {
+        // No line at all where anything does not fit: one with the rest of it would hide what is
+        // stored.
         let entry = LedgerEntry::decode(self.canonical).ok()?;
         let hash = self.entry_hash.try_into().ok()?;
         let salt = self.salt.map(Hash::try_from).transpose().ok()?;
@@ -212,7 +214,9 @@ impl ExportVerifier {
         if self.ended {
             return Err(Broken::AfterTail(self.lines));
         }
+        // Wanted of the last line too, or a file that lost its last byte would still be whole.
         let line = line.strip_suffix(b"\n").ok_or(Broken::Newline(self.lines))?;
+        // Unknown keys are refused, so no line can be read as two of the three kinds.
         if let Ok(entry) = serde_json::from_slice::<Line<'_>>(line) {
             return self.entry_line(line, &entry);
         }
@@ -257,6 +261,7 @@ impl ExportVerifier {
         if !same_chain || tail.entries != self.entries() || tail.head != hex(&self.head()) {
             return Err(Broken::Tail);
         }
+        // Only at the end is it known that no later entry explains a payload which is missing.
         self.chain.as_mut().map_or(Ok(()), ChainVerifier::finish)?;
         self.ended = true;
         Ok(())
@@ -297,6 +302,8 @@ impl<'a> Deserialize<'a> for Hex {
 
 impl Hex {
     fn parse(text: &str) -> Option<Self> {
+        // Capital letters are read as well and refused all the same: the line is not what it
+        // encodes to again.
         let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
         let digits = digits?;
         let (pairs, []) = digits.as_chunks::<2>() else { return None };

@@ -83,6 +83,8 @@ pub fn seal<'d>(
         prev_hash = sealed.entry_hash;
         Ok(sealed)
     };
+    // In order, for each names the hash of the one before; the first that cannot be sealed gives up
+    // the whole batch, so no number is skipped.
     drafts.into_iter().map(seal_next).collect()
 }
 

@@ -141,6 +141,7 @@ impl ChainVerifier {
         if disclosed.is_some_and(|it| payload_digest(it.salt, it.payload) != entry.payload_digest) {
             return Err(Broken::PayloadDigest(entry.sequence));
         }
+        // The last of the checks, because it is the first that changes something.
         self.follow_erasure(&entry, disclosed.is_none())?;
         self.origin.get_or_insert_with(|| entry.origin.into_owned());
         (self.size, self.head) = (entry.sequence, hash);
@@ -152,6 +153,8 @@ impl ChainVerifier {
     /// # Errors
     /// [`Broken::Unerased`] for the first entry whose payload is missing without a reason.
     pub fn finish(&mut self) -> Result<(), Broken> {
+        // The earliest hole counts: all that follows it stands on a chain that nobody can vouch
+        // for.
         let Some(before) = self.missing.values().min().copied() else { return Ok(()) };
         (self.size, self.head) = (before.size, before.head);
         Err(Broken::Unerased(before.size.saturating_add(1)))
@@ -177,6 +180,8 @@ impl ChainVerifier {
 
     fn follow_erasure(&mut self, entry: &LedgerEntry<'_>, missing: bool) -> Result<(), Broken> {
         let erased = entry.erases().map(key_of);
+        // Both refusals stand before both changes, for an entry that does not hold must leave no
+        // trace.
         if erased.is_some_and(|key| !self.missing.contains_key(&key)) {
             return Err(Broken::NotErased(entry.sequence));
         }

@@ -58,8 +58,12 @@ impl CallBuckets {
             Err(room_us) => return room_us.saturating_sub(now_us),
         };
         let now_scaled = i128::from(now_us) * rate;
+        // A bucket fills no further than full, and a clock that steps back takes nothing out of
+        // what is owed.
         let full_at_scaled = cell.full_at_scaled.max(now_scaled) + MICROS_PER_SECOND;
         let early = full_at_scaled - now_scaled - burst * MICROS_PER_SECOND;
+        // The cell stays as it was: a refused call costs nothing, so whoever hammers does not wait
+        // longer for it.
         if early > 0 {
             return micros(early, rate);
         }
@@ -70,6 +74,7 @@ impl CallBuckets {
 
 /// The microseconds of a scaled time, rounded up.
 fn micros(scaled: i128, rate: i128) -> i64 {
+    // Up, for a call that waited one microsecond less would be refused again.
     let rounded_up = scaled.div_euclid(rate) + i128::from(scaled.rem_euclid(rate) > 0);
     i64::try_from(rounded_up).unwrap_or(i64::MAX)
 }

@@ -78,6 +78,8 @@ impl<V: Expiring + Default> KeyTable<V> {
 
     fn add(&mut self, key: &str) {
         let key: Arc<str> = key.into();
+        // Its state is not known yet, so it is listed before all others; the first who needs a
+        // place lists it right.
         let entry = Entry { value: V::default(), listed_us: i64::MIN };
         self.listed.insert((entry.listed_us, Arc::clone(&key)));
         self.entries.insert(key, entry);
@@ -94,6 +96,8 @@ impl<V: Expiring + Default> KeyTable<V> {
     }
 
     fn make_room(&mut self, now_us: i64) -> Result<(), i64> {
+        // Each turn removes a key or lists one where it belongs now, and no expiry moves meanwhile:
+        // so no key is listed twice, and this ends.
         while self.entries.len() >= self.keys_max {
             let Some((listed_us, key)) = self.listed.first().cloned() else {
                 return Err(i64::MAX);

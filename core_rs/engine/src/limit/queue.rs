@@ -52,6 +52,8 @@ impl Line {
     /// How many calls come before `turn`: those with a smaller tag, and perhaps the next one.
     fn before(&self, turn: Turn) -> usize {
         let smaller = usize::try_from(turn.0.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        // Tags of a line grow by one from call to call, so they are counted and not looked at: a
+        // place costs as many steps as identities wait.
         let surely = smaller.min(self.calls.len());
         surely + usize::from(self.turn_at(surely).is_some_and(|next| next < turn))
     }
@@ -105,9 +107,12 @@ impl FairQueue {
         let ((tag, ..), identity) = self.heads.first().cloned()?;
         let ticket = self.next()?;
         self.tickets.remove(&ticket);
+        // Before the line is changed, which may note this identity as served: a new virtual time
+        // forgets all who were.
         self.advance(tag);
         self.change(&identity, |line| {
             line.calls.pop_front();
+            // Its next call waits until everybody who came before it at this tag was served once.
             (line.start, line.fresh) = (tag.saturating_add(1), false);
         });
         Some(ticket)
@@ -168,15 +173,20 @@ impl FairQueue {
         let Some(line) = self.lines.remove(identity) else {
             return;
         };
+        // A bound on memory: who is forgotten starts level with all others, which costs one round
+        // of fairness.
         if self.served.len() >= self.waiting_max {
             self.served.clear();
         }
+        // Only who was served at this very time would gain by leaving and coming back; for all
+        // others a new line begins no earlier.
         if line.start > self.virtual_time {
             self.served.insert(Arc::clone(identity));
         }
     }
 
     fn advance(&mut self, tag: u64) {
+        // A round has passed, and with it the turn of whoever was served in the last one.
         if tag > self.virtual_time {
             self.virtual_time = tag;
             self.served.clear();

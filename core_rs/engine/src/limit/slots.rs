@@ -71,6 +71,8 @@ pub fn choose_slot(
     let first = usable.min_by_key(|slot| (slot.free_at_us, slot.number));
     match first {
         Some(slot) if slot.free_at_us <= now_us => Ok(SlotChoice::Free(slot.number)),
+        // Only behind the free ones, so that there are never more rows than calls were ever in one
+        // window.
         _ if created < limit => Ok(SlotChoice::New(created)),
         Some(slot) => Ok(SlotChoice::NoneUntil { retry_at_us: slot.free_at_us }),
         None => Err(NoSlots),

@@ -148,6 +148,8 @@ impl IdentityWindows {
 
     /// Takes what is kept of `identity` in the place of what is known of it here.
     pub fn put(&mut self, identity: &str, kept: &Kept) {
+        // Dropped and not merged: what is kept elsewhere holds the same admissions, which would
+        // count twice.
         self.keys.remove(identity);
         self.restore(identity, &kept.admissions_us);
         let settings = self.settings;
@@ -198,6 +200,8 @@ impl WindowSettings {
 
 impl History {
     fn arrive(&mut self, settings: &WindowSettings, now_us: i64) -> Arrival {
+        // A blocked call is looked at no further: it neither counts nor makes the block longer, so
+        // the wait that was told stays true.
         if now_us < self.blocked_until_us {
             return Arrival::refused(Verdict::Blocked, self.blocked_until_us, now_us);
         }
@@ -217,6 +221,8 @@ impl History {
 
     /// When the admission `count` places from the newest leaves a window of `window_us`.
     fn leaves_us(&self, count: usize, window_us: i64) -> i64 {
+        // The admissions stand in order, so the one that must leave first is found by its place,
+        // however many there are.
         let place = if count == 0 { None } else { self.admissions.len().checked_sub(count) };
         let time_us = place.and_then(|place| self.admissions.get(place));
         time_us.map_or(i64::MIN, |time_us| time_us.saturating_add(window_us))
@@ -234,15 +240,19 @@ impl History {
     }
 
     fn admit(&mut self, settings: &WindowSettings, now_us: i64) {
+        // One ring serves both windows: neither looks back further than the larger of their limits.
         if self.admissions.len() >= settings.ring() {
             self.admissions.pop_front();
         }
+        // Never before the last one: a clock that steps back would put the ring out of order, and
+        // open a place too early.
         let newest_us = self.admissions.back().map_or(now_us, |last_us| now_us.max(*last_us));
         self.admissions.push_back(newest_us);
         self.expires_us = settings.expiry_us(self);
     }
 
     fn give_back(&mut self, settings: &WindowSettings, arrived_us: i64) {
+        // Of several at one microsecond any will do, for they leave together.
         if let Ok(place) = self.admissions.binary_search(&arrived_us) {
             self.admissions.remove(place);
         }
@@ -252,6 +262,7 @@ impl History {
     fn restore(&mut self, settings: &WindowSettings, times_us: &[i64]) {
         self.admissions.extend(times_us);
         self.admissions.make_contiguous().sort_unstable();
+        // The oldest go, for no limit looks back as far as to them.
         let surplus = self.admissions.len().saturating_sub(settings.ring());
         self.admissions.drain(..surplus);
         self.expires_us = settings.expiry_us(self);

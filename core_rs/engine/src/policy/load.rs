@@ -96,11 +96,14 @@ pub(super) fn in_schema(reason: &impl ToString) -> PolicyError {
 
 fn check(author: Author, file: &str, policy: &Policy) -> Result<(String, Loaded), PolicyError> {
     let id = id_of(file, policy)?;
+    // Cedar takes any annotation, and a misspelt `@checkpoint` would turn a question to a person
+    // into a denial.
     let known = |(name, _): &(&str, &str)| ANNOTATIONS.contains(name);
     if let Some((name, _)) = policy.annotations().find(|annotation| !known(annotation)) {
         let reason = format!("@{name} is unknown: use {}", ANNOTATIONS.map(at).join(", "));
         return Err(refused(file, &id, &reason));
     }
+    // Permits add up, so one of an operator's would open what the shipped ones keep closed.
     if author == Author::Operator && policy.effect() == Effect::Permit {
         return Err(refused(file, &id, "an operator's policy can only forbid"));
     }

@@ -96,6 +96,8 @@ impl Query {
         schema: Option<&Schema>,
     ) -> Result<(Request, Entities), String> {
         let principal = uid(known.principal(&self.principal_type)?, &self.principal_id);
+        // Only the name of the entity: policies read kind and id as attributes, between which no
+        // slash can move.
         let target = format!("{}/{}", self.target_kind, self.target_id);
         let resource = uid(&known.target, &target);
         let entities = [
@@ -121,6 +123,8 @@ impl Query {
         known: &Vocabulary,
     ) -> Result<Vec<(&'static str, RestrictedExpression)>, String> {
         let mut attributes = vec![("kind", text(&self.target_kind)), ("id", text(&self.target_id))];
+        // Spheres are a closed list without an empty one, so what has none lacks the attribute and
+        // a policy asks with `has`.
         if !self.target_sphere.is_empty() {
             attributes.push(("sphere", known.spheres.one(&self.target_sphere)?));
         }

@@ -58,6 +58,8 @@ impl PolicySet {
         let (schema, _) = Schema::from_cedarschema_str(sources.schema)
             .map_err(|error| load::in_schema(&error))?;
         let known = Vocabulary::new().map_err(|error| load::in_schema(&error))?;
+        // At start, and once: a query is built without a check, so a schema that it does not fit
+        // would show in every verdict.
         Query::probe(&known, &schema).map_err(|error| load::in_schema(&error))?;
         let mut policies = Policies::new();
         for (author, files) in
@@ -95,6 +97,8 @@ impl PolicySet {
 
     fn judge(&self, request: &Request, entities: &Entities) -> Verdict {
         let hard = self.authorizer.is_authorized(request, &self.hard, entities);
+        // Before the decision is read, for Cedar has passed over the policy that failed, and that
+        // one may have meant to forbid.
         if let Some(verdict) = erred(hard.diagnostics()) {
             return verdict;
         }
@@ -105,11 +109,14 @@ impl PolicySet {
             }
             return denied(denied_by, vec![]);
         }
+        // Asked only of what is allowed: no approval may lift a denial.
         let gate = self.authorizer.is_authorized(request, &self.gate, entities);
         erred(gate.diagnostics()).unwrap_or_else(|| self.gated(gate.diagnostics()))
     }
 
     fn gated(&self, gate: &Diagnostics) -> Verdict {
+        // Where nothing is to be approved the reason is the permit for everything, which has no
+        // type and falls out here.
         let typed = |id: String| Some(((*self.checkpoints.get(&id)?).to_owned(), id));
         let mut checkpoints: Vec<_> = reasons(gate).into_iter().filter_map(typed).collect();
         checkpoints.sort_unstable();
@@ -176,6 +183,7 @@ fn erred(diagnostics: &Diagnostics) -> Option<Verdict> {
 fn reasons(diagnostics: &Diagnostics) -> Vec<String> {
     let ids = diagnostics.reason().map(AsRef::<str>::as_ref);
     let mut ids: Vec<_> = ids.map(str::to_owned).collect();
+    // Cedar tells its reasons as a set, and verdicts are told, stored and compared.
     ids.sort_unstable();
     ids
 }

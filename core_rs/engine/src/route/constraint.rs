@@ -108,6 +108,7 @@ impl Sieve {
         if query.is_nova() {
             self.keep(wishes.preferred.as_ref().unwrap_or(&index.all), NOT_PREFERRED);
         } else if query.strategy == Strategy::Specific {
+            // A provider alone names no model, and then this strategy leaves none.
             let named = wishes.preferred.as_ref().filter(|_| query.preferred_model.is_some());
             self.keep(named.unwrap_or(&index.none()), NOT_PREFERRED);
         }
@@ -134,6 +135,7 @@ impl Sieve {
     }
 
     fn drop(&mut self, gone: &ModelSet, why: Exclusion) {
+        // Only of what is left, so that each model keeps the first reason that it met.
         let mut dropped = self.left.clone();
         dropped.keep(gone);
         self.left.drop(&dropped);
@@ -162,6 +164,8 @@ fn measured(
 ) -> Result<Result<Scored, Exclusion>, AmountError> {
     let body = query.body_bytes.get(facts.wire).copied().unwrap_or(0);
     let extra_tokens = query.extra_tokens.get(facts.wire).copied().unwrap_or(0);
+    // A body is measured once for each wire; the model's name is all that differs from model to
+    // model.
     let body_bytes = body.checked_add(facts.name_bytes).ok_or(AmountError::Overflow)?;
     let Some(media) = query.media_tokens.get(index).copied().unwrap_or(Some(0)) else {
         return Ok(Err(Exclusion::MediaTooLarge));

@@ -50,6 +50,7 @@ impl Index {
         let wires = sets(|record| vec![&record.wire]);
         let regions = sets(|record| record.regions.iter().collect());
         let mut locks = sets(|record| record.locked_role.iter().collect());
+        // In the place of what records say of this role: who Nova is the rules alone decide.
         locks.insert(NOVA.to_owned(), novas(records, rules));
         Self {
             facts: facts(records, &providers, &wires),
@@ -99,6 +100,8 @@ impl Index {
         for capability in capabilities {
             match self.capabilities.get(capability) {
                 Some(models) => able.keep(models),
+                // A word that no record has is no mistake of the query: nothing can do it, and the
+                // refusal says so.
                 None => return self.none(),
             }
         }
@@ -110,6 +113,7 @@ impl Index {
     /// Data may end up in any of a record's regions, so all of them must be allowed.
     pub(super) fn resident(&self, allowed: &[String]) -> ModelSet {
         let elsewhere = self.regions.iter().filter(|(name, _)| !allowed.contains(name));
+        // Of a record that tells no region nobody knows where it runs, so it is in none.
         let mut resident = self.somewhere.clone();
         elsewhere.for_each(|(_, models)| resident.drop(models));
         resident
@@ -147,6 +151,8 @@ fn united<'a>(count: usize, sets: impl Iterator<Item = &'a ModelSet>) -> ModelSe
 }
 
 fn facts(records: &[ModelRecord], providers: &SetsByName, wires: &SetsByName) -> Vec<Facts> {
+    // Ties are broken by name and not by place in the catalogue, or the order of its files would
+    // choose who is called.
     let mut names: Vec<_> = records.iter().map(|it| (&it.provider, &it.model)).collect();
     names.sort();
     let rank = |it: &ModelRecord| names.partition_point(|name| *name < (&it.provider, &it.model));

@@ -88,6 +88,8 @@ impl Catalogue {
     /// [`RouteError`].
     pub fn route(&self, query: &RouteQuery, signals: &Signals) -> Result<Decision, RouteError> {
         let (wires, media) = (self.index.wires.len(), query.media_tokens.len());
+        // Sizes that were made for another catalogue would price each model by the body of some
+        // other wire.
         let sized = query.body_bytes.len() == wires && query.extra_tokens.len() == wires;
         if !sized || !(media == 0 || media == self.index.facts.len()) {
             return Err(RouteError::Sizes);

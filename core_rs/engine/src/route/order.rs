@@ -70,6 +70,7 @@ fn preferred<'a>(index: &Index, query: &'a RouteQuery) -> Result<Option<ModelSet
     if let Some(model) = model {
         preferred.keep(index.named(model).ok_or(named)?);
     }
+    // Both must fit: a model of that name at another provider is not what was asked for.
     if let Some(provider) = provider {
         preferred.keep(index.of_provider(provider).ok_or(named)?);
     }
@@ -91,12 +92,15 @@ pub(super) fn order(
         let is_down = !signals.of_provider.is_empty() && signals.of(facts.provider).standing() == 0;
         keys.push((key(is_down, preference, place, scored.score, facts.rank), at));
     }
+    // The place makes every pair different, so an unstable sort has one result.
     keys.sort_unstable();
     *candidates = keys.iter().filter_map(|(_, at)| candidates.get(*at).copied()).collect();
 }
 
 /// One number to compare instead of five: the first in the highest bits.
 fn key(is_down: bool, preference: Preference, place: usize, score: u32, rank: usize) -> u64 {
+    // Four bits hold `OVERRIDES_MAX` places and sixteen a score. What is down comes last even where
+    // it is preferred, for another one answers.
     let group = (preference as u64) << 4 | place as u64;
     let worse = u64::from(FULL - score.min(FULL));
     u64::from(is_down) << 63 | group << 48 | worse << 32 | (rank as u64 & u64::from(u32::MAX))

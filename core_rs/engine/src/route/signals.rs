@@ -104,6 +104,7 @@ impl Signal {
         };
         let working = FULL - self.error_per_mille.min(FULL);
         let room = self.room_per_mille.min(ROOM_ENOUGH) * (FULL / ROOM_ENOUGH);
+        // Multiplied, so that any one of them at 0 makes the whole 0, and the provider last.
         [breaker, working, room].into_iter().fold(health, |all, each| all * each / FULL)
     }
 
@@ -114,6 +115,8 @@ impl Signal {
         }
         let writing_ms = ANSWER_TOKENS * 1_000 / u64::from(speed);
         let all_ms = writing_ms + u64::from(self.latency_ms);
+        // Whole milliseconds are rounded down, which must not make a fast model faster than it
+        // writes.
         u32::try_from(ANSWER_TOKENS * 1_000 / all_ms).unwrap_or(speed).min(speed)
     }
 }

@@ -158,6 +158,7 @@ impl ChatAnswer {
         self.usage.tell(chunk.usage);
         self.usage.tell(read::<Chunk<'_>>(chunk.x_groq).and_then(|groq| groq.usage));
         if let Some(model) = word(chunk.model).filter(|model| !model.is_empty()) {
+            // It goes into rows and log lines, whose length a provider must not decide.
             self.model = model.chars().take(128).collect();
         }
         let choices = read::<Vec<Option<Raw<'_>>>>(chunk.choices);
@@ -232,6 +233,7 @@ impl ChatAnswer {
                     self.content.say(string(part.text), None, out);
                 }
             }
+            // Null, which is how many providers write that a delta has no text.
             Some(b'n') => {}
             _ => return Err(Fault::malformed("a delta's content is not text")),
         }

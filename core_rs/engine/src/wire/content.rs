@@ -104,10 +104,14 @@ impl Content {
     pub(super) fn end(&mut self, stop: Stop, out: &mut Vec<Event>) -> Result<(), Fault> {
         self.close(out);
         out.extend(self.proofs.events());
+        // One budget of work for the whole answer, or a hundred calls could take a hundred times as
+        // long.
         let mut steps = STEPS_MAX;
         if self.tools.is_empty() {
             return self.output.end(stop, &mut steps);
         }
+        // Some providers end with a plain `stop` behind their calls; any other reason leaves open
+        // what else would have been called.
         let cut = !matches!(stop, Stop::ToolCalls | Stop::End);
         for (part, call) in (self.parts..).zip(self.tools.calls(&self.declared, cut, &mut steps)?) {
             let [id, name, arguments] = [call.id, call.name, call.arguments];

@@ -150,6 +150,7 @@ impl Decoder {
             Body::Stream(stream) => {
                 let (events, fault) = stream.feed(bytes);
                 self.read_all(&events, out)?;
+                // What is wrong behind the terminator of the same piece spoils no answer.
                 fault.filter(|_| !self.is_done()).map_or(Ok(()), Err)
             }
             Body::Whole(body) if body.len() + bytes.len() > WHOLE_BYTES_MAX => {
@@ -174,6 +175,7 @@ impl Decoder {
                 return Ok(());
             }
             Some(byte) if OBJECT.first() == Some(byte) => Body::Whole(Vec::new()),
+            // A page, or a list: neither wire answers with such.
             Some(b'<' | b'[') => Body::Foreign,
             Some(_) => Body::Stream(EventStream::default()),
         };

@@ -120,6 +120,7 @@ impl<'a> Effort<'a> {
         let height = match known {
             Some(0) => return Err("a $ref leads in a circle".to_owned()),
             Some(height) => height,
+            // Followed no further, or a long chain would fill the stack before it is refused.
             None if depth == CHAIN_MAX => CHAIN_MAX,
             None => {
                 let below = part.as_object().map(|it| same(self.root, it)).unwrap_or_default();
@@ -135,6 +136,8 @@ impl<'a> Effort<'a> {
     }
 
     fn spend(&mut self, meeting: Meeting<'a>, value: &Value, steps: &mut u64) -> Option<()> {
+        // One call deeper for each level of the value, which was parsed and so is nested 128 deep
+        // at most.
         let met = self.closed(meeting, value, steps)?;
         match value {
             _ if met.is_empty() => Some(()),
@@ -166,6 +169,7 @@ impl<'a> Effort<'a> {
             let mut next = Meeting::new();
             for (part, count) in round.into_values() {
                 let known = self.known_of(part);
+                // Spent before the check begins, because a validator that runs cannot be stopped.
                 *steps = steps.checked_sub(count.saturating_mul(known.weight(value)))?;
                 if known.reaches_below {
                     met.extend(part.as_object().map(|keywords| (keywords, count)));
@@ -226,6 +230,8 @@ fn target<'a>(root: &'a Value, keywords: &Keywords) -> Option<&'a Value> {
 }
 
 fn add<'a>(meeting: &mut Meeting<'a>, part: &'a Value, count: u64) {
+    // A part that is met by many ways is kept once with its number: to count the work must not take
+    // as long as to do it.
     let entry = meeting.entry(std::ptr::from_ref(part)).or_insert((part, 0));
     entry.1 = entry.1.saturating_add(count);
 }

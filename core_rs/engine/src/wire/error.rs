@@ -163,9 +163,13 @@ pub fn refusal_of(status: u16, body: &[u8]) -> Refusal {
 
 fn is_finer(status: u16, told: &Refusal) -> bool {
     match status {
+        // Little is said by these: an empty account, a wrong key or an unknown model are answered
+        // with them too.
         400 | 422 => told.blame != Blame::Provider,
         403 => matches!(told.kind, "moderation" | "credit" | "rate_limit"),
         401 | 429 => told.kind == "credit",
+        // Some say 413 where a minute's tokens do not suffice, which is a matter of time and not of
+        // the request.
         413 | 500..=599 => told.blame == Blame::Rate,
         _ => false,
     }

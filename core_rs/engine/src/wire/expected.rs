@@ -44,6 +44,7 @@ impl Output {
         }
         self.is_too_large = self.text.len() + text.len() > OUTPUT_BYTES_MAX;
         if self.is_too_large {
+            // It cannot become right any more, so nothing of it is kept.
             self.text = String::new();
         } else {
             self.text.push_str(text);
@@ -64,6 +65,8 @@ impl Output {
             return Err(Fault::output_invalid("too_large"));
         }
         let json = unfenced(&self.text);
+        // Looked at before the cap is blamed: an output that was just finished when the cap was met
+        // is whole.
         self.check(json, steps).map_err(|problem| {
             Fault::output_invalid(if stop == Stop::Length { "cut" } else { problem })
         })?;

@@ -109,6 +109,7 @@ impl ImageRule {
         let most = u64::from(self.cells_max);
         let cells = size.map_or(most, |(width, height)| {
             let cells = u64::from(width.div_ceil(edge)) * u64::from(height.div_ceil(edge));
+            // Capped before it is multiplied, so that no width and height can overflow.
             cells.max(u64::from(self.cells_min)).min(most)
         });
         let of_cells = (cells * u64::from(self.cell_millitokens)).div_ceil(1_000);
@@ -168,6 +169,8 @@ impl MediaLimits {
         for (number, document) in (1..).zip(documents) {
             let limits = self.documents?;
             let fits = number <= limits.count_max && bytes_of(document) <= limits.bytes_max;
+            // In the place of what was counted before: with a document the whole context may be
+            // full, and nothing counts as more.
             tokens = fits.then_some(self.context_tokens)?;
         }
         Some(tokens.min(self.context_tokens))
@@ -176,6 +179,8 @@ impl MediaLimits {
 
 impl ImageLimits {
     fn takes(&self, image: &Source) -> bool {
+        // What stands at an address is not fetched here, so nothing is known of it that could be
+        // too large.
         let (width, height) = size_of(image).unwrap_or_default();
         bytes_of(image) <= self.bytes_max && width.max(height) <= self.edge_max
     }

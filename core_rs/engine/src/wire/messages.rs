@@ -97,6 +97,8 @@ impl MessagesAnswer {
         match word(said.r#type).as_deref().unwrap_or(&event.name) {
             "message_start" => self.start(said.message),
             "content_block_start" => {
+                // Some servers give all blocks the same index, so what tells them apart is that
+                // another one starts.
                 self.content.begin_block(out);
                 self.block(said.content_block, read(said.index), out)?;
             }
@@ -104,6 +106,7 @@ impl MessagesAnswer {
             "message_delta" => {
                 self.usage.tell(said.usage, true);
                 let stop = read::<Block<'_>>(said.delta).and_then(|delta| delta.stop_reason);
+                // A later delta may tell of usage alone, and takes back no reason.
                 self.stop = reason_of(stop)?.or(self.stop.take());
             }
             "message_stop" => self.end(out)?,

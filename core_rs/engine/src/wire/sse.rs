@@ -42,6 +42,8 @@ impl EventStream {
                 continue;
             }
             self.line.extend_from_slice(head);
+            // Asked at each line's end too, for an event of many short lines takes as much memory
+            // as one long line.
             if self.is_too_large() {
                 return (events, Some(too_large()));
             }
@@ -60,6 +62,8 @@ impl EventStream {
     /// The standard drops it; providers leave the line out behind their terminator.
     pub(super) fn end(&mut self) -> Option<SseEvent> {
         if !self.line.is_empty() {
+            // A body cut inside its first field's name was an event stream all the same, and may
+            // have been paid for.
             self.is_stream |= b"data:".starts_with(&self.line) || b"event:".starts_with(&self.line);
             self.end_line();
         }
@@ -98,6 +102,8 @@ impl EventStream {
     }
 
     fn dispatch(&mut self) -> Option<SseEvent> {
+        // Taken also where no data came: such an event is none, and the next one must not have its
+        // name.
         let name = std::mem::take(&mut self.name);
         let data = self.data.take()?;
         Some(SseEvent { name, data: String::from_utf8_lossy(&data).into_owned() })

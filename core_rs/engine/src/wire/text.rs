@@ -11,6 +11,8 @@ impl Joiner {
     ///
     /// A half that stays alone becomes U+FFFD.
     pub(super) fn join(&mut self, piece: &[u8]) -> String {
+        // Nearly every piece is whole characters with nothing held back, and needs no detour
+        // through UTF-16.
         if self.high.is_none()
             && let Ok(text) = std::str::from_utf8(piece)
         {

@@ -89,6 +89,8 @@ impl Drafts {
     }
 
     fn place_of(&self, fragment: &Fragment) -> Option<usize> {
+        // The last one, for providers that give several calls one index write them one after the
+        // other.
         let last = |is: &dyn Fn(&Draft) -> bool| self.drafts.iter().rposition(is);
         if !fragment.id.is_empty() {
             if let Some(same) = last(&|draft| draft.id == fragment.id) {
@@ -186,6 +188,8 @@ impl<'a> Schemas<'a> {
 fn name_all(calls: &mut [Call]) {
     let mut taken: HashSet<String> = calls.iter().map(|call| call.id.clone()).collect();
     for (at, call) in calls.iter_mut().enumerate().filter(|(_, call)| call.id.is_empty()) {
+        // A provider may use this very form for the calls that it does name, and a result must not
+        // find two.
         let names = (at..).map(|number| format!("call_{number}"));
         call.id = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
         taken.insert(call.id.clone());

@@ -59,6 +59,8 @@ impl Count {
     fn tell(&mut self, raw: Option<Raw<'_>>) {
         match raw.map(|raw| read::<Number>(Some(raw)).and_then(|number| whole(&number))) {
             None => {}
+            // Null is how many streams say that the count comes later; anything else that is no
+            // count means that the bill cannot be known.
             Some(None) if raw.is_some_and(|raw| raw.get() == "null") => {}
             Some(None) => self.impossible = true,
             Some(count) => self.told = self.told.max(count),
@@ -76,6 +78,7 @@ impl Count {
     reason = "a whole number between 0 and COUNT_MAX"
 )]
 fn whole(number: &Number) -> Option<u64> {
+    // Some write whole numbers as floats; up to 2^40 a float holds each of them exactly.
     let value = number.as_f64()?;
     let possible = value.fract() == 0.0 && (0.0..=COUNT_MAX).contains(&value);
     possible.then_some(value as u64)
@@ -150,6 +153,8 @@ impl ChatUsage {
         let counts = [self.prompt, self.completion, self.total];
         let told = counts.iter().filter(|count| count.told.is_some()).count() >= 2;
         let all = [&counts[..], &[self.cached, self.cache_write, self.reasoning]].concat();
+        // No prompt has 0 tokens and no cached part is more than the whole: who tells such has not
+        // counted.
         let possible = prompt > 0
             && cached <= prompt
             && self.reasoning.value() <= output

@@ -245,6 +245,8 @@ impl Lexicon {
     /// The forms of a regular French verb in -er that orders, wishes and the passive use.
     fn conjugate(&mut self, intent: Intent, need: Need, lemma: &'static str) {
         let stem = lemma.strip_suffix("er").unwrap_or(lemma);
+        // Before a silent ending French writes `nettoie` for `nettoyer`, and both spellings are in
+        // use where it may choose.
         let soft = stem.strip_suffix('y').map(|stem| format!("{stem}i"));
         for stem in std::iter::once(stem).chain(soft.as_deref()) {
             for (forms, endings) in french::ENDINGS {

@@ -58,6 +58,8 @@ fn user<S: Sink>(parts: &[Part], json: &mut Json<S>) {
     let mut sent = parts.iter().filter(|part| said(part).is_some() || is_file(part));
     match (sent.next(), sent.next()) {
         (first, None) if first.is_none_or(|part| !is_file(part)) => {
+            // One text is sent in the older form, which every server of this wire reads; a list
+            // only where it takes one.
             json.string(first.and_then(said));
         }
         _ => json.list(|json| parts.iter().for_each(|part| block(part, json))),
