@@ -119,11 +119,13 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
     log_limits(settings)
     async with AsyncExitStack() as stack:
         failpoints.arm(settings.failpoints)
+        # They are the process's: the next server in it, in a test, would run into them.
         stack.callback(failpoints.disarm)
         _prepare_interpreter()
         inputs = await open_inputs(settings, stack)
         storage = await open_storage(settings, stack)
         yield await _start(settings, stack, storage, inputs)
+        # Told before the stack unwinds, which may take the whole grace.
         _log.info("stopping")
 
 
@@ -170,6 +172,8 @@ async def _start(
     await hear_others(stack, storage, pipeline.elsewhere, number)
     await server.start()
     storage.served.set()
+    # The stack unwinds backwards: first what is repeated ends, then calls and runs drain, and only
+    # then the writer closes, which they need to the end.
     stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
     _repeat(stack, sweeper, file_sweep, routes, stores, pipeline, settings.owners.renew_s)
     reload = Reload(
@@ -302,4 +306,5 @@ def _repeat(
 async def _drain(server: RpcServer, pipeline: PipelineService, grace_s: float) -> None:
     """Readiness goes, then new work, then what runs gets its time; nothing is left half done."""
     await server.refuse()
+    # At the same time: calls in hand wait for their runs, and both have the whole grace.
     await asyncio.gather(server.drain(grace_s), pipeline.drain(grace_s))

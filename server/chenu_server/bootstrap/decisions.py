@@ -101,6 +101,7 @@ def issuers_of(settings: Settings) -> list[Issuer]:
         Issuer(
             name=each.name,
             audience=each.audience,
+            # Read once, at start: a key that is changed on the disk holds from the next start on.
             key=read_key(each.key_file),
             principal_types=frozenset(PrincipalType(name) for name in each.principal_types),
             claims=ClaimNames(**each.claims.model_dump()),

@@ -56,6 +56,7 @@ class Others:
         # Read behind the output: an attempt's beginning is committed before anything is said.
         await here.committed(await self._feed.queries())
         await here.output(Said(*each) for each in told.said)
+        # Last of all: a stop that was not acted on to the end is told again.
         if told.to_stop:
             await self._fleet.heard(told.to_stop)
 

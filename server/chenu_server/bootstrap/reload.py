@@ -57,6 +57,8 @@ class Reload:
 
     async def run(self, load: Callable[[], Settings]) -> bool:
         """Whether what `load` gives holds now; if not, the log has one line that says why."""
+        # Each set has its sessions and connections open: reloads that come faster than runs end
+        # would pile them up.
         while len(self._retiring) >= LEFT_MAX:
             await asyncio.wait(self._retiring, return_when=asyncio.FIRST_COMPLETED)
         try:
@@ -66,6 +68,7 @@ class Reload:
             try:
                 await registry.prepare()
             except BaseException:
+                # Sessions that it shares with the one in use are not its own to close.
                 await registry.close(keep=(before,))
                 raise
         except (ConfigError, CatalogueError, ValueError, OSError) as error:
@@ -105,6 +108,7 @@ class Reload:
 
     def _use(self, read: _Read, registry: ProviderRegistry) -> None:
         """All at once: between two steps of the event loop nobody sees half of it."""
+        # Before anything is called with the new keys: the first error may quote one.
         telemetry.learn(read.settings.secrets())
         self.live.settings = read.settings
         left = self.routes.use(read.plan, registry)
@@ -125,6 +129,8 @@ class Reload:
         for name in sorted(self._to_let_go):
             try:
                 await self.governance.let_go(name)
+                # Only once it is recorded: what failed is tried again by the next reload, also if
+                # that changes nothing.
                 self._to_let_go.discard(name)
             except ChenuError as error:
                 what = {"provider": name, "error": str(error), "do": "send SIGHUP again"}

@@ -64,6 +64,8 @@ class Routes:
     def use(self, plan: Plan, registry: ProviderRegistry) -> ProviderRegistry:
         """Route by these from now on; the registry that is left, for `forget`."""
         left, self.registry = self.registry, registry
+        # Kept open: runs that were routed by it are calling its providers, and a closed session
+        # would fail what is being paid for.
         self._left.append(left)
         self.reprice(plan)
         return left

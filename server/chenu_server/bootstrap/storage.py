@@ -132,6 +132,8 @@ def _fleet_of(url: str, owner_id: str, stack: AsyncExitStack) -> Fleet | None:
 def _check(url: str, ledger_number: int) -> None:
     """Whether this database can be served at all; what it is asked first is what else rests on."""
     with migrate.answering():
+        # First of all: behind a pooler that parts sessions, no lock that is taken later protects
+        # anything.
         pooler.check(url)
     migrate.check(url)
     with migrate.answering():

@@ -179,8 +179,11 @@ def _new_file(path: Path) -> Iterator[BufferedWriter]:
         with file:
             yield file
             file.flush()
+            # An export may be all that is left of a ledger: what is said to be written must survive
+            # a power cut.
             os.fsync(file.fileno())
     except BaseException as error:
+        # Half an export does not verify, and under its name it would look like a broken ledger.
         path.unlink()
         if isinstance(error, OSError) and not isinstance(error, OutputLost):
             text = f"cannot write {path}: {error.strerror}, so it is removed; make room"

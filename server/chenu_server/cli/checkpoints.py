@@ -106,6 +106,8 @@ async def approve(
         checkpoint_id,
         reason=reason,
         decision_id=decision_id,
+        # Bound to what was read just now: should the server mean another action by this id, nothing
+        # is approved.
         expected_action_digest=expected or checkpoint.action_digest,
     )
     session.output.message(approved, _fields(approved))

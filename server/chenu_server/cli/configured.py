@@ -63,6 +63,8 @@ def _assigned(text: str) -> tuple[str, Any]:
     if not separator:
         raise typer.BadParameter(f"{text!r} is not key=value", param_hint="--set")
     try:
+        # Numbers, flags and lists are JSON; what is none is a text, and needs no quotes inside
+        # those of a shell.
         return key, json.loads(value)
     except ValueError:
         return key, value

@@ -80,6 +80,7 @@ async def _dev(configured: Configured, folder: Path, listen: str, keys: Mapping[
 
     # Nobody changes its configuration, and a terminal that closes must not leave it behind.
     stopping = bootstrap.told_by(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    # Outermost, so that it goes last: what the server drains may still be waiting for its answers.
     async with _providers(folder, keys) as providers:
         settings = configured.settings(_overrides(folder, providers, listen))
         _prepare(settings)
@@ -146,6 +147,7 @@ def _tokens(settings: Settings, folder: Path) -> dict[str, str]:
     for name, (kind, subject, identities) in CAST.items():
         claims = Claims(subject=subject, type=kind, identity=identities, lifetime=TOKEN_LIFETIME_S)
         tokens[name] = issued(issuer, claims, time.time_ns() // 1_000)
+        # Private before anything is in it: written first, it could be read in between.
         (folder / name).touch(mode=0o600)
         (folder / name).write_text(f"{tokens[name]}\n")
     return tokens

@@ -32,6 +32,8 @@ async def fake_provider(log: Path) -> AsyncIterator[str]:
         yield await _address(process, log)
     finally:
         with suppress(ProcessLookupError):
+            # Also when the server fails to start: nobody else knows of this process, and it would
+            # keep its port.
             process.terminate()
         await process.wait()
 

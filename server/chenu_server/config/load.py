@@ -85,6 +85,7 @@ def explain(problems: Iterable[Problem]) -> str:
 def show(settings: Settings) -> dict[str, Any]:
     """All settings as plain values, without secrets."""
     plain = settings.model_dump(mode="json", by_alias=True)
+    # The URL is no secret as a whole, so nothing of it was hidden.
     plain["database"]["url"] = PASSWORD.sub(r"\1**********@", settings.database.url)
     return plain
 
@@ -94,6 +95,7 @@ def _from_file(path: Path | None) -> tuple[str, dict[str, Any]]:
     if named == FILE_DEFAULT and not named.exists():
         return "defaults", {}
     try:
+        # Read for its errors: the reader below takes a file that is not there for an empty one.
         named.read_text(encoding="utf-8")
         return str(named), pydantic_settings.TomlConfigSettingsSource(Settings, named)()
     except (OSError, ValueError) as error:  # unreadable, not UTF-8, or not TOML
@@ -137,6 +139,8 @@ def _problems(
 ) -> Iterator[Problem]:
     for found in error.errors(include_url=False, include_input=False):
         place = found["loc"]
+        # A mistake that is one of ours says what to do about it; for the others it is made of the
+        # field's own description.
         do = found.get("ctx", {}).get("do") or _advice(found["type"], place)
         source = next((name for name, it in reversed(layers) if _holds(it, place)), layers[0][0])
         why = _WHY.get(found["type"], found["msg"].removeprefix("Value error, "))

@@ -379,6 +379,8 @@ class Settings(pydantic_settings.BaseSettings):
         strict = not self.server.insecure_dev
         if strict and self.failpoints:
             raise refusal("failpoints make a server fail on purpose", "set server.insecure_dev")
+        # A local key signs for anybody: whoever can reach the port and the file is any person at
+        # all.
         if strict and not self.server.is_loopback:
             raise refusal(
                 "local_hs256 issuers are for development, and others can reach server.listen",

@@ -33,5 +33,6 @@ class Attachments:
             yield
         finally:
             self._open[identity_id] -= 1
+            # A count of 0 would stay for every identity that was ever here.
             if not self._open[identity_id]:
                 del self._open[identity_id]

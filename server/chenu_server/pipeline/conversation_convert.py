@@ -96,6 +96,8 @@ def text_from(text: str, field: str) -> str:
 def _messages(messages: Sequence[pb.ChatMessage], *, has_tools: bool) -> tuple[ChatMessage, ...]:
     if len(messages) > MESSAGES_MAX:
         raise InvalidField("messages", f"at most {MESSAGES_MAX}")
+    # Counted before any of them is read: an empty part has two bytes on the wire and costs
+    # microseconds here.
     if sum(len(message.parts) for message in messages) > PARTS_MAX:
         raise InvalidField("messages.parts", f"at most {PARTS_MAX} over all messages")
     read = tuple(_message(message) for message in messages)
@@ -322,6 +324,8 @@ def _thinking(thinking: pb.Thinking, output_cap: int) -> Thinking:
     budget = thinking.budget_tokens
     if budget and budget not in THINKING_TOKENS:
         raise InvalidField("thinking.budget_tokens", "0, or 1,024 to 128,000")
+    # Thoughts are written within the same cap: with all of it given to them there is no room for an
+    # answer.
     if budget and budget >= output_cap:
         raise InvalidField("thinking.budget_tokens", "must be below max_output_tokens")
     return Thinking(effort=effort, budget_tokens=budget)
@@ -332,6 +336,8 @@ def _must_be_usable(tools: Sequence[Tool], wanted: ResponseFormat) -> None:
     named = [("tools.parameters", tool.parameters) for tool in tools if tool.parameters]
     if wanted.kind == "json_schema":
         named.append(("response_format.schema", wanted.schema))
+    # Weighed before any is compiled: that takes longer the larger they are, and nobody else is
+    # served meanwhile.
     if sum(len(schema) for _, schema in named) > SCHEMAS_MAX:
         raise InvalidField(named[-1][0], f"all schemas have at most {SCHEMAS_MAX:,} characters")
     if found := check_schemas([schema for _, schema in named]):

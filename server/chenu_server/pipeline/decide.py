@@ -66,6 +66,8 @@ def close(
         status=status,
         outcome=outcome,
         lanes=lanes,
+        # Nobody's from here on: a sweep for what this process left must not find a query that has
+        # ended.
         owner_id="",
         ended_us=now.now_us,
     )
@@ -77,6 +79,7 @@ def _end_lanes(
     reports: tuple[LaneReport, ...], status: QueryStatus
 ) -> tuple[tuple[LaneReport, ...], list[EventDraft]]:
     """Lanes that never ran are skipped; G runs for every query that ends."""
+    # A blocked lane is not done: how the wait has ended takes the place of what it said.
     done = {report.lane for report in reports if report.status is not LaneStatus.BLOCKED}
     kept = [report for report in reports if report.lane in done]
     ends: list[EventDraft] = []
@@ -110,6 +113,7 @@ def chunks_of(query: Query, attempt: int, parts: Sequence[Part]) -> list[OutputC
 
 def _rows(query: Query, attempt: int, number: int, part: Part) -> Iterator[OutputChunk]:
     offset = 0
+    # A part without text has a row as well: what kind of part it is stands nowhere else.
     for start in range(0, len(part.text) or 1, CHUNK_CHARACTERS):
         text, first = part.text[start : start + CHUNK_CHARACTERS], start == 0
         has_proof = first and (part.signature or part.redacted)
@@ -147,6 +151,7 @@ def entry(
         identity_id=query.identity_id,
         principal_type=(who.type if who else query.principal_type).value,
         principal_id=who.id if who else query.principal_id,
+        # Who decided in the place of the asker did not act for those that the asker acts for.
         acting_for=() if by else query.acting_for,
         resource_kind="query",
         resource_id=query.request_id,

@@ -76,6 +76,8 @@ class Elsewhere:
             run = self._runs.get(key)
             if run is None:
                 continue
+            # What was told is known only once it has arrived (`has_told`): until then the same is
+            # told again, and dropped there by its offset.
             position, sayings = run.log.said_behind(self._told.get(key, 0), SAID_BYTES_MAX)
             if sayings:
                 told.append(Said(key, position, _text_of(sayings)))
@@ -100,6 +102,8 @@ class Elsewhere:
             run = self._runs.get(key)
             if run is not None:
                 run.watched_elsewhere(is_watched=key in keys)
+        # Only what runs: were the others remembered as well, a run that begins later would never be
+        # told that it is watched.
         self._watched = {key for key in keys if key in self._runs}
 
     def stop(self, keys: Iterable[Key]) -> None:
@@ -116,6 +120,7 @@ class Elsewhere:
         Raises:
             GovernanceUnavailable, ServerOverloaded: Not all can be read now; the next call does.
         """
+        # Each commit is told once, so it is kept until it was read, also over calls that fail.
         self._unread.update(dict.fromkeys(keys))
         while self._unread:
             key = next(iter(self._unread))
@@ -124,6 +129,7 @@ class Elsewhere:
             is_here = run is not None and not run.follows
             if log is not None and log.current is log and not log.is_ended and not is_here:
                 await self._load(log)
+            # Behind the load: one that raises leaves the key for the next call.
             del self._unread[key]
 
     async def output(self, said: Iterable[Said]) -> None:
@@ -138,6 +144,8 @@ class Elsewhere:
             if log is None:
                 continue
             sayings = _sayings_of(text)
+            # Said before the start of its attempt is known here, it would stand in front of that in
+            # the log, and a reader takes text behind a start to be that attempt's.
             if any(each.attempt > log.attempt for each in sayings):
                 await self._load(log)
             if not log.is_ended:

@@ -14,6 +14,8 @@ class LogHub:
     """The logs that somebody holds: committed rows reach them here, and nowhere else."""
 
     def __init__(self) -> None:
+        # Weak, so that a log lives as long as a run or a reader has it; the next one is filled from
+        # the rows. Held for good, every answer ever given would stay in memory.
         self._logs: WeakValueDictionary[Key, QueryLog] = WeakValueDictionary()
 
     def find(self, key: Key) -> QueryLog | None:

@@ -85,6 +85,8 @@ class QueryLog:
         """Append committed events; known ones are passed over, early ones kept for later."""
         for event in events:
             if event.sequence > self._count:
+                # What is loaded and what is committed meanwhile come in either order, and a
+                # sequence that is ahead waits until the gap is filled.
                 self._early[event.sequence] = event
         while self._count + 1 in self._early:
             following = self._early.pop(self._count + 1)
@@ -96,6 +98,8 @@ class QueryLog:
             self._items.append(following)
             self._ended = self._ended or following.kind.is_final
         if self._ended:
+            # A log that is loaded again stores pieces whose ends were told before: nothing would
+            # ask for them any more, and a long answer would stay in memory twice.
             self._stored.clear()
         self._wake()
 
@@ -137,6 +141,8 @@ class QueryLog:
 
     def set_query(self, query: Query) -> None:
         """The row as it was just committed."""
+        # A read that began before the last commit may come back after it, and must not take the
+        # query back to where it was.
         if self.query is None or query.event_count >= self.query.event_count:
             self.query = query
             if query.status.is_final or query.status is QueryStatus.BLOCKED:
@@ -312,6 +318,7 @@ class QueryLog:
 
     async def shown(self, within_s: float) -> None:
         """Until all who follow have the first piece of what was said, or for so long."""
+        # Attempts count from 1, so this is nobody's place: nothing was said.
         if self._last == (0, 0) or all(reader.has_output for reader in self._readers):
             return
         self._all_have_output = asyncio.Event()
@@ -443,6 +450,8 @@ class QueryLog:
         start, head = max(first.offset, seen), first.text
         if start > first.offset:
             rest = head.encode()[start - first.offset :]
+            # Deltas end between characters, so no cursor that was read from them stands here: it
+            # was made up, and to cut it any other way would give a text that nobody wrote.
             if is_inside(rest[0]):
                 raise InvalidField("after.offset", f"{start} stands inside a character")
             head = rest.decode()

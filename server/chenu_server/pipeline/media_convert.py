@@ -76,6 +76,8 @@ def _looked_at(kind: PartKind, media_type: str, data: bytes) -> Medium:
     field = f"messages.parts.{kind}"
     if media_type not in _TYPES[kind]:
         raise InvalidField(f"{field}.media_type", f"is none of {', '.join(_TYPES[kind])}")
+    # The bytes are believed and not the word: by what a file is and how large its picture, tokens
+    # are counted, and a provider would look as well.
     found = look(data)
     if found is None or found[0] != media_type:
         is_what = f"these bytes are {found[0]}" if found else "these bytes are no such file"

@@ -97,6 +97,9 @@ class FileSweep:
         """In one transaction, behind any unit that is under way: no unit comes between."""
         try:
             with self._engine.begin() as connection:  # on SQLite it takes the lock at once
+                # Behind the writers' lock: a unit that is just recording a query with this file has
+                # committed or not yet looked, and cannot come between the look at who needs it and
+                # the deletion.
                 if not self._on_sqlite:
                     connection.execute(_AFTER_WRITERS)
                 for hold in holds:

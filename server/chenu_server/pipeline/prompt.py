@@ -111,6 +111,7 @@ def _tag(items: Sequence[ContextItem], messages: Sequence[ChatMessage]) -> str:
         tag = block_digest(items, messages, number).hex()[:TAG_CHARACTERS]
         if not any(tag in each for each in given):
             return tag
+        # Nobody gets here by chance, but by having put the very digits in.
         number += 1
 
 

@@ -129,6 +129,7 @@ def _engine_record(model: ModelRecord, wire: str, abilities: frozenset[str]) -> 
         model=model.name,
         aliases=list(model.aliases),
         wire=wire,
+        # As it stands in the body, quotes and all: the bound counts the bytes that are sent.
         name_bytes=len(to_json(model.name)),
         quality=model.quality,
         speed=model.speed,
@@ -158,6 +159,7 @@ def _is_nova(model: ModelRecord) -> bool:
 
 def _named(models: Iterable[ModelRecord], wires: Mapping[str, str], rules: RouteRules) -> bytes:
     """The first bytes of a digest of each: catalogue with its rules, prices, signals."""
+    # By name: the same models must have the same digest in whichever order their records list them.
     ordered = sorted(models, key=lambda model: (model.provider, model.name))
     overrides = rules.overrides
     catalogue: list[object] = [

@@ -71,6 +71,8 @@ class CatalogueRouter:
         # An override has a fourth place, which the others do not need: the local model's.
         most = max(self._chain_max, len(override.models) if override else 0)
         chain = _chain(snapshot.models, decision.best(most))
+        # Nearly every query gets a route and asks no question: to make an object of Python's for
+        # each model of the catalogue would cost it more than the route itself.
         told = explained or not chain
         return Route(
             chain=chain,

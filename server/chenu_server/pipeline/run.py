@@ -32,6 +32,8 @@ class QueryRun:
         self._abandoning: asyncio.TimerHandle | None = None
         self._let_go: Callable[[], None] | None = None
         loop = asyncio.get_running_loop()
+        # One clock from the first wait to the last byte: to stand in line for a slot uses it up,
+        # too.
         self._timer = loop.call_later(deadline_s, self.stop.set, StopReason.DEADLINE)
 
     def holds(self, let_go: Callable[[], None]) -> None:
@@ -85,6 +87,8 @@ class QueryRun:
         self._attached -= 1
         if self._first is not None:
             self._first._detach()
+        # Not at once: a client whose connection broke needs a moment to attach again, and to run
+        # its query anew would cost it twice.
         elif self._attached == 0 and not self.detached:
             loop = asyncio.get_running_loop()
             self._abandoning = loop.call_later(
@@ -95,6 +99,8 @@ class QueryRun:
         """Show that the query waits for a slot; live only."""
 
         def tell(place: int, retry_after_us: int) -> None:
+            # Live only, so this machine's clock will do: the time is compared with nothing that is
+            # stored.
             self.log.notice(queued_event(provider, place, retry_after_us, wall_us()))
 
         return tell

@@ -202,6 +202,8 @@ class PipelineService:
     def _spawn(self, key: Key, run: QueryRun, walk: Coroutine[None, None, None]) -> None:
         self._runs[key] = run
         task = asyncio.create_task(self._guarded(key, run, walk))
+        # The loop itself holds tasks weakly: kept by nobody else, a run could be collected on its
+        # way.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -423,6 +425,8 @@ class PipelineService:
 
     async def _stopped_elsewhere(self, query: Query) -> Query:
         """The query as the process leaves it that runs it, or as it is if that does not hear."""
+        # Held before anybody is asked: what is heard of the end reaches only logs that somebody
+        # holds.
         log = await self._open_log(query)
         await self._stop_elsewhere(log)
         with suppress(TimeoutError):
@@ -446,6 +450,7 @@ class PipelineService:
         await self._wait_for_runs(grace_s)
         for run in list(self._runs.values()):
             run.stop.set(StopReason.SHUTDOWN)
+        # What was stopped has still to be settled, and the writer closes after this.
         await self._wait_for_runs(grace_s)
 
     async def runs_so_far_end(self) -> None:

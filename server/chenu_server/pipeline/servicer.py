@@ -61,6 +61,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             return _validation(*await self._pipeline.validate(caller, wanted))
         run = self._start(caller, wanted, context)
         with run.attached():
+            # Attached while it waits: with the last caller that leaves, the query is let go of soon
+            # after.
             query = await run.log.rest()
         await self._raise_unless_completed(query)
         response = pb.QueryResponse(query=encode.query_fields(query))
@@ -75,6 +77,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         wanted = await _read(request.query, caller.principal)
         if wanted.validate_only:
             raise InvalidField("query.validate_only", "a validation has no log; use Query")
+        # The place first: a query for whose log there is no room must not begin, for it would cost
+        # and nobody would read it.
         with self._attachments.opened(caller.identity_id):
             run = self._start(caller, wanted, context)
             async with aclosing(self._stream(run, START, until_blocked=True)) as events:
@@ -106,6 +110,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         with self._attachments.opened(caller.identity_id):
             source = await self._pipeline.resume(caller, request_id, context.time_remaining())
             query = source.query if isinstance(source, QueryLog) else source.log.query
+            # Asked before the log is followed: that of a query which waits for a person does not
+            # end, and the caller would wait with it.
             if query is not None and query.status is QueryStatus.BLOCKED:
                 raise await self._store.pending(query)
             async with aclosing(self._stream(source, after)) as events:
@@ -180,8 +186,12 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             following = log.follow(after, self._coalesce_s, asks=with_outcome)
             async with aclosing(following) as events:
                 async for event in events:
+                    # Anew for each event: the id may have proved another query's name since the
+                    # last one.
                     current = log.current
                     yield encode.event_fields(event, str(current.key[1]), current.query)
+                    # Behind the yield, where the transport has it: a reader that is cut off for its
+                    # slowness is told from where to go on.
                     call.taken_sequence = event.sequence or call.taken_sequence
                     query = current.query
                     if until_blocked and query is not None and _blocks(event, query):

@@ -42,6 +42,8 @@ class Stop:
             self.reason = reason
             if self._task is not None:
                 self._task.cancel()
+        # Kept for `withdraw`: a deadline that has passed meanwhile must not be lost with the wish
+        # that was taken back.
         elif self._later is None and reason is not self.reason:
             self._later = reason
 
@@ -67,6 +69,7 @@ class Stop:
         Raises:
             Stopped: The run must end.
         """
+        # A stop that came while nothing could be interrupted has cancelled nothing, and shows here.
         self.check()
         task = asyncio.current_task()
         assert task is not None
@@ -74,8 +77,12 @@ class Stop:
         try:
             yield
         except asyncio.CancelledError:
+            # The task was cancelled by somebody else, not by this signal: that is not for a lane to
+            # answer.
             if self.reason is None:
                 raise
+            # Left standing, the request would tell whoever asks this task later that it is being
+            # cancelled.
             task.uncancel()
             raise Stopped(self.reason) from None
         finally:

@@ -31,6 +31,7 @@ class SqlQueries:
         """One query, by any of its ids, or None."""
         rows = await self._reader.rows(_by_id(identity_id, request_id))
         if not rows:
+            # Nearly every id is a query's own, so the second look is not joined to the first.
             rows = await self._reader.rows(_by_alias(identity_id, request_id))
         return Query(**rows[0]._mapping) if rows else None
 
@@ -104,6 +105,8 @@ class SqlQueries:
         """Identity and arrival time of the asks of the last while, oldest first."""
         since = (
             sa.select(table.c.identity_id, table.c.created_us).where(table.c.created_us >= since_us)
+            # An ask that was attached to a waiting query has no row of its own there, and counted
+            # as new work all the same.
             for table in (QUERIES, QUERY_ALIASES)
         )
         arrived = sa.union_all(*since).subquery()

@@ -59,6 +59,8 @@ def request_from(text: str) -> QueryRequest:
     return QueryRequest(
         request_id=values["request_id"],
         conversation=_conversation(values),
+        # What was stored before there were modes was asked as a command, and is resumed as what it
+        # was.
         mode=Mode(values.get("mode", Mode.COMMAND)),
         intents=tuple(Intent(name) for name in values.get("intents", ())),
         sphere=Sphere(values["sphere"]),

@@ -39,6 +39,8 @@ def _usage_list(usage: TokenUsage) -> list[int]:
         usage.output_tokens,
         usage.cache_read_tokens,
         usage.cache_write_tokens,
+        # At the end, and only where there are any: lists from before this was counted have four
+        # numbers.
         *([usage.cache_write_hour_tokens] if usage.cache_write_hour_tokens else []),
     ]
 
@@ -162,6 +164,7 @@ QUERIES: Final = sa.Table(
     sa.Index("ix_queries_listed", "identity_id", "created_us", "request_id"),
     sa.Index("ix_queries_created", "created_us"),
     sa.Index(
+        # Of all queries ever stored a handful are unfinished, and the sweeps look for nothing else.
         "ix_queries_unfinished",
         "status",
         "owner_id",

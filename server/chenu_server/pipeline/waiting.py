@@ -68,6 +68,8 @@ class ProviderQueue:
             Stopped: The run must end.
         """
         waiter.stop.check()  # a run that has been told to stop must not use up an approval
+        # Asked once even where others wait: a denial, a block or a known id needs no slot, and must
+        # not stand in line for one.
         answer = await waiter.submit(not len(self._queue))
         if not isinstance(answer, Wait):
             return answer
@@ -81,14 +83,20 @@ class ProviderQueue:
         if place is None:
             raise QueueFull(await self._delay(0, times), self.provider)
         self._turns[ticket] = asyncio.Event()
+        # The newcomer may be first at once, for identities take turns: a light one passes all that
+        # a heavy one has waiting.
         self._call_first()
         try:
             delay_us = await self._delay(place, times)
+            # Refused now and not when the time is up: as long as there is some left, another
+            # provider may take the call.
             if delay_us / 1e6 > waiter.deadline - time.monotonic():
                 raise DeadlineUnreachable(delay_us, self.provider)
             notice(place, delay_us)
             return await self._take_turn(waiter, ticket)
         finally:
+            # Also of one that was stopped or gave up: all but the first sleep until their deadline,
+            # so whoever is first now has to be woken.
             self._queue.leave(ticket)
             self._turns.pop(ticket, None)
             self._call_first()
@@ -106,6 +114,8 @@ class ProviderQueue:
                 self._served(ticket)
                 return answer
             until_us = max(answer.free_times_us[0] - self._now_us(), 0)
+            # A little late and never early: tried before the slot is free, the unit would be for
+            # nothing.
             wake_at = time.monotonic() + until_us / 1e6 + 0.0005
             # The provider has said since that it takes nothing for longer: another may be idle.
             if wake_at > waiter.deadline:
@@ -123,6 +133,8 @@ class ProviderQueue:
         turn = self._turns[ticket]
         mine = self._queue.next() == ticket
         until = min(wake_at, waiter.deadline) if mine else waiter.deadline
+        # No await stands between the look at whose turn it is, this, and the wait: a turn that is
+        # given cannot fall in between and be slept through.
         turn.clear()
         try:
             with waiter.stop.interrupts():
@@ -146,6 +158,7 @@ class ProviderQueue:
             times = await self._free_times(self.provider, place + 1) or times
         if not times:
             return 1
+        # With more places than slots each slot serves again, a whole window later.
         rounds, index = divmod(place, len(times))
         at_us = times[index] + rounds * self._held_us
         return max(at_us - self._now_us(), 1)

@@ -114,6 +114,7 @@ class AnthropicProvider:
         """What is sent with each call; the SDK itself sends a key as bearer."""
         from anthropic import Omit
 
+        # Compressed, pieces of an answer would wait in a buffer at the other end.
         headers: dict[str, Any] = {**dict(self._record.headers), "Accept-Encoding": "identity"}
         if self._api_key is None or self._record.auth == "x-api-key":
             headers["Authorization"] = Omit()

@@ -134,6 +134,8 @@ class Call:
         finally:
             self._silence.waiting = False
         self._received_bytes += len(chunk)
+        # An answer that never ends, be it of comments alone, must not go on for as long as the
+        # deadline lets it.
         if self._received_bytes > STREAM_BYTES_MAX:
             raise failures.malformed(f"the stream is larger than {STREAM_BYTES_MAX} bytes")
         return chunk
@@ -164,6 +166,7 @@ class Call:
         """The first byte leaves now."""
         if not self._dispatched:
             self._dispatched = True
+            # From the dispatch on: the time that the connection took is none of the model's.
             self._first_due = self._first_due_now()
             self._first_event.reschedule(self._first_due)
             self._on_dispatch()
@@ -187,6 +190,8 @@ class Call:
         body = bytearray()
         try:
             async with asyncio.timeout_at(self._first_due):
+                # Read to its end though only the beginning is kept: that all of it came is what
+                # makes it free.
                 while chunk := await response.content.readany():
                     body += chunk[: REFUSAL_BYTES_MAX - len(body)]
         except (TimeoutError, aiohttp.ClientError, OSError):
@@ -219,6 +224,7 @@ def open_session(way: Way = STRAIGHT) -> aiohttp.ClientSession:
             ssl=True if way.trust is None else way.trust,
         ),
         proxy=way.proxy,
+        # A cookie would tie together what different identities ask, at the provider's end.
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[_dispatch_trace()],
     )

@@ -137,6 +137,7 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     for name, change in changes.items():
         if isinstance(change, dict):
             if "price" in change and isinstance(change["price"], dict):
+                # Marked as the operator's own, which genai-prices must not take the place of.
                 change = {**change, "price": {**change["price"], "source": "operator"}}
             change = {**models.get(name, {}), **change}
         models[name] = change

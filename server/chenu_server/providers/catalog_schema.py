@@ -216,6 +216,8 @@ def _check(
 
 
 def _check_names(place: str, live: list[ModelRecord], retired: list[str]) -> None:
+    # A retired name stays taken: who still asks for it is told so, and not given another model
+    # under it.
     seen = set(retired)
     for model in live:
         for name in (model.name, *model.aliases):
@@ -226,6 +228,7 @@ def _check_names(place: str, live: list[ModelRecord], retired: list[str]) -> Non
 
 def _integer(low: int, high: int) -> tuple[Check, str]:
     return (
+        # Not `isinstance`, by which `true` is the number 1.
         lambda value: type(value) is int and low <= value <= high,
         f"an integer from {low} to {high}",
     )

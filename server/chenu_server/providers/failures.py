@@ -11,6 +11,8 @@ from chenu_server.engine import AnswerFault, refusal_of
 from chenu_server.providers.model import Billing, ProviderFailure, Retry
 from chenu_server.steady import wall_us
 
+# By this word everybody here is held back from the provider: a wrong one must not shut it out for
+# days.
 RETRY_AFTER_MAX_MS = 3_600_000
 # What a provider answers that has too much to do, whoever asks: 529 is Anthropic's.
 _OVERLOADED: Final = frozenset({429, 503, 529})
@@ -124,6 +126,7 @@ def refused(
 
     Only a complete 4xx or 5xx is known to cost nothing, and a redirect, which is not followed.
     """
+    # Half a body may read as another refusal than it was, and a wrong key be blamed on the caller.
     refusal = refusal_of(status, body if complete else b"")
     free = 300 <= status < 400 or (complete and 400 <= status < 600)
     wait_ms = retry_after_ms(headers, now_s=wall_us() / 1_000_000)
@@ -148,6 +151,7 @@ def retry_after_ms(headers: Mapping[str, str], *, now_s: float) -> int | None:
     wait_s = _seconds_of(headers.get("retry-after-ms", ""), now_s, per_s=1_000)
     if wait_s is None:
         wait_s = _seconds_of(headers.get("Retry-After", ""), now_s)
+    # To the parser `nan` and `inf` are numbers as well.
     if wait_s is None or not math.isfinite(wait_s):
         return None
     return min(max(math.ceil(wait_s * 1_000), 0), RETRY_AFTER_MAX_MS)

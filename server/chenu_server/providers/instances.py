@@ -72,6 +72,8 @@ def _narrowed(model: ModelRecord, region: str) -> ModelRecord:
     """The model in the one region; a place that its record rules out needs more than a word."""
     if not region:
         return model
+    # An operator's word may make a promise narrower, and not turn one that the provider gave into
+    # its opposite.
     if region not in model.regions and _NO_PLACE not in model.regions:
         places = ", ".join(model.regions)
         text = (

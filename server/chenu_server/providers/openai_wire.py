@@ -29,6 +29,8 @@ class OpenAiProvider:
             **dict(record.headers),
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
+            # Compressed, pieces of an answer would wait in a buffer until there are enough of them,
+            # and a few bytes could grow into very many.
             "Accept-Encoding": "identity",
             **key_header(record.auth, api_key),
         }

@@ -75,6 +75,8 @@ class Silence:
             self._ring()
         else:
             silent = failures.no_next_event if self._has_begun else failures.no_first_event
+            # Into the stream that is being read: whoever waits for its next bytes gets this, and
+            # nobody else has to be found.
             self._content.set_exception(silent())
 
 

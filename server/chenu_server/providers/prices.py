@@ -55,11 +55,13 @@ def resolve_prices(
 
 def nanousd_per_million(usd: Decimal) -> int:
     """A price in USD per million tokens as an integer, exact or rounded up."""
+    # Up and never down: what is reserved must not be less than what is billed.
     return int((usd * NANOUSD_PER_USD).to_integral_value(rounding=ROUND_CEILING))
 
 
 def _find(snapshot: DataSnapshot, model: ModelRecord) -> ModelInfo | None:
     try:
+        # By the maker, for an instance's own name is known to no table.
         return snapshot.find_provider_model(model.name, None, model.maker, None)[1]
     except LookupError:
         return None

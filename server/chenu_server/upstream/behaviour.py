@@ -59,6 +59,8 @@ class Behaviour:
             raise ValueError("deltas must be 1 to 100000, status 200 to 599")
         if self.token_chars == 0:
             raise ValueError("token_chars must be at least 1")
+        # Read for its check: a wrong script fails where it is set, and not in the middle of a test
+        # that plays it.
         _ = self.tool_calls
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

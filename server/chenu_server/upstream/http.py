@@ -55,6 +55,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """More bytes of a request."""
         if self._times is None:
+            # By the first byte: when the loop came to read the rest says nothing of when the call
+            # was sent.
             self._times = (time.monotonic_ns(), time.time_ns() // 1_000)
         self._buffer += data
         if self._task is None:

@@ -203,6 +203,7 @@ class FakeUpstream:
         pieces, tokens = _compose(ask, behaviour, len(request.body) - ask.file_chars)
         billed = status == 200 and behaviour.fault != "refuse"
         cost = self.bill.charge(provider, ask.model, tokens) if billed else 0
+        # Before any wait: the books show a call that has come, also one that is never answered.
         self._arrive(request, provider, ask, status, cost)
         await self._wait(behaviour)
         headers = self._named(provider, behaviour) + behaviour.headers
@@ -285,6 +286,7 @@ class FakeUpstream:
         if behaviour.latency_ms:
             await asyncio.sleep(behaviour.latency_ms / 1_000)
         if behaviour.fault == "hang":
+            # Longer than any deadline that a test sets: whoever waits for it ends by his own time.
             await asyncio.sleep(LATER_S)
 
 

@@ -238,6 +238,8 @@ def from_call(error: grpc.aio.AioRpcError) -> ChenuError:
     details = _details(error)
     info = error_details_pb2.ErrorInfo()
     if not _unpack(details, info) or info.domain != DOMAIN:
+        # No word of the server's: a proxy or the transport has answered in its place, and whether
+        # anything ran is open.
         return ConnectionLost(error.code(), error.details() or "the call failed")
     retry, bad = error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
     family, _ = FAMILIES.get(info.reason, (ChenuError, error.code()))

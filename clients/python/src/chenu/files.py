@@ -52,6 +52,7 @@ def document(file: File, name: str | None = None) -> Part:
         OSError: It cannot be read.
     """
     data = _bytes_of(file)
+    # Not only at the very beginning: writers of PDF put bytes before it, and readers take them so.
     if b"%PDF-" not in data[:1_024]:
         raise UnknownFile(f"{_name_of(file)}: no PDF")
     called = name if name is not None else "" if isinstance(file, bytes) else Path(file).name

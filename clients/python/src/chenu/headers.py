@@ -30,6 +30,8 @@ def header_value(setting: str, given: object) -> str:
     value = given.strip()
     if not value:
         raise InvalidSetting(setting, "it is empty; leave it out, or give one")
+    # Sent as it is, the word would stand there twice, and the server could only say that the token
+    # is none.
     if value.lower().startswith("bearer "):
         raise InvalidSetting(setting, "give the token alone, without `Bearer`")
     for place, character in enumerate(value, start=1):

@@ -98,6 +98,7 @@ class LogReader:
         delta, cursor = event.llm_call_delta, self.cursor
         if delta.attempt > cursor.attempt:
             cursor.attempt = delta.attempt
+            # Only one attempt's words are the answer: what a failed one had said is no part of it.
             self._parts.clear()
         if delta.attempt < cursor.attempt:
             return None
@@ -107,6 +108,8 @@ class LogReader:
             raise LogGap(f"text at byte {delta.offset} came after {start}")
         if delta.offset == 0:
             part.kind, part.name, part.call_id = delta.kind, delta.name, delta.call_id
+        # After a new attachment the server may begin before the place that was read: offsets are
+        # bytes, as in a cursor.
         unread = delta.text.encode()[start - delta.offset :]
         if not unread:
             return None
@@ -142,6 +145,8 @@ class LogReader:
                 del self._parts[number]
                 continue
             part.kind = stored[number].kind
+            # What was said live and then not recorded is no answer, and nobody else will ever read
+            # it.
             del part.held[max(0, stored[number].length - part.base) :]
 
     def _is_text(self, number: int) -> bool:

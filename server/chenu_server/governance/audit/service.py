@@ -90,6 +90,7 @@ class AuditService:
         after = 0
         while after < last:
             chunk = await self._reader.chunk(after, last, CHUNK_ROWS)
+            # Fewer are stored than the head counts, which the end of a verification says.
             if not chunk:
                 return
             yield chunk

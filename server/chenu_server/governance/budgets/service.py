@@ -145,6 +145,8 @@ class BudgetService:
             BudgetInUse: Running or blocked queries hold money on it.
         """
         unit = DeleteBudget(caller=caller, budget_id=budget_id, version=_version(etag))
+        # Decided in the unit and not by a look before it: a query that is admitted in between would
+        # hold money on a budget that is gone.
         outcome: object = await self._writer.submit(unit)
         if isinstance(outcome, Absent):
             await self._boundary.refuse(caller, kind=KIND, id=budget_id)

@@ -62,6 +62,8 @@ class CheckpointService:
         Raises:
             IdentityBoundaryViolation: There is none, here or anywhere.
         """
+        # Looked up within the caller's identity alone: another's checkpoint and none at all are the
+        # same to it.
         checkpoint = await self._store.get(caller.identity_id, checkpoint_id)
         if checkpoint is None:
             await self._boundary.refuse(caller, kind="checkpoint", id=checkpoint_id)
@@ -117,6 +119,8 @@ class CheckpointService:
             CheckpointExpired, CheckpointCancelled: It is over.
             InvalidField: A rejection without a reason, or another action than the one shown.
         """
+        # Before anything is looked up: whoever may not decide learns nothing of what there is, and
+        # is no violation.
         if not caller.is_user or Role.APPROVER not in caller.roles:
             raise RoleRequired(Role.APPROVER.value, "user")
         if asked.decision is Decision.REJECT and not asked.reason.strip():
@@ -130,6 +134,7 @@ class CheckpointService:
         if isinstance(answer, Lost):
             _raise_lost(answer.checkpoint)
         approved = answer.checkpoint.state is CheckpointState.APPROVED
+        # Only for the decision itself and not for a repeat of it: by then the query may have run.
         if isinstance(answer, Resolved) and approved:
             await self._queries.approved(caller.identity_id, checkpoint.request_id)
         return answer.checkpoint
@@ -147,6 +152,7 @@ class CheckpointService:
         _check_concerned(caller, checkpoint)
         if checkpoint.is_open:  # else the query runs, or is over: not this call's to end
             await self._queries.cancel(caller, checkpoint.request_id, reason)
+        # Read again: whether this or somebody else's decision came first only the row can tell.
         after = await self.get(caller, checkpoint_id)
         if after.state is not CheckpointState.CANCELLED:
             _raise_lost(after)

@@ -91,6 +91,7 @@ def _check_times(claims: Claims, leeway_s: int, now_us: int) -> int:
 def _time_us(claims: Claims, name: str) -> int:
     """A NumericDate (RFC 7519 §2) in microseconds."""
     value = claims.get(name)
+    # JSON's `true` is a number to Python.
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TokenInvalid(check=f"{name} is no number")
     if not 0 <= value <= TIME_MAX_S:  # false for NaN too
@@ -118,6 +119,8 @@ def _actors(claims: Claims, names: ClaimNames) -> list[Claims]:
     actors: list[Claims] = []
     actor = claims.get(names.actor)
     while actor is not None:
+        # Each actor becomes a part of the digest, of entries and of every row: a token has room for
+        # hundreds.
         if not isinstance(actor, dict) or len(actors) == ACTORS_MAX:
             raise TokenInvalid(check=f"{names.actor} is no actor, or one of too many")
         actors.append(actor)
@@ -162,6 +165,8 @@ def _identities(claims: Claims, name: str) -> Mapping[str, frozenset[Role]]:
 
 def _roles(identity: str, value: object, claim: str) -> frozenset[Role]:
     roles = frozenset(_ROLES[name] for name in _texts(value, claim) if name in _ROLES)
+    # Left out here, where all of them are made: nobody who checks a role later has to ask in which
+    # identity it counts.
     return roles if identity == SYSTEM_IDENTITY else roles - _SYSTEM_ROLES
 
 

@@ -48,12 +48,18 @@ class TokenService:
             TokenExpired: It did, but its time is over.
         """
         now_us = self._now_us()
+        # The whole token and not its claims: by anything less, a forged signature would find the
+        # verdict of the true one.
         digest = hashlib.sha256(token.encode("utf-8", errors="replace")).digest()
         until_us, verdict = self._verdicts.get(digest, (0, None))
         if verdict is not None and now_us < until_us:
             return verdict
+        # Taken out, so that it goes in at the end again: the first of the dictionary has to be the
+        # oldest.
         self._verdicts.pop(digest, None)
         verdict = verify(token, self._issuers, now_us)
+        # One leaves for one that comes: to clear all at once would make every caller's next token
+        # be verified anew in one moment.
         if len(self._verdicts) >= self._verdicts_max:
             del self._verdicts[next(iter(self._verdicts))]
         self._verdicts[digest] = (min(verdict.expires_us, now_us + VERDICT_US), verdict)

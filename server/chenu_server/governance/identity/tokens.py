@@ -63,6 +63,8 @@ def create_key(path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     text = base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
+    # Made with its mode and never over another: at no moment can others read it, and no older key
+    # is lost.
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(text)
@@ -81,6 +83,7 @@ def read_key(path: Path) -> bytes:
         raise KeyFileError(
             f"key file {path}: {error.strerror}; make one with `chenu token key {path}`"
         ) from error
+    # Whoever reads it can be anybody: the signature is all that a token proves.
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeyFileError(f"key file {path} is open to other users; run `chmod 600 {path}`")
     try:
@@ -121,6 +124,7 @@ def issue(
     }
     if methods:
         claims[names.methods] = list(methods)
+    # Read as a server will read it: what none would take is refused here and not at the first call.
     token_of(claims, issuer, now_us)
     return jwt.encode(claims, issuer.key, algorithm=ALGORITHM)
 
@@ -135,6 +139,7 @@ def verify(token: str, issuers: Mapping[str, Issuer], now_us: int) -> VerifiedTo
         TokenInvalid: It does not verify.
         TokenExpired: It did, but its time is over.
     """
+    # Before anything is decoded: whoever sent it is a stranger until the end of this.
     if len(token) > TOKEN_MAX:
         raise TokenInvalid(check=f"it is longer than {TOKEN_MAX} bytes")
     if not _COMPACT.fullmatch(token):
@@ -145,6 +150,8 @@ def verify(token: str, issuers: Mapping[str, Issuer], now_us: int) -> VerifiedTo
         decoded = jwt.decode_complete(
             token,
             issuer.key,
+            # Never the header's own choice: a token could name `none`, or make a public key the
+            # secret.
             algorithms=[ALGORITHM],
             audience=issuer.audience,
             issuer=issuer.name,

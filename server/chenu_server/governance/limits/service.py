@@ -164,6 +164,7 @@ class SharedLimiter:
             left_us = until_us - self._now_us()
             if left_us > 0:
                 raise IdentityBlocked(left_us)
+            # Its time is over: from here on the row decides again.
             del self._blocked[identity_id]
         return 0
 
@@ -175,11 +176,14 @@ class SharedLimiter:
             RateLimited, IdentityBlocked: As `IdentityLimiter.arrive`.
             GovernanceUnavailable, ServerOverloaded: It cannot be counted now.
         """
+        # Nothing is limited: a transaction for each call would decide nothing.
         if not (self.limit.requests or self.limit.burst):
             return token
         arrival = await self._windows.arrive(identity_id)
         if arrival.verdict == "admitted":
             return arrival.arrived_us
+        # Remembered as far as there is room: one that is not is refused all the same, by the row
+        # that all share.
         if self.limit.block_us and len(self._blocked) < self.limit.keys_max:
             self._blocked[identity_id] = self._now_us() + arrival.retry_after_us
         if arrival.verdict == "blocked":

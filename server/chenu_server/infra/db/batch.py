@@ -78,6 +78,8 @@ class Batch:
             decisions = _Decisions(session, workspace, tables, now)
             self.decided = (decisions.apart if self.apart else decisions.of)(self.units, left)
             if not workspace.written and not workspace.drafts:
+                # Waits, repeats and conflicts write nothing: they are not worth the disk's time for
+                # a commit.
                 session.rollback()
                 return
             self.published, self.recorded = workspace.published, workspace.drafts
@@ -88,6 +90,8 @@ class Batch:
         except Exception as error:
             session.rollback()
             raise BatchFailed(repr(error)) from error
+        # Outside of the block above, which would call any error a batch that has not happened: from
+        # here on only the session knows.
         session.commit()
         self._committed()
 
@@ -107,6 +111,8 @@ class Batch:
         try:
             self._hit("after_commit")
         except failpoints.FailpointError as error:
+            # As if the answer had been lost on its way, which is what this point is there to try
+            # out.
             raise CommitUnknown(str(error)) from error
 
     def _hit(self, edge: str) -> None:
@@ -195,6 +201,8 @@ class _Decisions:
             seat.drop(error)
             return Decided(None, Internal())
         if outcome.error is None:
+            # Only behind the savepoint: a later unit must not build on rows whose statements were
+            # undone.
             seat.rows.merge()
         return outcome
 

@@ -86,6 +86,8 @@ class Committer:
         """
         self._session = self._store.connect()
         try:
+            # Begun once for its clock: sleepers and sweeps ask for the time before any batch has
+            # run.
             self._tell_time(self._session.begin())
             self._session.rollback()
         except SessionError as error:
@@ -127,6 +129,7 @@ class Committer:
     def _probe(self) -> None:
         """Write as a batch does: only that tells whether a decision could be recorded now."""
         session = self._session or self._reconnect()
+        # A probe writes the very row by which the COMMIT without an answer will be looked up.
         if session is None or self._unknown is not None:
             return
         try:
@@ -164,10 +167,13 @@ class Committer:
             except BatchFailed as error:
                 log.error("batch_failed", units=len(jobs), error=str(error))
                 break
+            # Not tried again: the database would say the same at once, and until something has been
+            # written again health says that nothing can be decided.
             except (CannotBegin, CannotWrite) as error:
                 self._disconnect("database_refuses", error)
                 self._down = True
                 break
+            # Nothing of it has happened, so that it simply runs again, perhaps on another server.
             except ConnectionLost as error:
                 self._disconnect("connection_lost", error)
                 continue
@@ -207,6 +213,7 @@ class Committer:
         if happened:
             self._committed(jobs, batch)
             return []
+        # Whoever was told meanwhile that it could not be recorded must not find it recorded.
         return [job for job in jobs if not job.abandoned]
 
     def _reconnect(self) -> Session | None:

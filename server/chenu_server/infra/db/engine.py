@@ -58,6 +58,7 @@ def reader_engine(url: str, *, connections: int) -> sa.Engine:
         engine = _sqlite(url, "BEGIN", BUSY_TIMEOUT_MS, poolclass=sa.QueuePool, **pool)
         sa.event.listen(engine, "connect", _query_only)
         return engine
+    # The driver is to send no BEGIN: the one that is sent sets up the transaction on the same way.
     engine = _postgres(url, reading=True, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **pool)
     sa.event.listen(engine, "begin", _begin_to_read)
     return engine
@@ -97,15 +98,19 @@ def _sqlite(
     url: str, begin: str, busy_timeout_ms: int, *, log_bytes: int = LOG_BYTES, **pool: Any
 ) -> sa.Engine:
     """The recipe: without it the driver's own transactions lose updates in silence."""
+    # A connection is opened on one thread and used on another, though never on two at once.
     arguments = {"check_same_thread": False, "cached_statements": STATEMENTS_MAX}
     engine = sa.create_engine(engine_url(url), connect_args=arguments, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver would begin transactions by itself, late and without the lock.
         connection.isolation_level = None
         with contextlib.closing(connection.cursor()) as cursor:
             cursor.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
             cursor.execute("PRAGMA journal_mode=WAL")
+            # With less, a power cut takes the last commits, of which somebody has been told
+            # already.
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             cursor.execute(f"PRAGMA journal_size_limit={log_bytes}")

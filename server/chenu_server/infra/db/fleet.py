@@ -158,6 +158,8 @@ class Fleet:
         def ask() -> None:
             with (
                 refusing(),
+                # On a connection of its own: the other one may be in an exchange, on another
+                # thread.
                 connected(self._engine) as connection,
                 connection.transaction(),
             ):
@@ -189,6 +191,8 @@ class Fleet:
         """Until another process has committed something, or for so long."""
         loop, connection = asyncio.get_running_loop(), self._connection
         if connection is not None:
+            # Only for as long as it waits: in an exchange the thread that runs it reads from the
+            # socket.
             loop.add_reader(connection.fileno(), self._readable, connection)
         try:
             with suppress(TimeoutError):
@@ -197,6 +201,7 @@ class Fleet:
         finally:
             if connection is not None:
                 loop.remove_reader(connection.fileno())
+        # What comes behind this is read by the exchange that follows, or wakes the next wait.
         self._woken.clear()
 
     async def close(self) -> None:
@@ -220,6 +225,8 @@ class Fleet:
             run(_SAY, self._said(telling.said))
         if telling.over:
             run(_UNSAY, self._of(telling.over))
+        # Each notification makes all others look: sent at every look, there would be no end of
+        # them.
         if tells or telling.said:
             run(_NOTIFY, {"me": self._me})
         said = run(_SAID, self._followed(telling.followed)).fetchall() if telling.followed else []
@@ -269,6 +276,8 @@ class Fleet:
                         self._connection.execute(_PATIENCE)
                         return work(self._connection.execute)
             except GovernanceUnavailable:
+                # What it has missed nobody knows; the next connection listens from its own
+                # beginning, and the exchange reads whatever stands there.
                 self._drop()
                 raise
 

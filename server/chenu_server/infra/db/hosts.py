@@ -44,6 +44,7 @@ def connect(params: Mapping[str, Any], *, reading: bool) -> Connection:
             lost = error
             continue
         if state == _WRITABLE:
+            # Connected to one that can only be read, before a later host proved to take writes.
             _close(primary)
             return connection
         # Kept whatever another host says: somebody answers, and that is what to mend.

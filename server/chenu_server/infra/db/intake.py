@@ -102,6 +102,8 @@ class Intake:
 
     def wake_for_notes(self) -> None:
         """Run the notes that still wait, in a batch of their own if need be."""
+        # They may have ridden with a batch since: a turn of their own is for those that are still
+        # here.
         if self._notes:
             self._queue.put(None)
 
@@ -123,6 +125,7 @@ class Intake:
         free_at_s = self._now_s()
         self._answered.wait(self._limits.loop_within_ms / 1_000)
         try:
+            # Once it is closed nothing more comes: what is left is taken, and nothing waited for.
             job = self._queue.get(block=not self._closed, timeout=timeout_s)
             self._gather(batch_s=free_at_s - self._taken_at_s, idle_s=self._now_s() - free_at_s)
             while True:
@@ -136,6 +139,8 @@ class Intake:
                 return None
         taken = [*self._some_notes(), *(job for job in jobs if not job.abandoned)]
         if taken:
+            # Only what was taken is answered: behind an empty turn this would wait for an answer
+            # that nobody gives.
             self._answered.clear()
         self._last_count, self._taken_at_s = len(jobs), self._now_s()
         return taken

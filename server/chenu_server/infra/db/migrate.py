@@ -43,6 +43,7 @@ def check_url(url: str) -> None:
     """
     try:
         readable = engine_url(url) if is_sqlite(url) else postgres_url(url)
+        # Made and dropped: it connects to nothing, but misses a driver that is not there.
         sa.create_engine(readable, poolclass=sa.NullPool)
     except UnusableUrl:
         raise
@@ -161,6 +162,7 @@ def _begun(connection: sa.Connection) -> sa.RootTransaction:
 
 def _config() -> Config:
     config = Config()
+    # The configuration's parser takes a percent sign in the path for the beginning of a reference.
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     return config
 
@@ -171,6 +173,8 @@ def _run(url: str, step: Callable[[Config], None]) -> None:
         _make_private(sqlite_file(url))
     with _connected(url) as connection, _begun(connection):
         if not is_sqlite(url):
+            # Servers of a fleet start together: whoever comes second waits here, and then finds the
+            # schema as the first has left it.
             lock = sa.func.pg_advisory_xact_lock(WRITER_LOCK_CLASS, _MIGRATION_LOCK)
             connection.execute(sa.select(lock))
         with answering():

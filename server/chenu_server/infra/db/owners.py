@@ -175,6 +175,8 @@ class FileOwner:
     def __init__(self, url: str) -> None:
         served = sqlite_file(url).resolve()  # one lock, by whatever links the file is reached
         path = served.with_name(f"{served.name}.lock")
+        # Opened without cutting it: who has the lock has written its name there, for the one that
+        # is refused.
         self._file = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -193,6 +195,7 @@ class FileOwner:
         self._engine = writer_engine(url)
         try:
             self._enter()
+        # The lock goes with the file: kept by a start that failed, it would shut out the next one.
         except BaseException:
             self._file.close()
             raise
@@ -287,6 +290,8 @@ class SessionOwner:
     @property
     def held(self) -> bool:
         """Whether the lock is held, as far as is known, and the lease is not over."""
+        # By its own clock, as others judge it by theirs: a process that stood still for the time of
+        # a lease must not go on serving what has been taken over.
         goes_on = time.monotonic() - self._renewed_s < self._lease_s
         return self._connection is not None and self._renewed and goes_on
 
@@ -324,6 +329,8 @@ class SessionOwner:
         return self._held()
 
     def _held(self) -> None:
+        # Read before the question goes out: this process must never believe its lease longer than
+        # those who watch it.
         began_s = time.monotonic()
         self._ask(self._enter)
         self._renewed, self._renewed_s = True, began_s
@@ -384,6 +391,8 @@ class SessionOwner:
 
     def _ask(self, question: Callable[[sa.Connection], T]) -> T:
         """Use the connection, or a new one that holds the lock again."""
+        # The thread that renews and whoever asks share one session, which has room for one
+        # transaction.
         with self._lock:
             try:
                 connection = self._usable()
@@ -391,6 +400,8 @@ class SessionOwner:
                     connection.execute(_PATIENCE)
                     return question(connection)
             except sa.exc.SQLAlchemyError as error:
+                # Whatever has failed, the lock may be gone with it: nothing is decided here until
+                # it is known again.
                 self._renewed = False
                 if getattr(getattr(error, "orig", None), "sqlstate", None) == _READ_ONLY:
                     self._read_only = True
@@ -424,6 +435,7 @@ class SessionOwner:
                 # The lock is the session's and outlives the transaction.
                 connection.execute(sa.select(sa.func.pg_advisory_lock(self._values["lock_key"])))
                 self._enter(connection)
+        # It may have the lock already, which only the end of its session gives back.
         except BaseException:
             connection.invalidate()
             connection.close()

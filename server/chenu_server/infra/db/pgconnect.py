@@ -18,6 +18,8 @@ def connected(engine: sa.Engine) -> Connection:
     """A connection of its own to where writes are taken, on which nothing is open."""
     pooled = engine.raw_connection()
     connection = pooled.driver_connection
+    # SQLAlchemy has opened it where writes are taken, and from here on must not roll it back or
+    # close it.
     pooled.detach()
     assert isinstance(connection, psycopg.Connection)
     connection.rollback()

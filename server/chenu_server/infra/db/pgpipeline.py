@@ -50,6 +50,8 @@ class Pipeline:
         self._expected: list[bool] = []
         self._poll = select.poll()
         self._poll.register(self._server.socket, _READ)
+        # A batch can be larger than the sockets hold: while this side blocked in sending, the
+        # server would block in answering, and neither would go on.
         self._server.nonblocking = 1
         self._server.enter_pipeline_mode()
 
@@ -113,6 +115,7 @@ class Pipeline:
                 result = self._server.get_result()
                 if self._server.status != pq.ConnStatus.OK:
                     raise ServerLost(_message(result or self._server))
+                # In a pipeline this parts the answers of two statements, and is no end.
                 if result is None:
                     continue
                 if result.status == pq.ExecStatus.PIPELINE_SYNC:
@@ -126,6 +129,7 @@ class Pipeline:
         ready = self._poll.poll(max(left_s, 0) * 1_000)
         if not ready:
             raise ServerLost(f"no answer within {self._timeout_s} s")
+        # Also of an error and of a hang-up: only by reading does one find out which.
         if ready[0][1] != _WRITE:
             self._server.consume_input()
 

@@ -92,6 +92,7 @@ class PostgresStore:
         try:
             pooled = self._engine.raw_connection()
             connection = pooled.driver_connection
+            # From here on it is the session's alone: SQLAlchemy would reset it when it came back.
             pooled.detach()
         except (sa.exc.DBAPIError, psycopg.Error) as error:
             raise CannotConnect(str(error)) from error
@@ -108,8 +109,11 @@ class PostgresSession:
 
     def __init__(self, connection: Connection, ledger_number: int, owner: Fenced | None) -> None:
         connection.rollback()
+        # BEGIN and COMMIT are statements of the session's own, and the driver must add none.
         connection.autocommit = True
         self._connection = connection
+        # Longer than the server waits by itself: its error says what has failed, a connection that
+        # was cut off from here leaves everything open.
         self._pipeline = Pipeline(connection, timeout_ms=2 * STATEMENT_TIMEOUT_MS)
         self._ledger = str(ledger_number)
         self._owner = owner
@@ -139,6 +143,8 @@ class PostgresSession:
         clock_us += failpoints.shift_us("clock.database")
         if self._owner is not None and epoch != self._owner.epoch:
             self.rollback()
+            # The writers' lock was let go of first: to take one's own again may wait for a
+            # connection, and all other writers would wait along.
             self._come_back(self._owner)
         if head[0] is None:
             return Begun(clock_us, mono_ns, None)
@@ -198,15 +204,19 @@ class PostgresSession:
         """COMMIT travels with the writes; the server skips it when one of them failed."""
         with self._failing(lost=CommitUnknown):
             if self._owner_id:
+                # Inside the transaction, so that nobody is told of a batch that did not commit.
                 self._pipeline.send(_NOTIFY_SQL, (self._owner_id,))
             self._pipeline.send("COMMIT")
             result = self._pipeline.exchange()[-1]
+            # A transaction that has failed answers COMMIT with ROLLBACK, and not with an error.
             if result.command_status != b"COMMIT":
                 raise ServerRefused(f"COMMIT was answered by {result.command_status!r}")
 
     def rollback(self) -> None:
         """Drop what is queued and leave the transaction."""
         try:
+            # What is queued is sent and read all the same: its answers would else be taken for
+            # those of the next batch.
             with contextlib.suppress(ServerRefused):
                 self._pipeline.exchange()
             if self._pipeline.in_transaction():
@@ -273,6 +283,7 @@ class PostgresSession:
 
 def _kind_of(sqlstate: str, lost: type[SessionError]) -> type[SessionError]:
     """What a refused statement says of the session, and of the database."""
+    # What was under way decides: of a COMMIT nobody knows, of anything before it all is undone.
     if sqlstate.startswith(_COMMIT_OPEN):
         return lost
     if sqlstate.startswith(_SESSION_GONE):

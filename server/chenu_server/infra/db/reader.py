@@ -48,6 +48,8 @@ class Reader:
             ServerOverloaded: Too many wait already.
             GovernanceUnavailable: The database does not answer.
         """
+        # Counted here, for the pool's own queue has no bound: readers that the database keeps
+        # waiting would pile up with all that they hold.
         if self._room == 0:
             raise ServerOverloaded(self._retry_us, "reads")
         self._room -= 1

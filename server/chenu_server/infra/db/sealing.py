@@ -34,6 +34,8 @@ def ledger_writes(
         entries, payloads = _sealed(head, drafts, batch_id, now_us)
         head = head._replace(size=entries[-1].sequence, last_hash=entries[-1].entry_hash)
         writes += [Write(ENTRIES_MAP, entries), Write(PAYLOADS_MAP, payloads)]
+    # Also without entries: no later batch may be at an earlier time, and it is by its row that a
+    # COMMIT without an answer is looked up.
     writes.append(Write(HEADS_MAP, [head._replace(last_time_us=now_us)]))
     writes.append(Write(BATCHES_MAP, [BatchRow(writer_id, batch_id, now_us)]))
     return writes

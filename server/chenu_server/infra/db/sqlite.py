@@ -107,6 +107,8 @@ class SqliteSession:
     def begin(self) -> Begun:
         """BEGIN IMMEDIATE, then the process's clock: there is no other process."""
         try:
+            # The lock at once and not at the first write: refused in the middle, all that was
+            # decided on would have to be read again.
             self._cursor.execute("BEGIN IMMEDIATE")
             mono_ns = time.monotonic_ns()
             clock_us = self._wall_us()
@@ -163,6 +165,8 @@ class SqliteSession:
             raise
         finally:
             self._is_apart = False
+            # After some errors SQLite has left the whole transaction by itself, and the savepoint
+            # with it.
             if self._connection.in_transaction:
                 self._cursor.execute("RELEASE apart")
 
@@ -203,6 +207,7 @@ class SqliteSession:
     def _fail(self, error: Exception) -> NoReturn:
         # The extended codes hold the primary one in their lowest byte.
         takes_none = getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_WRITES
+        # A savepoint does not help where the file takes nothing: the whole transaction is over.
         if takes_none or not self._is_apart:
             self.rollback()
         if takes_none:

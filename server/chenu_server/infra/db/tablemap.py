@@ -85,6 +85,7 @@ class TableMap(Generic[R]):
 
     def __post_init__(self) -> None:
         fields, columns = _fields_of(self.kind), tuple(self.table.columns.keys())
+        # Rows are written by position: two columns in another order would be stored as each other.
         if fields != columns:
             raise TypeError(f"{self.kind.__name__} has {fields}, {self.table} has {columns}")
         object.__setattr__(self, "encode", _encoder(self.kind, self.table))

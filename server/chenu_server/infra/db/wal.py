@@ -50,6 +50,8 @@ class Wal:
             cursor.fetchone()
         if not kept:
             self._short(0)
+        # At the same page as the last time: readers that come and go let it move on, one that stays
+        # does not.
         elif moved == self._moved and moved < pages and not self._told:
             self._told = True
             log.warning(

@@ -59,6 +59,8 @@ _KEEP: Final = (
     " FROM unnest(%s::text[], %s::bytea[], %s::bigint[], %s::bigint[])"
     " AS k(id, admissions_us, blocked_until_us, counts_until_us) WHERE w.identity_id = k.id"
 )
+# Rows that somebody decides on are passed by: locked in another order than by those who decide,
+# they could wait for each other.
 _SWEEP: Final = (
     "DELETE FROM identity_windows WHERE identity_id IN (SELECT identity_id FROM identity_windows"
     " WHERE counts_until_us < %s FOR UPDATE SKIP LOCKED)"
@@ -178,8 +180,12 @@ class SharedWindows:
                 self._fail(asks, Internal())
             else:
                 for ask, answer in zip(asks, answers, strict=True):
+                    # Its caller may have left meanwhile: the call counts all the same, or leaving
+                    # would be a way around the limit.
                     if ask.answer is not None and answer is not None and not ask.answer.done():
                         ask.answer.set_result(answer)
+        # No await stands between the look that found nothing and this: an ask that comes behind it
+        # starts a task of its own.
         self._task = None
 
     def _fail(self, asks: Iterable[_Ask], error: ChenuError) -> None:
@@ -203,6 +209,7 @@ class SharedWindows:
         connection.execute(_SETTINGS)
         ids = sorted({ask.identity_id for ask in asks})
         rows = connection.execute(_LOCK, [ids]).fetchall()
+        # Made only where some are missing: nearly every identity that comes has been here before.
         if len(rows) < len(ids):
             connection.execute(_MAKE, [ids])
             rows = connection.execute(_LOCK, [ids]).fetchall()

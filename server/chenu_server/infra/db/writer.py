@@ -127,11 +127,14 @@ class SqlWriter:
         if self._loop is None or not self.healthy:
             raise GovernanceUnavailable
         future: asyncio.Future[Any] = self._loop.create_future()
+        # Nothing takes it out again: who leaves is passed over when its turn comes, and if it was
+        # too late for that, `on_late` hears of it.
         self._intake.put(Job(unit, future))
         timer = self._loop.call_later(self._limits.answer_within_ms / 1_000, _give_up, future)
         try:
             return await future
         finally:
+            # Else the loop would keep the answers of the last ten seconds, thousands of them.
             timer.cancel()
 
     def note(self, unit: Unit[Any]) -> None:
@@ -142,6 +145,7 @@ class SqlWriter:
         if self._loop is None or self._closing:
             raise GovernanceUnavailable
         self._intake.put_note(Job(unit, None))
+        # One timer for all that come until then: mostly a batch takes them along before it rings.
         if not self._waking:
             self._waking = True
             self._loop.call_later(self._limits.note_delay_ms / 1_000, self._wake)

@@ -127,4 +127,5 @@ def _cut(text: str, bytes_max: int) -> str:
     encoded = text.encode("utf-8", errors="replace")
     if len(encoded) <= bytes_max:
         return encoded.decode("utf-8")
+    # The ellipsis has three bytes, and a character that is cut in two is left out.
     return encoded[: bytes_max - 3].decode("utf-8", errors="ignore") + "…"

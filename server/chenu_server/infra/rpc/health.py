@@ -80,6 +80,8 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no stubs
         """The state of one service, now and whenever it changes."""
         known, told = request.service in self._names, None
         while True:
+            # Taken before the state is looked at: a change in between has set this very event, and
+            # is not slept through.
             changed = self._changed
             now = self._status if known else _Status.SERVICE_UNKNOWN
             if now != told:
@@ -90,4 +92,6 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # no stubs
     def _set(self, status: Any) -> None:
         self._status = status
         self._changed.set()
+        # A new one for each change: cleared instead, it would be missed by a watcher that is just
+        # writing.
         self._changed = asyncio.Event()

@@ -143,6 +143,7 @@ class Intake:
             yielding = self._yielding_to(self._taken[owner] + bytes_)
             if yielding is None:
                 raise ServerOverloaded(_RETRY_US, OF_ALL)
+            # Now and not when its call has ended: the room is needed in this very turn of the loop.
             yielding.release()
             yielding.end(ServerOverloaded(_RETRY_US, OF_IDENTITY))
         self._taken[owner] += bytes_
@@ -186,6 +187,8 @@ class Intake:
             if upload.is_open:
                 raise ServerOverloaded(_RETRY_US, SLOW_OPEN)
             upload.hold(MESSAGE_BYTES_MAX)
+            # From here on it stands on a place that counts, and in nobody's way: the turn goes to
+            # the next in line.
             self._end_turn(upload, came=False)
 
 
@@ -236,6 +239,8 @@ class Upload:
         try:
             request = await self._context.read()
         except asyncio.CancelledError:
+            # Cancelled from here alone it is a refusal. If the caller has left as well it is a
+            # cancel, and there is nobody to refuse.
             if self._refusal is None or (self._task is not None and self._task.uncancel()):
                 raise
             refusal, self._refusal = self._refusal, None
@@ -273,6 +278,8 @@ class Upload:
     def keep(self) -> Callable[[], None]:
         """Let its bytes count on after the call, until what is returned is called."""
         owner, bytes_ = self.owner, self.held_bytes
+        # Moved and not copied: the end of the call, which releases what it has, finds nothing to
+        # give back twice.
         self.held_bytes = 0
 
         def let_go() -> None:

@@ -121,6 +121,7 @@ def _field(message: bytes, at: int) -> tuple[int, int, int]:
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
     value = message[at]
+    # Nearly every tag and length has one byte, and this is asked for each field of a large request.
     if value < 0x80:
         return value, at + 1
     value &= 0x7F

@@ -84,6 +84,7 @@ class OpenStreams:
             except TimeoutError as error:
                 if not timeout.expired():
                     raise
+                # Nothing to wait for: the place that it had is free, and it may have it again.
                 raise ServerOverloaded(0, IDLE) from error
 
         return bounded

@@ -101,6 +101,8 @@ def place_of(page: Page) -> tuple[int, str] | None:
     match page.after:
         case ():
             return None
+        # Of more digits it would not fit the column, and the database's error would look like a
+        # bug.
         case (number, name) if number.isdecimal() and len(number) < 19:
             return int(number), name
     raise _refusal()
@@ -112,9 +114,12 @@ def _after(token: str, about: Texts) -> Texts:
     try:
         plain = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         after = json.loads(plain[_DIGEST_BYTES:])
+    # Anybody may write a token, with brackets in brackets deeper than the parser follows.
     except (binascii.Error, ValueError, RecursionError) as error:
         raise _refusal() from error
     texts = isinstance(after, list) and all(isinstance(text, str) for text in after)
+    # Under other filters the place would be one of another order, and rows would be left out or
+    # shown twice without a word.
     if not texts or not after or plain[:_DIGEST_BYTES] != _digest(about):
         raise _refusal()
     return tuple(after)

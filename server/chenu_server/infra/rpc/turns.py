@@ -48,6 +48,7 @@ class Turns:
 
     def owe(self, owner: str) -> None:
         """The turn that is given next brought nothing."""
+        # Bounded: however long a line was bad, so many turns that bring something have paid for it.
         self._owed[owner] = min(self._owed.get(owner, 0) + _OWED, _OWED_MAX)
 
     def pay(self, owner: str) -> None:
@@ -77,6 +78,8 @@ class Turns:
         return owner not in self._taken and owing < max(1, self._all_max // 2)
 
     def _call_next(self) -> None:
+        # The sort keeps the order among equals: those that owe come last, and each of both groups
+        # in its turn.
         for owner in sorted(self._waiting, key=self._owed.__contains__):
             if self._total >= self._all_max:
                 return

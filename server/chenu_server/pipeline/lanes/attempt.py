@@ -64,6 +64,8 @@ class Tried:
         self.backoff.failed(provider, failure)
         # Against a wrong key or an empty account no wait helps, whatever the provider tells.
         after_ms = None if failure.needs_operator else failure.retry_after_ms
+        # One that is down tells no time, and a time that only others told would send the caller
+        # back to find it still down.
         self._throttled &= failure.retry is Retry.LATER or after_ms is not None
         if after_ms is not None:
             self._room_at_us.append(self._now_us() + after_ms * 1_000)
@@ -179,6 +181,8 @@ def _end(
         attempt=attempt,
         usage=usage or TokenUsage(),
         charge_nanousd=charge,
+        # To charge nothing is exact: marked as an estimate, the books would say that it may have
+        # cost something.
         estimated=estimated and charge > 0,
         failure=failure,
         duration_us=(time.monotonic_ns() - call.started_ns) // 1_000,
@@ -190,6 +194,8 @@ def _end(
 def _charge_of_whole(call: Call, usage: Usage) -> int:
     """What an answer cost that had ended: by its tokens, if they are known."""
     charge = _cost_of(call, usage)
+    # Where something was not told, the tokens give the least that it cost: what exceeds the bound
+    # even so is believed.
     return charge if usage.exact else max(charge, call.candidate.bound_nanousd)
 
 

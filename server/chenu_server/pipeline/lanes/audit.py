@@ -41,6 +41,7 @@ class AuditLane:
             Internal: Its end cannot be written, not even without the answer; it stays as it
                 is until a restart takes it over.
         """
+        # Read before readers are waited for: that time is none that the model took.
         ended_ns = time.monotonic_ns()
         await run.log.shown(_SHOWN_WITHIN_S)
         settlement = _settlement(query, step, ended_ns)
@@ -48,6 +49,8 @@ class AuditLane:
         try:
             return await self._recorded(settlement, run)
         except Internal:
+            # Something in the answer cannot be written. Without it the end can, and the money is
+            # held no longer; else it would be until a restart.
             return await self._recorded(_without_answer(settlement), run)
 
     async def _recorded(self, settlement: Settlement, run: Run) -> Query:
@@ -60,6 +63,8 @@ class AuditLane:
                 raise  # a bug in the unit, which the same settlement would meet again
             except ChenuError as error:
                 _log.warning("settle_failed", request_id=request_id, error=str(error))
+                # No answer is given that is not recorded. Who asks again under the id is attached
+                # to this run, and gets it once it is.
                 run.log.fail_readers(GovernanceUnavailable())
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _RETRY_MAX_S)
@@ -83,6 +88,8 @@ def _without_answer(settlement: Settlement) -> Settlement:
     """The end of a query whose answer cannot be written: failed, and charged at the bound."""
     ended = settlement.ended
     if ended is not None and not ended.failure:
+        # It succeeded and was billed. What its tokens were goes with the answer, so the bound
+        # stands for them, unless they are known to have cost more.
         charge = max(ended.charge_nanousd, ended.attempt.bound_nanousd)
         ended = replace(
             ended,

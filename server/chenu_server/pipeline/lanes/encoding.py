@@ -67,6 +67,8 @@ class EncodingLane:
         ceiling = request.max_cost_nanousd
         wanted = request.max_output_tokens or self._default_cap
         route = self._route_within(request, prompt, wanted, approved_max_nanousd)
+        # Part of the digest: who approves does so for at most this much, and a dearer route that is
+        # found later is not covered.
         max_cost = approved_max_nanousd or ceiling or route.dearest_bound_nanousd
         digest = canonical.action_digest(
             caller,
@@ -122,6 +124,8 @@ class EncodingLane:
             self._router.route, request, prompt, ceiling=ceiling, explained=explained
         )
         route = route_at(output_cap=wanted)
+        # Only a cap that nobody chose may be lowered: who asked for so much is told that it does
+        # not fit, and not given half an answer.
         if route.chain or request.max_output_tokens or not ceiling:
             return route
         return route_at(output_cap=self._least_cap)

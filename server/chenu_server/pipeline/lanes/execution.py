@@ -111,6 +111,8 @@ class ExecutionLane:
             return Proceed()
         except ProviderFailure as failure:
             tried.failed(call.candidate.provider, failure)
+            # Recorded before this query goes on: whoever asks for a slot next, be it this very
+            # query, must find that the provider is not to be called.
             await self._heed(failure, call.candidate, _provider_of(call, query))
             query.ended = failed(call, failure)
             error = final_error(failure, call, query.output)
@@ -210,15 +212,22 @@ class ExecutionLane:
                 on_dispatch=self._dispatch(call),
             )
             try:
+                # Closed here and not when it is collected: until then the provider would go on
+                # writing, and billing, for nobody.
                 async with aclosing(stream) as events:
                     async for event in events:
                         if isinstance(event, Finished):
                             call.finished = event
                         else:
+                            # Kept before it is shown: a reader must not have words that lane G
+                            # knows nothing of, for by them it is decided whether another provider
+                            # may still be tried.
                             query.output.add(event.part, event.kind, event.text)
                             run.log.delta(attempt, event.part, LIVE[event.kind], event.text)
                             failpoints.hit("execution.streaming")
             except Interrupted as interrupted:
+                # It goes on as the cancellation that it is; only what was told of the tokens, which
+                # may be more than the bound, would be lost with it.
                 call.told = interrupted.told
                 raise
         failpoints.hit("execution.after_answer")
@@ -237,6 +246,8 @@ class ExecutionLane:
             return
 
         async def submit(take_slot: bool) -> Admitted | Wait:
+            # Unlike an admission it has its answer already: where others wait there is nothing to
+            # ask.
             return await self._governance.readmit(call.admitted) if take_slot else Wait()
 
         call.admitted = await self._queued(call.candidate.provider, submit, query, run)
@@ -252,6 +263,8 @@ class ExecutionLane:
         """
         chain = call.admitted.chain[1:]
         while chain:
+            # A stop that came while a unit was under way has interrupted nothing, and a further
+            # attempt would be paid for by somebody who is gone.
             run.stop.check()
             try:
                 await self._back_off(chain[0].provider, run, tried.backoff)
@@ -262,8 +275,12 @@ class ExecutionLane:
                 if isinstance(answer, Admitted):
                     query.admitted, query.ended = answer, None
                     return True
+                # Another process took this one for dead and has ended the query: no candidate can
+                # be admitted for money that was given back.
                 if isinstance(answer, NotHeld):
                     return False
+            # No room, or too dear: the next one may be idle, or cost less. The order is one of
+            # preference.
             chain = chain[1:]
         return False
 

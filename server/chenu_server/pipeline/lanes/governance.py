@@ -54,6 +54,8 @@ class GovernanceLane:
         query.lanes.start(Lane.D_GOVERNANCE)
         admission = admission_of(query)
         if files := query.request.conversation.files:
+            # Held until the unit has recorded that the query uses them: a sweep in between would
+            # find nobody who needs them.
             async with self._files.held(query.caller.identity_id, files):
                 answer = await self._decided(admission, query, run)
         else:
@@ -74,6 +76,8 @@ class GovernanceLane:
             case Full():
                 raise CheckpointLimit(answer.limit)
             case FilesGone():
+                # This process was taken for dead, and what it held was swept: the caller's next try
+                # stores the files anew, under the same id.
                 raise GovernanceUnavailable
             case Conflict():
                 raise RequestIdConflict(query.request.request_id)
@@ -81,6 +85,8 @@ class GovernanceLane:
     async def _decided(self, admission: Admission, query: QueryState, run: Run) -> Decided:
         chain = admission.encoded.route.chain
         if not chain:
+            # Nothing can run, but that it was refused is a decision too, and bound to the id like
+            # any other.
             answer = await self._governance.admit(admission, take_slot=True)
             assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"
             return answer

@@ -45,6 +45,8 @@ def _deciding(request: QueryRequest, detected: frozenset[Intent]) -> tuple[Inten
     """Those that a policy sees as what is asked for."""
     declared = frozenset(request.intents)
     if not declared:
+        # Text that is only worked on asks for nothing to be done: a translator must not wait for a
+        # person because the text says to delete something.
         return _in_order(detected) if request.mode is Mode.COMMAND else (Intent.QUERY,)
     # A command that says what it wants, and whose text shows nothing, wants just that.
     if request.mode is Mode.GENERATION or detected == {Intent.QUERY}:

@@ -72,6 +72,8 @@ class ResumeLane:
             request,
             analysis=plan.analysis,
             snapshot=plan.snapshot,
+            # Not today's price but the one that was approved: it is part of the digest, and under
+            # another the approval would end unused.
             approved_max_nanousd=plan.max_cost_nanousd,
         )
         return state
@@ -104,6 +106,8 @@ class ResumeLane:
     async def _consumed(self, resumption: Resumption, query: QueryState, run: Run) -> Resumed:
         encoded = resumption.encoded
         if not encoded.route.chain:
+            # Asked although nothing can run: the unit ends the query, which would else hold its
+            # money until the approval lapses.
             answer = await self._governance.consume(resumption, take_slot=True)
             assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"
             return answer

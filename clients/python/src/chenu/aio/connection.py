@@ -93,6 +93,7 @@ class Connection:
         """End every call of this loop, and the connections; calls that follow are refused."""
         self._closed = True
         opened = self._opened.pop(asyncio.get_running_loop(), None)
+        # Those of other loops cannot be closed from this one: let go of, gRPC closes them.
         self._opened.clear()
         if opened is not None:
             await opened.channel.close()
@@ -107,6 +108,7 @@ class Connection:
             ChenuError: The call was refused or failed.
         """
         with typed():
+            # Asked for each call: a token may have been renewed since the last one.
             metadata, timeout_s = self.metadata(), min(TIMEOUT_MAX_S, timeout_s)
             call = method(request, timeout=timeout_s, metadata=metadata)
             try:

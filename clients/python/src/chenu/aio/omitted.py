@@ -20,6 +20,8 @@ async def fill_in(answer: message_pb2.Answer, log: Log) -> None:
     Raises:
         ChenuError: The log could not be read to its end.
     """
+    # To its end and not only until the output is there: what was told live is cut to what was
+    # stored by the last event.
     async with log:
         async for _ in log:
             pass

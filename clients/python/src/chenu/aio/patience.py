@@ -59,12 +59,14 @@ class Patience:
         if not isinstance(lost, errors.ConnectionLost):
             self.has_heard = True  # a refusal with a reason is an answer of this very server
         now_s = time.monotonic()
+        # From the first loss without a word since: each failed try would else put the end off.
         self._since_s = min(self._since_s, now_s)
         give_up_s = self._longest_s if self.has_heard else min(self._longest_s, UNHEARD_GIVE_UP_S)
         until_s = min(self._since_s + give_up_s, self._end_s)
         told_s = lost.retry_after.total_seconds() if lost.retry_after else 0.0
         if now_s + told_s >= until_s:
             raise lost
+        # Scattered, so that those who were cut off together do not all come back at once.
         pause_s = min(self._pause_s * random.uniform(0.8, 1.2), until_s - now_s)
         await asyncio.sleep(max(told_s, pause_s))
         self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)

@@ -56,6 +56,8 @@ class Pipeline:
             left_s = max(0.001, end_s - time.monotonic())
             try:
                 response = await self._connection.unary(self._stub.Query, request, left_s)
+                # Inside the block: an answer that is fetched in pieces can lose its connection as
+                # well, and the same id gives it again.
                 await self._complete(response, end_s)
             except errors.ChenuError as error:
                 if not (is_cut(error) or isinstance(error, errors.Unavailable)):
@@ -80,6 +82,7 @@ class Pipeline:
         request = made(pipeline_service_pb2.RunRequest, query=_request(query))
         return Log(
             request_id=request.query.request_id,
+            # Without a cursor: a query that is new has no log to be behind in.
             first=lambda _, left_s: self._connection.open(self._stub.Run, request, left_s),
             again=self._watch(request.query.request_id),
             after=None,
@@ -206,6 +209,8 @@ def _request(
         request = made(pipeline_service_pb2.QueryRequest, text=query)
     else:
         request = pipeline_service_pb2.QueryRequest()
+        # A copy: the caller's message, sent once more, is meant as another query, and must not
+        # carry the id of this one.
         request.CopyFrom(query)
     if not request.request_id and not request.validate_only:
         request.request_id = new_id()

@@ -173,6 +173,8 @@ class Log:
             now_s = time.monotonic()
             if error.code == grpc.StatusCode.DEADLINE_EXCEEDED and now_s < self._end_s:
                 if now_s - self._attached_at_s >= HELD_S:
+                    # The time without a word begins anew, or a quiet query would be given up after
+                    # the first of such calls.
                     self._patience.renew()  # it was this call's time, and the connection held
                 return True
             return self._over() or is_cut(error)

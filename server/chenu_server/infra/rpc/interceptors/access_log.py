@@ -25,6 +25,8 @@ class AccessLog:
             return proceed
 
         async def logged(request: Any, context: Context) -> Any:
+            # What is raised and is neither a refusal nor a cancel is a bug, and is answered so
+            # further out.
             outcome = "INTERNAL"
             try:
                 response = await proceed(request, context)

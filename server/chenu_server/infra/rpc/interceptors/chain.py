@@ -118,11 +118,14 @@ class Chain(grpc.GenericRpcHandler):
         )
         proceed = self._coroutine_of(handler)
         if method.access is not None:
+            # Innermost: a call whose request was still on its way as the drain began is refused as
+            # well.
             proceed = self._admitting(proceed)
         for layer in reversed(self._layers):
             proceed = layer.around(method, proceed)
         uploads = not handler.request_streaming
         if method.access is not None:
+            # Around all layers: a drain waits also for those that are just being refused.
             proceed = self._counted(proceed, uploads=uploads)
         elif uploads:
             proceed = self._uploading(proceed)
@@ -152,6 +155,8 @@ class Chain(grpc.GenericRpcHandler):
                 return await proceed(request, context)
             finally:
                 self._let_go(context)
+                # Only here is the stream gone: its status has been taken, or its connection has
+                # ended.
                 self._unread.release(context)
 
         return counted
@@ -177,6 +182,8 @@ class Chain(grpc.GenericRpcHandler):
             call = CALL.get(None)
             caller = call.caller if call is not None else None
             if caller is not None:
+                # Before the generator is asked for anything: with its first message it would begin
+                # a query.
                 self._unread.admit(caller.identity_id)
             try:
                 # Closed here and now, however it ends: whoever streams must learn of it.

@@ -52,6 +52,8 @@ class Identity:
     async def _refuse(
         self, call: Call, token: VerifiedToken, named: str | None, kind: ViolationType
     ) -> None:
+        # By the principal, for there is no identity to count it by: each refusal costs a commit,
+        # and one valid token would be enough to fill the ledger.
         wait_us = self._buckets.take(str(token.principal), monotonic_ns() // 1_000)
         if wait_us:
             raise RateLimited(wait_us, "calls")

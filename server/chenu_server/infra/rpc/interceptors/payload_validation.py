@@ -54,6 +54,8 @@ class PayloadValidation:
                 if upload.held_bytes or len(request) > REQUEST_BYTES_MAX:
                     _hold(upload, len(request))
                 message = decode(request)
+                # The bytes would else stay beside the message that was made of them, for as long as
+                # the call.
                 del request
                 return await proceed(message, context)
             finally:
@@ -80,6 +82,8 @@ def _is_strict(method: Method) -> bool:
 
 def _hold(upload: Upload, bytes_: int) -> None:
     if bytes_ <= REQUEST_BYTES_MAX:
+        # It was slow and took the place of a large one; now that it is here and small it counts for
+        # nothing.
         upload.release()
     else:
         upload.hold(bytes_)

@@ -46,6 +46,8 @@ def headers_of(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in metadata:
         if name in _WANTED:
+            # A header is bytes to whoever sends it: read this way none can fail here, and what is
+            # no token is refused as one.
             text = value if isinstance(value, str) else value.decode("latin-1")
             found[name] = f"{found[name]},{text}" if name in found else text
     return found
