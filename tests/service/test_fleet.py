@@ -10,12 +10,15 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # no stubs
 
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.fleet import QUERY_OUTPUT, QUERY_STOPS, QUERY_WATCHERS
 from tests.harness import Client, Stage, eventually, only, staged
+from tests.service.test_database_away import until_health
+from tests.stores import Postgres
 
 ANSWER = "It is seven o'clock, and all is well."
 LONG_ANSWER = "Sept heures — 七時、全て順調。 " * 40
@@ -271,3 +274,31 @@ async def test_watchers_everywhere_are_told_the_same(fleet: Fleet) -> None:
     assert [] == [each for each in pairs if told(each[0][0]) != told(each[1][0])]
     assert {None} == {failure for _, failure in logs}
     assert len(ids) == sum(stage.upstream.arrivals_total for stage in stages)
+
+
+async def test_a_cut_connection_stops_nobody_from_following(
+    fleet: Fleet, postgres: Postgres
+) -> None:
+    """Whatever was connected connects again, and hears what it missed."""
+    here, there, request_id = fleet.one.client(), fleet.two.client(), str(uuid4())
+    fleet.one.upstream.behave(answer=LONG_ANSWER, deltas=10, fault="stall", fault_after=5)
+    asking = asyncio.create_task(here.outcome(here.pipeline.Query, asked(request_id)))
+    await eventually(lambda: _is_known(fleet.two, request_id))
+    name = sa.make_url(fleet.one.settings.database.url).database
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    for _ in range(3):
+        await asyncio.to_thread(postgres.execute, cut)
+        await until_health(fleet.one, health_pb2.HealthCheckResponse.SERVING)
+        await until_health(fleet.two, health_pb2.HealthCheckResponse.SERVING)
+    seen = ""
+    async with asyncio.timeout(20):
+        async for text in text_of(there, request_id):
+            seen += text
+            if len(seen) >= len(LONG_ANSWER) // 2:
+                break
+    cancel = pb.CancelQueryRequest(request_id=request_id)
+    await there.call(there.pipeline.CancelQuery, cancel)
+
+    assert LONG_ANSWER.startswith(seen)
+    assert await asking is not None
+    assert told((await watched(here, request_id))[0]) == told((await watched(there, request_id))[0])

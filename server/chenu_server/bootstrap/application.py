@@ -206,6 +206,7 @@ async def new_work_of(
         longest_us=max(limit.window_us, limit.burst_window_us),
         now_us=storage.writer.now_us,
     )
+    storage.renewals.append(windows.renew)
     stack.push_async_callback(windows.close)
     return SharedLimiter(limit, windows)
 
@@ -261,7 +262,7 @@ def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
     async def dead() -> Sequence[str]:
         return await loop.run_in_executor(None, storage.owner.dead)
 
-    async def fence(owner_id: str) -> bool:
+    async def fence(owner_id: str) -> Sequence[tuple[str, str]] | None:
         return await loop.run_in_executor(None, storage.owner.fence, owner_id)
 
     async def forget(owner_id: str) -> None:
@@ -270,7 +271,6 @@ def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
     return Sweeper(
         storage.writer,
         stores.checkpoints,
-        stores.queries,
         dead_owners=dead,
         fence_owner=fence,
         forget_owner=forget,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 import structlog
@@ -11,8 +12,9 @@ from chenu_server.bootstrap.background import spawn_repeated
 from chenu_server.bootstrap.storage import Storage
 from chenu_server.errors import GovernanceUnavailable, ServerOverloaded
 from chenu_server.infra.db.feed import Feed
-from chenu_server.infra.db.fleet import Fleet, Telling
+from chenu_server.infra.db.fleet import Fleet, Telling, Told
 from chenu_server.pipeline.elsewhere import Elsewhere, Said
+from chenu_server.unit import Key
 
 _log = structlog.get_logger(__name__)
 
@@ -30,35 +32,57 @@ class Others:
         self._fleet = fleet
         self._elsewhere = elsewhere
         self._owner_id = owner_id
+        self._away = False
 
-    async def hear(self) -> None:
-        """Tell all of it since the last time, and take in theirs."""
-        try:
-            await self._exchange()
-        except (GovernanceUnavailable, ServerOverloaded) as error:
-            # What was not read is read the next time.
-            _log.debug("others_not_heard", error=str(error))
+    async def begin(self) -> None:
+        """
+        Follow what is committed from now on.
+
+        Raises:
+            GovernanceUnavailable, ServerOverloaded: It cannot be read.
+        """
+        await self._feed.begin()
 
     async def hear_soon(self) -> None:
-        """The same, once there is something to hear, or it is time to look."""
+        """Tell all of it since the last time, and take in theirs, once it is time to look."""
         await self._fleet.wait(HEAR_EVERY_S)
-        await self.hear()
+        told = await self._exchanged()
+        # Also without the others: what is committed stands in the ledger whoever is heard of.
+        # Read behind the output: an attempt's beginning is committed before anything is said.
+        await self._elsewhere.committed(await self._committed(), self._owner_id)
+        await self._elsewhere.output(Said(*each) for each in told.said)
+        # Last of all: a stop that was not acted on to the end is told again.
+        if told.to_stop:
+            with suppress(GovernanceUnavailable):
+                await self._fleet.heard(told.to_stop)
 
-    async def _exchange(self) -> None:
+    async def _exchanged(self) -> Told:
+        """What they told; nothing while none of them can be reached."""
         here = self._elsewhere
         telling = Telling(
             followed=here.followed(self._owner_id), said=here.said(), over=here.over()
         )
-        told = await self._fleet.exchange(telling)
+        try:
+            told = await self._fleet.exchange(telling)
+        except GovernanceUnavailable as error:
+            if not self._away:
+                _log.warning("others_not_reached", error=repr(error.__cause__))
+            self._away = True
+            return Told()
+        if self._away:
+            _log.info("others_reached_again")
+        self._away = False
         here.has_told(telling.said, telling.over)
         here.watched(told.watched)
         here.stop(told.to_stop)
-        # Read behind the output: an attempt's beginning is committed before anything is said.
-        await here.committed(await self._feed.queries())
-        await here.output(Said(*each) for each in told.said)
-        # Last of all: a stop that was not acted on to the end is told again.
-        if told.to_stop:
-            await self._fleet.heard(told.to_stop)
+        return told
+
+    async def _committed(self) -> Sequence[Key]:
+        try:
+            return await self._feed.queries()
+        except (GovernanceUnavailable, ServerOverloaded) as error:
+            _log.debug("feed_not_read", error=str(error))  # it is read the next time
+            return []
 
 
 async def hear_others(
@@ -67,9 +91,12 @@ async def hear_others(
     """Hear them until the stack closes, if the database has room for any.
 
     From now on, which must be before anybody follows a query here.
+
+    Raises:
+        GovernanceUnavailable, ServerOverloaded: The database does not answer.
     """
     if storage.fleet is not None:
         feed = Feed(storage.reader, ledger_number=ledger_number)
         others = Others(feed, storage.fleet, elsewhere, storage.owner.owner_id)
-        await others.hear()
+        await others.begin()
         spawn_repeated(stack, "others", others.hear_soon, lambda: PAUSE_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -48,6 +49,8 @@ class Storage:
     hub: LogHub
     fleet: Fleet | None
     """Reaches the other processes; None where there can be none."""
+    renewals: list[Callable[[], None]]
+    """Called in the writer's thread when it has connected anew, perhaps to another server."""
     served: asyncio.Event
     """Set once calls are taken: from then on rows may name the owner."""
 
@@ -87,11 +90,33 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     stack.push_async_callback(_leave, owner, served)
     reader = Reader(url, threads=settings.database.reader_threads)
     stack.push_async_callback(reader.close)
-    hub, late = LogHub(), LateCommits()
-    number = settings.ledger.number
-    origin = settings.ledger.origin
+    hub = LogHub()
+    # Whatever else is connected follows the writer to where writes are taken.
+    renewals: list[Callable[[], None]] = [reader.renew]
+    writer = await _begun_writer(settings, owner, hub, renewals)
+    stack.push_async_callback(writer.close)
+    fleet = _fleet_of(url, owner.owner_id, stack)
+    if fleet is not None:
+        renewals.append(fleet.renew)
+    return Storage(
+        writer=writer,
+        reader=reader,
+        owner=owner,
+        hub=hub,
+        fleet=fleet,
+        served=served,
+        renewals=renewals,
+    )
+
+
+async def _begun_writer(
+    settings: Settings, owner: Owner, hub: LogHub, renewals: Sequence[Callable[[], None]]
+) -> SqlWriter:
+    """The writer, connected."""
+    number, origin = settings.ledger.number, settings.ledger.origin
+    late = LateCommits()
     writer = SqlWriter(
-        store_at(url, ledger_number=number, owner=owner),
+        store_at(settings.database.url, ledger_number=number, owner=owner),
         [
             *pipeline_tables.MAPS,
             *media_tables.MAPS,
@@ -110,14 +135,17 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
         on_commit=hub.on_commit,
         on_record=tell_overruns,
         on_late=late.on_late,
-        on_reconnect=reader.renew,
+        on_reconnect=lambda: _call(renewals),
         new_origin=lambda: origin or f"chenu/{new_id()}",
     )
     late.attach(writer)
     await writer.start()
-    stack.push_async_callback(writer.close)
-    fleet = _fleet_of(url, owner.owner_id, stack)
-    return Storage(writer=writer, reader=reader, owner=owner, hub=hub, fleet=fleet, served=served)
+    return writer
+
+
+def _call(calls: Iterable[Callable[[], None]]) -> None:
+    for each in calls:
+        each()
 
 
 def _fleet_of(url: str, owner_id: str, stack: AsyncExitStack) -> Fleet | None:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
+import structlog
+
 from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.output import Heading
@@ -14,6 +16,11 @@ from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.stop import StopReason
 from chenu_server.unit import Key
 from chenu_server.vocabulary import PartKind, QueryStatus
+
+_log = structlog.get_logger(__name__)
+
+FAILURES_MAX: Final = 3
+"""After so many that cannot be read the rest waits for the next time: the database may be away."""
 
 SAID_BYTES_MAX: Final = 1 << 20
 """How much of one query's output is told at a time; what is more follows the next time."""
@@ -56,18 +63,24 @@ class Elsewhere:
         self._watched: set[Key] = set()
         self._told: dict[Key, int] = {}
         self._unread: dict[Key, None] = {}
+        self._failing: set[Key] = set()
+        self._asking: dict[Key, QueryLog] = {}
 
     # --- what is told -------------------------------------------------------------------------
 
     def followed(self, owner_id: str) -> list[Followed]:
         """What is followed here and runs elsewhere; `owner_id` is this process's own."""
-        return [
+        found = [
             Followed(log.query.owner_id, log.key, log.heard)
             for log in self._hub.followed()
             if log.query is not None
             and log.query.status is QueryStatus.RUNNING
             and log.query.owner_id not in ("", owner_id)
         ]
+        # Held until the answer is in: one whose only reader leaves and comes back meanwhile would
+        # else be a new log, to which what comes behind the old one's place does not belong.
+        self._asking = {log.key: log for log in (self._hub.find(each.key) for each in found) if log}
+        return found
 
     def said(self) -> list[Said]:
         """What the queries have said that are followed elsewhere, behind what was told of it."""
@@ -80,6 +93,8 @@ class Elsewhere:
             # told again, and dropped there by its offset.
             position, sayings = run.log.said_behind(self._told.get(key, 0), SAID_BYTES_MAX)
             if sayings:
+                # Known from now on: it may arrive without this process learning that it has.
+                self._told.setdefault(key, 0)
                 told.append(Said(key, position, _text_of(sayings)))
         return told
 
@@ -113,43 +128,65 @@ class Elsewhere:
             if run is not None:
                 run.stop.set(StopReason.CANCELLED)
 
-    async def committed(self, keys: Iterable[Key]) -> None:
-        """
-        Take in what is committed of the queries followed here; one that runs here is told of it.
+    async def committed(self, keys: Iterable[Key], owner_id: str) -> None:
+        """Take in what is committed of the queries followed here, but for what runs here.
 
-        Raises:
-            GovernanceUnavailable, ServerOverloaded: Not all can be read now; the next call does.
+        Each commit is told once. So a query is kept until it was read, for as long as somebody
+        follows it: also while a run of it waits here, for it may be running elsewhere by now.
         """
-        # Each commit is told once, so it is kept until it was read, also over calls that fail.
         self._unread.update(dict.fromkeys(keys))
-        while self._unread:
-            key = next(iter(self._unread))
-            log = self._hub.find(key)
-            run = self._runs.get(key)
-            is_here = run is not None and not run.follows
-            if log is not None and log.current is log and not log.is_ended and not is_here:
-                await self._load(log)
-            # Behind the load: one that raises leaves the key for the next call.
-            del self._unread[key]
+        failed = 0
+        for key in list(self._unread):
+            log, run = self._hub.find(key), self._runs.get(key)
+            has_run = run is not None and not run.follows
+            if log is None or log.current is not log or log.is_ended:
+                self._forget(key)
+            elif has_run and _is_of(log, owner_id):
+                self._forget(key)  # it is told of each commit as it is made
+            elif has_run:
+                continue
+            elif failed < FAILURES_MAX:
+                failed += not await self._read(key, log)
+
+    async def _read(self, key: Key, log: QueryLog) -> bool:
+        """Whether it could be; else it is tried again, behind all others."""
+        try:
+            await self._load(log)
+        except Exception as error:  # noqa: BLE001 - one must not hide the others
+            if key not in self._failing:
+                _log.warning("followed_query_not_read", request_id=key[1], error=repr(error))
+            self._forget(key)
+            self._unread[key] = None
+            self._failing.add(key)
+            return False
+        self._forget(key)
+        return True
+
+    def _forget(self, key: Key) -> None:
+        self._unread.pop(key, None)
+        self._failing.discard(key)
 
     async def output(self, said: Iterable[Said]) -> None:
-        """
-        Take in what they have said, behind the beginning of the attempt that says it.
-
-        Raises:
-            GovernanceUnavailable, ServerOverloaded: Not all can be read now; it is told again.
-        """
+        """Take in what they have said, behind the beginning of the attempt that says it."""
         for key, position, text in said:
-            log = self._hub.find(key)
+            log = self._asking.get(key)
             if log is None:
                 continue
             sayings = _sayings_of(text)
             # Said before the start of its attempt is known here, it would stand in front of that in
             # the log, and a reader takes text behind a start to be that attempt's.
-            if any(each.attempt > log.attempt for each in sayings):
-                await self._load(log)
-            if not log.is_ended:
+            last = max((each.attempt for each in sayings), default=0)
+            if last > log.attempt and not await self._read(key, log):
+                continue  # it is told again: the log has not gone on
+            if not log.is_ended and last <= log.attempt:
                 log.hear(position, sayings)
+        self._asking = {}
+
+
+def _is_of(log: QueryLog, owner_id: str) -> bool:
+    """Whether its row says that it runs here."""
+    query = log.query
+    return query is not None and query.status is QueryStatus.RUNNING and query.owner_id == owner_id
 
 
 def _text_of(sayings: Iterable[Saying]) -> str:

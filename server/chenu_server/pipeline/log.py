@@ -135,7 +135,10 @@ class QueryLog:
     def hear(self, position: int, sayings: Iterable[Saying]) -> None:
         """Append what a query of another process has said, up to a position in its log there."""
         for said in sayings:
-            self._say_rest((said.attempt, said.part), said.heading, said.offset, said.text)
+            key = (said.attempt, said.part)
+            if said.offset > self._ends.get(key, 0):
+                return  # a piece before it is missing, which is told again
+            self._say_rest(key, said.heading, said.offset, said.text)
         self.heard = max(self.heard, position)
         self._wake()
 

@@ -303,6 +303,10 @@ class Stored:
 class Stops(Protocol):
     """Tells the process that runs a query that somebody wants it to end."""
 
+    def is_other(self, owner_id: str) -> bool:
+        """Whether an owner is another process."""
+        ...
+
     async def stop(self, owner_id: str, key: Key) -> None:
         """
         Have it stopped.

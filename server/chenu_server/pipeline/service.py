@@ -16,7 +16,7 @@ from chenu_server.errors import (
     RequestIdConflict,
     ServerOverloaded,
 )
-from chenu_server.errors import QueryState as QueryStateError
+from chenu_server.pipeline.cancels import Cancels
 from chenu_server.pipeline.canonical import content_digest
 from chenu_server.pipeline.elsewhere import Elsewhere
 from chenu_server.pipeline.hub import LogHub
@@ -98,7 +98,6 @@ class PipelineService:
         limits: PipelineLimits,
         stops: Stops | None = None,
     ) -> None:
-        self._stops = stops
         self._lanes = lanes
         self._governance = governance
         self._store = store
@@ -110,6 +109,14 @@ class PipelineService:
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
         self.elsewhere = Elsewhere(hub, self._runs, self._load)
+        self._cancels = Cancels(
+            self._runs,
+            governance,
+            store,
+            open_log=self._open_log,
+            stops=stops,
+            within_s=limits.stop_within_s,
+        )
 
     # --- starting -----------------------------------------------------------------------------
 
@@ -346,16 +353,8 @@ class PipelineService:
                 if stopped.reason is not StopReason.CANCELLED:
                     raise
                 run.stop.withdraw()  # who waits for the answer must not be told that it ended
-                await self._stop_elsewhere(log)
+                await self._cancels.have_stopped(log)
             await self._load(log)
-
-    async def _stop_elsewhere(self, log: QueryLog) -> None:
-        """Have the process stop it that runs it; who wants that is told if nobody can be asked."""
-        query = log.query
-        if self._stops is None or query is None or not query.owner_id:
-            log.fail_stops(QueryStateError(str(log.key[1]), QueryStatus.RUNNING.value))
-        else:
-            await self._stops.stop(query.owner_id, query.key)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -406,43 +405,11 @@ class PipelineService:
 
         Raises:
             IdentityBoundaryViolation: It is not in the caller's identity.
-            QueryCancelled: It waited for its first slot; nothing of it was ever stored.
-            QueryState: It was settled under way, or the process that runs it does not hear.
+            QueryCancelled, QueryState: As `Cancels.cancel`.
         """
-        run = self._runs.get((caller.identity_id, request_id))
-        if run is None:
-            query = await self.get(caller, request_id)
-            run = self._runs.get(query.key)  # under the first of its ids
-        if run is not None:
-            query = await self._stop(run)
-        elif query.status is QueryStatus.RUNNING and self._stops is not None and query.owner_id:
-            query = await self._stopped_elsewhere(query)
-        if query.checkpoint_id and not query.status.is_final:
-            query = await self._governance.cancel(query, caller.principal, reason)
-        if not query.status.is_final:
-            raise QueryStateError(request_id, query.status.value)
-        return query
-
-    async def _stopped_elsewhere(self, query: Query) -> Query:
-        """The query as the process leaves it that runs it, or as it is if that does not hear."""
-        # Held before anybody is asked: what is heard of the end reaches only logs that somebody
-        # holds.
-        log = await self._open_log(query)
-        await self._stop_elsewhere(log)
-        with suppress(TimeoutError):
-            return await asyncio.wait_for(log.rest(stops=True), self._limits.stop_within_s)
-        return log.query or query
-
-    async def _stop(self, run: QueryRun) -> Query:
-        """The query as its run leaves it: ended, blocked, or approved and waiting for a slot."""
-        run.stop.set(StopReason.CANCELLED)
-        try:
-            return await run.log.rest(stops=True)
-        except ChenuError:
-            query = run.log.current.query
-            if query is None or query.status is QueryStatus.RUNNING:
-                raise
-            return query
+        return await self._cancels.cancel(
+            caller, request_id, reason, lambda: self.get(caller, request_id)
+        )
 
     async def drain(self, grace_s: float) -> None:
         """Start nothing new, let what runs end, stop what does not end in time."""

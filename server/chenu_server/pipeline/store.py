@@ -87,20 +87,6 @@ class SqlQueries:
         )
         return [Query(**row._mapping) for row in await self._reader.rows(wanted)]
 
-    async def running_of(
-        self, owner_id: str, after: tuple[str, str], count: int
-    ) -> Sequence[tuple[str, str]]:
-        """Identity and id of queries that an owner left running, behind `after` in that order."""
-        columns = QUERIES.c
-        wanted = sa.select(columns.identity_id, columns.request_id).where(
-            UNFINISHED,
-            columns.status == QueryStatus.RUNNING,
-            columns.owner_id == owner_id,
-            sa.tuple_(columns.identity_id, columns.request_id) > after,
-        )
-        ordered = wanted.order_by(columns.identity_id, columns.request_id).limit(count)
-        return [(row.identity_id, row.request_id) for row in await self._reader.rows(ordered)]
-
     async def arrivals_since(self, since_us: int) -> Sequence[tuple[str, int]]:
         """Identity and arrival time of the asks of the last while, oldest first."""
         since = (

@@ -29,16 +29,6 @@ class Lapsed(Protocol):
         ...
 
 
-class Left(Protocol):
-    """Where the queries stand that a dead owner left running."""
-
-    async def running_of(
-        self, owner_id: str, after: tuple[str, str], count: int
-    ) -> Sequence[tuple[str, str]]:
-        """Identity and id of at most `count` of them, behind `after` in that order."""
-        ...
-
-
 class Sweeper:
     """Finds candidates by reading and lets a unit decide each; safe to run anywhere, twice."""
 
@@ -46,16 +36,14 @@ class Sweeper:
         self,
         writer: Writer,
         checkpoints: Lapsed,
-        queries: Left,
         *,
         dead_owners: Callable[[], Awaitable[Sequence[str]]],
-        fence_owner: Callable[[str], Awaitable[bool]],
+        fence_owner: Callable[[str], Awaitable[Sequence[tuple[str, str]] | None]],
         forget_owner: Callable[[str], Awaitable[None]],
         now_us: Callable[[], int],
     ) -> None:
         self._writer = writer
         self._checkpoints = checkpoints
-        self._queries = queries
         self._dead_owners = dead_owners
         self._fence_owner = fence_owner
         self._forget_owner = forget_owner
@@ -85,25 +73,25 @@ class Sweeper:
         recovered = 0
         for owner_id in await self._dead_owners():
             # From here on it writes nothing, should it live; or it has come back meanwhile.
-            if not await self._fence_owner(owner_id):
+            left = await self._fence_owner(owner_id)
+            if left is None:
                 continue
-            ended, all_ended = await self._recover_all(owner_id)
+            ended, all_ended = await self._recover_all(owner_id, left)
             recovered += ended
             if all_ended:
                 await self._forget_owner(owner_id)
                 _log.info("owner_recovered", owner_id=owner_id, queries=ended)
         return recovered
 
-    async def _recover_all(self, owner_id: str) -> tuple[int, bool]:
+    async def _recover_all(
+        self, owner_id: str, left: Sequence[tuple[str, str]]
+    ) -> tuple[int, bool]:
         """How many of an owner's queries are ended, and whether all are."""
-        ended, after, all_ended = 0, ("", ""), True
-        while left := await self._queries.running_of(owner_id, after, BATCH):
-            for key in left:
-                # One that another sweep has ended before is no longer this owner's either.
-                done = await self._decided(Recover(*key, owner_id), key[1]) is not None
-                ended, all_ended = ended + done, all_ended and done
-            after = left[-1]
-        return ended, all_ended
+        ended = 0
+        for key in left:
+            # One that another sweep has ended before is no longer this owner's either.
+            ended += await self._decided(Recover(*key, owner_id), key[1]) is not None
+        return ended, ended == len(left)
 
     async def _decided(self, unit: Expire | Recover, name: str) -> bool | None:
         """What the unit says, or None if it cannot be decided or written.

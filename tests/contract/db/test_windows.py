@@ -178,20 +178,51 @@ async def test_who_brings_nothing_any_more_leaves_no_row(two: Processes) -> None
     assert [("now",)] == rows_of(two.url, sa.select(IDENTITY_WINDOWS.c.identity_id))
 
 
-async def test_an_arrival_is_refused_while_the_database_is_away(two: Processes) -> None:
-    """Nothing could be decided anyway; afterwards it is counted again."""
+CUT_OFF = sa.text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+async def test_a_connection_that_was_lost_costs_nobody_its_call(two: Processes) -> None:
+    """It is noticed by the first call after it, which asks again on another one."""
     await two.arrive(0)
     with writer_engine(two.url).begin() as connection:
-        connection.execute(
-            sa.text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        )
-    with pytest.raises(GovernanceUnavailable):
-        await two.arrive(0)
+        connection.execute(CUT_OFF)
 
     assert ("admitted", 2) == (await two.arrive(0))[::3]
+
+
+async def test_an_arrival_is_refused_while_the_database_is_away(
+    two: Processes, postgres: Postgres
+) -> None:
+    """Nothing could be decided anyway; afterwards it is counted again."""
+    await two.arrive(0)
+    name = sa.make_url(two.url).database
+    postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    postgres.execute(str(CUT_OFF).replace("current_database()", f"'{name}'"))
+    with pytest.raises(GovernanceUnavailable):
+        await two.arrive(0)
+    postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+    assert ("admitted", 2) == (await two.arrive(0))[::3]
+
+
+async def test_identities_that_come_and_go_at_several_processes_lock_nobody_out(
+    two: Processes,
+) -> None:
+    """Rows are made by one while another has locked some: never in a ring."""
+    names = [f"identity {number:02}" for number in range(30)]
+    refused = []
+    for turn in range(12):
+        with writer_engine(two.url).begin() as connection:
+            gone = IDENTITY_WINDOWS.c.identity_id.in_(names[turn % 3 :: 2])
+            connection.execute(sa.delete(IDENTITY_WINDOWS).where(gone))
+        calls = [two.arrive(number, name) for name in names for number in (0, 1)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        refused += [each for each in answers if isinstance(each, Exception)]
+
+    assert [] == refused
 
 
 @pytest.fixture(scope="module")

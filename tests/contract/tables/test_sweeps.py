@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from itertools import cycle, product
+from itertools import cycle
 from typing import TypeVar
 
 import pytest
@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from chenu_server.governance.checkpoints.store import SqlCheckpoints, lapsed_sql
 from chenu_server.governance.checkpoints.tables import CHECKPOINTS
 from chenu_server.infra.db.engine import writer_engine
-from chenu_server.pipeline.store import SqlQueries
-from chenu_server.vocabulary import CheckpointState, QueryStatus
+from chenu_server.vocabulary import CheckpointState
 from tests.contract.tables import samples
 from tests.contract.tables.stores import Put, written
 
@@ -52,23 +51,6 @@ async def test_lapsed_checkpoints_are_found_page_by_page(database_url: str, coun
         found = await all_pages(lambda last: store.lapsed(50, last[2], count), first=("", "", ""))
 
     assert sorted((f"of {each}", "r", each) for each in IDS) == sorted(found)
-
-
-@pytest.mark.parametrize("count", [1, 3, len(IDS) ** 2, 1_000])
-async def test_what_an_owner_left_is_found_page_by_page(database_url: str, count: int) -> None:
-    """Each once, by identity and id: an owner is forgotten when no page has any more."""
-    running = replace(samples.QUERY, status=QueryStatus.RUNNING, owner_id="dead")
-    keys = list(product(IDS, IDS))
-    left = [replace(running, identity_id=identity, request_id=each) for identity, each in keys]
-    others = [
-        replace(running, request_id="another's", owner_id="alive"),
-        replace(running, request_id="ended", status=QueryStatus.FAILED),
-    ]
-    async with written(database_url, Put(rows=(*left, *others))) as reader:
-        store = SqlQueries(reader)
-        found = await all_pages(lambda last: store.running_of("dead", last, count), first=("", ""))
-
-    assert sorted(keys) == sorted(found)
 
 
 async def test_what_has_ended_is_not_looked_at(database_url: str) -> None:

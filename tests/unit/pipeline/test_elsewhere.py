@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from chenu_server.errors import GovernanceUnavailable
 from chenu_server.pipeline.conversation import Part
@@ -16,6 +17,7 @@ from chenu_server.pipeline.elsewhere import Elsewhere, Said
 from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.output import LIVE
+from chenu_server.pipeline.pieces import Saying
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.stop import StopReason
 from chenu_server.unit import Key
@@ -39,6 +41,18 @@ BEGUN = segment(event(1), started(2))
 RUNNING = replace(samples.QUERY, status=QueryStatus.RUNNING, owner_id="other")
 
 
+@asynccontextmanager
+async def following(process: Process) -> AsyncIterator[None]:
+    """Somebody waits there, and what it follows has been told."""
+    if process.log.query is None:
+        process.log.set_query(RUNNING)
+    reading = asyncio.create_task(process.log.rest())
+    await asyncio.sleep(0)
+    process.elsewhere.followed("me")
+    yield
+    reading.cancel()
+
+
 class Process:
     """One of two processes: its logs and runs, and what it reads of what is stored."""
 
@@ -46,10 +60,13 @@ class Process:
         self.hub = LogHub()
         self.runs: dict[Key, QueryRun] = {}
         self.loads = 0
+        self.broken: set[Key] = set()
         self.elsewhere = Elsewhere(self.hub, self.runs, self._load)
         self.log = self.hub.create(KEY, ASKED)
 
     async def _load(self, log: QueryLog) -> None:
+        if log.key in self.broken:
+            raise GovernanceUnavailable
         self.loads += 1
         log.load([BEGUN], [])
 
@@ -62,8 +79,14 @@ class Process:
 
 def tell(here: Process, there: Process, *, arrives: bool = True) -> None:
     """What one has to tell, told; without its arriving it is told again, and more."""
-    said = here.elsewhere.said()
-    asyncio.run(there.elsewhere.output(said))
+
+    async def exchange() -> list[Said]:
+        async with following(there):
+            said = here.elsewhere.said()
+            await there.elsewhere.output(said)
+        return said
+
+    said = asyncio.run(exchange())
     if arrives:
         here.elsewhere.has_told(said, ())
 
@@ -124,11 +147,44 @@ async def test_output_waits_for_the_beginning_of_its_attempt() -> None:
     here.elsewhere.watched([KEY])
     here.log.commit(BEGUN.events)
     here.log.delta(1, 0, LIVE["text"], "so")
-    await there.elsewhere.output(here.elsewhere.said())
+    async with following(there):
+        await there.elsewhere.output(here.elsewhere.said())
 
     assert 1 == there.loads
     assert 1 == there.log.attempt
     assert (text("so"),) == there.log.parts
+
+
+async def test_who_leaves_and_comes_back_meanwhile_misses_nothing() -> None:
+    """The rows that are on their way go on where the last reader was, and not at the beginning."""
+    here, there = Process(), Process()
+    here.runs_it()
+    here.elsewhere.watched([KEY])
+    here.log.commit(BEGUN.events)
+    for said in ("Hello ", "world"):
+        here.log.delta(1, 0, LIVE["text"], said)
+        async with following(there):
+            told = here.elsewhere.said()
+            if said == "world":
+                there.log = QueryLog(KEY, ASKED)  # the old one is nobody's any more
+                there.log = there.hub.find(KEY) or there.hub.create(KEY, ASKED)
+            await there.elsewhere.output(told)
+        here.elsewhere.has_told(told, ())
+    settled(there.log, Committed.of([text("Hello world")]))
+
+    assert (text("Hello world"),) == there.log.parts
+
+
+async def test_a_piece_that_is_missing_is_not_passed_over() -> None:
+    """What comes behind it waits until it was told."""
+    log = Process().log
+    log.commit(BEGUN.events)
+    log.hear(9, [Saying(1, 0, 6, "world", LIVE["text"])])
+    passed = log.heard
+    log.hear(9, [Saying(1, 0, 0, "Hello ", LIVE["text"]), Saying(1, 0, 6, "world", LIVE["text"])])
+
+    assert (0, 9) == (passed, log.heard)
+    assert (text("Hello world"),) == log.parts
 
 
 async def test_nothing_is_told_of_what_nobody_follows() -> None:
@@ -179,31 +235,53 @@ async def test_who_is_attached_elsewhere_is_attached() -> None:
     assert StopReason.ABANDONED is run.stop.reason
 
 
-@pytest.mark.parametrize("follows", [False, True])
-async def test_what_is_committed_is_read_where_it_is_followed(*, follows: bool) -> None:
+async def test_what_is_committed_is_read_where_it_is_followed() -> None:
     """A run that only waits for another process's is told by nobody else."""
     here = Process()
-    here.runs_it().follows = follows
-    await here.elsewhere.committed([KEY, ("acme", "nobody's")])
+    here.runs_it().follows = True
+    await here.elsewhere.committed([KEY, ("acme", "nobody's")], "me")
 
-    assert int(follows) == here.loads
+    assert 1 == here.loads
 
 
-async def test_what_could_not_be_read_is_read_the_next_time() -> None:
-    """The feed has gone on meanwhile, and tells nothing twice."""
-    here, failures = Process(), [GovernanceUnavailable()]
+async def test_what_runs_here_is_told_as_it_is_made() -> None:
+    """Its own commits come back by the feed, and are not read."""
+    here = Process()
+    here.runs_it()
+    here.log.set_query(replace(RUNNING, owner_id="me"))
+    await here.elsewhere.committed([KEY], "me")
+    del here.runs[KEY]
+    await here.elsewhere.committed([], "me")
 
-    async def load(log: QueryLog) -> None:
-        if failures:
-            raise failures.pop()
-        log.load([BEGUN], [])
+    assert 0 == here.loads
 
-    here.elsewhere = Elsewhere(here.hub, here.runs, load)
-    with pytest.raises(GovernanceUnavailable):
-        await here.elsewhere.committed([KEY])
-    await here.elsewhere.committed([])
 
-    assert 1 == here.log.attempt
+async def test_what_ran_elsewhere_while_a_run_waited_here_is_read_once_that_is_gone() -> None:
+    """It waited for its turn and was refused; the query ended at another process meanwhile."""
+    here = Process()
+    here.runs_it()
+    await here.elsewhere.committed([KEY], "me")
+    waiting = here.loads
+    del here.runs[KEY]
+    await here.elsewhere.committed([], "me")
+
+    assert (0, 1) == (waiting, here.loads)
+
+
+async def test_a_query_that_cannot_be_read_hides_no_other() -> None:
+    """It is tried again, and warned of once."""
+    here, bad = Process(), ("acme", "bad")
+    kept = here.hub.create(bad, ASKED)
+    here.broken.add(bad)
+    with capture_logs() as logs:
+        for keys in ([bad, KEY], [], []):
+            await here.elsewhere.committed(keys, "me")
+        read, here.broken = here.loads, set()
+        await here.elsewhere.committed([], "me")
+
+    assert (1, 2) == (read, here.loads)
+    assert ["followed_query_not_read"] == [each["event"] for each in logs]
+    assert kept.loaded
 
 
 def test_a_long_output_is_told_in_turns() -> None:
@@ -217,11 +295,12 @@ def test_a_long_output_is_told_in_turns() -> None:
     assert (end, []) == log.said_behind(end, 1)
 
 
-def test_what_one_process_tells_is_text() -> None:
+async def test_what_one_process_tells_is_text() -> None:
     """Names, proofs and all: it is read as it was."""
     process = Process()
     process.log.commit(BEGUN.events)
     told = Said(KEY, 3, '[[1, 0, 0, "\\u0000\\ud83c\\udf88", "text", "", ""]]')
-    asyncio.run(process.elsewhere.output([told]))
+    async with following(process):
+        await process.elsewhere.output([told])
 
     assert (3, (text("\0🎈"),)) == (process.log.heard, process.log.parts)

@@ -28,12 +28,6 @@ class Left:
     fenced: list[str] = field(default_factory=list)
     is_back: bool = False
 
-    async def running_of(
-        self, owner_id: str, after: tuple[str, str], count: int
-    ) -> Sequence[tuple[str, str]]:
-        """What still runs."""
-        return sorted(key for key in self.running if key > after)[:count]
-
     async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[tuple[str, str, str]]:
         """What waits, its time over."""
         found = sorted(each for each in self.waiting if each > after)[:count]
@@ -43,10 +37,10 @@ class Left:
         """One, until it is forgotten."""
         return [] if self.forgotten else ["dead"]
 
-    async def fence(self, owner_id: str) -> bool:
-        """Once it has come back it is nobody's to take over from."""
+    async def fence(self, owner_id: str) -> Sequence[tuple[str, str]] | None:
+        """What still runs; once it has come back it is nobody's to take over from."""
         self.fenced.append(owner_id)
-        return not self.is_back
+        return None if self.is_back else sorted(self.running)
 
     async def forget(self, owner_id: str) -> None:
         """Struck off."""
@@ -70,7 +64,6 @@ class Left:
 def sweeper(left: Left) -> Sweeper:
     """A sweeper of these queries."""
     return Sweeper(
-        left,
         left,
         left,
         dead_owners=left.dead_owners,

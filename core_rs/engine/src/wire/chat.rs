@@ -192,9 +192,9 @@ impl ChatAnswer {
     }
 
     fn delta(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) -> Result<(), Fault> {
-        for thought in [delta.reasoning_content, delta.reasoning] {
-            self.content.think(string(thought), None, out);
-        }
+        // Two names of one field: servers that rename it tell the same text under both for a while.
+        let told = string(delta.reasoning_content).filter(|thought| !thought.0.is_empty());
+        self.content.think(told.or_else(|| string(delta.reasoning)), None, out);
         self.said(delta.content, out)?;
         if let Some(refusal) = string(delta.refusal).filter(|refusal| !refusal.0.is_empty()) {
             self.refused = true;

@@ -55,6 +55,19 @@ fn a_change_of_kind_begins_a_part() {
     );
 }
 
+/// Servers that rename the field tell it under both names for a while.
+#[test]
+fn a_thought_under_two_names_is_thought_once() {
+    let said = deltas(&[
+        r#""reasoning_content":"hm","reasoning":"hm""#,
+        r#""reasoning_content":"","reasoning":" so""#,
+        r#""reasoning_content":null,"reasoning":" be it""#,
+        r#""content":"a""#,
+    ]);
+
+    assert_eq!(parts(&[(0, "reasoning", "hm so be it"), (1, "text", "a")]), said.parts);
+}
+
 #[test]
 fn a_content_block_is_a_part_and_an_empty_one_is_none() {
     let said = blocks(&[

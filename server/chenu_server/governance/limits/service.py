@@ -184,11 +184,20 @@ class SharedLimiter:
             return arrival.arrived_us
         # Remembered as far as there is room: one that is not is refused all the same, by the row
         # that all share.
-        if self.limit.block_us and len(self._blocked) < self.limit.keys_max:
-            self._blocked[identity_id] = self._now_us() + arrival.retry_after_us
+        if self.limit.block_us:
+            self._remember(identity_id, arrival.retry_after_us)
         if arrival.verdict == "blocked":
             raise IdentityBlocked(arrival.retry_after_us)
         raise RateLimited(arrival.retry_after_us, _broken(self.limit, arrival.used))
+
+    def _remember(self, identity_id: str, retry_after_us: int) -> None:
+        """Those whose block has ended make room; who finds none asks the database each time."""
+        now_us = self._now_us()
+        if len(self._blocked) >= self.limit.keys_max:
+            ends = self._blocked.items()
+            self._blocked = {known: until_us for known, until_us in ends if until_us > now_us}
+        if len(self._blocked) < self.limit.keys_max:
+            self._blocked[identity_id] = now_us + retry_after_us
 
     def give_back(self, identity_id: str, token: int) -> None:
         """Uncount a call whose id proved known."""

@@ -24,20 +24,26 @@ class Feed:
     def __init__(self, reader: Reader, *, ledger_number: int) -> None:
         self._reader = reader
         self._ledger_number = ledger_number
-        self._position: int | None = None
+        self._position = 0
+        self._found: dict[Key, None] = {}
+
+    async def begin(self) -> None:
+        """
+        Take a place behind all that is committed so far.
+
+        Raises:
+            GovernanceUnavailable, ServerOverloaded: It cannot be read now.
+        """
+        self._position = await self._size()
 
     async def queries(self) -> Sequence[Key]:
         """
-        The queries that something was committed of since the last time; the first time, none.
+        The queries that something was committed of since the last time.
 
         Raises:
             GovernanceUnavailable, ServerOverloaded: They cannot be read now; nothing is skipped.
         """
-        if self._position is None:
-            self._position = await self._size()
-            return []
         columns = LEDGER_ENTRIES.c
-        found: dict[Key, None] = {}
         while True:
             wanted = (
                 sa.select(
@@ -56,10 +62,12 @@ class Feed:
             rows = await self._reader.rows(wanted)
             for row in rows:
                 self._position = row.sequence
+                # Kept until they are handed out: the next page may fail to come.
                 if row.resource_kind == "query":
-                    found[row.identity_id, row.resource_id] = None
+                    self._found[row.identity_id, row.resource_id] = None
             if len(rows) < PAGE:
-                return list(found)
+                found, self._found = list(self._found), {}
+                return found
 
     async def _size(self) -> int:
         columns = LEDGER_HEADS.c

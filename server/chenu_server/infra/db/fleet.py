@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import pq
 from psycopg.rows import TupleRow
 
 from chenu_server.errors import GovernanceUnavailable
@@ -45,6 +47,7 @@ QUERY_WATCHERS: Final = sa.Table(
     "query_watchers",
     METADATA,
     *(sa.Column(name, sa.Text, primary_key=True) for name in (*_KEY, "watcher_id")),
+    sa.Index("ix_query_watchers_watcher", "watcher_id"),
     sqlite_with_rowid=False,
 )
 QUERY_OUTPUT: Final = sa.Table(
@@ -70,9 +73,11 @@ _HEARD: Final = (
     "DELETE FROM query_stops AS s USING unnest(%(ids)s::text[], %(names)s::text[]) AS k(id, name)"
     " WHERE s.owner_id = %(me)s AND s.identity_id = k.id AND s.request_id = k.name"
 )
+# Of an owner that is forgotten nobody would ever hear it, or take it away.
 _STOP: Final = (
     "INSERT INTO query_stops (owner_id, identity_id, request_id)"
-    " VALUES (%(owner)s, %(id)s, %(name)s) ON CONFLICT DO NOTHING"
+    " SELECT owner_id, %(id)s, %(name)s FROM owners WHERE owner_id = %(owner)s"
+    " ON CONFLICT DO NOTHING"
 )
 _WATCH: Final = (
     "INSERT INTO query_watchers (owner_id, identity_id, request_id, watcher_id)"
@@ -137,13 +142,25 @@ class Fleet:
     """One process's line to the others, on a connection of its own.
 
     `exchange`, `heard` and `wait` are one task's, one after the other; `stop` may be anybody's.
+    What they ask runs on a thread of its own: one that was given up may still be at it, and
+    whoever comes next waits for that.
     """
 
     def __init__(self, url: str, owner_id: str) -> None:
         self._engine = writer_engine(url)
         self._me = owner_id
         self._connection: Connection | None = None
+        self._is_stale = False
         self._woken = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="chenu-fleet")
+
+    def is_other(self, owner_id: str) -> bool:
+        """Whether an owner is another process."""
+        return owner_id not in ("", self._me)
+
+    def renew(self) -> None:
+        """Connect anew: the writer has, and perhaps to another server. Any thread."""
+        self._is_stale = True
 
     async def stop(self, owner_id: str, key: Key) -> None:
         """
@@ -167,6 +184,7 @@ class Fleet:
                 connection.execute(_STOP, asked)
                 connection.execute(_NOTIFY, asked)
 
+        # Not on the thread of the exchanges: a host that is gone would hold those up as well.
         await asyncio.get_running_loop().run_in_executor(None, ask)
 
     async def exchange(self, telling: Telling) -> Told:
@@ -190,25 +208,28 @@ class Fleet:
     async def wait(self, at_most_s: float) -> None:
         """Until another process has committed something, or for so long."""
         loop, connection = asyncio.get_running_loop(), self._connection
-        if connection is not None:
+        server = None if connection is None or connection.closed else connection.pgconn
+        # Read once: a connection that is lost meanwhile has none any more.
+        socket = -1 if server is None else server.socket
+        if server is not None:
             # Only for as long as it waits: in an exchange the thread that runs it reads from the
             # socket.
-            loop.add_reader(connection.fileno(), self._readable, connection)
+            loop.add_reader(socket, self._readable, server, socket)
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(at_most_s):
                     await self._woken.wait()
         finally:
-            if connection is not None:
-                loop.remove_reader(connection.fileno())
+            if server is not None:
+                loop.remove_reader(socket)
         # What comes behind this is read by the exchange that follows, or wakes the next wait.
         self._woken.clear()
 
     async def close(self) -> None:
         """Follow nothing any more, and let go of the connection."""
-        if self._connection is not None:
-            with suppress(GovernanceUnavailable):
-                await self._run(self._leave)
+        with suppress(GovernanceUnavailable):
+            await self._run(self._leave)
+        self._thread.shutdown(wait=False)
         self._drop()
 
     def _leave(self, run: _Run) -> None:
@@ -270,6 +291,9 @@ class Fleet:
         def run() -> T:
             try:
                 with refusing():
+                    if self._is_stale:
+                        self._is_stale = False
+                        self._drop()
                     if self._connection is None:
                         self._connection = self._listening(heard)
                     with self._connection.transaction():
@@ -281,20 +305,22 @@ class Fleet:
                 self._drop()
                 raise
 
-        return await loop.run_in_executor(None, run)
+        return await loop.run_in_executor(self._thread, run)
 
-    def _readable(self, connection: Connection) -> None:
+    def _readable(self, server: pq.abc.PGconn, socket: int) -> None:
         """Take in what has come between two statements; who is cut off looks, and finds that out.
 
         This process's own commits are told too, hundreds in a second: each costs a look here.
         """
-        server = connection.pgconn
         try:
             server.consume_input()
             while (notification := server.notifies()) is not None:
                 if notification.extra.decode() != self._me:
                     self._woken.set()
         except psycopg.Error:
+            # The socket is closed, and its number may soon be another connection's.
+            asyncio.get_running_loop().remove_reader(socket)
+            self._is_stale = True
             self._woken.set()
 
     def _listening(self, heard: Callable[[psycopg.Notify], None]) -> Connection:

@@ -71,8 +71,14 @@ _OTHERS: Final = sa.text(
     f"SELECT o.owner_id, o.lease_until_us, {_IS_LOCKED} AS is_locked"
     " FROM owners AS o WHERE o.owner_id <> :owner_id"
 )
+# One that has renewed since it was seen to be dead is none: its lock alone may be lost again.
 _FENCE: Final = sa.text(
     f"UPDATE owners AS o SET epoch = epoch + 1 WHERE o.owner_id = :owner_id AND NOT {_IS_LOCKED}"
+    " AND lease_until_us IS NOT DISTINCT FROM CAST(:lease_until_us AS bigint)"
+)
+_LEFT_RUNNING: Final = sa.text(
+    "SELECT identity_id, request_id FROM queries"
+    " WHERE status = 'running' AND owner_id = :owner_id ORDER BY identity_id, request_id"
 )
 # A host that is gone says nothing: its lock is free once the server has asked in vain.
 _KEEPALIVES: Final = sa.text(
@@ -93,18 +99,21 @@ _FORGET: Final = sa.text("DELETE FROM owners WHERE owner_id = :owner_id")
 # wait for that, or would strike off the only name under which its queries are ever found.
 _AFTER_WRITERS: Final = sa.select(sa.func.pg_advisory_xact_lock(*WRITER_LOCK))
 _FORGET_UNLESS_NAMED: Final = sa.text(
-    "DELETE FROM owners WHERE owner_id = :owner_id AND NOT EXISTS"
-    " (SELECT 1 FROM queries WHERE status = 'running' AND owner_id = :owner_id)"
+    "DELETE FROM owners AS o WHERE o.owner_id = :owner_id"
+    # It may have come back since it was found dead; who withdraws still holds its own lock.
+    f" AND (o.owner_id = :me OR NOT {_IS_LOCKED})"
+    " AND NOT EXISTS (SELECT 1 FROM queries WHERE status = 'running' AND owner_id = :owner_id)"
 )
 # Nobody is left to hear it, to follow anything or to say more.
 _FORGET_TOLD: Final = [
     sa.text(
-        f"DELETE FROM {name} WHERE :owner_id IN ({columns})"
-        " AND NOT EXISTS (SELECT 1 FROM owners WHERE owner_id = :owner_id)"
+        f"DELETE FROM {name} AS told WHERE NOT EXISTS"
+        f" (SELECT 1 FROM owners AS o WHERE o.owner_id = told.{column})"
     )
-    for name, columns in (
+    for name, column in (
         ("query_stops", "owner_id"),
-        ("query_watchers", "owner_id, watcher_id"),
+        ("query_watchers", "owner_id"),
+        ("query_watchers", "watcher_id"),
         ("query_output", "owner_id"),
     )
 ]
@@ -140,8 +149,13 @@ class Owner(Protocol):
         """The owners that left rows and are dead. Blocks; call it in a thread."""
         ...
 
-    def fence(self, owner_id: str) -> bool:
-        """Refuse what a dead owner may yet write. False: it has come back. Blocks."""
+    def fence(self, owner_id: str) -> list[tuple[str, str]] | None:
+        """
+        Refuse what a dead owner may yet write. Blocks.
+
+        Identity and id of the queries that it left running: what it runs once it is back is its
+        own. None: it is back already.
+        """
         ...
 
     def forget(self, owner_id: str) -> None:
@@ -235,9 +249,10 @@ class FileOwner:
     def hold_again(self) -> None:
         """It is held."""
 
-    def fence(self, owner_id: str) -> bool:
-        """There is nothing to refuse: the file has one process."""
-        return True
+    def fence(self, owner_id: str) -> list[tuple[str, str]] | None:
+        """What it left; there is nothing to refuse, for the file has one process."""
+        with self._engine.begin() as connection:
+            return _left_running(connection, owner_id)
 
     def forget(self, owner_id: str) -> None:
         """Strike a dead owner off."""
@@ -335,12 +350,16 @@ class SessionOwner:
         self._ask(self._enter)
         self._renewed, self._renewed_s = True, began_s
 
-    def fence(self, owner_id: str) -> bool:
-        """Raise a dead owner's epoch, behind what it is committing."""
+    def fence(self, owner_id: str) -> list[tuple[str, str]] | None:
+        """Raise the epoch of an owner that `dead` told of, behind what it is committing."""
+        seen = self._seen.get(owner_id)
 
-        def raised(connection: sa.Connection) -> bool:
+        def raised(connection: sa.Connection) -> list[tuple[str, str]] | None:
             connection.execute(_AFTER_WRITERS)
-            return bool(connection.execute(_FENCE, {"owner_id": owner_id}).rowcount)
+            asked = {"owner_id": owner_id, "lease_until_us": seen[0] if seen else None}
+            if not connection.execute(_FENCE, asked).rowcount:
+                return None
+            return _left_running(connection, owner_id)
 
         return self._ask(raised)
 
@@ -349,8 +368,10 @@ class SessionOwner:
 
         def strike(connection: sa.Connection) -> None:
             connection.execute(_AFTER_WRITERS)
-            for forget in (_FORGET_UNLESS_NAMED, *_FORGET_TOLD):
-                connection.execute(forget, {"owner_id": owner_id})
+            asked = {"owner_id": owner_id, "me": self._owner_id}
+            connection.execute(_FORGET_UNLESS_NAMED, asked)
+            for forget in _FORGET_TOLD:
+                connection.execute(forget)
 
         self._ask(strike)
 
@@ -422,6 +443,9 @@ class SessionOwner:
         self._drop()
         self._connection = self._entered(fresh)
         self._read_only = False
+        # While the database was away nobody could renew: all are given the time of a lease anew,
+        # or whoever is back first would end what the others run.
+        self._seen = {}
         return self._connection
 
     def _entered(self, connection: sa.Connection) -> sa.Connection:
@@ -452,6 +476,11 @@ class SessionOwner:
         if connection is not None:
             connection.invalidate()
             connection.close()
+
+
+def _left_running(connection: sa.Connection, owner_id: str) -> list[tuple[str, str]]:
+    rows = connection.execute(_LEFT_RUNNING, {"owner_id": owner_id})
+    return [(identity_id, request_id) for identity_id, request_id in rows]
 
 
 def lock_key(owner_id: str) -> int:

@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 import structlog
+from psycopg.rows import TupleRow
 
 from chenu_server.engine import IdentityWindows
 from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal, ServerOverloaded
@@ -29,6 +31,8 @@ log = structlog.get_logger(__name__)
 WAITING_MAX: Final = 10_000
 RETRY_US: Final = 100_000
 SWEEP_EVERY_US: Final = 60_000_000
+# A row may be swept between the transaction that made it and the one that locks it.
+_ROUNDS: Final = 5
 
 IDENTITY_WINDOWS: Final = sa.Table(
     "identity_windows",
@@ -127,6 +131,13 @@ class SharedWindows:
         self._asks: list[_Ask] = []
         self._task: asyncio.Task[None] | None = None
         self._sweep_at_us = 0
+        self._is_stale = False
+        # Of its own: whatever else the process does on threads holds no call up here.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="chenu-windows")
+
+    def renew(self) -> None:
+        """Connect anew: the writer has, and perhaps to another server. Any thread."""
+        self._is_stale = True
 
     async def arrive(self, identity_id: str) -> Counted:
         """
@@ -160,6 +171,7 @@ class SharedWindows:
         """Decide what waits, and let go of the connection."""
         if self._task is not None:
             await self._task
+        self._thread.shutdown(wait=False)
         self._drop()
 
     def _ask(self, ask: _Ask) -> None:
@@ -172,7 +184,7 @@ class SharedWindows:
         while self._asks:
             asks, self._asks = self._asks, []
             try:
-                answers = await loop.run_in_executor(None, self._decided, asks)
+                answers = await loop.run_in_executor(self._thread, self._decided, asks)
             except ChenuError as error:
                 self._fail(asks, error)
             except Exception:
@@ -194,25 +206,48 @@ class SharedWindows:
                 ask.answer.set_exception(error)
 
     def _decided(self, asks: Sequence[_Ask]) -> list[Counted | None]:
-        """One transaction."""
+        """Decide them in one transaction; again, if the connection had been lost before."""
+        if self._is_stale:
+            self._is_stale = False
+            self._drop()
+        is_reused = self._connection is not None
+        try:
+            return self._decided_once(asks)
+        except GovernanceUnavailable:
+            if not is_reused:
+                raise
+        # Where it was the COMMIT that got no answer the calls may be counted twice: too many, and
+        # never too few.
+        return self._decided_once(asks)
+
+    def _decided_once(self, asks: Sequence[_Ask]) -> list[Counted | None]:
         try:
             with refusing():
                 if self._connection is None:
                     self._connection = connected(self._engine)
-                with self._connection.transaction():
-                    return self._decide(self._connection, asks)
+                return self._decide(self._connection, asks)
         except GovernanceUnavailable:
             self._drop()
             raise
 
     def _decide(self, connection: Connection, asks: Sequence[_Ask]) -> list[Counted | None]:
-        connection.execute(_SETTINGS)
         ids = sorted({ask.identity_id for ask in asks})
-        rows = connection.execute(_LOCK, [ids]).fetchall()
-        # Made only where some are missing: nearly every identity that comes has been here before.
-        if len(rows) < len(ids):
-            connection.execute(_MAKE, [ids])
-            rows = connection.execute(_LOCK, [ids]).fetchall()
+        for _ in range(_ROUNDS):
+            with connection.transaction():
+                connection.execute(_SETTINGS)
+                rows = connection.execute(_LOCK, [ids]).fetchall()
+                if len(rows) == len(ids):
+                    return self._counted(connection, asks, rows)
+            # In a transaction of its own, which holds no row that another may wait for: rows are
+            # locked in order only if all of them are there.
+            with connection.transaction():
+                connection.execute(_SETTINGS)
+                connection.execute(_MAKE, [ids])
+        raise GovernanceUnavailable
+
+    def _counted(
+        self, connection: Connection, asks: Sequence[_Ask], rows: Sequence[TupleRow]
+    ) -> list[Counted | None]:
         windows, now_us = self._new(), self._now_us()
         times_us: dict[str, int] = {}
         for identity_id, packed, blocked_until_us in rows:

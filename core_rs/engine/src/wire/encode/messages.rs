@@ -5,7 +5,6 @@ use super::{JSON_ONLY, name_and_description, object_of, optional, said, schema_o
 use crate::wire::media::Source;
 use crate::wire::prompt::{Format, Part, Prompt, Role, Target, Thinking, ToolChoice};
 
-/// Stands in for the field that this wire lacks.
 /// The least that the provider takes.
 const BUDGET_TOKENS_MIN: u64 = 1_024;
 

@@ -26,6 +26,7 @@ def upgrade() -> None:
         ),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_query_watchers_watcher", "query_watchers", ["watcher_id"])
     op.create_table(
         "query_output",
         sa.Column("identity_id", sa.Text, nullable=False),
