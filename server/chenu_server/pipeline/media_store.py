@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from chenu_server.errors import GovernanceUnavailable
 from chenu_server.infra.db.engine import writer_engine
-from chenu_server.infra.db.owners import OWNERS
+from chenu_server.infra.db.owner_sql import OWNERS
 from chenu_server.infra.db.postgres import WRITER_LOCK
 from chenu_server.infra.db.reader import Reader
 from chenu_server.infra.db.urls import is_sqlite

@@ -13,12 +13,14 @@ from chenu_server.errors import GovernanceUnavailable
 from chenu_server.infra.db import stores
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.intake import WriterLimits
-from chenu_server.infra.db.owners import OWNERS, Owner, SessionOwner, lock_key
+from chenu_server.infra.db.owner_sql import OWNERS
+from chenu_server.infra.db.owners import Owner, SessionOwner, lock_key
 from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.pipeline.tables import QUERIES
 from tests.contract.db.conftest import OpenWriter, rows_of
 from tests.contract.db.sample import ACCOUNTS, Add
 from tests.contract.db.test_owners import left_running
+from tests.contract.tables.samples import QUERY
 from tests.stores import Postgres
 
 TOTALS = sa.select(ACCOUNTS.c.total)
@@ -142,9 +144,24 @@ def test_what_an_owner_left_is_told_with_its_fence(
             connection.execute(sa.insert(QUERIES).values(**row))
     dead.close()
     owner = acquire(database_url)
-    _until(lambda: owner.dead() == [dead.owner_id])
+    _until(lambda: dead.owner_id in owner.dead())
 
     assert keys == owner.fence(dead.owner_id)
+
+
+def test_an_owner_that_only_what_it_runs_names_is_found(
+    database_url: str, acquire: Acquire
+) -> None:
+    """Whoever took its row away: its queries would hold their money for ever."""
+    owner = acquire(database_url)
+    with writer_engine(database_url).begin() as connection:
+        connection.execute(sa.insert(QUERIES).values(**left_running("nowhere")))
+        left = {**left_running(owner.owner_id), "request_id": "own"}
+        connection.execute(sa.insert(QUERIES).values(**left))
+    found = owner.dead()
+
+    assert ["nowhere"] == found
+    assert [(QUERY.identity_id, QUERY.request_id)] == owner.fence("nowhere")
 
 
 def test_while_the_database_is_away_nobody_is_found_dead(

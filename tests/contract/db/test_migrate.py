@@ -24,7 +24,7 @@ from tests.stores import Postgres
 def declare_every_table() -> None:
     """Import every feature's `tables`, which declare on the one metadata."""
     for module in pkgutil.walk_packages(chenu_server.__path__, "chenu_server."):
-        if module.name.endswith((".tables", ".ledger_tables", ".owners", ".fleet", ".windows")):
+        if module.name.endswith((".tables", ".ledger_tables", ".owner_sql", ".fleet", ".windows")):
             importlib.import_module(module.name)
 
 

@@ -24,9 +24,25 @@ import sqlalchemy as sa
 import structlog
 
 from chenu_server.ids import new_id
-from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
-from chenu_server.infra.db.metadata import METADATA
-from chenu_server.infra.db.postgres import WRITER_LOCK
+from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.owner_sql import (
+    AFTER_WRITERS,
+    AS_BEFORE,
+    ENTER,
+    FENCE,
+    FORGET,
+    FORGET_TOLD,
+    FORGET_UNLESS_NAMED,
+    KEEPALIVES,
+    LEAVE,
+    LEFT_RUNNING,
+    LEFT_US,
+    NAME,
+    NAMED_NOWHERE,
+    OTHERS,
+    OWNERS,
+    PATIENCE,
+)
 from chenu_server.infra.db.urls import is_sqlite, sqlite_file
 from chenu_server.steady import wall_us
 
@@ -37,86 +53,9 @@ log = structlog.get_logger(__name__)
 LEASE_MS: Final = 15_000
 RENEW_MS: Final = 5_000
 
-OWNERS: Final = sa.Table(
-    "owners",
-    METADATA,
-    sa.Column("owner_id", sa.Text, primary_key=True),
-    sa.Column("lock_key", sa.BigInteger, nullable=False),
-    sa.Column("label", sa.Text, nullable=False),
-    sa.Column("started_us", sa.BigInteger, nullable=False),
-    sa.Column("lease_until_us", sa.BigInteger, nullable=True),
-    sa.Column("epoch", sa.BigInteger, nullable=False, server_default="1"),
-)
-
-_FIELDS: Final = "owner_id, lock_key, label, started_us, lease_until_us"
-_NOW_US: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-_ENTER: Final = sa.text(
-    f"INSERT INTO owners ({_FIELDS})"
-    f" VALUES (:owner_id, :lock_key, :label, {_NOW_US}, {_NOW_US} + :lease_us)"
-    " ON CONFLICT (owner_id) DO UPDATE SET lease_until_us = excluded.lease_until_us"
-    " RETURNING epoch"
-)
 # A lost lock is taken again soon: until then nothing is decided here.
 _RETAKE_S: Final = 0.5
 _READ_ONLY: Final = "25006"
-# An advisory lock on one bigint shows in pg_locks as its two halves, with objsubid 1.
-_IS_LOCKED: Final = (
-    "EXISTS (SELECT 1 FROM pg_locks AS l"
-    " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " AND l.classid = ((o.lock_key >> 32) & 4294967295)::oid"
-    " AND l.objid = (o.lock_key & 4294967295)::oid)"
-)
-_OTHERS: Final = sa.text(
-    f"SELECT o.owner_id, o.lease_until_us, {_IS_LOCKED} AS is_locked"
-    " FROM owners AS o WHERE o.owner_id <> :owner_id"
-)
-# One that has renewed since it was seen to be dead is none: its lock alone may be lost again.
-_FENCE: Final = sa.text(
-    f"UPDATE owners AS o SET epoch = epoch + 1 WHERE o.owner_id = :owner_id AND NOT {_IS_LOCKED}"
-    " AND lease_until_us IS NOT DISTINCT FROM CAST(:lease_until_us AS bigint)"
-)
-_LEFT_RUNNING: Final = sa.text(
-    "SELECT identity_id, request_id FROM queries"
-    " WHERE status = 'running' AND owner_id = :owner_id ORDER BY identity_id, request_id"
-)
-# A host that is gone says nothing: its lock is free once the server has asked in vain.
-_KEEPALIVES: Final = sa.text(
-    "SELECT set_config('tcp_keepalives_idle', '5', false),"
-    " set_config('tcp_keepalives_interval', '3', false),"
-    " set_config('tcp_keepalives_count', '3', false)"
-)
-# A pool may give the session to another client as it is left.
-_AS_BEFORE: Final = [
-    sa.text(f"RESET tcp_keepalives_{name}") for name in ("idle", "interval", "count")
-]
-_PATIENCE: Final = sa.text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
-# Who says so itself needs no lease to be over.
-_LEFT_US: Final = 0
-_LEAVE: Final = sa.text(f"UPDATE owners SET lease_until_us = {_LEFT_US} WHERE owner_id = :owner_id")
-_FORGET: Final = sa.text("DELETE FROM owners WHERE owner_id = :owner_id")
-# A process may be dead while its last COMMIT is still under way: who looks for what it left must
-# wait for that, or would strike off the only name under which its queries are ever found.
-_AFTER_WRITERS: Final = sa.select(sa.func.pg_advisory_xact_lock(*WRITER_LOCK))
-_FORGET_UNLESS_NAMED: Final = sa.text(
-    "DELETE FROM owners AS o WHERE o.owner_id = :owner_id"
-    # It may have come back since it was found dead; who withdraws still holds its own lock.
-    f" AND (o.owner_id = :me OR NOT {_IS_LOCKED})"
-    " AND NOT EXISTS (SELECT 1 FROM queries WHERE status = 'running' AND owner_id = :owner_id)"
-)
-# Nobody is left to hear it, to follow anything or to say more.
-_FORGET_TOLD: Final = [
-    sa.text(
-        f"DELETE FROM {name} AS told WHERE NOT EXISTS"
-        f" (SELECT 1 FROM owners AS o WHERE o.owner_id = told.{column})"
-    )
-    for name, column in (
-        ("query_stops", "owner_id"),
-        ("query_watchers", "owner_id"),
-        ("query_watchers", "watcher_id"),
-        ("query_output", "owner_id"),
-    )
-]
 
 
 class StoreInUse(Exception):
@@ -239,6 +178,7 @@ class FileOwner:
         """Every other owner: this process holds the file."""
         others = sa.select(OWNERS.c.owner_id).where(OWNERS.c.owner_id != self._owner_id)
         with self._engine.begin() as connection:
+            _name_all(connection, self._owner_id)
             return list(connection.scalars(others))
 
     @property
@@ -257,7 +197,7 @@ class FileOwner:
     def forget(self, owner_id: str) -> None:
         """Strike a dead owner off."""
         with self._engine.begin() as connection:
-            connection.execute(_FORGET, {"owner_id": owner_id})
+            connection.execute(FORGET, {"owner_id": owner_id})
 
     def withdraw(self) -> None:
         """Strike this owner off."""
@@ -315,13 +255,18 @@ class SessionOwner:
 
         One that is seen for the first time is given the time of a lease.
         """
-        asked = {"owner_id": self._owner_id}
-        others = self._ask(lambda c: list(c.execute(_OTHERS, asked)))
-        now_s, before = time.monotonic(), self._seen
-        self._seen = {}
+
+        def others_of(connection: sa.Connection) -> list[tuple[str, int | None, bool]]:
+            _name_all(connection, self._owner_id)
+            found = connection.execute(OTHERS, {"owner_id": self._owner_id})
+            return [(owner_id, lease_us, is_locked) for owner_id, lease_us, is_locked in found]
+
+        # However long the answer took, no lease looks older than it is.
+        now_s, others, seen_s = time.monotonic(), self._ask(others_of), time.monotonic()
+        before, self._seen = self._seen, {}
         for owner_id, lease_until_us, _ in others:
-            known = before.get(owner_id, (lease_until_us, now_s))
-            self._seen[owner_id] = known if known[0] == lease_until_us else (lease_until_us, now_s)
+            known = before.get(owner_id, (lease_until_us, seen_s))
+            self._seen[owner_id] = known if known[0] == lease_until_us else (lease_until_us, seen_s)
         return [
             owner_id
             for owner_id, _, is_locked in others
@@ -329,7 +274,7 @@ class SessionOwner:
         ]
 
     def _is_over(self, lease_until_us: int | None, since_s: float, now_s: float) -> bool:
-        has_none = lease_until_us in (None, _LEFT_US)
+        has_none = lease_until_us in (None, LEFT_US)
         return has_none or now_s - since_s >= self._lease_s
 
     @property
@@ -355,9 +300,9 @@ class SessionOwner:
         seen = self._seen.get(owner_id)
 
         def raised(connection: sa.Connection) -> list[tuple[str, str]] | None:
-            connection.execute(_AFTER_WRITERS)
+            connection.execute(AFTER_WRITERS)
             asked = {"owner_id": owner_id, "lease_until_us": seen[0] if seen else None}
-            if not connection.execute(_FENCE, asked).rowcount:
+            if not connection.execute(FENCE, asked).rowcount:
                 return None
             return _left_running(connection, owner_id)
 
@@ -367,10 +312,10 @@ class SessionOwner:
         """Strike a dead owner off, unless its last commit has left something meanwhile."""
 
         def strike(connection: sa.Connection) -> None:
-            connection.execute(_AFTER_WRITERS)
+            connection.execute(AFTER_WRITERS)
             asked = {"owner_id": owner_id, "me": self._owner_id}
-            connection.execute(_FORGET_UNLESS_NAMED, asked)
-            for forget in _FORGET_TOLD:
+            connection.execute(FORGET_UNLESS_NAMED, asked)
+            for forget in FORGET_TOLD:
                 connection.execute(forget)
 
         self._ask(strike)
@@ -388,8 +333,8 @@ class SessionOwner:
         self._drop()
 
     def _leave(self, connection: sa.Connection) -> None:
-        connection.execute(_LEAVE, {"owner_id": self._owner_id})
-        for reset in _AS_BEFORE:
+        connection.execute(LEAVE, {"owner_id": self._owner_id})
+        for reset in AS_BEFORE:
             connection.execute(reset)
 
     def _end(self) -> None:
@@ -418,7 +363,7 @@ class SessionOwner:
             try:
                 connection = self._usable()
                 with connection.begin():
-                    connection.execute(_PATIENCE)
+                    connection.execute(PATIENCE)
                     return question(connection)
             except sa.exc.SQLAlchemyError as error:
                 # Whatever has failed, the lock may be gone with it: nothing is decided here until
@@ -453,8 +398,8 @@ class SessionOwner:
         try:
             with connection.begin():
                 began_s = time.monotonic()
-                connection.execute(_PATIENCE)
-                connection.execute(_KEEPALIVES)
+                connection.execute(PATIENCE)
+                connection.execute(KEEPALIVES)
                 # Waits: the server may not have noticed yet that the connection before is gone.
                 # The lock is the session's and outlives the transaction.
                 connection.execute(sa.select(sa.func.pg_advisory_lock(self._values["lock_key"])))
@@ -469,7 +414,7 @@ class SessionOwner:
 
     def _enter(self, connection: sa.Connection) -> None:
         """Say that it lives. The lock is held: so it writes again, whoever has taken over."""
-        self._epoch = connection.execute(_ENTER, self._values).scalar_one()
+        self._epoch = connection.execute(ENTER, self._values).scalar_one()
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -478,8 +423,14 @@ class SessionOwner:
             connection.close()
 
 
+def _name_all(connection: sa.Connection, me: str) -> None:
+    """Enter the owners that only what they run names; whose lock is held is alive all the same."""
+    for owner_id in connection.scalars(NAMED_NOWHERE, {"owner_id": me}).all():
+        connection.execute(NAME, {"owner_id": owner_id, "lock_key": lock_key(owner_id)})
+
+
 def _left_running(connection: sa.Connection, owner_id: str) -> list[tuple[str, str]]:
-    rows = connection.execute(_LEFT_RUNNING, {"owner_id": owner_id})
+    rows = connection.execute(LEFT_RUNNING, {"owner_id": owner_id})
     return [(identity_id, request_id) for identity_id, request_id in rows]
 
 
