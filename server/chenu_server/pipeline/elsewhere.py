@@ -65,6 +65,8 @@ class Elsewhere:
         self._unread: dict[Key, None] = {}
         self._failing: set[Key] = set()
         self._asking: dict[Key, QueryLog] = {}
+        self.follows = False
+        """Whether anything that runs elsewhere is followed here, as of the last time."""
 
     # --- what is told -------------------------------------------------------------------------
 
@@ -80,6 +82,7 @@ class Elsewhere:
         # Held until the answer is in: one whose only reader leaves and comes back meanwhile would
         # else be a new log, to which what comes behind the old one's place does not belong.
         self._asking = {log.key: log for log in (self._hub.find(each.key) for each in found) if log}
+        self.follows = bool(found)
         return found
 
     def said(self) -> list[Said]:

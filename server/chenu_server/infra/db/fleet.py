@@ -151,6 +151,7 @@ class Fleet:
         self._me = owner_id
         self._connection: Connection | None = None
         self._is_stale = False
+        self._socket = -1
         self._woken = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chenu-fleet")
 
@@ -205,30 +206,36 @@ class Fleet:
         """
         await self._run(lambda run: run(_HEARD, self._of(stopped)))
 
-    async def wait(self, at_most_s: float) -> None:
-        """Until another process has committed something, or for so long."""
-        loop, connection = asyncio.get_running_loop(), self._connection
-        server = None if connection is None or connection.closed else connection.pgconn
-        # Read once: a connection that is lost meanwhile has none any more.
-        socket = -1 if server is None else server.socket
-        if server is not None:
+    async def wait(self, at_most_s: float, *, listens: bool) -> None:
+        """For so long, or, if it listens, until another process has committed something."""
+        connection = self._connection
+        if listens and connection is not None and not connection.closed:
             # Only for as long as it waits: in an exchange the thread that runs it reads from the
-            # socket.
-            loop.add_reader(socket, self._readable, server, socket)
+            # socket. Whose number is kept, for a connection that is lost has none any more.
+            self._socket = connection.pgconn.socket
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._socket, self._readable, connection.pgconn)
+        woken = self._woken if listens else asyncio.Event()
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(at_most_s):
-                    await self._woken.wait()
+                    await woken.wait()
         finally:
-            if server is not None:
-                loop.remove_reader(socket)
+            self._unwatch()
         # What comes behind this is read by the exchange that follows, or wakes the next wait.
         self._woken.clear()
 
+    def _unwatch(self) -> None:
+        """Once: its number may be another connection's right after it is closed."""
+        socket, self._socket = self._socket, -1
+        if socket >= 0:
+            asyncio.get_running_loop().remove_reader(socket)
+
     async def close(self) -> None:
         """Follow nothing any more, and let go of the connection."""
-        with suppress(GovernanceUnavailable):
-            await self._run(self._leave)
+        if self._connection is not None:
+            with suppress(GovernanceUnavailable):
+                await self._run(self._leave)
         self._thread.shutdown(wait=False)
         self._drop()
 
@@ -307,7 +314,7 @@ class Fleet:
 
         return await loop.run_in_executor(self._thread, run)
 
-    def _readable(self, server: pq.abc.PGconn, socket: int) -> None:
+    def _readable(self, server: pq.abc.PGconn) -> None:
         """Take in what has come between two statements; who is cut off looks, and finds that out.
 
         This process's own commits are told too, hundreds in a second: each costs a look here.
@@ -318,8 +325,7 @@ class Fleet:
                 if notification.extra.decode() != self._me:
                     self._woken.set()
         except psycopg.Error:
-            # The socket is closed, and its number may soon be another connection's.
-            asyncio.get_running_loop().remove_reader(socket)
+            self._unwatch()
             self._is_stale = True
             self._woken.set()
 
