@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn, Protocol
 
@@ -254,13 +254,13 @@ class NewWorkLimit(Protocol):
         """
         ...
 
-    async def counted(self, identity_id: str, token: int) -> int:
+    def counting(self, identity_id: str, token: int) -> Awaitable[int]:
         """
-        Count it at every process that shares the limit; the token from now on.
+        Begin to count it at every process that shares the limit; awaited, the token from then on.
 
         Raises:
-            RateLimited, IdentityBlocked: As `arrive`, by what came to all of them.
-            GovernanceUnavailable, ServerOverloaded: They cannot be asked now.
+            RateLimited, IdentityBlocked: When it is awaited; as `arrive`, by what came to all.
+            GovernanceUnavailable, ServerOverloaded: Likewise: they cannot be asked now.
         """
         ...
 

@@ -245,16 +245,14 @@ class PipelineService:
     # --- walking ------------------------------------------------------------------------------
 
     async def _walk(self, query: QueryState, run: QueryRun) -> None:
-        lanes, identity_id = self._lanes, query.caller.identity_id
-        query.arrival = await self._new_work.counted(identity_id, query.arrival)
-        for lane in (
-            lanes.intent,
-            lanes.context,
-            lanes.encoding,
-            lanes.governance,
-            lanes.checkpoint,
-        ):
-            step = await lane.run(query, run)
+        lanes = self._lanes
+        # Meanwhile lanes A to C do what they do without anybody's leave.
+        counting = self._new_work.counting(query.caller.identity_id, query.arrival)
+        for lane in (lanes.intent, lanes.context, lanes.encoding):
+            await lane.run(query, run)
+        query.arrival = await counting
+        for deciding in (lanes.governance, lanes.checkpoint):
+            step = await deciding.run(query, run)
             if not isinstance(step, Proceed):
                 await self._leave(step, query, run)
                 return
@@ -440,7 +438,7 @@ class PipelineService:
     ) -> tuple[QueryState, Validation]:
         """Lanes A to E without effect, as far as they came: one entry so marked."""
         arrival = self._new_work.arrive(caller.identity_id)
-        arrival = await self._new_work.counted(caller.identity_id, arrival)
+        arrival = await self._new_work.counting(caller.identity_id, arrival)
         asked = Asked(caller.principal, content_digest(request))
         query = QueryState(
             caller=caller,

@@ -70,7 +70,7 @@ class FakeArrivals:
             raise RateLimited(1, "identity_window")
         return 0
 
-    async def counted(self, identity_id: str, token: int) -> int:
+    async def counting(self, identity_id: str, token: int) -> int:
         """At every process."""
         self.arrived.append(f"{identity_id} everywhere")
         if self._full_elsewhere:

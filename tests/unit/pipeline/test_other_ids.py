@@ -145,7 +145,7 @@ class World:
         """Counted."""
         return 1
 
-    async def counted(self, identity_id: str, token: int) -> int:
+    async def counting(self, identity_id: str, token: int) -> int:
         """By nobody else."""
         return token
 

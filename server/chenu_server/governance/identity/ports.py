@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller
@@ -59,13 +59,13 @@ class Arrivals(Protocol):
         """
         ...
 
-    async def counted(self, identity_id: str, token: int) -> int:
+    def counting(self, identity_id: str, token: int) -> Awaitable[int]:
         """
-        Count it at every process that shares the limit.
+        Begin to count it at every process that shares the limit.
 
         Raises:
-            RateLimited, IdentityBlocked: As `arrive`.
-            GovernanceUnavailable, ServerOverloaded: They cannot be asked now.
+            RateLimited, IdentityBlocked: When it is awaited; as `arrive`.
+            GovernanceUnavailable, ServerOverloaded: Likewise: they cannot be asked now.
         """
         ...
 

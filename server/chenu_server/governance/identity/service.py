@@ -99,7 +99,7 @@ class BoundaryService:
         """
         with suppress(Retryable):  # counted; recorded and answered all the same
             token = self._arrivals.arrive(caller.identity_id)
-            await self._arrivals.counted(caller.identity_id, token)
+            await self._arrivals.counting(caller.identity_id, token)
         unit = RecordViolation(
             violation_id=self._make_id(),
             ledger_number=self._ledger_number,

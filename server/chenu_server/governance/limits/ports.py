@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from chenu_server.governance.limits.model import IdentityLimit, IdentityState
@@ -82,12 +82,12 @@ class Used(Protocol):
 class SharedWindows(Protocol):
     """Windows that several processes share."""
 
-    async def arrive(self, identity_id: str) -> Counted:
+    def arrive(self, identity_id: str) -> Awaitable[Counted]:
         """
-        Count a call, if there is room for it.
+        Count a call, if there is room for it, from now on.
 
         Raises:
-            GovernanceUnavailable, ServerOverloaded: It cannot be counted now.
+            GovernanceUnavailable, ServerOverloaded: Also when it is awaited; it cannot be counted.
         """
         ...
 

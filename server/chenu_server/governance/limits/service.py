@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import Any, Final
 
 from chenu_server.engine import IdentityWindows
 from chenu_server.errors import IdentityBlocked, RateLimited, ServerOverloaded
@@ -16,6 +16,7 @@ from chenu_server.governance.limits.model import (
 )
 from chenu_server.governance.limits.ports import (
     ArrivalHistory,
+    Counted,
     NewWork,
     SharedWindows,
     SlotReader,
@@ -80,9 +81,9 @@ class IdentityLimiter:
             case _:
                 raise ServerOverloaded(arrival.retry_after_us, "identities")
 
-    async def counted(self, identity_id: str, token: int) -> int:
-        """It is: no other process counts."""
-        return token
+    def counting(self, identity_id: str, token: int) -> Awaitable[int]:
+        """It is counted: no other process counts."""
+        return _Known(token)
 
     def give_back(self, identity_id: str, token: int) -> None:
         """Uncount a call whose id proved known."""
@@ -134,6 +135,35 @@ class IdentityLimiter:
             self._blocked[identity_id] = now_us + retry_after_us
 
 
+class _Known:
+    """What needs no waiting for, as something to wait for."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def __await__(self) -> Generator[None, None, int]:
+        yield from ()
+        return self._value
+
+
+class _Counting:
+    """A call that is being counted: what became of it is judged by who asks, if anybody does."""
+
+    __slots__ = ("_arrival", "_identity_id", "_limiter")
+
+    def __init__(
+        self, limiter: SharedLimiter, identity_id: str, arrival: Awaitable[Counted]
+    ) -> None:
+        self._limiter = limiter
+        self._identity_id = identity_id
+        self._arrival = arrival
+
+    def __await__(self) -> Generator[Any, None, int]:
+        return self._limiter.judge(self._identity_id, self._arrival).__await__()
+
+
 class SharedLimiter:
     """Counts new work per identity in windows that all processes share; refuses by raising.
 
@@ -168,22 +198,23 @@ class SharedLimiter:
             del self._blocked[identity_id]
         return 0
 
-    async def counted(self, identity_id: str, token: int) -> int:
+    def counting(self, identity_id: str, token: int) -> Awaitable[int]:
         """
-        Count one call at all processes; its time, by which it can be given back.
+        Count one call at all processes, from now on; its time, by which it can be given back.
 
         Raises:
-            RateLimited, IdentityBlocked: As `IdentityLimiter.arrive`.
-            GovernanceUnavailable, ServerOverloaded: It cannot be counted now.
+            RateLimited, IdentityBlocked: When it is awaited; as `IdentityLimiter.arrive`.
+            GovernanceUnavailable, ServerOverloaded: Likewise: it cannot be counted now.
         """
-        # Nothing is limited: a transaction for each call would decide nothing.
         if not (self.limit.requests or self.limit.burst):
-            return token
-        arrival = await self._windows.arrive(identity_id)
+            return _Known(token)
+        return _Counting(self, identity_id, self._windows.arrive(identity_id))
+
+    async def judge(self, identity_id: str, counting: Awaitable[Counted]) -> int:
+        """What `counting` gives, once it is known what became of the call."""
+        arrival = await counting
         if arrival.verdict == "admitted":
             return arrival.arrived_us
-        # Remembered as far as there is room: one that is not is refused all the same, by the row
-        # that all share.
         if self.limit.block_us:
             self._remember(identity_id, arrival.retry_after_us)
         if arrival.verdict == "blocked":

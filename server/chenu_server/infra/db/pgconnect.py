@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from psycopg.rows import TupleRow
 
 from chenu_server.errors import GovernanceUnavailable
+from chenu_server.infra.db.pgpipeline import ServerLost, ServerRefused
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -37,5 +38,5 @@ def refusing() -> Iterator[None]:
     """
     try:
         yield
-    except (psycopg.Error, sa.exc.DBAPIError) as error:
+    except (psycopg.Error, sa.exc.DBAPIError, ServerRefused, ServerLost) as error:
         raise GovernanceUnavailable from error

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -25,6 +26,8 @@ from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal, Ser
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.pgconnect import Connection, connected, refusing
+from chenu_server.infra.db.pgpipeline import Pipeline
+from chenu_server.infra.db.pgtypes import bytes_array, number_array, text_array
 
 log = structlog.get_logger(__name__)
 
@@ -44,30 +47,30 @@ IDENTITY_WINDOWS: Final = sa.Table(
 )
 
 _SETTINGS: Final = (
-    f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}; SET LOCAL synchronous_commit = off"
+    f"SELECT set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true),"
+    " set_config('synchronous_commit', 'off', true)"
 )
 _LOCK: Final = (
     "SELECT identity_id, admissions_us, blocked_until_us FROM identity_windows"
-    " WHERE identity_id = ANY(%s) ORDER BY identity_id FOR UPDATE"
+    " WHERE identity_id = ANY($1::text[]) ORDER BY identity_id FOR UPDATE"
 )
 # In order, as the rows are locked: two processes that meet in two identities would else wait for
 # each other.
 _MAKE: Final = (
     "INSERT INTO identity_windows (identity_id, admissions_us, blocked_until_us, counts_until_us)"
-    " SELECT id, ''::bytea, 0, 0 FROM unnest(%s::text[]) AS k(id) ORDER BY id"
+    " SELECT id, ''::bytea, 0, 0 FROM unnest($1::text[]) AS k(id) ORDER BY id"
     " ON CONFLICT DO NOTHING"
 )
 _KEEP: Final = (
     "UPDATE identity_windows AS w SET admissions_us = k.admissions_us,"
     " blocked_until_us = k.blocked_until_us, counts_until_us = k.counts_until_us"
-    " FROM unnest(%s::text[], %s::bytea[], %s::bigint[], %s::bigint[])"
+    " FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[])"
     " AS k(id, admissions_us, blocked_until_us, counts_until_us) WHERE w.identity_id = k.id"
 )
-# Rows that somebody decides on are passed by: locked in another order than by those who decide,
-# they could wait for each other.
+# Rows that others are at are nobody's to wait for here, with one's own rows in hand.
 _SWEEP: Final = (
     "DELETE FROM identity_windows WHERE identity_id IN (SELECT identity_id FROM identity_windows"
-    " WHERE counts_until_us < %s FOR UPDATE SKIP LOCKED)"
+    " WHERE counts_until_us < $1::bigint FOR UPDATE SKIP LOCKED)"
 )
 _ONE: Final = (
     "SELECT identity_id, admissions_us, blocked_until_us FROM identity_windows"
@@ -128,8 +131,9 @@ class SharedWindows:
         self._longest_us = longest_us
         self._now_us = now_us
         self._connection: Connection | None = None
+        self._line: Pipeline
         self._asks: list[_Ask] = []
-        self._task: asyncio.Task[None] | None = None
+        self._batch: asyncio.Future[list[Counted | None]] | None = None
         self._sweep_at_us = 0
         self._is_stale = False
         # Of its own: whatever else the process does on threads holds no call up here.
@@ -139,19 +143,22 @@ class SharedWindows:
         """Connect anew: the writer has, and perhaps to another server. Any thread."""
         self._is_stale = True
 
-    async def arrive(self, identity_id: str) -> Counted:
+    def arrive(self, identity_id: str) -> asyncio.Future[Counted]:
         """
-        Count a call of an identity, if there is room for it.
+        Count a call of an identity, if there is room for it, from now on.
 
         Raises:
-            GovernanceUnavailable: The database does not answer; it may have been counted.
+            GovernanceUnavailable: When it is awaited; the database does not answer, and it may have
+                been counted.
             ServerOverloaded: Too many wait already.
         """
         if len(self._asks) >= WAITING_MAX:
             raise ServerOverloaded(RETRY_US, "identities")
         answer: asyncio.Future[Counted] = asyncio.get_running_loop().create_future()
+        # Who is refused for something else first never asks what became of it.
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._ask(_Ask(identity_id, answer))
-        return await answer
+        return answer
 
     def give_back(self, identity_id: str, arrived_us: int) -> None:
         """Uncount a call. It is lost where the database does not answer: the call stays counted."""
@@ -169,41 +176,40 @@ class SharedWindows:
 
     async def close(self) -> None:
         """Decide what waits, and let go of the connection."""
-        if self._task is not None:
-            await self._task
+        while self._batch is not None:
+            await asyncio.wait([self._batch])
+            await asyncio.sleep(0)  # what it has come to is told in the loop
         self._thread.shutdown(wait=False)
         self._drop()
 
     def _ask(self, ask: _Ask) -> None:
         self._asks.append(ask)
-        if self._task is None:
-            self._task = asyncio.create_task(self._decide_all())
+        if self._batch is None:
+            self._begin()
 
-    async def _decide_all(self) -> None:
+    def _begin(self) -> None:
+        """Have what waits decided, at once: the loop may be busy with the very call for a while."""
+        asks, self._asks = self._asks, []
         loop = asyncio.get_running_loop()
-        while self._asks:
-            asks, self._asks = self._asks, []
-            try:
-                answers = await loop.run_in_executor(self._thread, self._decided, asks)
-            except ChenuError as error:
-                self._fail(asks, error)
-            except Exception:
-                log.exception("arrivals_not_counted")
-                self._fail(asks, Internal())
-            else:
-                for ask, answer in zip(asks, answers, strict=True):
-                    # Its caller may have left meanwhile: the call counts all the same, or leaving
-                    # would be a way around the limit.
-                    if ask.answer is not None and answer is not None and not ask.answer.done():
-                        ask.answer.set_result(answer)
-        # No await stands between the look that found nothing and this: an ask that comes behind it
-        # starts a task of its own.
-        self._task = None
+        self._batch = loop.run_in_executor(self._thread, self._decided, asks)
+        self._batch.add_done_callback(partial(self._answer, asks))
 
-    def _fail(self, asks: Iterable[_Ask], error: ChenuError) -> None:
-        for ask in asks:
-            if ask.answer is not None and not ask.answer.done():
+    def _answer(self, asks: Sequence[_Ask], batch: asyncio.Future[list[Counted | None]]) -> None:
+        self._batch = None
+        if self._asks:
+            self._begin()
+        error = batch.exception()
+        if error is not None and not isinstance(error, ChenuError):
+            log.error("arrivals_not_counted", exc_info=error)
+            error = Internal()
+        answers = [None] * len(asks) if error is not None else batch.result()
+        for ask, answer in zip(asks, answers, strict=True):
+            if ask.answer is None or ask.answer.done():
+                continue
+            if error is not None:
                 ask.answer.set_exception(error)
+            elif answer is not None:
+                ask.answer.set_result(answer)
 
     def _decided(self, asks: Sequence[_Ask]) -> list[Counted | None]:
         """Decide them in one transaction; again, if the connection had been lost before."""
@@ -225,28 +231,31 @@ class SharedWindows:
             with refusing():
                 if self._connection is None:
                     self._connection = connected(self._engine)
-                return self._decide(self._connection, asks)
+                    self._line = Pipeline(self._connection, timeout_ms=2 * STATEMENT_TIMEOUT_MS)
+                return self._decide(self._line, asks)
         except GovernanceUnavailable:
             self._drop()
             raise
 
-    def _decide(self, connection: Connection, asks: Sequence[_Ask]) -> list[Counted | None]:
+    def _decide(self, line: Pipeline, asks: Sequence[_Ask]) -> list[Counted | None]:
+        """Two round trips, which every call waits for."""
         ids = sorted({ask.identity_id for ask in asks})
         for _ in range(_ROUNDS):
-            with connection.transaction():
-                connection.execute(_SETTINGS)
-                rows = connection.execute(_LOCK, [ids]).fetchall()
-                if len(rows) == len(ids):
-                    return self._counted(connection, asks, rows)
+            line.send("BEGIN")
+            line.send(_SETTINGS)
+            line.send(_LOCK, [text_array(ids)])
+            rows = line.rows(line.exchange()[-1])
+            if len(rows) == len(ids):
+                return self._counted(line, asks, rows)
             # In a transaction of its own, which holds no row that another may wait for: rows are
             # locked in order only if all of them are there.
-            with connection.transaction():
-                connection.execute(_SETTINGS)
-                connection.execute(_MAKE, [ids])
+            line.send("ROLLBACK")
+            line.send(_MAKE, [text_array(ids)])
+            line.exchange()
         raise GovernanceUnavailable
 
     def _counted(
-        self, connection: Connection, asks: Sequence[_Ask], rows: Sequence[TupleRow]
+        self, line: Pipeline, asks: Sequence[_Ask], rows: Sequence[TupleRow]
     ) -> list[Counted | None]:
         windows, now_us = self._new(), self._now_us()
         times_us: dict[str, int] = {}
@@ -256,35 +265,27 @@ class SharedWindows:
             # Another process's clock may be ahead by what the two read it apart.
             times_us[identity_id] = max([now_us, *admissions_us[-1:]])
         answers = [_answered(windows, ask, times_us[ask.identity_id]) for ask in asks]
-        self._keep(connection, windows, times_us)
-        self._sweep(connection, now_us)
+        line.send(_KEEP, self._kept(windows, times_us))
+        if now_us >= self._sweep_at_us:
+            # Identities that bring nothing any more: who comes back begins anew.
+            self._sweep_at_us = now_us + SWEEP_EVERY_US
+            line.send(_SWEEP, [repr(now_us)])
+        line.send("COMMIT")
+        line.exchange()
         return answers
 
-    def _keep(
-        self,
-        connection: Connection,
-        windows: IdentityWindows,
-        times_us: dict[str, int],
-    ) -> None:
+    def _kept(self, windows: IdentityWindows, times_us: dict[str, int]) -> list[str]:
         kept = [windows.kept(identity_id) for identity_id in times_us]
-        connection.execute(
-            _KEEP,
-            [
-                list(times_us),
-                [array("q", admissions_us).tobytes() for admissions_us, _ in kept],
-                [blocked_until_us for _, blocked_until_us in kept],
-                [
-                    max(now_us + self._longest_us, blocked_until_us)
-                    for now_us, (_, blocked_until_us) in zip(times_us.values(), kept, strict=True)
-                ],
-            ],
-        )
-
-    def _sweep(self, connection: Connection, now_us: int) -> None:
-        """Rows of identities that bring nothing any more: who comes back begins anew."""
-        if now_us >= self._sweep_at_us:
-            self._sweep_at_us = now_us + SWEEP_EVERY_US
-            connection.execute(_SWEEP, [now_us])
+        until_us = [
+            max(now_us + self._longest_us, blocked_until_us)
+            for now_us, (_, blocked_until_us) in zip(times_us.values(), kept, strict=True)
+        ]
+        return [
+            text_array(list(times_us)),
+            bytes_array([array("q", admissions_us).tobytes() for admissions_us, _ in kept]),
+            number_array([blocked_until_us for _, blocked_until_us in kept]),
+            number_array(until_us),
+        ]
 
     async def _read(self, text: str, value: str | int) -> list[Used]:
         def read() -> list[Used]:
