@@ -48,7 +48,8 @@ IDENTITY_WINDOWS: Final = sa.Table(
 
 _SETTINGS: Final = (
     f"SELECT set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true),"
-    " set_config('synchronous_commit', 'off', true)"
+    " set_config('synchronous_commit', 'off', true),"
+    " set_config('plan_cache_mode', 'force_generic_plan', true)"
 )
 _LOCK: Final = (
     "SELECT identity_id, admissions_us, blocked_until_us FROM identity_windows"
