@@ -17,7 +17,7 @@ class Relay:
     def __init__(self, target_port: int) -> None:
         self.port = 0
         self.opened = 0
-        self._target_port = target_port
+        self.target_port = target_port
         self._writers: set[asyncio.StreamWriter] = set()
 
     def cut(self) -> None:
@@ -31,7 +31,7 @@ class Relay:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it."""
         self.opened += 1
-        there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
+        there, back = await asyncio.open_connection("127.0.0.1", self.target_port)
         mine = {writer, back}
         self._writers |= mine
         try:

@@ -12,11 +12,13 @@ import pytest
 import sqlalchemy as sa
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # no stubs
 
+from chenu.aio import Client as Sdk
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.fleet import QUERY_OUTPUT, QUERY_STOPS, QUERY_WATCHERS
 from tests.harness import Client, Stage, eventually, only, staged
+from tests.service.relay import relayed
 from tests.service.test_database_away import until_health
 from tests.stores import Postgres
 
@@ -164,6 +166,34 @@ async def test_a_stream_that_moves_from_one_to_another_is_whole(fleet: Fleet) ->
     assert [told(events)] * len(logs) == [told(log) for log, _ in seen]
 
 
+async def test_the_sdk_goes_on_at_another_worker(postgres_url: str, tmp_path: Path) -> None:
+    """Its connection breaks in the middle of an answer, and leads to another worker afterwards."""
+    async with staged(postgres_url, tmp_path) as one:
+        shared = {"identity.issuers": [one.settings.identity.issuers[0].model_dump()]}
+        async with staged(postgres_url, tmp_path, shared) as two:
+            await one.budget()
+            one.upstream.behave(answer=LONG_ANSWER, deltas=60, pace_ms=20)
+            token = dict(one.client().metadata)["authorization"].removeprefix("Bearer ")
+            async with (
+                relayed(one.application.port) as relay,
+                Sdk(f"127.0.0.1:{relay.port}", token=token) as sdk,
+            ):
+                log = sdk.pipeline.run(asked(str(uuid4())))
+                sequences = []
+                async for event in log:
+                    sequences += [event.sequence] if event.sequence else []
+                    if (
+                        event.HasField("llm_call_delta")
+                        and relay.target_port != two.application.port
+                    ):
+                        relay.target_port = two.application.port
+                        relay.cut()
+            calls = one.upstream.arrivals_total, two.upstream.arrivals_total
+
+    assert (LONG_ANSWER, (1, 0), 2) == (log.text, calls, relay.opened)
+    assert list(range(1, len(sequences) + 1)) == sequences
+
+
 def running(request_id: str) -> pb.RunRequest:
     """The same question, to be streamed."""
     return pb.RunRequest(query=asked(request_id))
@@ -284,21 +314,22 @@ async def test_a_cut_connection_stops_nobody_from_following(
     fleet.one.upstream.behave(answer=LONG_ANSWER, deltas=10, fault="stall", fault_after=5)
     asking = asyncio.create_task(here.outcome(here.pipeline.Query, asked(request_id)))
     await eventually(lambda: _is_known(fleet.two, request_id))
+    watching = asyncio.create_task(watched(there, request_id))
+    await eventually(lambda: _follows(fleet.two))
     name = sa.make_url(fleet.one.settings.database.url).database
     cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
     for _ in range(3):
         await asyncio.to_thread(postgres.execute, cut)
         await until_health(fleet.one, health_pb2.HealthCheckResponse.SERVING)
         await until_health(fleet.two, health_pb2.HealthCheckResponse.SERVING)
-    seen = ""
-    async with asyncio.timeout(20):
-        async for text in text_of(there, request_id):
-            seen += text
-            if len(seen) >= len(LONG_ANSWER) // 2:
-                break
     cancel = pb.CancelQueryRequest(request_id=request_id)
     await there.call(there.pipeline.CancelQuery, cancel)
+    seen, failure = await watching
 
-    assert LONG_ANSWER.startswith(seen)
+    assert (None, LONG_ANSWER[: len(LONG_ANSWER) // 2]) == (failure, told(seen)[-1][2])
     assert await asking is not None
-    assert told((await watched(here, request_id))[0]) == told((await watched(there, request_id))[0])
+    assert told(seen) == told((await watched(here, request_id))[0])
+
+
+async def _follows(stage: Stage) -> bool:
+    return stage.application.pipeline.elsewhere.follows

@@ -3,7 +3,7 @@
 //! Column by column as the database has them, in order; whoever makes a statement needs no more.
 
 use chenu_operation::rows::{
-    Alias, Attempt, Budget, Bytes, Checkpoint, Chunk, Content, FileChunk, HeldFile, Hold,
+    Alias, Attempt, Budget, Checkpoint, Chunk, Content, FileChunk, HeldFile, Hold,
     Operation, Period, Principal, Query, Segment, Slot, StoredFile, UsedFile, Violation,
 };
 use chenu_operation::view::Row;
@@ -418,10 +418,4 @@ pub fn put(row: &Row) -> (&'static Table, Vec<Value>) {
         Row::Checkpoint(row) => (&CHECKPOINTS, put_checkpoint(row)),
         Row::Violation(row) => (&VIOLATIONS, put_violation(row)),
     }
-}
-
-/// The key of a digest, as a column has it.
-#[must_use]
-pub fn digest(bytes: &Bytes) -> Value {
-    bytes.put()
 }

@@ -13,7 +13,7 @@ from chenu_server.bootstrap.storage import Storage
 from chenu_server.errors import GovernanceUnavailable, ServerOverloaded
 from chenu_server.infra.db.feed import Feed
 from chenu_server.infra.db.fleet import Fleet, Telling, Told
-from chenu_server.pipeline.elsewhere import Elsewhere, Said
+from chenu_server.pipeline.elsewhere import Elsewhere
 from chenu_server.unit import Key
 
 _log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class Others:
         # Also without the others: what is committed stands in the ledger whoever is heard of.
         # Read behind the output: an attempt's beginning is committed before anything is said.
         await self._elsewhere.committed(await self._committed(), self._owner_id)
-        await self._elsewhere.output(Said(*each) for each in told.said)
+        await self._elsewhere.output(told.said)
         # Last of all: a stop that was not acted on to the end is told again.
         if told.to_stop:
             with suppress(GovernanceUnavailable):

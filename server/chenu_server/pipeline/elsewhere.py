@@ -72,18 +72,18 @@ class Elsewhere:
 
     def followed(self, owner_id: str) -> list[Followed]:
         """What is followed here and runs elsewhere; `owner_id` is this process's own."""
-        found = [
-            Followed(log.query.owner_id, log.key, log.heard)
+        found = {
+            log: query.owner_id
             for log in self._hub.followed()
-            if log.query is not None
-            and log.query.status is QueryStatus.RUNNING
-            and log.query.owner_id not in ("", owner_id)
-        ]
+            if (query := log.query) is not None
+            and query.status is QueryStatus.RUNNING
+            and query.owner_id not in ("", owner_id)
+        }
         # Held until the answer is in: one whose only reader leaves and comes back meanwhile would
         # else be a new log, to which what comes behind the old one's place does not belong.
-        self._asking = {log.key: log for log in (self._hub.find(each.key) for each in found) if log}
+        self._asking = {log.key: log for log in found}
         self.follows = bool(found)
-        return found
+        return [Followed(owner, log.key, log.heard) for log, owner in found.items()]
 
     def said(self) -> list[Said]:
         """What the queries have said that are followed elsewhere, behind what was told of it."""
@@ -169,7 +169,7 @@ class Elsewhere:
         self._unread.pop(key, None)
         self._failing.discard(key)
 
-    async def output(self, said: Iterable[Said]) -> None:
+    async def output(self, said: Iterable[tuple[Key, int, str]]) -> None:
         """Take in what they have said, behind the beginning of the attempt that says it."""
         for key, position, text in said:
             log = self._asking.get(key)

@@ -13,11 +13,12 @@ from chenu_server.errors import GovernanceUnavailable
 from chenu_server.infra.db import stores
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.intake import WriterLimits
-from chenu_server.infra.db.owner_sql import OWNERS
+from chenu_server.infra.db.owner_sql import OTHERS, OWNERS
 from chenu_server.infra.db.owners import Owner, SessionOwner, lock_key
 from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.pipeline.tables import QUERIES
 from tests.contract.db.conftest import OpenWriter, rows_of
+from tests.contract.db.gate import until
 from tests.contract.db.sample import ACCOUNTS, Add
 from tests.contract.db.test_owners import left_running
 from tests.contract.tables.samples import QUERY
@@ -123,7 +124,10 @@ async def test_an_owner_that_has_renewed_since_it_was_seen_is_not_fenced(
     await asyncio.to_thread(owner.hold_again)
     assert isinstance(owner, SessionOwner)
     await asyncio.to_thread(owner._drop)
-    await asyncio.sleep(0)
+    with writer_engine(only_postgres_url).connect() as connection:
+        asked = {"owner_id": other.owner_id}
+        # The server gives it back with the connection, which takes it a moment.
+        await until(lambda: not connection.execute(OTHERS, asked).one().is_locked)
 
     assert await asyncio.to_thread(other.fence, owner.owner_id) is None
 

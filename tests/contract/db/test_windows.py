@@ -208,21 +208,20 @@ async def test_an_arrival_is_refused_while_the_database_is_away(
     assert ("admitted", 2) == (await two.arrive(0))[::3]
 
 
-async def test_identities_that_come_and_go_at_several_processes_lock_nobody_out(
-    two: Processes,
-) -> None:
-    """Rows are made by one while another has locked some: never in a ring."""
-    names = [f"identity {number:02}" for number in range(30)]
-    refused = []
-    for turn in range(12):
-        with writer_engine(two.url).begin() as connection:
-            gone = IDENTITY_WINDOWS.c.identity_id.in_(names[turn % 3 :: 2])
-            connection.execute(sa.delete(IDENTITY_WINDOWS).where(gone))
-        calls = [two.arrive(number, name) for name in names for number in (0, 1)]
-        answers = await asyncio.gather(*calls, return_exceptions=True)
-        refused += [each for each in answers if isinstance(each, Exception)]
+async def test_who_waits_for_a_row_to_be_made_holds_none(two: Processes) -> None:
+    """Another process makes it, and is about to lock one that is there: never in a ring."""
+    await two.arrive(0, "there")
+    with writer_engine(two.url).connect() as other, other.begin():
+        made = {"admissions_us": b"", "blocked_until_us": 0, "counts_until_us": 0}
+        other.execute(sa.insert(IDENTITY_WINDOWS).values(identity_id="made", **made))
+        # The first of them goes alone, and the others are decided together.
+        calls = [asyncio.ensure_future(two.both[0].arrive(name)) for name in ("", "made", "there")]
+        await until(lambda: other.scalar(WAITING))
+        there = IDENTITY_WINDOWS.c.identity_id == "there"
+        locked = sa.select(IDENTITY_WINDOWS).where(there).with_for_update(nowait=True)
+        assert 1 == len(other.execute(locked).all())
 
-    assert [] == refused
+    assert {"admitted": 3} == verdicts(list(await asyncio.gather(*calls)))
 
 
 @pytest.fixture(scope="module")
