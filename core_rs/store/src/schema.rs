@@ -3,8 +3,8 @@
 //! Column by column as the database has them, in order; whoever makes a statement needs no more.
 
 use chenu_operation::rows::{
-    Alias, Attempt, Budget, Checkpoint, Chunk, Content, FileChunk, HeldFile, Hold,
-    Operation, Period, Principal, Query, Segment, Slot, StoredFile, UsedFile, Violation,
+    Alias, Attempt, Budget, Checkpoint, Chunk, Content, FileChunk, HeldFile, Hold, Operation,
+    Period, Principal, Query, Segment, Slot, StoredFile, UsedFile, Violation,
 };
 use chenu_operation::view::Row;
 
