@@ -32,12 +32,10 @@ NATIVE := target/release/chenu-load
 # The dice of `make test` fall alike every time; `make torture` throws them.
 CARGO_TEST := PROPTEST_RNG_SEED=1 cargo test --locked --package chenu-engine --package chenu-load \
 	--package chenu-operation --package chenu-store
-# The commands in Rust, by which every unit of work is decided again in its tests.
-TWIN := target/debug/examples/twin
 # Tests make databases by the hundred and throw them away: in memory that costs a tenth of the CPU.
 TEST_TMP := $(shell [ -w /dev/shm ] && [ $$(df --output=avail /dev/shm | tail -1) -gt 4000000 ] \
 	&& echo /dev/shm || echo $${TMPDIR:-/tmp})
-PYTEST := TMPDIR=$(TEST_TMP) CHENU_TWIN=$(TWIN) $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
+PYTEST := TMPDIR=$(TEST_TMP) $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
 # Every test that starts a process would compile all that it imports, if nothing may be kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -115,7 +113,7 @@ $(TWIN): $(CORE_SOURCES)
 	@$(CARGO_TEST) --no-run
 	@touch $@
 
-test-server: $(CORE) $(TWIN)
+test-server: $(CORE)
 	$(call say,Server tests)
 	$(PYTEST)
 
@@ -125,8 +123,8 @@ fleet: $(CORE) ## Several workers on one PostgreSQL: watched, cancelled, killed,
 		tests/contract/db/test_windows.py tests/crash -k "fleet or fence or windows or owner or \
 		postgres or another or away"
 
-torture: $(CORE) $(TWIN) ## Random tests with fresh seeds for MINUTES=10.
-	@CHENU_TWIN=$(TWIN) $(BIN)/python -m scripts.torture --minutes $(MINUTES)
+torture: $(CORE) ## Random tests with fresh seeds for MINUTES=10.
+	@$(BIN)/python -m scripts.torture --minutes $(MINUTES)
 
 faults: $(CORE) ## Every kind of fault of a provider, against a real server; DB=postgres, CASES=folder.
 	$(call say,Fault matrix)
@@ -139,7 +137,7 @@ test-stubs: $(CORE) ## Stubs for Go, Java and TypeScript: generated, compiled, r
 coverage: coverage-engine coverage-server ## The engine's line coverage, then the server's.
 
 # What is killed leaves no numbers, and what is slow covers nothing else.
-coverage-server: $(CORE) $(TWIN)
+coverage-server: $(CORE)
 	$(call say,Server coverage)
 	$(PYTEST) -m "not crash and not slow" --cov --cov-report=term-missing \
 		--cov-fail-under=$(SERVER_COVERAGE_MIN)

@@ -151,7 +151,7 @@ def errors(found: list[Reason]) -> str:
     return "".join(
         [
             '"""Refusals and failures that a caller may see: one class per reason.\n\n'
-            "A refusal that changes what is stored is a value inside its unit of work; it becomes\n"
+            "A refusal that changes what is stored is a value inside its command; it becomes\n"
             f'one of these at the service\'s edge.\n\n{GENERATED}\n"""\n\n',
             "from __future__ import annotations\n\nfrom typing import Final\n\n",
             "from chenu_server.reasons import Reason\n",

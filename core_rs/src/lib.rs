@@ -10,6 +10,7 @@ mod canonical;
 mod classes;
 mod convert;
 mod intent;
+mod kernel;
 mod ledger;
 mod limit;
 mod media;
@@ -25,22 +26,22 @@ mod _core {
     #[pymodule_export]
     use super::boundary::{BoundaryVerdict, choose_identity, owns, role_allowed};
     #[pymodule_export]
-    use super::budget::{
-        Account, available, bound, cap_that_fits, cost, late_post, overran, post, reserve, void,
-    };
+    use super::budget::cost;
     #[pymodule_export]
     use super::canonical::{digest, encode_list};
     #[pymodule_export]
     use super::intent::{Analysis, analyze, sensitivity_of};
+    #[pymodule_export]
+    use super::kernel::sqlite::{SqliteSession, has_sqlite, sqlite_entry_point};
+    #[pymodule_export]
+    use super::kernel::{Batch, Clock, Command, Rules, tables};
     #[pymodule_export]
     use super::ledger::{
         ChainVerifier, EntryDraft, ExportVerifier, LedgerEntry, SealedEntry, decode_entry,
         export_line, export_tail, seal,
     };
     #[pymodule_export]
-    use super::limit::{
-        Arrival, CallBuckets, FairQueue, IdentityWindows, SlotChoice, WindowState, choose_slot,
-    };
+    use super::limit::{Arrival, CallBuckets, FairQueue, IdentityWindows, WindowState};
     #[pymodule_export]
     use super::media::{MediaLimits, look};
     #[pymodule_export]

@@ -104,36 +104,6 @@ impl CallBuckets {
     }
 }
 
-/// Which slot to take, or when to come back.
-#[pyclass(frozen, get_all, eq, hash, module = "chenu_server._core")]
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct SlotChoice {
-    slot: Option<u32>,
-    is_new: bool,
-    retry_at_us: i64,
-}
-
-/// Chooses among the stored slots of a provider that are free first.
-#[pyfunction]
-pub(crate) fn choose_slot(
-    slots: Vec<(u32, i64)>,
-    created: u32,
-    limit: u32,
-    now_us: i64,
-) -> PyResult<SlotChoice> {
-    let slots: Vec<engine::Slot> = slots.into_iter().map(slot).collect();
-    let choice = engine::choose_slot(&slots, created, limit, now_us).map_err(mistake)?;
-    Ok(SlotChoice {
-        slot: choice.slot(),
-        is_new: matches!(choice, engine::SlotChoice::New(_)),
-        retry_at_us: choice.retry_at_us().unwrap_or(now_us),
-    })
-}
-
-fn slot((number, free_at_us): (u32, i64)) -> engine::Slot {
-    engine::Slot { number, free_at_us }
-}
-
 /// Who waits for one provider, and in which order. Thread-safe.
 #[pyclass(frozen, module = "chenu_server._core")]
 pub(crate) struct FairQueue(Mutex<engine::FairQueue>);

@@ -1,7 +1,7 @@
 """What the store costs a call: `python -m loadtest.bench.store [--json FILE]`.
 
-Processor time of the writer's thread for a call's two units (admit and settle), by the size of the
-batches that they are decided and committed in, and what a call adds to the database file.
+Processor time of the writer's thread for a call's two commands (admit and settle), by the size of
+the batches that they are decided and committed in, and what a call adds to the database file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from loadtest.processes import end_like_ctrl_c
 
 BATCHES: Final = (1, 8, 32)
 CALLS: Final = 1_024
-UNITS_OF_CALL: Final = 2
+COMMANDS_OF_CALL: Final = 2
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
         )
         for each in found
     ]
-    print(table(("units a batch", "writer us a call", "in spins", "bytes a call"), rows))
+    print(table(("commands a batch", "writer us a call", "in spins", "bytes a call"), rows))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
 
@@ -58,12 +58,12 @@ def _measured(size: int, spin: Spin) -> dict[str, Any]:
                 load.burst("query", size, CALLS, expected=answer())
             spin_us = spin.us()
             site.server.terminate()
-        of_size = [ns for units, ns in json.loads(figures.read_text()) if units == size]
+        of_size = [ns for commands, ns in json.loads(figures.read_text()) if commands == size]
         later = of_size[len(of_size) // 4 :]  # the first ones warm up
-        # Of all alike: a batch holds one kind of unit or the other, and they cost differently.
+        # Of all alike: a batch holds one kind of command or the other, and they cost differently.
         return {
             "batch": size,
-            "writer_us": fmean(later) / 1_000 / size * UNITS_OF_CALL,
+            "writer_us": fmean(later) / 1_000 / size * COMMANDS_OF_CALL,
             "spin_us": spin_us,
             "bytes": (database.stat().st_size - before) / CALLS,
         }

@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _until(size: int) -> Callable[..., None]:
-    """One unit is in hand: sleep until the others of its batch wait too."""
+    """One command is in hand: sleep until the others of its batch wait too."""
 
     def gather(self: Intake, *, batch_s: float, idle_s: float) -> None:
         until_s = time.monotonic() + WAIT_S
@@ -44,7 +44,7 @@ def _until(size: int) -> Callable[..., None]:
 
 
 def _timed(commit: Callable[..., None], took: list[tuple[int, int]]) -> Callable[..., None]:
-    """The nanoseconds of the writer's own thread, with the units that they were for."""
+    """The nanoseconds of the writer's own thread, with the commands that they were for."""
 
     def timed(self: Any, jobs: Sequence[Job]) -> None:
         before_ns = time.thread_time_ns()

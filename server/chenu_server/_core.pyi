@@ -5,21 +5,24 @@ tokens. A refusal is a return value. A caller's mistake is a `ValueError`, an in
 not fit its type an `OverflowError`. All classes are frozen; those with state are thread-safe.
 """
 
-from collections.abc import Sequence
-from typing import Literal, Protocol, final
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, final
 
 __all__ = [
-    "Account",
     "Analysis",
     "AnswerDecoder",
     "AnswerFault",
     "AnswerPiece",
     "AnswerUsage",
     "Arrival",
+    "Batch",
     "BoundaryVerdict",
     "CallBuckets",
     "Catalogue",
     "ChainVerifier",
+    "Clock",
+    "Command",
     "Decision",
     "EntryDraft",
     "ExportVerifier",
@@ -35,38 +38,33 @@ __all__ = [
     "Refusal",
     "RouteQuery",
     "RouteRules",
+    "Rules",
     "Scored",
     "SealedEntry",
     "Signal",
     "Signals",
-    "SlotChoice",
+    "SqliteSession",
     "WindowState",
     "analyze",
-    "available",
-    "bound",
-    "cap_that_fits",
     "check_schemas",
     "choose_identity",
-    "choose_slot",
     "cost",
     "decode_entry",
     "digest",
     "encode_list",
     "export_line",
     "export_tail",
+    "has_sqlite",
     "is_json_object",
-    "late_post",
     "look",
-    "overran",
     "owns",
-    "post",
     "refusal_of",
-    "reserve",
     "role_allowed",
     "seal",
     "sensitivity_of",
+    "sqlite_entry_point",
+    "tables",
     "unfenced",
-    "void",
     "wire_offers",
 ]
 
@@ -352,33 +350,6 @@ class CallBuckets:
         """Take one call: 0 when admitted, else the exact microseconds to wait."""
 
 @final
-class SlotChoice:
-    """Which slot to take, or when to come back."""
-
-    @property
-    def slot(self) -> int | None:
-        """The slot to take; None when none is free."""
-    @property
-    def is_new(self) -> bool:
-        """Whether the slot has no row yet."""
-    @property
-    def retry_at_us(self) -> int:
-        """When a slot is free: now if one was chosen."""
-
-def choose_slot(
-    slots: Sequence[tuple[int, int]], created: int, limit: int, now_us: int
-) -> SlotChoice:
-    """Choose among `slots`, pairs of number and `free_at_us`, those that are free first.
-
-    `created` is how many slots the provider has stored, `limit` how many it may have. The free
-    slot with the smallest `free_at_us` wins, then the smallest number; else slot `created` is new.
-
-    Raises:
-        ValueError: No slot below `limit` was given and none may be created, for one because
-            `limit` is 0.
-    """
-
-@final
 class FairQueue:
     """Who waits for one provider: identities take turns, each in its own order.
 
@@ -433,96 +404,6 @@ def cost(tokens_and_rates: Sequence[tuple[int, int]]) -> int:
 
     Raises:
         ValueError: Something is negative or the cost does not fit 64 bits.
-    """
-
-def bound(
-    *,
-    body_bytes: int,
-    extra_tokens: int,
-    dearest_input_rate: int,
-    output_cap: int,
-    output_rate: int,
-) -> int:
-    """Tell the most that an attempt can cost.
-
-    Raises:
-        ValueError: Something is negative or the bound does not fit 64 bits.
-    """
-
-def cap_that_fits(
-    *,
-    available: int,
-    body_bytes: int,
-    extra_tokens: int,
-    dearest_input_rate: int,
-    output_rate: int,
-    wanted: int,
-    least: int,
-) -> int | None:
-    """Tell the largest output cap from `least` to `wanted` whose bound is at most `available`.
-
-    Raises:
-        ValueError: Something is negative or does not fit 64 bits.
-    """
-
-@final
-class Account:
-    """One budget in one period."""
-
-    def __new__(cls, limit: int, granted: int, posted: int, reserved: int, overrun: int) -> Account:
-        """Take the amounts.
-
-        Raises:
-            ValueError: One is negative.
-        """
-    @property
-    def limit(self) -> int:
-        """What the budget allows."""
-    @property
-    def granted(self) -> int:
-        """What approvals added to it."""
-    @property
-    def posted(self) -> int:
-        """What was spent of it."""
-    @property
-    def reserved(self) -> int:
-        """What running work may still spend."""
-    @property
-    def overrun(self) -> int:
-        """What was billed beyond the reservations."""
-
-def available(account: Account) -> int:
-    """Tell what may still be reserved; 0 when the account is overdrawn."""
-
-def reserve(accounts: Sequence[Account], amount: int) -> tuple[list[Account] | None, int]:
-    """Reserve `amount` in all accounts or in none.
-
-    The accounts after it and -1; or None and the index of the account with the least available
-    among those that it does not fit in, the first of equals.
-    """
-
-def post(account: Account, reserved: int, used: int) -> Account:
-    """End a reservation with what was used; what exceeds it is overrun.
-
-    Raises:
-        ValueError: Something is negative, or the account has less than `reserved` reserved.
-    """
-
-def late_post(account: Account, used: int) -> Account:
-    """Post what was used after its reservation had ended; what does not fit is overrun."""
-
-def overran(account: Account, seen: int) -> bool:
-    """Whether the overrun has grown by more than 1 % of the limit since it was `seen`.
-
-    Raises:
-        ValueError: `seen` is negative.
-    """
-
-def void(account: Account, reserved: int) -> Account:
-    """End a reservation of which nothing was used.
-
-    Raises:
-        ValueError: The account has less than `reserved` reserved.
     """
 
 # Routes
@@ -1152,3 +1033,171 @@ def unfenced(text: str) -> str:
 
 def refusal_of(status: int, body: bytes) -> Refusal:
     """Classify by the status and, where it says more, the JSON body."""
+
+# Governed operations
+
+_Values = tuple[int | bool | str | bytes, ...]
+_Row = tuple[str, _Values]
+_Fetch = tuple[str, str | None, bool, list[_Values], list[int]]
+
+def tables() -> list[tuple[str, list[str]]]:
+    """The tables of governed rows: the name of each, and its columns in order."""
+
+@final
+class Rules:
+    """What every decision of a process is made by: `core_rs/operation/src/rules.rs`, by field."""
+
+    def __new__(cls, plain: Mapping[str, object]) -> Rules:
+        """Take the fields as plain values.
+
+        Raises:
+            ValueError: One is missing or of another kind.
+        """
+
+@final
+class Command:
+    """Something that is asked: `core_rs/operation/src/command`, by its name and its fields."""
+
+    def __new__(cls, plain: Mapping[str, object], rules: Rules) -> Command:
+        """Take a mapping of the command's name to its fields; bytes are bytes or their hex.
+
+        Raises:
+            ValueError: A field is missing or of another kind.
+        """
+
+    @property
+    def name(self) -> str:
+        """Names its failpoints and metrics."""
+
+    def leave(self) -> None:
+        """Nobody waits for it any more: unless it is under way, it is not decided."""
+
+@final
+class Clock:
+    """What is known of the batches' time."""
+
+    def __new__(cls) -> Clock: ...
+    def tell(self, clock_us: int, mono_ns: int, last_us: int) -> tuple[int, int, int]:
+        """Give a batch its time, Unix microseconds: and how far its clock is behind, and jumped.
+
+        `clock_us` is the database's clock at the monotonic `mono_ns`, `last_us` the time of the
+        last batch that recorded anything.
+        """
+
+    def at(self, mono_ns: int) -> int | None:
+        """Return what a batch's time would be then; None before the first one."""
+
+@final
+class Batch:
+    """Commands that are decided and committed together, on rows as their tables have them."""
+
+    def __new__(cls, now_us: int, mono_ns: int, ledger_number: int) -> Batch:
+        """Begin a batch at a time: Unix microseconds, and the monotonic clock at that moment."""
+
+    def copy(self) -> Batch:
+        """Return the batch as it stands; what is decided on it is not decided here."""
+
+    def decide(
+        self,
+        commands: Sequence[Command],
+        fetch: Callable[[list[_Fetch]], Sequence[Sequence[Sequence[object]]]],
+    ) -> None:
+        """Decide commands behind those before, in order; those that were left are left out.
+
+        `fetch` is given table, look-up or None, whether it only counts, keys, and how many rows of
+        each; a row of a look-up, and a count, begins with the place of its key. What it raises is
+        raised here.
+        """
+
+    def leave_out(self) -> None:
+        """Leave the next command out: its statements failed."""
+
+    def stands(self, place: int) -> bool:
+        """Whether the command at a place was decided, and what it left stands."""
+
+    def take(self, place: int) -> tuple[str, list[_Row | int], Any] | str | None:
+        """Tell once what a command came to: kind of answer, rows that it shows, all else.
+
+        A row that is a number is the one at this place among the published ones. A text is the bug
+        that the command was dropped for; None: it was left out.
+        """
+
+    def has_left_nothing(self) -> bool:
+        """Whether neither a row nor an entry was left."""
+
+    def take_writes(self) -> list[tuple[str, list[_Values]]]:
+        """Rows by table, of what was decided since this was last called."""
+
+    def published(self) -> list[_Row]:
+        """Rows that followers of operations are given, in order."""
+
+    def entries(
+        self,
+    ) -> list[tuple[str, str, str, str, str, tuple[str, ...], str, str, str, str]]:
+        """Fields of each ledger entry: from its decision to its payload."""
+
+    def seal(
+        self,
+        *,
+        origin: str,
+        ledger_number: int,
+        size: int,
+        head: bytes,
+        batch_id: str,
+        time_us: int,
+    ) -> tuple[list[_Values], list[_Values], int, bytes]:
+        """Seal the entries behind a head: rows of entries and of payloads, size, last hash.
+
+        Raises:
+            ValueError: The chain is full, or a text too long for it.
+        """
+
+_Statements = tuple[
+    Sequence[str],
+    Sequence[str],
+    Mapping[str, Sequence[str]],
+    Mapping[str, str],
+    Mapping[str, str],
+]
+
+def sqlite_entry_point() -> int:
+    """Return the address that SQLite is to be told of (`sqlite3_auto_extension`)."""
+
+def has_sqlite() -> bool:
+    """Whether SQLite has told its functions."""
+
+@final
+class SqliteSession:
+    """A connection to a file that runs one batch after the other, never taking the interpreter."""
+
+    def __new__(
+        cls,
+        *,
+        file: Path,
+        pragmas: Sequence[str],
+        tables: Mapping[str, _Statements],
+        head: str,
+    ) -> SqliteSession:
+        """Open an existing file, with the statements of its tables and the one for the head.
+
+        Raises:
+            ValueError: It cannot be opened, or SQLite has not told its functions.
+        """
+
+    def run(
+        self,
+        *,
+        commands: Sequence[Command],
+        names: tuple[int, str, str, str],
+        clock: Clock,
+        shift_us: int,
+        before_commit: Callable[[], object] | None,
+    ) -> tuple[Batch, tuple[int, int], int, int] | tuple[str, str]:
+        """Decide and commit: the batch, its time, how far the clock is behind, and jumped.
+
+        `names` are the ledger's number, what a new one is called, the writer and the batch;
+        `shift_us` is by how much the clock is set wrong. Two texts: what failed, and why.
+        """
+
+    def close(self) -> None:
+        """Close the connection."""

@@ -1,6 +1,6 @@
 """Refusals and failures that a caller may see: one class per reason.
 
-A refusal that changes what is stored is a value inside its unit of work; it becomes
+A refusal that changes what is stored is a value inside its command; it becomes
 one of these at the service's edge.
 
 Generated from `proto/` by `make proto`: change it there.

@@ -13,13 +13,13 @@ import threading
 import time
 from typing import Final
 
-UNITS: Final = (
+COMMANDS: Final = (
     *("admit", "validate", "retry", "consume", "settle", "resolve", "expire", "cancel", "recover"),
     *("dispatched", "held_back", "let_go", "readmitted", "violation", "hold_files", "keep_chunk"),
     *("create_budget", "update_budget", "unfreeze_budget", "delete_budget"),
 )
 POINTS: Final = frozenset(
-    {f"{unit}.{edge}" for unit in UNITS for edge in ("before_commit", "after_commit")}
+    {f"{command}.{edge}" for command in COMMANDS for edge in ("before_commit", "after_commit")}
     | {"execution.before_dispatch", "execution.streaming", "execution.after_answer"}
     | {"settle.before_submit"}
 )
@@ -75,6 +75,11 @@ class _Failpoint:
         with self._lock:
             self._left = max(self._left - 1, 0)
             return 0 if self._left else int(self._delay_s * 1_000_000)
+
+
+def any_armed() -> bool:
+    """Whether anything is."""
+    return bool(_armed)
 
 
 def hit(name: str) -> None:

@@ -13,12 +13,14 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import MISSING, Field, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from dataclasses import dataclass, replace
 
-__all__ = ("dataclass", "field", "replace")
+__all__ = ("dataclass", "field", "fields_of", "maker", "replace")
+
+T = TypeVar("T")
 
 # A frozen class refuses `self.__class__ = ...`; the twin does not.
 _SET_CLASS: Final = object.__dict__["__class__"].__set__
@@ -42,11 +44,37 @@ if not TYPE_CHECKING:
 
     def replace(value, /, **changes):
         """As `dataclasses.replace`, for values whose fields are all given to `__init__`."""
-        cls = type(value)
-        get = _getters.get(cls)
-        if get is None:
-            get = _getters[cls] = _getter(cls)
-        return cls(**(get(value) | changes))
+        return type(value)(**(fields_of(value) | changes))
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """The fields of a value by name, as they are."""
+    cls = type(value)
+    get = _getters.get(cls)
+    if get is None:
+        get = _getters[cls] = _getter(cls)
+    return get(value)
+
+
+def maker(cls: type[T]) -> Callable[..., T]:
+    """What makes a value of its fields, all of them, in order and by position.
+
+    A row has forty: to name each on the way costs more than all else of making one.
+    """
+    names = [each.name for each in dataclasses.fields(cls)]  # type: ignore[arg-type]  # one of ours
+    if vars(cls).get("__init__") is None or not _can_open(cls):
+        return lambda *values: cls(**dict(zip(names, values, strict=True)))
+    known: dict[str, Any] = {"CLASS": cls, "OPEN": _open(cls), "NEW": object.__new__}
+    lines = [
+        f"def make({', '.join(names)}):",
+        "self = NEW(OPEN)",
+        *(f"self.{name} = {name}" for name in names),
+        "self.__class__ = CLASS",
+        "return self",
+    ]
+    exec("\n ".join(lines), known)
+    make: Callable[..., T] = known["make"]
+    return make
 
 
 def _can_open(cls: type[Any]) -> bool:
@@ -55,12 +83,17 @@ def _can_open(cls: type[Any]) -> bool:
     return not has_more and all(each.init for each in dataclasses.fields(cls))
 
 
+def _open(cls: type[Any]) -> type[Any]:
+    """The twin of a class, whose fields can be set."""
+    return type(f"Open{cls.__name__}", (), {"__slots__": cls.__slots__})
+
+
 def _init(cls: type[Any]) -> Callable[..., None]:
     """An `__init__` with the signature of the standard one."""
     fields = dataclasses.fields(cls)
     known: dict[str, Any] = {
         "CLASS": cls,
-        "OPEN": type(f"Open{cls.__name__}", (), {"__slots__": cls.__slots__}),
+        "OPEN": _open(cls),
         "SET_CLASS": _SET_CLASS,
         "MISSING": MISSING,
     }

@@ -11,7 +11,9 @@ from tests.architecture.source import Import, Module, inside
 VOCABULARY: Final = frozenset(
     {
         "",
+        "asking",
         "caller",
+        "command",
         "engine",
         "errors",
         "failpoints",
@@ -20,7 +22,6 @@ VOCABULARY: Final = frozenset(
         "reasons",
         "refusal",
         "steady",
-        "unit",
         "values",
         "vocabulary",
         "word",
@@ -41,6 +42,7 @@ LAYERS: Final = {
     "output": "model",
     "ports": "ports",
     "decide": "decide",
+    "commands": "decide",
     "lanes": "lanes",
     "service": "service",
     "tables": "tables",
@@ -63,7 +65,7 @@ MAY_IMPORT: Final = {
     "servicer": {"model", "ports", "part", "decide", "service", "convert"},
 }
 ADAPTERS: Final = frozenset({"tables", "store", "convert", "servicer"})
-SHARED_WITH_UNITS: Final = frozenset({"model", "ports", "part", "decide"})
+SHARED_WITH_OPERATIONS: Final = frozenset({"model", "ports", "part", "decide"})
 SHARED_WITH_INFRA: Final = frozenset({"model", "ports"})
 
 TRANSPORT: Final = ("grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "chenu")
@@ -129,8 +131,8 @@ def _reasons(name: str, imported: Import) -> Iterator[str]:
     target = imported.target[1:]
     if target == "_core" and name != "engine":
         yield "only engine.py knows the Rust core"
-    elif inside(target, "units") and not inside(name, "units", "bootstrap"):
-        yield "only bootstrap joins the units to the features"
+    elif inside(target, "operations") and not inside(name, "operations", "bootstrap"):
+        yield "only bootstrap joins the operations to the features"
     elif inside(target, "upstream") and not inside(name, "upstream"):
         yield "the fake provider is a process of its own, which `chenu dev` starts"
     elif not _allowed(name, target):
@@ -151,9 +153,9 @@ def _allowed(name: str, target: str) -> bool:
         return inside(target, "cli")
     if inside(name, "upstream"):
         return inside(target, "upstream", *PLAYED)
-    if inside(name, "units"):
-        shared = bool(feature_of(target)) and layer_of(target) in SHARED_WITH_UNITS
-        return inside(target, "units") or shared
+    if inside(name, "operations"):
+        shared = bool(feature_of(target)) and layer_of(target) in SHARED_WITH_OPERATIONS
+        return inside(target, "operations") or shared
     if inside(name, "infra"):
         shared = bool(feature_of(target)) and layer_of(target) in SHARED_WITH_INFRA
         return inside(target, "infra", "config") or shared

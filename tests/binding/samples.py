@@ -186,3 +186,22 @@ def routed(catalogue: _core.Catalogue, **changes: Any) -> _core.Decision:
 def prompt(text: str = "Hello", **changes: Any) -> _core.Prompt:
     """What a user asks of a model."""
     return _core.Prompt([Message("user", (Part(text=text),))], **changes)
+
+
+def rules() -> _core.Rules:
+    """Rules that never decide anything."""
+    limit = {"requests": 1, "window_us": 1, "guard_us": 0, "dispatch_within_us": 0}
+    return _core.Rules(
+        {
+            "expiry_us": 0,
+            "expiry_by_type_us": {},
+            "default_limit": limit,
+            "limits": {},
+            "ledger_number": 0,
+            "owner_id": "",
+            "least_cap": 0,
+            "budget_required": False,
+            "pending_max": 0,
+            "policies_revision": "",
+        }
+    )

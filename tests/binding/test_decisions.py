@@ -39,48 +39,6 @@ def test_a_cost_is_pythons_own_sum_rounded_up(parts: list[tuple[int, int]]) -> N
     assert expected == _core.cost(parts)
 
 
-@given(
-    body_bytes=st.integers(0, 10**6),
-    output_rate=st.integers(0, 10**10),
-    available=st.integers(0, 10**10),
-    least=st.integers(0, 2_000),
-)
-def test_a_cap_fits_and_one_token_more_does_not(
-    body_bytes: int, output_rate: int, available: int, least: int
-) -> None:
-    """The cap that is sent upstream is the largest that the budget bears."""
-    cap = _core.cap_that_fits(
-        available=available,
-        body_bytes=body_bytes,
-        extra_tokens=7,
-        dearest_input_rate=3_000,
-        output_rate=output_rate,
-        wanted=1_024,
-        least=least,
-    )
-
-    def fits(output_cap: int) -> bool:
-        sent = (body_bytes + 7) * 3_000
-        return -(-(sent + output_cap * output_rate) // 1_000_000) <= available
-
-    assert (cap is None) == (least > 1_024 or not fits(least))
-    assert cap is None or fits(cap)
-    assert cap in {None, 1_024} or not fits((cap or 0) + 1)
-
-
-def test_a_reservation_says_which_account_is_exhausted() -> None:
-    """The index names the budget whose scope the caller is told."""
-    wide, narrow = _core.Account(100, 0, 0, 0, 0), _core.Account(10, 5, 3, 2, 1)
-
-    assert (100, 9) == (_core.available(wide), _core.available(narrow))
-    assert (None, 1) == _core.reserve([wide, narrow], 10)
-    taken = [_core.Account(100, 0, 0, 9, 0), _core.Account(10, 5, 3, 11, 1)]
-    assert (taken, -1) == _core.reserve([wide, narrow], 9)
-    assert _core.Account(100, 0, 9, 0, 3) == _core.post(taken[0], 9, 12)
-    assert _core.Account(100, 0, 7, 9, 0) == _core.late_post(taken[0], 7)
-    assert wide == _core.void(taken[0], 9)
-
-
 def test_a_decision_names_its_chain_and_every_exclusion() -> None:
     """`Route` explains without calling: score by factor, and a reason for all that is left out."""
     records = [

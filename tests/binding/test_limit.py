@@ -106,13 +106,3 @@ def test_a_bucket_tells_the_exact_wait() -> None:
     assert 333_334 == buckets.take("acme", 0)
     assert 1 == buckets.take("acme", 333_333)
     assert 0 == buckets.take("acme", 333_334)
-
-
-def test_a_slot_is_free_new_or_awaited() -> None:
-    """The three answers that the writer acts on."""
-    cases = [(3, 45), (3, 30), (2, 30)]
-    choices = [_core.choose_slot([(0, 50), (1, 40)], 2, limit, now) for limit, now in cases]
-
-    assert [(1, False, 45), (2, True, 30), (None, False, 40)] == [
-        (choice.slot, choice.is_new, choice.retry_at_us) for choice in choices
-    ]

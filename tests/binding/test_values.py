@@ -24,9 +24,7 @@ VALUES: list[object] = [
     samples.record(),
     samples.route_query(),
     samples.routed(samples.catalogue()),
-    _core.choose_slot([], 0, 1, 0),
     _core.choose_identity(["acme"], None),
-    _core.Account(1, 0, 0, 0, 0),
     samples.prompt(),
 ]
 
@@ -47,12 +45,11 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: _core.CallBuckets(rate_per_s=1, burst=0, keys_max=1),
         "burst must be at least 1",
     ),
-    "slots": (lambda: _core.choose_slot([], 1, 1, 0), "no slot below the limit was given"),
     "negative": (lambda: _core.cost([(1, -1)]), "never negative"),
     "overflow": (lambda: _core.cost([(2**63 - 1, 2_000_000)]), "does not fit 64 bits"),
-    "account": (lambda: _core.Account(-1, 0, 0, 0, 0), "never negative"),
-    "seen": (lambda: _core.overran(_core.Account(1, 0, 0, 0, 0), -1), "never negative"),
-    "reserved": (lambda: _core.void(_core.Account(9, 0, 0, 1, 0), 2), "less reserved"),
+    "rules": (lambda: _core.Rules({}), "missing field `expiry_us`"),
+    "command": (lambda: _core.Command({"Retire": {}}, samples.rules()), "unknown variant"),
+    "field": (lambda: _core.Command({"LetGo": {}}, samples.rules()), "missing field `provider`"),
     "strategy": (lambda: samples.route_query(strategy="best"), 'no strategy is named "best"'),
     "sizes": (
         lambda: samples.routed(samples.catalogue(), body_bytes=[1, 2]),
@@ -84,8 +81,6 @@ def test_equal_results_are_equal_and_hash_alike() -> None:
     assert one == other
     assert hash(one[0]) == hash(other[0])
     assert one != samples.sealed(samples.draft(reason="other"))
-    assert _core.Account(1, 2, 3, 4, 5) == _core.Account(1, 2, 3, 4, 5)
-    assert _core.Account(1, 2, 3, 4, 5) != _core.Account(1, 2, 3, 4, 6)
 
 
 @pytest.mark.parametrize(("mistake", "said"), MISTAKES.values(), ids=MISTAKES)

@@ -1,121 +1,118 @@
-"""`Rows` on dictionaries: what a unit sees inside a batch, without a database."""
+"""All rows there are, on dictionaries: what the kernel decides on, without a database."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
-from chenu_server.governance.budgets.model import (
-    BUDGET_PERIODS,
-    CURRENT_PERIODS,
-    OPEN_BUDGETS,
-)
-from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING
-from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS
-from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY
-from chenu_server.unit import (
-    ById,
-    Counted,
-    EntryDraft,
-    Found,
-    Key,
-    Lookup,
-    Moment,
-    Need,
-    Row,
-    Unit,
-)
+from chenu_server.command import Answer, Command, EntryDraft, Key, Moment, Row
+from chenu_server.governance.budgets import tables as budget_tables
+from chenu_server.governance.checkpoints import tables as checkpoint_tables
+from chenu_server.governance.identity import tables as identity_tables
+from chenu_server.governance.limits import tables as limit_tables
+from chenu_server.governance.limits.model import HOLD_SLOT, RETIRED_US
+from chenu_server.infra.db.kernel import Kernel
+from chenu_server.infra.db.session import Fetch
+from chenu_server.infra.db.tablemap import Values
+from chenu_server.pipeline import media_tables
+from chenu_server.pipeline import tables as pipeline_tables
 from chenu_server.vocabulary import CheckpointState
-from tests.twins import twin
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
 
-KEY_OF: Final[Mapping[Lookup[Any], Callable[[Any], Key | None]]] = {
-    OPEN_BUDGETS: lambda row: None if row.deleted else (row.identity_id,),
-    CURRENT_PERIODS: lambda row: (row.identity_id, row.period_start_us),
-    BUDGET_PERIODS: lambda row: (row.budget_id,),
-    OLDEST_SLOTS: lambda row: (row.ledger_number, row.provider),
-    LAST_SLOT: lambda row: (row.ledger_number, row.provider),
-    OPEN_OF_ACTION: lambda row: (row.identity_id, row.action_digest) if row.is_open else None,
-    PENDING: lambda row: (row.identity_id,) if row.state is CheckpointState.PENDING else None,
-    ATTEMPTS_OF_QUERY: lambda row: (row.identity_id, row.request_id),
+MAPS: Final = (
+    *pipeline_tables.MAPS,
+    *media_tables.MAPS,
+    *budget_tables.MAPS,
+    *limit_tables.MAPS,
+    *checkpoint_tables.MAPS,
+    *identity_tables.MAPS,
+)
+KERNEL: Final = Kernel(MAPS)
+_MAP_OF: Final = {table.kind: table for table in MAPS}
+
+STANDS_UNDER: Final[Mapping[str, Callable[[Any], Key | None]]] = {
+    "open_of_identity": lambda row: None if row.deleted else (row.identity_id,),
+    "of_identity_at": lambda row: (row.identity_id, row.period_start_us),
+    "of_budget": lambda row: (row.budget_id,),
+    "oldest_of_provider": lambda row: (
+        None if row.free_at_us == RETIRED_US else (row.ledger_number, row.provider)
+    ),
+    "last_of_provider": lambda row: (
+        None if row.free_at_us == RETIRED_US else (row.ledger_number, row.provider)
+    ),
+    "open_of_action": lambda row: (row.identity_id, row.action_digest) if row.is_open else None,
+    "pending": lambda row: (row.identity_id,) if row.state is CheckpointState.PENDING else None,
+    "of_query": lambda row: (row.identity_id, row.request_id),
 }
-"""Under which key a lookup finds a row, if it does."""
+"""Under which key a look-up finds a row, if it does."""
 
 
 class FakeRows:
-    """Every row there is. What was not named in `needs` is refused, as the writer refuses it."""
+    """Every row there is, and every entry."""
 
     def __init__(self, *rows: Row) -> None:
         self.stored: dict[tuple[type[Any], Key], Row] = {}
         self.entries: list[EntryDraft] = []
-        self.puts: list[Row] = []
-        self._named: set[object] | None = None
+        self.published: list[Row] = []
+        self.looked_up: set[str] = set()
         for row in rows:
             self.put(row)
 
     def get(self, kind: type[R], key: Key) -> R | None:
         """The row with this key."""
-        self._check(("id", kind, key))
         return cast("R | None", self.stored.get((kind, key)))
-
-    def find(self, lookup: Lookup[R], key: Key) -> Sequence[R]:
-        """All rows of the lookup's kind under this key, in the order of their keys."""
-        self._check(("found", lookup, key))
-        found = [row for row in self.all(lookup.kind) if KEY_OF[lookup](row) == key]
-        return sorted(found, key=lambda row: row.key)
-
-    def count(self, lookup: Lookup[Any], key: Key) -> int:
-        """How many rows of the lookup's kind stand under this key."""
-        self._check(("counted", lookup, key))
-        return sum(KEY_OF[lookup](row) == key for row in self.all(lookup.kind))
 
     def put(self, row: Row) -> None:
         """Insert or replace."""
         self.stored[type(row), row.key] = row
-        self.puts.append(row)
-
-    def record(self, draft: EntryDraft) -> None:
-        """Append."""
-        self.entries.append(draft)
 
     def all(self, kind: type[R]) -> list[R]:
         """Every row of a kind, for a test to look at."""
         return [cast("R", row) for (stored, _), row in self.stored.items() if stored is kind]
 
-    def naming(self, *needs: Need) -> FakeRows:
-        """The same rows, seen by a unit that named these needs."""
-        seen = FakeRows()
-        seen.stored, seen.entries = self.stored, self.entries
-        seen._named = {_name(need) for need in needs}
-        return seen
+    def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
+        """What each fetch finds, as a session of a database gives it."""
+        self.looked_up |= {fetch.lookup for fetch in fetches if fetch.lookup}
+        return [list(self._found(fetch)) for fetch in fetches]
 
-    def _check(self, name: object) -> None:
-        if self._named is not None and name not in self._named:
-            raise KeyError(name)
+    def _found(self, fetch: Fetch) -> Iterator[Values]:
+        for place, key in enumerate(fetch.keys):
+            if fetch.lookup is None:
+                row = self.stored.get((fetch.table.kind, tuple(key)))
+                if row is not None:
+                    yield fetch.table.encode(row)
+                continue
+            rows = self._under(fetch, key)
+            if fetch.only_counted:
+                yield (place, len(rows))
+                continue
+            limited = fetch.table.lookups[fetch.lookup].limited
+            for row in rows[: fetch.counts[place]] if limited else rows:
+                yield (place, *fetch.table.encode(row))
+
+    def _under(self, fetch: Fetch, key: Key) -> list[Any]:
+        lookup = str(fetch.lookup)
+        stands_under = STANDS_UNDER[lookup]
+        found = [row for row in self.all(fetch.table.kind) if stands_under(row) == tuple(key)]
+        if lookup == "oldest_of_provider":
+            return sorted(found, key=lambda row: (row.free_at_us, row.slot))
+        if lookup == "last_of_provider":
+            in_use = [row for row in found if row.slot < HOLD_SLOT]
+            return sorted(in_use, key=lambda row: -row.slot)[:1]
+        return sorted(found, key=lambda row: row.key)
 
 
-def _name(need: Need) -> object:
-    match need:
-        case ById(kind, key):
-            return ("id", kind, key)
-        case Found(lookup, key):
-            return ("found", lookup, key)
-        case Counted(lookup, key):
-            return ("counted", lookup, key)
-
-
-def run(unit: Unit[T], rows: FakeRows, now: Moment) -> T:
-    """A unit's outcome, seeing only what it named. Its twin in Rust has to do the same."""
-    before, entries = list(rows.stored.values()), len(rows.entries)
-    first = list(unit.needs(now))
-    second = list(unit.needs_next(rows.naming(*first), now))
-    seen = rows.naming(*first, *second)
-    try:
-        outcome = unit.decide(seen, now)
-    except Exception as error:
-        twin.compare(unit, before, now, error, (), ())
-        raise
-    twin.compare(unit, before, now, outcome, seen.puts, rows.entries[entries:])
-    return outcome
+def run(command: Command[T], rows: FakeRows, now: Moment) -> T:
+    """A command's outcome; what it leaves is stored."""
+    decisions = KERNEL.at(now, 0)
+    decisions.decide([command.asked()], cast("Any", rows))
+    for write in decisions.take_writes():
+        for values in write.rows:
+            rows.put(_MAP_OF[write.table.kind].decode(values))
+    rows.published += decisions.published()
+    rows.entries += decisions.recorded()
+    answer = decisions.answer(0)
+    assert isinstance(answer, Answer), answer
+    return command.outcome(answer)

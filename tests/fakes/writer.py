@@ -1,15 +1,15 @@
-"""`Writer` on `FakeRows`: one unit after the other, each with a time of its own."""
+"""`Writer` on `FakeRows`: one command after the other, each with a time of its own."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chenu_server.unit import Moment, Row, Unit
+from chenu_server.command import Command, Moment, Row
 from tests.fakes.rows import FakeRows, run
 
 
 class FakeWriter:
-    """Runs each unit at once; `now_us` is the time of the next batch."""
+    """Decides each command at once; `now_us` is the time of the next batch."""
 
     healthy = True
 
@@ -17,10 +17,10 @@ class FakeWriter:
         self.rows = FakeRows(*rows)
         self.now_us = now_us
 
-    async def submit(self, unit: Unit[Any]) -> Any:
-        """The unit's outcome."""
-        return run(unit, self.rows, Moment(now_us=self.now_us, mono_ns=self.now_us * 1_000))
+    async def submit(self, command: Command[Any]) -> Any:
+        """The command's outcome."""
+        return run(command, self.rows, Moment(now_us=self.now_us, mono_ns=self.now_us * 1_000))
 
-    def note(self, unit: Unit[Any]) -> None:
-        """Run it; nobody hears of it."""
-        run(unit, self.rows, Moment(now_us=self.now_us, mono_ns=self.now_us * 1_000))
+    def note(self, command: Command[Any]) -> None:
+        """Decide it; nobody hears of it."""
+        run(command, self.rows, Moment(now_us=self.now_us, mono_ns=self.now_us * 1_000))

@@ -204,7 +204,7 @@ async def test_names_and_labels_are_kept(stage: Stage) -> None:
 async def test_names_and_labels_have_limits(
     stage: Stage, field: str, fields: dict[str, Any]
 ) -> None:
-    """They stand in rows that every unit of a query writes."""
+    """They stand in rows that every command of a query writes."""
     client = stage.client()
 
     failure = await client.fail(client.pipeline.Query, pb.QueryRequest(text="Hi", **fields))

@@ -203,7 +203,7 @@ async def test_a_reader_goes_on_from_every_place_of_every_part(
 
 @dataclass
 class Held:
-    """A unit that waits in front of its commit."""
+    """A command that waits in front of its commit."""
 
     name: str
     here: threading.Event = field(default_factory=threading.Event)

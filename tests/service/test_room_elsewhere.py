@@ -16,8 +16,9 @@ from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu.api.pipeline.v1 import event_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2 as rb
-from chenu_server.units.consume import Consume
-from chenu_server.units.retry import Retry
+from chenu_server import asking, engine
+from chenu_server.operations.ask import Consume
+from chenu_server.operations.run import Retry
 from tests.harness import Client, Stage, eventually, only, staged
 from tests.service.asking import approval, blocked
 from tests.service.proofs.rates import someone_waits
@@ -134,9 +135,19 @@ async def test_where_no_provider_has_room_the_soonest_is_told(
     assert 0 < (refused.retry_after_us or 0) <= 61_250_000
 
 
-def buggy(*_: object) -> None:
-    """What no unit should be."""
-    raise KeyError("bug")
+def buggy(_: object) -> engine.Command:
+    """What no command should be: one about a query that there is not, which no rows decide."""
+    plain: dict[str, object] = {
+        "identity_id": "nobody",
+        "request_id": "none",
+        "status": "failed",
+        "outcome": {"reason": None, "message": "", "error": []},
+        "ended": None,
+        "output": [],
+        "execution_us": 0,
+        "lane_started_ns": 0,
+    }
+    return engine.Command({"Settle": plain}, asking.rules_of_ledger(0))
 
 
 async def reserved(stage: Stage) -> int:
@@ -150,7 +161,7 @@ async def test_a_bug_in_the_next_admission_ends_the_query_and_frees_its_money(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody would ever come back for it."""
-    monkeypatch.setattr(Retry, "decide", buggy)
+    monkeypatch.setattr(Retry, "asked", buggy)
     stage.upstream.behave((await chain_of(stage))[0].provider, status=503)
     client = stage.client()
 
@@ -164,7 +175,7 @@ async def test_a_bug_in_an_approvals_use_leaves_the_query_to_be_cancelled(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has not run, and its money goes back with it."""
-    monkeypatch.setattr(Consume, "decide", buggy)
+    monkeypatch.setattr(Consume, "asked", buggy)
     client, person = stage.client(), stage.person()
     waits = await blocked(client)
     await person.call(person.checkpoints.ResolveCheckpoint, approval(waits))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chenu_server.command import Moment
 from chenu_server.infra.db.clock import BatchClock
-from chenu_server.unit import Moment
 from tests.dice import examples
 
 HOUR_US = 3_600_000_000

@@ -8,8 +8,9 @@ use chenu_operation::answer::Answer;
 use chenu_operation::command::Command;
 use chenu_operation::decide::{Effects, decide, needs, needs_next};
 use chenu_operation::entry::EntryDraft;
+use chenu_operation::rows::Operation;
 use chenu_operation::rules::Rules;
-use chenu_operation::view::{Loaded, Need};
+use chenu_operation::view::{Loaded, Need, Row};
 use chenu_operation::{Broken, Moment};
 use thiserror::Error;
 
@@ -32,6 +33,8 @@ pub trait Source {
 /// What a fetch finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
+    /// Rows of a primary key, column by column, in any order.
+    Keyed(Vec<Vec<Value>>),
     /// Rows, column by column, each behind the place of its key among the fetch's.
     Rows(Vec<(usize, Vec<Value>)>),
     /// Numbers of rows, likewise. A key that is left out has none.
@@ -68,7 +71,7 @@ pub struct Write {
 }
 
 /// The rows of one table that a batch has written so far, and where each stands among them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Written {
     rows: Vec<Vec<Value>>,
     places: HashMap<Vec<Value>, usize>,
@@ -82,8 +85,8 @@ struct Seat<'a> {
     dropped: Option<Dropped>,
 }
 
-/// A batch at one moment.
-#[derive(Debug)]
+/// A batch at one moment. A copy goes its own way: what it decides is forgotten with it.
+#[derive(Debug, Clone)]
 pub struct Batch {
     now: Moment,
     ledger_number: i64,
@@ -93,7 +96,10 @@ pub struct Batch {
     unreadable: HashMap<(&'static str, Lookup, Vec<Value>), Unreadable>,
     written: HashMap<&'static str, Written>,
     published: Vec<(&'static Table, Vec<Value>)>,
+    /// The operations among them as commands have them, and where each stands.
+    operations: Vec<(Box<Operation>, usize)>,
     entries: Vec<EntryDraft>,
+    has_written: bool,
 }
 
 impl Batch {
@@ -109,7 +115,9 @@ impl Batch {
             unreadable: HashMap::new(),
             written: HashMap::new(),
             published: Vec::new(),
+            operations: Vec::new(),
             entries: Vec::new(),
+            has_written: false,
         }
     }
 
@@ -148,17 +156,37 @@ impl Batch {
     /// What the batch leaves, table by table.
     #[must_use]
     pub fn writes(&self) -> Vec<Write> {
+        self.clone().take_writes()
+    }
+
+    /// What was decided since this was last called leaves, table by table. For whoever runs a
+    /// command's statements before the next one is decided.
+    pub fn take_writes(&mut self) -> Vec<Write> {
         let of = |table: &&'static Table| {
-            let written = self.written.get(table.name)?;
-            Some(Write { table, rows: written.rows.clone() })
+            let written = self.written.remove(table.name)?;
+            Some(Write { table, rows: written.rows })
         };
         TABLES.iter().filter_map(of).collect()
+    }
+
+    /// Whether nothing was left at all, so that no commit is worth the disk's time.
+    #[must_use]
+    pub fn has_left_nothing(&self) -> bool {
+        !self.has_written && self.entries.is_empty()
     }
 
     /// The rows that who follows an operation is given, in the order in which they were put.
     #[must_use]
     pub fn published(&self) -> &[(&'static Table, Vec<Value>)] {
         &self.published
+    }
+
+    /// Where this very operation stands among the published rows.
+    #[must_use]
+    pub fn place_of(&self, operation: &Operation) -> Option<usize> {
+        // The last one: a batch may change an operation more than once.
+        let found = self.operations.iter().rev().find(|(each, _)| **each == *operation);
+        found.map(|(_, place)| *place)
     }
 
     /// What the ledger gets, in order.
@@ -189,26 +217,33 @@ impl Batch {
                 return Err(Dropped::WrittenTwice(table.name));
             }
         }
-        for (table, values) in put {
-            self.write(table, values);
-        }
         self.loaded.merge(&rows);
+        for (row, (table, values)) in rows.into_iter().zip(put) {
+            let place = self.write(table, values);
+            if let (Row::Operation(operation), Some(place)) = (row, place) {
+                self.operations.push((operation, place));
+            }
+        }
         self.entries.extend(entries);
         Ok(answer)
     }
 
-    fn write(&mut self, table: &'static Table, values: Vec<Value>) {
+    /// Where the row stands among the published ones, if it is one of those.
+    fn write(&mut self, table: &'static Table, values: Vec<Value>) -> Option<usize> {
+        self.has_written = true;
+        let place = table.published.then_some(self.published.len());
         if table.published {
             self.published.push((table, values.clone()));
         }
         let written = self.written.entry(table.name).or_default();
-        let place = written.places.get(key_of(table, &values)).copied();
-        if let Some(row) = place.and_then(|place| written.rows.get_mut(place)) {
+        let known = written.places.get(key_of(table, &values)).copied();
+        if let Some(row) = known.and_then(|known| written.rows.get_mut(known)) {
             *row = values;
         } else {
             written.places.insert(key_of(table, &values).to_vec(), written.rows.len());
             written.rows.push(values);
         }
+        place
     }
 
     /// Load what seats name and the batch does not have, with one fetch a table and look-up.
@@ -294,19 +329,18 @@ impl Batch {
     }
 
     fn take_in(&mut self, fetch: &Fetch, found: Found) {
-        let key_at = |place: usize| fetch.keys.get(place).cloned().unwrap_or_default();
         match found {
+            Found::Keyed(rows) => {
+                for values in rows {
+                    let length = fetch.keys.first().map_or(0, Vec::len);
+                    let key = values.get(..length).unwrap_or(&values).to_vec();
+                    self.take_row(fetch, key, values);
+                }
+            }
             Found::Rows(rows) => {
-                let table = TABLES.iter().find(|table| table.name == fetch.table);
                 for (place, values) in rows {
-                    match table.map(|table| table.read(values)) {
-                        Some(Ok(row)) => self.loaded.load(row),
-                        Some(Err(error)) => {
-                            let place = (fetch.table, fetch.lookup, key_at(place));
-                            self.unreadable.insert(place, error);
-                        }
-                        None => {}
-                    }
+                    let key = fetch.keys.get(place).cloned().unwrap_or_default();
+                    self.take_row(fetch, key, values);
                 }
             }
             Found::Counts(counts) => {
@@ -320,6 +354,22 @@ impl Batch {
             }
         }
     }
+
+    fn take_row(&mut self, fetch: &Fetch, key: Vec<Value>, values: Vec<Value>) {
+        match table_of(fetch.table).map(|table| table.read(values)) {
+            Some(Ok(row)) => self.loaded.load(row),
+            Some(Err(error)) => {
+                self.unreadable.insert((fetch.table, fetch.lookup, key), error);
+            }
+            None => {}
+        }
+    }
+}
+
+/// The table of this name.
+#[must_use]
+pub fn table_of(name: &str) -> Option<&'static Table> {
+    TABLES.into_iter().find(|table| table.name == name)
 }
 
 fn where_of(place: Place) -> (&'static str, Lookup, Vec<Value>) {

@@ -7,9 +7,12 @@
 //! takes its writes: no statement is made here, no clock read and nothing is committed.
 
 pub mod batch;
+pub mod clock;
 pub mod column;
 pub mod fetch;
 pub mod schema;
 pub mod seal;
+pub mod sqlite;
+pub mod told;
 
 pub use column::{Unreadable, Value};

@@ -3,6 +3,7 @@
 use chenu_engine::canonical::Hash;
 use chenu_engine::ledger::{self, Batch, LedgerError};
 use chenu_operation::entry::EntryDraft;
+use uuid::Uuid;
 
 use crate::column::{Column as _, Value};
 
@@ -27,6 +28,23 @@ pub struct Named {
     pub entry_id: String,
     /// 32 random bytes.
     pub salt: Hash,
+}
+
+impl Named {
+    /// As many as that, each given once; their ids ascend.
+    ///
+    /// # Errors
+    /// The system has no random bytes.
+    pub fn fresh(count: usize) -> Result<Vec<Self>, getrandom::Error> {
+        let mut salts = vec![0; count * size_of::<Hash>()];
+        // One read for all: each is a call of the system.
+        getrandom::fill(&mut salts)?;
+        let mut ids: Vec<String> = (0..count).map(|_| Uuid::now_v7().to_string()).collect();
+        // An index over them grows at one end, whatever two clocks of one millisecond drew.
+        ids.sort_unstable();
+        let salted = salts.chunks_exact(size_of::<Hash>()).filter_map(|salt| salt.try_into().ok());
+        Ok(ids.into_iter().zip(salted).map(|(entry_id, salt)| Self { entry_id, salt }).collect())
+    }
 }
 
 /// The rows of `ledger_entries` and `ledger_payloads`, column by column, and the chain's new head.

@@ -38,12 +38,12 @@ from chenu_server.infra.db.windows import SharedWindows
 from chenu_server.infra.rpc.intake import Intake
 from chenu_server.infra.rpc.interceptors.chain import Layer
 from chenu_server.infra.rpc.server import Mount, RpcServer
+from chenu_server.operations.governance import WriterGovernance
+from chenu_server.operations.media import FileKeeper
+from chenu_server.operations.resume import resume_approved
+from chenu_server.operations.sweep import Sweeper
 from chenu_server.pipeline.media_store import FileSweep
 from chenu_server.pipeline.service import PipelineLimits, PipelineService
-from chenu_server.units.governance import WriterGovernance
-from chenu_server.units.media import FileKeeper
-from chenu_server.units.resume import resume_approved
-from chenu_server.units.sweep import Sweeper
 from chenu_server.values import dataclass
 
 _log = structlog.get_logger(__name__)

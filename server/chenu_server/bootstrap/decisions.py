@@ -10,7 +10,7 @@ from chenu_server.governance.identity.model import ClaimNames, Issuer
 from chenu_server.governance.identity.tokens import read_key
 from chenu_server.governance.limits.model import IdentityLimit, ProviderLimit
 from chenu_server.governance.policy.decide import Policies
-from chenu_server.units.rules import Rules
+from chenu_server.operations.rules import Rules
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import CheckpointType, PrincipalType
 

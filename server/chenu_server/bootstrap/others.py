@@ -10,11 +10,11 @@ import structlog
 
 from chenu_server.bootstrap.background import spawn_repeated
 from chenu_server.bootstrap.storage import Storage
+from chenu_server.command import Key
 from chenu_server.errors import GovernanceUnavailable, ServerOverloaded
 from chenu_server.infra.db.feed import Feed
 from chenu_server.infra.db.fleet import Fleet, Telling, Told
 from chenu_server.pipeline.elsewhere import Elsewhere
-from chenu_server.unit import Key
 
 _log = structlog.get_logger(__name__)
 

@@ -16,10 +16,10 @@ from chenu_server.errors import ChenuError
 from chenu_server.governance.policy.decide import Policies
 from chenu_server.governance.policy.load import load_policies
 from chenu_server.infra import telemetry
+from chenu_server.operations.governance import WriterGovernance
 from chenu_server.pipeline.waiting import ProviderQueue
 from chenu_server.providers.catalog_schema import CatalogueError
 from chenu_server.providers.registry import ProviderRegistry
-from chenu_server.units.governance import WriterGovernance
 from chenu_server.values import dataclass, field
 
 _log = structlog.get_logger(__name__)

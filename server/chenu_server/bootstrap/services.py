@@ -55,6 +55,10 @@ from chenu_server.infra.rpc.interceptors.request_context import RequestContext
 from chenu_server.infra.rpc.interceptors.tracing import Tracing
 from chenu_server.infra.rpc.open_streams import OpenStreamLimits, OpenStreams
 from chenu_server.infra.rpc.server import Mount
+from chenu_server.operations.content import BoundContents
+from chenu_server.operations.governance import WriterGovernance
+from chenu_server.operations.media import FileKeeper
+from chenu_server.operations.reads import WaitingInPipeline
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.checkpoint import CheckpointLane
@@ -68,10 +72,6 @@ from chenu_server.pipeline.router_servicer import RouterServicer
 from chenu_server.pipeline.service import LaneSet, PipelineService
 from chenu_server.pipeline.servicer import PipelineServicer
 from chenu_server.pipeline.waiting import ProviderQueue
-from chenu_server.units.content import BoundContents
-from chenu_server.units.governance import WriterGovernance
-from chenu_server.units.media import FileKeeper
-from chenu_server.units.reads import WaitingInPipeline
 
 
 def layers_of(

@@ -26,14 +26,14 @@ from chenu_server.infra.db.reader import Reader
 from chenu_server.infra.db.stores import store_at
 from chenu_server.infra.db.urls import is_sqlite
 from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.operations.alarms import tell_overruns
+from chenu_server.operations.late import LateCommits
+from chenu_server.operations.reads import GovernedQueries
 from chenu_server.pipeline import media_tables
 from chenu_server.pipeline import tables as pipeline_tables
 from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.media_store import SqlFiles
 from chenu_server.pipeline.store import SqlQueries
-from chenu_server.units.alarms import tell_overruns
-from chenu_server.units.late import LateCommits
-from chenu_server.units.reads import GovernedQueries
 from chenu_server.values import dataclass
 
 _log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """What is read outside any unit."""
+    """What is read outside any command."""
 
     queries: SqlQueries
     checkpoints: SqlCheckpoints
@@ -180,7 +180,7 @@ async def _leave(owner: Owner, served: asyncio.Event) -> None:
 
 
 def stores_of(live: Live, storage: Storage) -> Stores:
-    """What is read outside any unit, on the reader's threads."""
+    """What is read outside any command, on the reader's threads."""
     queries = SqlQueries(storage.reader)
     checkpoints = SqlCheckpoints(storage.reader)
     slots = SqlSlots(

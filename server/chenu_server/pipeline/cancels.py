@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from chenu_server.caller import Caller
+from chenu_server.command import Key
 from chenu_server.errors import ChenuError
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.log import QueryLog
@@ -14,7 +15,6 @@ from chenu_server.pipeline.ports import Governance, QueryStore, Stops
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.stop import StopReason
-from chenu_server.unit import Key
 from chenu_server.vocabulary import QueryStatus
 
 

@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from chenu_server.command import Key
 from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.output import Heading
 from chenu_server.pipeline.pieces import Saying
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.stop import StopReason
-from chenu_server.unit import Key
 from chenu_server.vocabulary import PartKind, QueryStatus
 
 _log = structlog.get_logger(__name__)

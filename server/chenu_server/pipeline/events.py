@@ -25,7 +25,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventDraft:
-    """An event before its unit gives it a sequence and the batch's time."""
+    """An event before its command gives it a sequence and the batch's time."""
 
     kind: EventKind
     body: Mapping[str, Any]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
+from chenu_server.command import Key, Row
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
-from chenu_server.unit import Key, Row
 
 
 class LogHub:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 
+from chenu_server.command import Key
 from chenu_server.errors import ChenuError, InvalidField
 from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.events import Event
@@ -22,7 +23,6 @@ from chenu_server.pipeline.pieces import (
     pieces_of,
 )
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
-from chenu_server.unit import Key
 from chenu_server.vocabulary import EventKind, PartKind, QueryStatus
 
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)

@@ -2,14 +2,14 @@
 
 A file belongs to one identity, which stores it once however often it is sent: nobody can find out
 by sending a file whether another identity has it. It is held while its query waits to be admitted,
-used from the unit on that records the query, and swept once it is neither.
+used from the command on that records the query, and swept once it is neither.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from chenu_server.unit import Key
+from chenu_server.command import Key
 from chenu_server.values import dataclass
 
 # Small enough that a batch which holds one is not noticed by those who wait for it.

@@ -1,4 +1,4 @@
-"""Stored images and documents: read outside any unit, and swept once nothing needs them."""
+"""Stored images and documents: read outside any command, and swept once nothing needs them."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ class FileSweep:
         return hold.owner_id != self._owner_id or not self._is_held(hold.hold_id)
 
     def _let_go(self, holds: Sequence[Any]) -> None:
-        """In one transaction, behind any unit that is under way: no unit comes between."""
+        """In one transaction, behind any command that is under way: no command comes between."""
         try:
             with self._engine.begin() as connection:  # on SQLite it takes the lock at once
-                # Behind the writers' lock: a unit that is just recording a query with this file has
-                # committed or not yet looked, and cannot come between the look at who needs it and
-                # the deletion.
+                # Behind the writers' lock: a command that is just recording a query with this file
+                # has committed or not yet looked, and cannot come between the look at who needs it
+                # and the deletion.
                 if not self._on_sqlite:
                     connection.execute(_AFTER_WRITERS)
                 for hold in holds:

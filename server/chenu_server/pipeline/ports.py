@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller, Principal
+from chenu_server.command import Key, Moment
 from chenu_server.engine import Prompt
 from chenu_server.errors import CheckpointPending
 from chenu_server.pipeline.conversation import Medium, Part
@@ -24,7 +25,6 @@ from chenu_server.pipeline.model import (
 )
 from chenu_server.pipeline.records import Attempt, EventSegment, OutputChunk, Query, QueryContent
 from chenu_server.providers.ports import Provider
-from chenu_server.unit import Key, Moment
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import QueryStatus
 
@@ -70,7 +70,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """It ended in this unit; the query's outcome says why."""
+    """It ended in this command; the query's outcome says why."""
 
     query: Query
 
@@ -192,7 +192,7 @@ class Validation:
 
 
 class Governance(Protocol):
-    """Every decision about a query, each one unit of work. `units/` implements it."""
+    """Every decision about a query, each one command. `operations/` implements it."""
 
     async def admit(
         self, admission: Admission, *, take_slot: bool
@@ -208,13 +208,13 @@ class Governance(Protocol):
         ...
 
     async def retry(self, following: NextAttempt) -> Admitted | TooDear | NotHeld | Wait:
-        """Close the failed attempt and admit the first candidate that is left, in one unit."""
+        """Close the failed attempt and admit the first candidate that is left, in one command."""
         ...
 
     async def consume(
         self, resumption: Resumption, *, take_slot: bool
     ) -> Admitted | Closed | NotResumable | Wait:
-        """Use an approval, once, in the unit that writes the `execute` entry."""
+        """Use an approval, once, in the command that writes the `execute` entry."""
         ...
 
     async def settle(self, settlement: Settlement) -> Query:
@@ -318,7 +318,7 @@ class Stops(Protocol):
 
 
 class QueryStore(Protocol):
-    """Queries as they are stored, read outside any unit."""
+    """Queries as they are stored, read outside any command."""
 
     async def get(self, identity_id: str, request_id: str) -> Query | None:
         """One query, by any of its ids, or None."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
 
 from chenu_server.caller import Principal
+from chenu_server.command import Key
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import LaneReport, Outcome, TokenUsage
 from chenu_server.pipeline.output import Heading, StoredPart
-from chenu_server.unit import Key, Lookup
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import PartKind, PrincipalType, QueryStatus
 
@@ -33,7 +32,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A query's state. Small: it is written by every unit of its life."""
+    """A query's state. Small: it is written by every command of its life."""
 
     identity_id: str
     request_id: str
@@ -177,7 +176,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSegment:
-    """The events that one unit committed; dense, starting at `first_sequence`."""
+    """The events that one command committed; dense, starting at `first_sequence`."""
 
     identity_id: str
     request_id: str
@@ -218,7 +217,3 @@ class OutputChunk:
     def heading(self) -> Heading:
         """What its part is, if it is the first of it."""
         return Heading(self.kind, self.name, self.call_id)
-
-
-ATTEMPTS_OF_QUERY: Final = Lookup(Attempt, "of_query")
-"""All attempts of a query, in order. Key: (identity_id, request_id)."""

@@ -10,6 +10,7 @@ from contextlib import suppress
 import structlog
 
 from chenu_server.caller import Caller
+from chenu_server.command import Key
 from chenu_server.errors import (
     ChenuError,
     Internal,
@@ -48,7 +49,6 @@ from chenu_server.pipeline.records import Asked, Query
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.state import QueryState
 from chenu_server.pipeline.stop import Stopped, StopReason
-from chenu_server.unit import Key
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import QueryStatus
 
@@ -84,7 +84,7 @@ class LaneSet:
 
 
 class PipelineService:
-    """Runs queries. Everything that ends one goes through a unit of work."""
+    """Runs queries. Everything that ends one goes through a command."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class PipelineService:
         return self.resume_approved(query, deadline_s)
 
     def resume_approved(self, query: Query, deadline_s: float | None) -> QueryRun:
-        """Run an approved query; the approval is used in the unit that lets it run."""
+        """Run an approved query; the approval is used in the command that lets it run."""
         known = self._runs.get(query.key)
         if known is not None:
             return known

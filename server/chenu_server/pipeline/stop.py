@@ -28,7 +28,7 @@ class Stopped(Exception):
 class Stop:
     """One run's stop signal. It interrupts only what says that it may be interrupted.
 
-    Units of work are never interrupted: a decision that may have committed is always known.
+    Commands are never interrupted: a decision that may have committed is always known.
     """
 
     def __init__(self) -> None:

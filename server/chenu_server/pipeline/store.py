@@ -1,4 +1,4 @@
-"""Queries as they are stored, read outside any unit."""
+"""Queries as they are stored, read outside any command."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from chenu_server.pipeline.stop import Stop
 T = TypeVar("T")
 
 Submit = Callable[[bool], Awaitable[T | Wait]]
-"""Submits the unit; its argument is whether it may take a slot. An answer needs none."""
+"""Submits the command; its argument is whether it may take a slot. An answer needs none."""
 
 FreeTimes = Callable[[str, int], Awaitable[tuple[int, ...]]]
 """When a provider's first slots are free, in Unix microseconds, ascending."""
@@ -58,7 +58,7 @@ class ProviderQueue:
 
     async def run(self, waiter: Waiter[T], notice: Callable[[int, int], None]) -> T:
         """
-        The unit's answer, once it got a slot.
+        The command's answer, once it got a slot.
 
         `notice(place, retry_after_us)` is told when the call begins to wait.
 
@@ -114,7 +114,7 @@ class ProviderQueue:
                 self._served(ticket)
                 return answer
             until_us = max(answer.free_times_us[0] - self._now_us(), 0)
-            # A little late and never early: tried before the slot is free, the unit would be for
+            # A little late and never early: tried before the slot is free, the command would be for
             # nothing.
             wake_at = time.monotonic() + until_us / 1e6 + 0.0005
             # The provider has said since that it takes nothing for longer: another may be idle.

@@ -18,7 +18,7 @@ from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.urls import is_sqlite, sqlite_file
 from chenu_server.infra.db.writer import SqlWriter
 from tests.contract.db.release import rows
-from tests.contract.db.sample import SAMPLE, TABLES
+from tests.contract.db.sample import TABLES, prepare
 from tests.stores import STORES, Postgres, store_at
 
 OpenWriter = Callable[..., Awaitable[SqlWriter]]
@@ -26,7 +26,7 @@ OpenWriter = Callable[..., Awaitable[SqlWriter]]
 
 def _with_sample(url: str) -> str:
     with writer_engine(url).begin() as connection:
-        SAMPLE.create_all(connection)
+        prepare(connection)
     return url
 
 

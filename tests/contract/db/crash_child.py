@@ -1,4 +1,4 @@
-"""A process that adds to an account, event by event, until a failpoint kills it.
+"""A process that changes a budget again and again until a failpoint kills it.
 
 Arguments: the database's URL, and the failpoints. Prints each total that it was answered.
 """
@@ -11,16 +11,16 @@ import sys
 from chenu_server import failpoints
 from chenu_server.infra.db.stores import store_at
 from chenu_server.infra.db.writer import SqlWriter
-from tests.contract.db.sample import TABLES, Add
+from tests.contract.db.sample import TABLES, Change
 
 
 async def main(url: str, spec: str) -> None:
-    """Add ones until killed."""
+    """Change it until killed."""
     failpoints.arm(spec)
     writer = SqlWriter(store_at(url), TABLES)
     await writer.start()
-    for number in range(1, 100):
-        outcome = await writer.submit(Add(1, event_id=f"e{number}"))
+    for _ in range(100):
+        outcome = await writer.submit(Change())
         print(outcome, flush=True)  # noqa: T201 - read by the test
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from chenu_server.infra.db.session import (
     Begun,
@@ -16,7 +17,7 @@ from chenu_server.infra.db.session import (
     Store,
     Write,
 )
-from chenu_server.infra.db.tablemap import Values
+from chenu_server.infra.db.tablemap import TableMap, Values
 
 
 @dataclass
@@ -112,6 +113,9 @@ class FaultySession:
             self._session.close()
             raise ConnectionLost("at lookup")
         return self._session.committed(writer_id, batch_id)
+
+    def whole(self, tables: Mapping[str, TableMap[Any]]) -> None:
+        """Nothing, for it could not fail in the middle."""
 
     def tend(self) -> None:
         """Housekeeping."""

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from chenu_server.command import Command
+from chenu_server.infra.db.intake import Job
 from chenu_server.infra.db.writer import SqlWriter
-from chenu_server.unit import Moment, Rows, Unit
-from tests.contract.db.sample import Do
+from tests.contract.db.sample import Nothing
 
 
 @asynccontextmanager
 async def held(writer: SqlWriter) -> AsyncIterator[None]:
-    """Inside, the writer's thread is in the middle of a batch that writes nothing."""
+    """Inside, the writer's thread is about to run a batch that writes nothing."""
     entered, released = threading.Event(), threading.Event()
+    committer = writer._committer
+    commit = committer._commit
 
-    def wait(_rows: Rows, _now: Moment) -> None:
+    def wait(jobs: Sequence[Job]) -> None:
         entered.set()
         released.wait(10)
+        commit(jobs)
 
-    holding = asyncio.create_task(writer.submit(Do(wait, name="hold")))
+    committer._commit = wait  # type: ignore[method-assign]  # once, and then as it was
+    holding = asyncio.create_task(writer.submit(Nothing()))
     await asyncio.get_running_loop().run_in_executor(None, entered.wait)
+    committer._commit = commit  # type: ignore[method-assign]  # see above
     try:
         yield
     finally:
@@ -37,8 +43,8 @@ async def until(holds: Callable[[], object]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def queued(writer: SqlWriter, *units: Unit[Any]) -> list[asyncio.Task[Any]]:
-    """Submit units in this order, and return once they wait."""
-    tasks = [asyncio.create_task(writer.submit(unit)) for unit in units]
+async def queued(writer: SqlWriter, *commands: Command[Any]) -> list[asyncio.Task[Any]]:
+    """Submit commands in this order, and return once they wait."""
+    tasks = [asyncio.create_task(writer.submit(command)) for command in commands]
     await asyncio.sleep(0)
     return tasks

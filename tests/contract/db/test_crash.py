@@ -1,4 +1,4 @@
-"""Killed at either side of a commit, a unit happened wholly or not at all."""
+"""Killed at either side of a commit, a command happened wholly or not at all."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import subprocess
 import sys
 
 import pytest
-import sqlalchemy as sa
 
 from tests.contract.db.conftest import OpenWriter, rows_of
-from tests.contract.db.sample import ACCOUNTS, EVENTS, Add
+from tests.contract.db.sample import TOTALS, Change
 from tests.contract.db.test_ledger_chain import verified
 
 
@@ -34,12 +33,10 @@ def run_until_killed(url: str, spec: str) -> list[int]:
 async def test_a_kill_leaves_all_of_a_unit_or_nothing(
     url: str, open_writer: OpenWriter, edge: str, committed: int
 ) -> None:
-    """The third unit's row, event and entry stand or fall together; two were answered."""
-    answered = run_until_killed(url, f"add.{edge}=kill@3")
-    events = rows_of(url, sa.select(EVENTS.c.event_id))
+    """The third change's row and entry stand or fall together; two were answered."""
+    answered = run_until_killed(url, f"update_budget.{edge}=kill@3")
 
     assert [1, 2] == answered
-    assert [(committed,)] == rows_of(url, sa.select(ACCOUNTS.c.total))
-    assert committed == len(events)
+    assert [(committed,)] == rows_of(url, TOTALS)
     assert committed == verified(url).size
-    assert committed + 1 == await (await open_writer(url)).submit(Add(1))
+    assert committed + 1 == await (await open_writer(url)).submit(Change())

@@ -19,12 +19,11 @@ from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.pipeline.tables import QUERIES
 from tests.contract.db.conftest import OpenWriter, rows_of
 from tests.contract.db.gate import until
-from tests.contract.db.sample import ACCOUNTS, Add
+from tests.contract.db.sample import TOTALS, Change
 from tests.contract.db.test_owners import left_running
 from tests.contract.tables.samples import QUERY
 from tests.stores import Postgres
 
-TOTALS = sa.select(ACCOUNTS.c.total)
 QUICK = WriterLimits(answer_within_ms=1_000, reconnect_delay_ms=20)
 SILENT = {"lease_ms": 1, "renew_ms": 60_000}
 QUICK_LEASE = {"lease_ms": 100, "renew_ms": 20}
@@ -41,7 +40,7 @@ async def late(url: str, acquire: Acquire, open_writer: OpenWriter) -> tuple[Own
     """An owner whose lock is lost and lease over, and its writer, which is still connected."""
     owner = acquire(url, SessionOwner, **SILENT)
     writer = await open_writer(stores.store_at(url, owner=owner), limits=QUICK)
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
     with writer_engine(url).begin() as connection:
         connection.execute(CUT_OFF, {"owner_id": owner.owner_id})
     return owner, writer
@@ -70,7 +69,7 @@ async def test_an_owner_that_was_taken_over_from_writes_nothing(
     with writer_engine(only_postgres_url).connect() as holder, holder.begin():
         holder.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key(owner.owner_id))))
         with pytest.raises(GovernanceUnavailable):
-            await writer.submit(Add(10))
+            await writer.submit(Change())
         assert [(1,)] == rows_of(only_postgres_url, TOTALS)
 
 
@@ -82,7 +81,7 @@ async def test_it_writes_again_once_it_holds_its_lock(
     other = acquire(only_postgres_url, SessionOwner, **QUICK_LEASE)
     await fenced(other, owner)
 
-    assert 101 == await writer.submit(Add(100))
+    assert 2 == await writer.submit(Change())
     assert await asyncio.to_thread(other.fence, owner.owner_id) is None
     assert [] == await asyncio.to_thread(other.dead)
 
@@ -97,7 +96,7 @@ async def test_who_holds_its_lock_cannot_be_fenced(
     other = acquire(only_postgres_url, SessionOwner, **QUICK_LEASE)
     other.dead()
     assert other.fence(owner.owner_id) is None
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
 
 
 async def test_an_owner_that_is_forgotten_is_on_the_books_before_it_writes(
@@ -109,7 +108,7 @@ async def test_an_owner_that_is_forgotten_is_on_the_books_before_it_writes(
     await fenced(other, owner)
     await asyncio.to_thread(other.forget, owner.owner_id)
 
-    assert 11 == await writer.submit(Add(10))
+    assert 2 == await writer.submit(Change())
     known = sa.select(OWNERS.c.owner_id).where(OWNERS.c.owner_id == owner.owner_id)
     assert [(owner.owner_id,)] == rows_of(only_postgres_url, known)
 

@@ -12,12 +12,12 @@ LONG_MS = 10_000
 
 
 def job() -> Job:
-    """A unit that nobody waits for."""
-    return Job(cast(Any, object()), None)
+    """A command that nobody waits for."""
+    return Job(cast(Any, object()), cast(Any, object()), None)
 
 
 def test_a_batch_waits_until_the_loop_has_taken_in_the_last_ones_answers() -> None:
-    """The units that those answers bring about belong to it: each commit costs the same."""
+    """The commands that those answers bring about belong to it: each commit costs the same."""
     intake, taken = Intake(WriterLimits(loop_within_ms=LONG_MS)), list[int]()
     intake.put(job())
     first = intake.take(None)
@@ -62,7 +62,7 @@ class Clock:
         self.on_wait = 0.0
 
     def read(self) -> float:
-        """The time; it goes on while the next unit is waited for."""
+        """The time; it goes on while the next command is waited for."""
         now_s, self.now_s = self.now_s, self.now_s + self.on_wait
         return now_s
 
@@ -80,9 +80,9 @@ def gathering(gather_within_ms: int) -> tuple[Intake, Clock]:
     return Intake(limits, now_s=clock.read, sleep=clock.sleep), clock
 
 
-def take(intake: Intake, *, units: int) -> int:
+def take(intake: Intake, *, commands: int) -> int:
     """How many are taken once so many more have come."""
-    for _ in range(units):
+    for _ in range(commands):
         intake.put(job())
     return len(intake.take(None) or [])
 
@@ -91,54 +91,54 @@ def test_a_unit_that_comes_alone_never_waits_for_others() -> None:
     """One caller at a time would pay for company that cannot come."""
     intake, clock = gathering(LONG_MS)
     for _ in range(3):
-        assert 1 == take(intake, units=1)
+        assert 1 == take(intake, commands=1)
         clock.now_s += 1
 
     assert [] == clock.slept
 
 
-def test_units_that_come_together_let_others_join_for_half_a_batch() -> None:
+def test_those_that_come_together_let_others_join_for_as_long_as_a_batch_takes() -> None:
     """Waiting so long costs less than the batch that the others would need."""
     intake, clock = gathering(LONG_MS)
-    take(intake, units=1)
+    take(intake, commands=1)
     clock.now_s += 0.5
     clock.meanwhile = lambda: intake.put(job())
 
-    assert 3 == take(intake, units=2)
-    assert [0.25] == clock.slept
+    assert 3 == take(intake, commands=2)
+    assert [0.5] == clock.slept
 
 
 def test_the_callers_of_the_last_batch_are_waited_for() -> None:
-    """They come back with the next unit of their calls, one after the other."""
+    """They come back with the next command of their calls, one after the other."""
     intake, clock = gathering(LONG_MS)
-    take(intake, units=1)
-    take(intake, units=2)
+    take(intake, commands=1)
+    take(intake, commands=2)
     clock.slept.clear()
     clock.now_s += 0.5
 
-    assert 1 == take(intake, units=1)
-    assert 1 == take(intake, units=1)
-    assert [0.25] == clock.slept
+    assert 1 == take(intake, commands=1)
+    assert 1 == take(intake, commands=1)
+    assert [0.5] == clock.slept
 
 
 def test_callers_that_have_gone_are_not_waited_for() -> None:
     """The first of a quiet hour is alone, whatever was before."""
     intake, clock = gathering(LONG_MS)
-    take(intake, units=2)
+    take(intake, commands=2)
     clock.slept.clear()
     clock.on_wait = 0.06
 
-    assert 1 == take(intake, units=1)
+    assert 1 == take(intake, commands=1)
     assert [] == clock.slept
 
 
 def test_nobody_waits_longer_for_others_than_the_limit() -> None:
     """A batch may have taken seconds, when the database was away."""
     intake, clock = gathering(5)
-    take(intake, units=1)
+    take(intake, commands=1)
     clock.now_s += 60
 
-    assert 2 == take(intake, units=2)
+    assert 2 == take(intake, commands=2)
     assert [0.005] == clock.slept
 
 
@@ -147,5 +147,5 @@ def test_a_full_batch_waits_for_nobody() -> None:
     intake, clock = gathering(LONG_MS)
     full = WriterLimits().batch_max
 
-    assert full == take(intake, units=full + 1)
+    assert full == take(intake, commands=full + 1)
     assert [] == clock.slept

@@ -11,7 +11,7 @@ from chenu_server import engine
 from chenu_server.infra.db.ledger_tables import LEDGER_ENTRIES, LEDGER_HEADS, LEDGER_PAYLOADS
 from tests.contract.db.conftest import OpenWriter, rows_of
 from tests.contract.db.gate import held, queued, until
-from tests.contract.db.sample import Add
+from tests.contract.db.sample import Change
 
 CHAIN = (
     sa.select(
@@ -38,11 +38,11 @@ async def test_the_chain_holds_over_batches_and_restarts(url: str, open_writer: 
     """An auditor follows it without knowing of batches, workers or restarts."""
     writer = await open_writer(url)
     async with held(writer):
-        tasks = await queued(writer, *(Add(1) for _ in range(20)))
+        tasks = await queued(writer, *(Change() for _ in range(20)))
     await asyncio.gather(*tasks)
     await writer.close()
     writer = await open_writer(url)
-    await writer.submit(Add(1))
+    await writer.submit(Change())
     verifier = verified(url)
     head = rows_of(url, sa.select(LEDGER_HEADS.c.size, LEDGER_HEADS.c.last_hash))
 
@@ -55,7 +55,7 @@ async def test_two_writers_append_to_one_chain(
 ) -> None:
     """Sequence order is commit order across workers."""
     writers = [await open_writer(only_postgres_url) for _ in range(2)]
-    await asyncio.gather(*(writer.submit(Add(1)) for writer in writers for _ in range(50)))
+    await asyncio.gather(*(writer.submit(Change()) for writer in writers for _ in range(50)))
 
     assert 100 == verified(only_postgres_url).size
 
@@ -63,7 +63,7 @@ async def test_two_writers_append_to_one_chain(
 async def test_an_entrys_columns_repeat_what_was_sealed(url: str, open_writer: OpenWriter) -> None:
     """What is found by a column must be what the hash covers."""
     writer = await open_writer(url, new_origin=lambda: "chenu/test")
-    await writer.submit(Add(1))
+    await writer.submit(Change())
     (row,) = rows_of(url, sa.select(LEDGER_ENTRIES))
     stored = dict(zip(LEDGER_ENTRIES.c.keys(), row, strict=True))
     sealed = engine.decode_entry(stored["canonical"])
@@ -78,7 +78,7 @@ async def test_every_payload_has_a_salt_of_its_own(url: str, open_writer: OpenWr
     """Equal payloads must not show as equal digests once they are erased."""
     writer = await open_writer(url)
     async with held(writer):
-        tasks = await queued(writer, Add(1), Add(1))
+        tasks = await queued(writer, Change(), Change())
     await asyncio.gather(*tasks)
     salts = {salt for (salt,) in rows_of(url, sa.select(LEDGER_PAYLOADS.c.salt))}
 
@@ -95,7 +95,7 @@ async def test_entry_ids_are_made_in_order(url: str, open_writer: OpenWriter) ->
     """Their index grows at one end, so that a big ledger stays as fast as a small one."""
     writer = await open_writer(url)
     for _ in range(3):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
         await past_this_millisecond()
     by_sequence = sa.select(LEDGER_ENTRIES.c.entry_id).order_by(LEDGER_ENTRIES.c.sequence)
     ids = [entry_id for (entry_id,) in rows_of(url, by_sequence)]

@@ -14,7 +14,7 @@ from chenu_server.infra.db.owners import StoreInUse
 from chenu_server.infra.db.postgres import WRITER_LOCK, PostgresStore
 from tests.contract.db.conftest import OpenWriter
 from tests.contract.db.gate import queued, until
-from tests.contract.db.sample import Add
+from tests.contract.db.sample import Change
 from tests.harness import staged
 
 _BLOCKED = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
@@ -69,7 +69,7 @@ async def test_writers_take_turns_whichever_ledger_they_write(
     writer = await open_writer(store, ledger_number=3)
     with writer_engine(only_postgres_url).begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(*WRITER_LOCK)))
-        (adding,) = await queued(writer, Add(1))
+        (adding,) = await queued(writer, Change())
         await until(lambda: connection.execute(_BLOCKED).scalar())
 
     assert 1 == await adding

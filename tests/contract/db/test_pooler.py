@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 
 from chenu_server.infra.db import migrate, pooler
 from chenu_server.infra.db.engine import connect_parameters
@@ -14,7 +13,7 @@ from chenu_server.infra.db.owners import Owner
 from chenu_server.infra.db.pooler import TooFewConnections, UnfitPooler
 from chenu_server.infra.db.reader import Reader
 from tests.contract.db.conftest import OpenWriter
-from tests.contract.db.sample import ACCOUNTS, Add
+from tests.contract.db.sample import TOTALS, Change
 from tests.poolers import Pooled
 from tests.stores import Postgres
 
@@ -79,8 +78,8 @@ async def test_nothing_is_left_in_a_session_for_the_next_client(
     """Its plans and time limits would be others', where a pool does not reset what it gives out."""
     url = pooled(only_postgres_url, mode="session", more="server_reset_query =")
     writer, reader, owner = await open_writer(url), Reader(url, threads=1), acquire(url)
-    total = await writer.submit(Add(1))
-    read = await reader.rows(sa.select(ACCOUNTS.c.total))
+    total = await writer.submit(Change())
+    read = await reader.rows(TOTALS)
     dead = owner.dead()
     await writer.close()
     await reader.close()

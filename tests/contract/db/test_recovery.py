@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from chenu_server.errors import GovernanceUnavailable
-from chenu_server.ids import new_id
+from chenu_server.infra.db import engine
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.owners import Owner, SessionOwner
@@ -20,10 +20,9 @@ from chenu_server.infra.db.writer import SqlWriter
 from tests.clusters import Cluster, url_of
 from tests.contract.db.conftest import OpenWriter
 from tests.contract.db.gate import held, queued, until
-from tests.contract.db.sample import ACCOUNTS, SAMPLE, Add
+from tests.contract.db.sample import TOTALS, Change, filling, prepare
 from tests.stores import Postgres
 
-TOTALS = sa.select(ACCOUNTS.c.total)
 QUICK = WriterLimits(answer_within_ms=5_000, reconnect_delay_ms=20, probe_ms=50)
 STILL = WriterLimits(answer_within_ms=5_000, reconnect_delay_ms=20, probe_ms=3_600_000)
 """A writer that tries nothing by itself while all is well."""
@@ -31,7 +30,7 @@ STILL = WriterLimits(answer_within_ms=5_000, reconnect_delay_ms=20, probe_ms=3_6
 
 def _sample(cluster: Cluster) -> Cluster:
     with writer_engine(cluster.url).begin() as connection:
-        SAMPLE.create_all(connection)
+        prepare(connection)
     return cluster
 
 
@@ -77,14 +76,14 @@ async def test_sessions_that_cannot_write_are_not_kept(
 ) -> None:
     """A session opened while the database was read-only stays so; a restart would have cured it."""
     writer = await open_writer(only_postgres_url, limits=STILL)
-    first = await writer.submit(Add(1))
+    first = await writer.submit(Change())
     with _new_sessions_read_only(postgres, only_postgres_url):
         with pytest.raises(GovernanceUnavailable):
-            await writer.submit(Add(10))
+            await writer.submit(Change())
         await until(lambda: not writer.healthy)
     await until(lambda: writer.healthy)
 
-    assert (1, 101) == (first, await writer.submit(Add(100)))
+    assert (1, 2) == (first, await writer.submit(Change()))
 
 
 async def test_an_idle_writer_finds_out_by_itself(
@@ -96,7 +95,7 @@ async def test_an_idle_writer_finds_out_by_itself(
         await until(lambda: not writer.healthy)
     await until(lambda: writer.healthy)
 
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
 
 
 async def test_an_idle_writer_finds_a_locked_file_by_itself(
@@ -108,51 +107,52 @@ async def test_an_idle_writer_finds_a_locked_file_by_itself(
         await until(lambda: not writer.healthy)
     await until(lambda: writer.healthy)
 
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
 
 
 @pytest.mark.parametrize("sqlstate", ["25006", "53100", "53200", "58030", "08006", "57P01"])
-async def test_no_unit_is_blamed_for_what_the_database_cannot(
+async def test_no_command_is_blamed_for_what_the_database_cannot(
     only_postgres_url: str, postgres: Postgres, open_writer: OpenWriter, sqlstate: str
 ) -> None:
     """The whole batch is refused at once, and nothing is served until a write has succeeded."""
     writer = await open_writer(only_postgres_url, limits=STILL)
     with _refusing(postgres, only_postgres_url, sqlstate):
         async with held(writer):
-            tasks = await queued(writer, Add(1), Add(10))
+            tasks = await queued(writer, Change(), Change())
         refused = await asyncio.gather(*tasks, return_exceptions=True)
         await until(lambda: not writer.healthy)
     await until(lambda: writer.healthy)
 
     assert [GovernanceUnavailable] * 2 == [type(error) for error in refused]
-    assert 100 == await writer.submit(Add(100))
+    assert 1 == await writer.submit(Change())
 
 
 async def test_a_full_disk_under_a_file_is_survived(
-    only_sqlite_url: str, open_writer: OpenWriter
+    only_sqlite_url: str, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite's own error for it, until there is room again."""
-    store, room = SqliteStore(only_sqlite_url), {"pages": 1}
+    room = {"pages": 1}
+    pragmas = engine.sqlite_pragmas
 
-    @sa.event.listens_for(store._engine, "connect")
-    def _bounded(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA max_page_count={room['pages']}")
-        cursor.fetchone()
+    def bounded(busy_timeout_ms: int, log_bytes: int) -> list[str]:
+        limit = f"PRAGMA max_page_count={room['pages']}"
+        return [*pragmas(busy_timeout_ms, log_bytes), limit]
 
-    writer = await open_writer(store, limits=STILL)
+    # Every connection asks, the kernel's own too.
+    monkeypatch.setattr(engine, "sqlite_pragmas", bounded)
+    writer = await open_writer(SqliteStore(only_sqlite_url), limits=STILL)
     with pytest.raises(GovernanceUnavailable):
         await _fill(writer)
     # It is not healthy now, or is so again: a probe may find room in the last page.
     room["pages"] = 1_000_000
     await until(lambda: writer.healthy)
 
-    assert await writer.submit(Add(1))
+    assert await writer.submit(Change())
 
 
 async def _fill(writer: SqlWriter) -> None:
     for _ in range(200):
-        await writer.submit(Add(1, event_id=new_id() * 50))
+        await writer.submit(filling())
 
 
 async def test_a_server_that_turns_read_only_keeps_its_owners(
@@ -165,14 +165,14 @@ async def test_a_server_that_turns_read_only_keeps_its_owners(
     other = acquire(url, SessionOwner, renew_ms=20, lease_ms=600_000)
     cluster.read_only(on=True)
     with pytest.raises(GovernanceUnavailable):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
     await until(lambda: not (writer.healthy or owner.held or other.held))
     dead = other.dead()
     cluster.read_only(on=False)
     await until(lambda: writer.healthy and owner.held and other.held)
 
     assert ([], []) == (dead, other.dead())
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
 
 
 async def test_a_restart_is_survived_by_writer_owner_and_readers(
@@ -184,7 +184,7 @@ async def test_a_restart_is_survived_by_writer_owner_and_readers(
     writer = await open_writer(url, limits=QUICK, on_reconnect=reader.renew)
     owner = acquire(url, SessionOwner, renew_ms=20)
     owner_id = owner.owner_id
-    await writer.submit(Add(1))
+    await writer.submit(Change())
     before = list(await reader.rows(TOTALS))
     cluster.stop()
     await until(lambda: not (writer.healthy or owner.held))
@@ -192,11 +192,11 @@ async def test_a_restart_is_survived_by_writer_owner_and_readers(
         await reader.rows(TOTALS)
     cluster.start()
     await until(lambda: writer.healthy and owner.held)
-    total, after = await writer.submit(Add(10)), list(await reader.rows(TOTALS))
+    total, after = await writer.submit(Change()), list(await reader.rows(TOTALS))
     await reader.close()
 
     assert (owner_id, []) == (owner.owner_id, owner.dead())
-    assert ([(1,)], 11, [(11,)]) == (before, total, after)
+    assert ([(1,)], 2, [(2,)]) == (before, total, after)
 
 
 async def test_of_two_hosts_the_one_that_takes_writes_is_used(
@@ -212,7 +212,7 @@ async def test_of_two_hosts_the_one_that_takes_writes_is_used(
     _sample(cluster).read_only(on=True)
     url = url_of(cluster, other)
     writer, reader, owner = await open_writer(url), Reader(url, threads=1), acquire(url)
-    total = await writer.submit(Add(1))
+    total = await writer.submit(Change())
     read = list(await reader.rows(TOTALS))
     await reader.close()
 
@@ -233,16 +233,16 @@ async def test_a_failover_is_followed(
     reader = Reader(url, threads=1)
     writer = await open_writer(url, limits=QUICK, on_reconnect=reader.renew)
     owner = acquire(url, SessionOwner, renew_ms=20)
-    first = await writer.submit(Add(1))
+    first = await writer.submit(Change())
     await until(lambda: _totals(standby) == [(1,)])
     cluster.stop()
     await until(lambda: not (writer.healthy or owner.held))
     standby.promote()
     await until(lambda: writer.healthy and owner.held)
-    second, read = await writer.submit(Add(10)), list(await reader.rows(TOTALS))
+    second, read = await writer.submit(Change()), list(await reader.rows(TOTALS))
     await reader.close()
 
-    assert (1, 11, [(11,)]) == (first, second, read)
+    assert (1, 2, [(2,)]) == (first, second, read)
 
 
 async def test_readers_leave_a_server_that_the_writer_has_left(
@@ -255,15 +255,15 @@ async def test_readers_leave_a_server_that_the_writer_has_left(
     url = url_of(cluster, other)
     reader = Reader(url, threads=1)
     writer = await open_writer(url, limits=STILL, on_reconnect=reader.renew)
-    await writer.submit(Add(1))
+    await writer.submit(Change())
     before = list(await reader.rows(TOTALS))
     await until(lambda: _totals(other) == [(1,)])
     cluster.read_only(on=True)
     other.promote()
-    total, after = await writer.submit(Add(10)), list(await reader.rows(TOTALS))
+    total, after = await writer.submit(Change()), list(await reader.rows(TOTALS))
     await reader.close()
 
-    assert ([(1,)], 11, [(11,)]) == (before, total, after)
+    assert ([(1,)], 2, [(2,)]) == (before, total, after)
 
 
 def _totals(cluster: Cluster) -> list[tuple[int]]:

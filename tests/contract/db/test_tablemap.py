@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu_server.infra.db.pgtypes import bytes_array, number_array, text_array, truth_array
+from chenu_server.infra.db.session import Fetch, Write
 from chenu_server.infra.db.tablemap import TableMap, upsert_sql
-from chenu_server.unit import ById, Moment, Rows
-from tests.contract.db.conftest import OpenWriter, rows_of
-from tests.contract.db.sample import ACCOUNTS, SAMPLERS, SAMPLERS_MAP, Account, Colour, Do, Sampler
+from tests.contract.db.conftest import rows_of
+from tests.contract.db.sample import SAMPLERS, SAMPLERS_MAP, Colour, Sampler
+from tests.stores import store_at
 
 ATTACKS = (
     "",
@@ -48,38 +50,36 @@ def samplers() -> list[Sampler]:
     ]
 
 
-def putting(rows: Sequence[Sampler]) -> Do:
-    """A unit that writes these rows."""
-
-    def act(into: Rows, _now: Moment) -> None:
-        for row in rows:
-            into.put(row)
-
-    return Do(act)
+def put(url: str, table: TableMap[Any], *groups: Sequence[Any]) -> None:
+    """A batch for each group of rows, as the writer's session writes them."""
+    session = store_at(url).connect()
+    for rows in groups:
+        session.begin()
+        session.write([Write(table, [table.encode(row) for row in rows])])
+        session.commit()
+    session.close()
 
 
 @pytest.mark.parametrize("together", [True, False])
-async def test_rows_come_back_as_they_were_put(
-    url: str, open_writer: OpenWriter, together: bool
-) -> None:
+def test_rows_come_back_as_they_were_put(url: str, together: bool) -> None:
     """Attack strings are data: stored and returned byte for byte, alone or with others."""
     rows = samplers()
-    writer = await open_writer(url)
-    for group in [rows] if together else [[row] for row in rows]:
-        await writer.submit(putting(group))
-    look = Do(
-        lambda stored, now: [stored.get(Sampler, row.key) for row in rows],
-        wants=tuple(ById(Sampler, row.key) for row in rows),
-    )
+    put(url, SAMPLERS_MAP, *([rows] if together else [[row] for row in rows]))
+    session = store_at(url).connect()
+    session.begin()
+    (found,) = session.fetch([Fetch(SAMPLERS_MAP, [row.key for row in rows])])
+    session.rollback()
+    session.close()
 
-    assert rows == await writer.submit(look)
+    assert {row.key: row for row in rows} == {
+        row.key: row for row in map(SAMPLERS_MAP.decode, found)
+    }
 
 
-async def test_a_reader_sees_the_same_values(url: str, open_writer: OpenWriter) -> None:
+def test_a_reader_sees_the_same_values(url: str) -> None:
     """The writer's own encoding is that of SQLAlchemy's types."""
     rows = samplers()
-    writer = await open_writer(url)
-    await writer.submit(putting(rows))
+    put(url, SAMPLERS_MAP, rows)
     with sa.create_engine(url).connect() as connection:
         seen = {row.sampler_id: row for row in connection.execute(sa.select(SAMPLERS))}
 
@@ -88,13 +88,26 @@ async def test_a_reader_sees_the_same_values(url: str, open_writer: OpenWriter) 
     }
 
 
-async def test_putting_a_row_again_replaces_all_of_it(url: str, open_writer: OpenWriter) -> None:
-    """A unit writes the row as it decided it, not a difference."""
-    writer = await open_writer(url)
-    await writer.submit(Do(lambda rows, now: rows.put(Account("personal", 1, 1, "first"))))
-    await writer.submit(Do(lambda rows, now: rows.put(Account("personal", 1, 2))))
+def test_putting_a_row_again_replaces_all_of_it(url: str) -> None:
+    """A row is written as it was decided, not as a difference."""
+    first, second, *_ = samplers()
+    again = replace(second, sampler_id=first.sampler_id)
+    put(url, SAMPLERS_MAP, [first], [again])
 
-    assert [("personal", 1, 2, "")] == rows_of(url, sa.select(ACCOUNTS))
+    assert [astuple(again)] == rows_of(url, sa.select(SAMPLERS))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 15, 16, 17, 47])
+def test_every_row_of_a_table_is_written(url: str, count: int) -> None:
+    """However many a batch has, and whether they are new or replace others."""
+    (sampler, *_) = samplers()
+    for number in (100, 200):
+        rows = [replace(sampler, sampler_id=str(n), count=number + n) for n in range(count)]
+        put(url, SAMPLERS_MAP, rows)
+
+        assert sorted(number + n for n in range(count)) == sorted(
+            found for (found,) in rows_of(url, sa.select(SAMPLERS.c.count))
+        )
 
 
 def test_a_kind_whose_fields_are_not_the_columns_is_refused() -> None:
@@ -105,7 +118,7 @@ def test_a_kind_whose_fields_are_not_the_columns_is_refused() -> None:
         identity_id: str
 
     with pytest.raises(TypeError, match="Wrong"):
-        TableMap(Wrong, ACCOUNTS)
+        TableMap(Wrong, SAMPLERS)
 
 
 def test_an_enum_column_takes_only_members() -> None:
@@ -181,8 +194,10 @@ def test_text_that_postgres_cannot_store_is_refused(values: list[str], where: in
 
 def test_an_upsert_sets_no_column_that_is_fixed() -> None:
     """SQLite would write every index anew that holds one of them."""
-    table = TableMap(Account, ACCOUNTS, fixed=frozenset({"note"}))
+    table = TableMap(Sampler, SAMPLERS, fixed=frozenset({"remark", "count"}))
 
     _, _, changes = upsert_sql(table, "VALUES (?)").partition("DO UPDATE SET ")
 
-    assert {"total"} == {change.partition(" = ")[0] for change in changes.split(", ")}
+    assert {"data", "flag", "share", "names", "colour"} == {
+        change.partition(" = ")[0] for change in changes.split(", ")
+    }

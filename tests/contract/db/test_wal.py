@@ -13,13 +13,12 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from chenu_server.ids import new_id
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.sqlite import SqliteStore
 from chenu_server.infra.db.writer import SqlWriter
 from tests.contract.db.conftest import OpenWriter
 from tests.contract.db.gate import until
-from tests.contract.db.sample import Add
+from tests.contract.db.sample import filling
 
 LOG_BYTES = 64 * 1_024
 BUSY = WriterLimits(tend_ms=1, probe_ms=20)
@@ -37,7 +36,7 @@ def _log_bytes(file: Path) -> int:
 
 async def _grow(writer: SqlWriter, file: Path, to_bytes: int) -> None:
     while _log_bytes(file) < to_bytes:
-        await writer.submit(Add(1, event_id=new_id() * 50))
+        await writer.submit(filling())
 
 
 async def test_a_reader_that_stays_is_told_once_and_its_log_is_cut_when_it_leaves(

@@ -6,39 +6,43 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from chenu_server import failpoints
+from chenu_server.command import Answer, Moment, Row
 from chenu_server.errors import GovernanceUnavailable, Internal, ServerOverloaded
+from chenu_server.governance.identity.model import Violation
+from chenu_server.governance.identity.tables import VIOLATIONS
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.ledger_tables import BATCHES, LEDGER_ENTRIES
 from chenu_server.infra.db.postgres import CLOCK_AGE_MAX_NS, WRITER_LOCK
 from chenu_server.infra.db.sqlite import SqliteStore
 from chenu_server.infra.db.writer import SqlWriter
-from chenu_server.unit import ById, Moment, Row, Rows
+from chenu_server.operations.wait import Cancel
+from chenu_server.pipeline.records import EventSegment
 from tests.contract.db.conftest import OpenWriter, rows_of
 from tests.contract.db.gate import held, queued, until
-from tests.contract.db.sample import ACCOUNTS, EVENTS, Account, Add, Do
-
-TOTALS = sa.select(ACCOUNTS.c.total)
+from tests.contract.db.sample import CALLER, TOTALS, Ask, Change, Nothing, Timed, filling
 
 
-async def test_a_unit_is_committed_when_it_is_answered(url: str, open_writer: OpenWriter) -> None:
+async def test_a_command_is_committed_when_it_is_answered(
+    url: str, open_writer: OpenWriter
+) -> None:
     """Nobody acts on a decision that a crash could still undo."""
     writer = await open_writer(url)
 
-    assert 5 == await writer.submit(Add(5))
-    assert [(5,)] == rows_of(url, TOTALS)
+    assert 1 == await writer.submit(Change())
+    assert [(1,)] == rows_of(url, TOTALS)
 
 
 async def test_no_update_is_lost(url: str, open_writer: OpenWriter) -> None:
     """The default transactions of the drivers lose them in silence."""
     writer = await open_writer(url)
 
-    totals = await asyncio.gather(*(writer.submit(Add(1)) for _ in range(300)))
+    totals = await asyncio.gather(*(writer.submit(Change()) for _ in range(300)))
 
     assert list(range(1, 301)) == sorted(totals)
     assert [(300,)] == rows_of(url, TOTALS)
@@ -49,7 +53,7 @@ async def test_two_writers_lose_no_update(only_postgres_url: str, open_writer: O
     first, second = await open_writer(only_postgres_url), await open_writer(only_postgres_url)
 
     async def add(writer: SqlWriter) -> list[int]:
-        return [await writer.submit(Add(1)) for _ in range(40)]
+        return [await writer.submit(Change()) for _ in range(40)]
 
     totals = await asyncio.gather(*(add(writer) for writer in (first, second) * 4))
 
@@ -57,85 +61,50 @@ async def test_two_writers_lose_no_update(only_postgres_url: str, open_writer: O
     assert [(320,)] == rows_of(only_postgres_url, TOTALS)
 
 
-async def test_units_of_a_batch_see_those_before_them(url: str, open_writer: OpenWriter) -> None:
+async def test_commands_of_a_batch_see_those_before_them(url: str, open_writer: OpenWriter) -> None:
     """Order inside a batch is the order of submission, as if each had its own transaction."""
     writer = await open_writer(url)
     async with held(writer):
-        tasks = await queued(writer, Add(1), Add(10), Add(100))
+        tasks = await queued(writer, Change(), Change(), Change())
 
-    assert [1, 11, 111] == await asyncio.gather(*tasks)
+    assert [1, 2, 3] == await asyncio.gather(*tasks)
     assert 1 == len(set(rows_of(url, sa.select(LEDGER_ENTRIES.c.batch_id))))
 
 
-async def test_a_unit_that_raises_drops_only_itself(url: str, open_writer: OpenWriter) -> None:
-    """A bug in one decision must not cost its neighbours theirs, nor leave half of its own."""
-
-    def fail(rows: Rows, _now: Moment) -> None:
-        rows.put(Account("personal", 1, 999))
-        raise ZeroDivisionError
-
-    writer = await open_writer(url)
-    async with held(writer):
-        tasks = await queued(writer, Add(1), Do(fail), Add(10))
-    first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
-
-    assert (1, 11) == (first, last)
-    assert isinstance(failed, Internal)
-    assert [(11,)] == rows_of(url, TOTALS)
-
-
-@pytest.mark.parametrize("where", ["needs", "needs_next"])
-async def test_a_unit_that_cannot_name_its_needs_drops_only_itself(
-    url: str, open_writer: OpenWriter, where: str
+async def test_a_command_that_cannot_be_decided_drops_only_itself(
+    url: str, open_writer: OpenWriter
 ) -> None:
-    """Needs are asked for the whole batch before anybody decides."""
-
-    def fail(_rows: Rows) -> list[Any]:
-        raise ZeroDivisionError
-
-    wants = None if where == "needs" else ()
-    bad = Do(lambda rows, now: None, wants=wants, then_wants=fail)  # type: ignore[arg-type]  # bad
+    """A bug in one decision must not cost its neighbours theirs, nor leave half of its own."""
+    nobodys = Cancel("nobody", "none", "none", CALLER.principal, "why")
     writer = await open_writer(url)
     async with held(writer):
-        tasks = await queued(writer, Add(1), bad, Add(10))
+        tasks = await queued(writer, Change(), nobodys, Change())
     first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert (1, 11) == (first, last)
+    assert (1, 2) == (first, last)
+    assert isinstance(failed, Internal)
+    assert [(2,)] == rows_of(url, TOTALS)
+
+
+async def test_an_answer_that_is_misread_is_its_readers_alone(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """It is committed by then: the others must hear of theirs all the same."""
+    writer = await open_writer(url)
+    async with held(writer):
+        tasks = await queued(writer, Change(), Misread(), Change())
+    first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert (1, 3) == (first, last)
     assert isinstance(failed, Internal)
 
 
-async def test_a_row_that_was_not_named_cannot_be_read(url: str, open_writer: OpenWriter) -> None:
-    """Alone, the unit would miss the row: it must not find it through a neighbour either."""
-    writer = await open_writer(url)
-    async with held(writer):
-        peek = Do(lambda rows, now: rows.get(Account, ("personal", 1)))
-        tasks = await queued(writer, Add(1), peek)
-    _, failed = await asyncio.gather(*tasks, return_exceptions=True)
+class Misread(Change):
+    """A bug in what an answer means."""
 
-    assert isinstance(failed, Internal)
-
-
-async def test_second_needs_follow_what_the_batch_wrote(url: str, open_writer: OpenWriter) -> None:
-    """A row that an earlier unit makes may name the key that the next one must load."""
-    target = Account("business", 7, 70)
-
-    def link(rows: Rows, _now: Moment) -> None:
-        rows.put(Account("link", 1, 7))
-
-    def then(rows: Rows) -> list[ById]:
-        found = rows.get(Account, ("link", 1))
-        return [ById(Account, ("business", found.total))] if found else []
-
-    def follow(rows: Rows, _now: Moment) -> Account | None:
-        return rows.get(Account, ("business", 7))
-
-    writer = await open_writer(url)
-    await writer.submit(Do(lambda rows, now: rows.put(target)))
-    async with held(writer):
-        following = Do(follow, wants=(ById(Account, ("link", 1)),), then_wants=then)
-        tasks = await queued(writer, Do(link), following)
-
-    assert [None, target] == await asyncio.gather(*tasks)
+    def outcome(self, answer: Answer) -> int:
+        """None."""
+        raise ZeroDivisionError
 
 
 async def test_published_rows_arrive_in_order_before_any_answer(
@@ -145,19 +114,19 @@ async def test_published_rows_arrive_in_order_before_any_answer(
     seen: list[object] = []
 
     def publish(rows: Sequence[Row]) -> None:
-        seen.extend(row.key[0] for row in rows)
+        seen.extend(row.request_id for row in rows if isinstance(row, EventSegment))
 
-    async def note(writer: SqlWriter, unit: Add) -> None:
-        seen.append(await writer.submit(unit))
+    async def note(writer: SqlWriter, command: Ask) -> None:
+        seen.append(await writer.submit(command))
 
     writer = await open_writer(url, on_commit=publish)
     async with held(writer):
-        units = [Add(1, event_id="e1"), Add(2, event_id="e2"), Add(3, event_id="e3")]
-        noting = asyncio.gather(*(note(writer, unit) for unit in units))
+        asked = [Ask("e1"), Ask("e2"), Ask("e3")]
+        noting = asyncio.gather(*(note(writer, each) for each in asked))
         await asyncio.sleep(0)
     await noting
 
-    assert ["e1", "e2", "e3", 1, 3, 6] == seen
+    assert ["e1", "e2", "e3", *["Admitted"] * 3] == seen
 
 
 async def test_a_listener_that_raises_keeps_nobody_from_an_answer(
@@ -170,45 +139,24 @@ async def test_a_listener_that_raises_keeps_nobody_from_an_answer(
 
     writer = await open_writer(url, on_commit=fail)
 
-    assert 1 == await writer.submit(Add(1, event_id="e"))
+    assert "Admitted" == await writer.submit(Ask("e"))
 
 
 async def test_what_is_written_once_cannot_be_written_again(
     url: str, open_writer: OpenWriter
 ) -> None:
-    """An event that silently replaced another would be a hole in somebody's stream."""
+    """One that silently replaced another would be a hole in somebody's record."""
+    twice = filling()
     writer = await open_writer(url)
     async with held(writer):
-        tasks = await queued(writer, Add(1, event_id="e"), Add(10, event_id="e"))
+        tasks = await queued(writer, twice, twice)
     first, second = await asyncio.gather(*tasks, return_exceptions=True)
     with pytest.raises(Internal):
-        await writer.submit(Add(100, event_id="e"))
+        await writer.submit(twice)
 
-    assert 1 == first
+    assert isinstance(first, Violation)
     assert isinstance(second, Internal)
-    assert [("e", "total 1")] == rows_of(url, sa.select(EVENTS))
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 15, 16, 17, 47])
-async def test_every_row_of_a_table_is_written(
-    url: str, open_writer: OpenWriter, count: int
-) -> None:
-    """However many a batch puts, and whether they are new or replace others."""
-    writer = await open_writer(url)
-
-    def put(total: int) -> Do:
-        def act(rows: Rows, _now: Moment) -> None:
-            for number in range(count):
-                rows.put(Account("many", number, total + number, note=f"of {total}"))
-
-        return Do(act)
-
-    for total in (100, 200):
-        await writer.submit(put(total))
-
-        assert [("many", n, total + n, f"of {total}") for n in range(count)] == rows_of(
-            url, sa.select(ACCOUNTS).order_by(ACCOUNTS.c.account_id)
-        )
+    assert [(1,)] == rows_of(url, sa.select(sa.func.count()).select_from(VIOLATIONS))
 
 
 async def test_the_batch_clock_never_goes_back(
@@ -219,11 +167,7 @@ async def test_the_batch_clock_never_goes_back(
     store = SqliteStore(only_sqlite_url, wall_us=lambda: next(times))
     writer = await open_writer(store)
 
-    def look(rows: Rows, now: Moment) -> Moment:
-        rows.put(Account("personal", 1, 1))
-        return now
-
-    first, second, third = [await writer.submit(Do(look)) for _ in range(3)]
+    first, second, third = [await writer.submit(Timed()) for _ in range(3)]
 
     assert (1_000_000, 2_000_000_000) == (first.now_us, third.now_us)
     assert first.now_us <= second.now_us == first.at(second.mono_ns)
@@ -235,11 +179,11 @@ async def test_the_clock_is_the_last_entrys_when_that_is_later(
     """Another worker's clock, or this one's before a restart, may have been ahead."""
     late_us = 4_000_000_000_000_000
     writer = await open_writer(url)
-    await writer.submit(Add(1))
+    await writer.submit(Change())
     with sa.create_engine(url).begin() as connection:
         connection.execute(sa.text(f"UPDATE ledger_heads SET last_time_us = {late_us}"))
 
-    assert late_us == await writer.submit(Do(lambda rows, now: now.now_us))
+    assert late_us == (await writer.submit(Timed())).now_us
     assert late_us <= writer.now_us()
 
 
@@ -254,7 +198,7 @@ async def test_a_time_mapped_through_the_moment_is_never_early(
         return 1_000
 
     writer = await open_writer(SqliteStore(only_sqlite_url, wall_us=wall_us))
-    now: Moment = await writer.submit(Do(lambda rows, now: now))
+    now: Moment = await writer.submit(Timed())
 
     assert now.at(read_at_ns[-1]) >= now.now_us >= 1_000
 
@@ -270,20 +214,22 @@ async def test_the_wait_for_the_lock_does_not_count_as_elapsed(
     lock = sa.select(sa.func.pg_advisory_xact_lock(*WRITER_LOCK))
     with writer_engine(only_postgres_url).begin() as connection:
         connection.execute(lock)
-        (waiting,) = await queued(writer, Do(lambda rows, now: now.mono_ns))
+        (waiting,) = await queued(writer, Timed())
         await until(lambda: connection.execute(BLOCKED).scalar())
         # A shorter wait is none: the clock need not be read again for it.
         too_old_ns = time.monotonic_ns() + CLOCK_AGE_MAX_NS
         await until(lambda: time.monotonic_ns() > too_old_ns)
         released_ns = time.monotonic_ns()
 
-    assert await waiting >= released_ns
+    assert (await waiting).mono_ns >= released_ns
 
 
-async def test_a_unit_that_writes_nothing_leaves_nothing(url: str, open_writer: OpenWriter) -> None:
+async def test_a_command_that_writes_nothing_leaves_nothing(
+    url: str, open_writer: OpenWriter
+) -> None:
     """A look at the rows costs no commit."""
     writer = await open_writer(url)
-    await writer.submit(Do(lambda rows, now: rows.get(Account, ("personal", 1)), wants=_ACCOUNT))
+    await writer.submit(Nothing())
 
     assert [] == rows_of(url, sa.select(BATCHES))
 
@@ -292,9 +238,9 @@ async def test_a_full_queue_refuses_at_once(url: str, open_writer: OpenWriter) -
     """Bounded everything: what cannot be decided soon is told so now."""
     writer = await open_writer(url, limits=WriterLimits(queue_max=2))
     async with held(writer):
-        tasks = await queued(writer, Add(1), Add(1))
+        tasks = await queued(writer, Change(), Change())
         with pytest.raises(ServerOverloaded) as refused:
-            await writer.submit(Add(1))
+            await writer.submit(Change())
 
     assert 100_000 == refused.value.retry_after_us
     assert [1, 2] == await asyncio.gather(*tasks)
@@ -304,7 +250,7 @@ async def test_a_batch_holds_no_more_than_it_may(url: str, open_writer: OpenWrit
     """A long queue is worked off in batches whose commit takes a bounded time."""
     writer = await open_writer(url, limits=WriterLimits(batch_max=2))
     async with held(writer):
-        tasks = await queued(writer, *(Add(1) for _ in range(5)))
+        tasks = await queued(writer, *(Change() for _ in range(5)))
     await asyncio.gather(*tasks)
 
     assert 3 == len(set(rows_of(url, sa.select(LEDGER_ENTRIES.c.batch_id))))
@@ -313,10 +259,10 @@ async def test_a_batch_holds_no_more_than_it_may(url: str, open_writer: OpenWrit
 async def test_notes_run_ahead_of_the_next_batch(url: str, open_writer: OpenWriter) -> None:
     """What a dispatch frees must be seen by the decision after it."""
     writer = await open_writer(url, limits=WriterLimits(note_delay_ms=60_000))
-    writer.note(Add(1))
-    writer.note(Add(10))
+    writer.note(Change())
+    writer.note(Change())
 
-    assert 111 == await writer.submit(Add(100))
+    assert 3 == await writer.submit(Change())
 
 
 async def test_notes_alone_are_committed_after_their_delay(
@@ -324,7 +270,7 @@ async def test_notes_alone_are_committed_after_their_delay(
 ) -> None:
     """A quiet server must not keep them until the next call."""
     writer = await open_writer(url, limits=WriterLimits(note_delay_ms=10))
-    writer.note(Add(1, event_id="noted"))
+    writer.note(Change())
     await until(lambda: rows_of(url, TOTALS))
 
     assert [(1,)] == rows_of(url, TOTALS)
@@ -338,8 +284,8 @@ async def test_every_note_is_committed_after_its_delay(url: str, open_writer: Op
 
     writer = await open_writer(url, limits=WriterLimits(note_delay_ms=10))
     for total in (2, 4):
-        writer.note(Add(1))
-        writer.note(Add(1))
+        writer.note(Change())
+        writer.note(Change())
         await until(partial(committed, total))
 
     assert [(4,)] == rows_of(url, TOTALS)
@@ -349,9 +295,9 @@ async def test_notes_are_bounded(url: str, open_writer: OpenWriter) -> None:
     """A note is a hint: one too many is lost, and costs no caller anything."""
     writer = await open_writer(url, limits=WriterLimits(notes_max=2, note_delay_ms=60_000))
     for _ in range(5):
-        writer.note(Add(1))
+        writer.note(Change())
 
-    assert 3 == await writer.submit(Add(1))
+    assert 3 == await writer.submit(Change())
 
 
 async def test_closing_commits_what_is_queued_and_refuses_the_rest(
@@ -359,12 +305,12 @@ async def test_closing_commits_what_is_queued_and_refuses_the_rest(
 ) -> None:
     """A drain loses no decision that somebody waits for."""
     writer = await open_writer(url, limits=WriterLimits(note_delay_ms=60_000))
-    tasks = await queued(writer, *(Add(1) for _ in range(200)))
-    writer.note(Add(1))
+    tasks = await queued(writer, *(Change() for _ in range(200)))
+    writer.note(Change())
     closing = asyncio.create_task(writer.close())
     await asyncio.sleep(0)
     with pytest.raises(GovernanceUnavailable):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
     await closing
 
     assert 200 == len([task for task in tasks if task.result()])
@@ -378,33 +324,31 @@ async def test_a_caller_that_left_before_its_batch_changes_nothing(
     """Cancelled before it was decided is not decided."""
     writer = await open_writer(url)
     async with held(writer):
-        (task,) = await queued(writer, Add(1))
+        (task,) = await queued(writer, Change())
         task.cancel()
-    await writer.submit(Add(10))
+    await writer.submit(Change())
 
-    assert [(10,)] == rows_of(url, TOTALS)
+    assert [(1,)] == rows_of(url, TOTALS)
 
 
 async def test_what_is_committed_after_its_caller_left_is_reported(
-    url: str, open_writer: OpenWriter
+    url: str, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An admission that nobody waits for any more holds money: somebody must hear of it."""
     late: list[tuple[str, object]] = []
-    writer = await open_writer(url, on_late=lambda unit, outcome: late.append((unit.name, outcome)))
+    writer = await open_writer(url, on_late=lambda name, outcome: late.append((name, outcome)))
+    leaving = asyncio.create_task(writer.submit(Change()))
     loop = asyncio.get_running_loop()
-    leaving: asyncio.Task[Any]
 
-    def leave(rows: Rows, _now: Moment) -> str:
-        rows.put(Account("personal", 1, 1))
+    def leave(_point: str) -> None:
         loop.call_soon_threadsafe(leaving.cancel)
-        return "admitted"
 
-    leaving = asyncio.create_task(writer.submit(Do(leave, name="admit")))
-    with pytest.raises(asyncio.CancelledError):
-        await leaving
-    await writer.submit(Add(1))
+    # Between its decision and its commit, on whichever path the store takes.
+    with monkeypatch.context() as patched:
+        patched.setattr(failpoints, "any_armed", lambda: True)
+        patched.setattr(failpoints, "hit", leave)
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+    await writer.submit(Change())
 
-    assert [("admit", "admitted")] == late
-
-
-_ACCOUNT = (ById(Account, ("personal", 1)),)
+    assert [("update_budget", 1)] == late

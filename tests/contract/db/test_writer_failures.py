@@ -10,21 +10,20 @@ import pytest
 import sqlalchemy as sa
 
 from chenu_server import failpoints
+from chenu_server.command import Row
 from chenu_server.errors import GovernanceUnavailable, Internal, ServerOverloaded
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.ledger_tables import LEDGER_ENTRIES
-from chenu_server.unit import Row
+from chenu_server.pipeline.records import EventSegment
+from chenu_server.pipeline.tables import QUERIES
 from tests.contract.db.conftest import OpenWriter, rows_of
 from tests.contract.db.faulty import Faults, FaultyStore
 from tests.contract.db.gate import held, queued, until
-from tests.contract.db.sample import ACCOUNTS, Add
+from tests.contract.db.sample import IMPOSSIBLE, OTHER, TOTALS, Ask, Change, unanswerable
 from tests.stores import Postgres, store_at
 
-TOTALS = sa.select(ACCOUNTS.c.total)
 QUICK = WriterLimits(answer_within_ms=500, reconnect_delay_ms=20)
-TOO_MUCH = 1_000_000
-"""The sample's check constraint refuses a total this high."""
 
 
 async def test_a_poisoned_batch_costs_only_its_poison(url: str, open_writer: OpenWriter) -> None:
@@ -34,16 +33,16 @@ async def test_a_poisoned_batch_costs_only_its_poison(url: str, open_writer: Ope
     writer = await open_writer(FaultyStore(store_at(url), faults))
     async with held(writer):
         before = len(begun)
-        units = [Add(1) for _ in range(61)]
-        units.insert(20, Add(TOO_MUCH, ("business", 1)))
-        tasks = await queued(writer, *units)
+        asked = [Change() for _ in range(61)]
+        asked.insert(20, Change(IMPOSSIBLE, OTHER))
+        tasks = await queued(writer, *asked)
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     poison = answers.pop(20)
 
     assert list(range(1, 62)) == answers
     assert isinstance(poison, Internal)
     assert [(61,)] == rows_of(url, TOTALS)
-    assert 2 == len(begun) - before
+    assert 3 == len(begun) - before, "the gate's own, the batch, and each of it apart"
 
 
 async def test_a_unit_whose_statement_fails_is_the_servers_bug(
@@ -52,37 +51,37 @@ async def test_a_unit_whose_statement_fails_is_the_servers_bug(
     """It would fail again: who is told to try later would try for ever. The writer goes on."""
     writer = await open_writer(url)
     with pytest.raises(Internal):
-        await writer.submit(Add(TOO_MUCH))
+        await writer.submit(Change(IMPOSSIBLE))
 
     assert writer.healthy
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
 
 
-async def test_what_a_failing_unit_has_entered_is_in_no_ledger(
+async def test_what_a_failing_command_has_entered_is_in_no_ledger(
     url: str, open_writer: OpenWriter
 ) -> None:
     """Its rows, its entry and what it published go together."""
     published: list[Row] = []
     writer = await open_writer(url, on_commit=published.extend)
     async with held(writer):
-        poison = Add(TOO_MUCH, ("business", 1), event_id="poison")
-        tasks = await queued(writer, Add(1, event_id="a"), poison)
+        tasks = await queued(writer, Ask("a"), unanswerable())
     await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert [("personal/1",)] == rows_of(url, sa.select(LEDGER_ENTRIES.c.resource_id))
-    assert [("a",)] == [row.key for row in published]
+    ids = {resource_id for (resource_id,) in rows_of(url, sa.select(LEDGER_ENTRIES.c.resource_id))}
+    assert {"a"} == ids
+    assert {"a"} == {row.key[1] for row in published}
 
 
-async def test_a_value_that_no_database_takes_costs_only_its_unit(
+async def test_a_value_that_no_database_takes_costs_only_its_command(
     url: str, open_writer: OpenWriter
 ) -> None:
     """A lone surrogate is caught before it reaches the database, and treated alike."""
     writer = await open_writer(url)
     async with held(writer):
-        tasks = await queued(writer, Add(1), Add(1, event_id="\ud800"), Add(10))
+        tasks = await queued(writer, Change(), Ask("\ud800"), Change())
     first, poison, last = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert (1, 11) == (first, last)
+    assert (1, 2) == (first, last)
     assert isinstance(poison, Internal)
 
 
@@ -93,7 +92,7 @@ async def test_a_connection_lost_before_commit_is_replaced_and_the_batch_run_aga
     """Nothing had happened, so nothing happens twice."""
     writer = await open_writer(FaultyStore(store_at(url), Faults([where])))
 
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
     assert [(1,)] == rows_of(url, TOTALS)
 
 
@@ -101,9 +100,9 @@ async def test_a_connection_lost_twice_is_an_answer(url: str, open_writer: OpenW
     """Retrying for ever would keep the caller from trying elsewhere."""
     writer = await open_writer(FaultyStore(store_at(url), Faults(["fetch", "fetch"])))
     with pytest.raises(GovernanceUnavailable):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
 
-    assert 10 == await writer.submit(Add(10))
+    assert 1 == await writer.submit(Change())
 
 
 @pytest.mark.parametrize("where", ["before_commit", "after_commit"])
@@ -114,36 +113,36 @@ async def test_an_unknown_commit_happens_exactly_once(
     seen: list[object] = []
 
     def publish(rows: Sequence[Row]) -> None:
-        seen.extend(row.key[0] for row in rows)
+        seen.extend(row.request_id for row in rows if isinstance(row, EventSegment))
 
     faults = Faults([where])
     writer = await open_writer(FaultyStore(store_at(url), faults), on_commit=publish)
     async with held(writer):
-        tasks = await queued(writer, Add(1, event_id="a"), Add(10, event_id="b"))
+        tasks = await queued(writer, Ask("a"), Ask("b"))
 
-    assert [1, 11] == await asyncio.gather(*tasks)
+    assert ["Admitted"] * 2 == await asyncio.gather(*tasks)
     assert ["a", "b"] == seen
-    assert [(11,)] == rows_of(url, TOTALS)
+    assert 2 == len(rows_of(url, sa.select(QUERIES.c.request_id)))
 
 
 async def test_an_error_after_commit_is_looked_up_too(url: str, open_writer: OpenWriter) -> None:
     """Whatever goes wrong behind the commit, what was committed is answered as such."""
-    failpoints.arm("add.after_commit=error")
+    failpoints.arm("update_budget.after_commit=error")
     writer = await open_writer(url)
 
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
     assert [(1,)] == rows_of(url, TOTALS)
 
 
 async def test_an_error_before_commit_leaves_nothing(url: str, open_writer: OpenWriter) -> None:
-    """All of a unit or none of it."""
-    failpoints.arm("add.before_commit=error")
+    """All of a command or none of it."""
+    failpoints.arm("update_budget.before_commit=error")
     writer = await open_writer(url)
     with pytest.raises(GovernanceUnavailable):
-        await writer.submit(Add(1, event_id="e"))
+        await writer.submit(Change())
 
     assert [] == rows_of(url, TOTALS)
-    assert 10 == await writer.submit(Add(10, event_id="e"))
+    assert 1 == await writer.submit(Change())
 
 
 @pytest.mark.parametrize("happened", [True, False])
@@ -157,16 +156,16 @@ async def test_an_unknown_commit_stays_unknown_while_the_database_is_away(
     writer = await open_writer(
         FaultyStore(store_at(url), faults),
         limits=QUICK,
-        on_late=lambda unit, outcome: late.append(outcome),
+        on_late=lambda name, outcome: late.append(outcome),
     )
     with pytest.raises(GovernanceUnavailable):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
     assert not writer.healthy
     faults.away = False
     await until(lambda: writer.healthy)
-    total = await writer.submit(Add(10))
+    total = await writer.submit(Change())
 
-    assert ([1], 11) == (late, total) if happened else ([], 10) == (late, total)
+    assert ([1], 2) == (late, total) if happened else ([], 1) == (late, total)
 
 
 async def test_an_unknown_commit_is_resolved_for_a_caller_that_still_waits(
@@ -176,7 +175,7 @@ async def test_an_unknown_commit_is_resolved_for_a_caller_that_still_waits(
     faults = Faults(["after_commit"], away_after_loss=True)
     limits = WriterLimits(reconnect_delay_ms=20)
     writer = await open_writer(FaultyStore(store_at(url), faults), limits=limits)
-    (task,) = await queued(writer, Add(1))
+    (task,) = await queued(writer, Change())
     await until(lambda: not writer.healthy)
     faults.away = False
 
@@ -190,12 +189,12 @@ async def test_nothing_is_committed_while_a_commit_is_unknown(
     store = FaultyStore(store_at(url), Faults(["after_commit", "lookup"]))
     writer = await open_writer(store, limits=WriterLimits(reconnect_delay_ms=20))
     async with held(writer):
-        tasks = await queued(writer, Add(TOO_MUCH, ("business", 1)), Add(1), Add(10))
+        tasks = await queued(writer, Change(IMPOSSIBLE, OTHER), Change(), Change())
     poison, unknown, other = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert (1, 11) == (unknown, other)
+    assert (1, 2) == (unknown, other)
     assert isinstance(poison, Internal)
-    assert [(11,)] == rows_of(url, TOTALS)
+    assert [(2,)] == rows_of(url, TOTALS)
 
 
 async def test_while_the_database_is_away_the_answer_comes_at_once(
@@ -205,14 +204,14 @@ async def test_while_the_database_is_away_the_answer_comes_at_once(
     faults = Faults(["begin"], away_after_loss=True)
     writer = await open_writer(FaultyStore(store_at(url), faults), limits=QUICK)
     with pytest.raises(GovernanceUnavailable):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
     assert not writer.healthy
     with pytest.raises(GovernanceUnavailable):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
     faults.away = False
     await until(lambda: writer.healthy)
 
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
 
 
 async def test_a_database_that_hangs_is_answered_in_bounded_time(
@@ -227,14 +226,14 @@ async def test_a_database_that_hangs_is_answered_in_bounded_time(
 
     faults = Faults(before_begin=hang)
     writer = await open_writer(FaultyStore(store_at(url), faults), limits=QUICK)
-    tasks = await queued(writer, Add(1))
+    tasks = await queued(writer, Change())
     await until(begun.is_set)
-    tasks += await queued(writer, Add(10))
+    tasks += await queued(writer, Change())
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     hanging.set()
 
     assert [GovernanceUnavailable] * 2 == [type(answer) for answer in answers]
-    assert 100 == await writer.submit(Add(100))
+    assert 1 == await writer.submit(Change())
 
 
 def assert_set(is_set: bool) -> None:
@@ -256,10 +255,10 @@ async def test_a_locked_file_is_unavailable_until_it_is_free(
     """Another tool's transaction delays decisions; it does not lose or repeat any."""
     writer = await open_writer(only_sqlite_url, limits=QUICK)
     with writer_engine(only_sqlite_url).begin(), pytest.raises(GovernanceUnavailable):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
     await until(lambda: writer.healthy)
 
-    assert 10 == await writer.submit(Add(10))
+    assert 1 == await writer.submit(Change())
 
 
 async def test_a_terminated_backend_costs_no_decision(
@@ -267,10 +266,10 @@ async def test_a_terminated_backend_costs_no_decision(
 ) -> None:
     """A restart of the database between two batches is nobody's business."""
     writer = await open_writer(only_postgres_url)
-    await writer.submit(Add(1))
+    await writer.submit(Change())
     _terminate_others(only_postgres_url)
 
-    assert 11 == await writer.submit(Add(10))
+    assert 2 == await writer.submit(Change())
 
 
 async def test_a_database_that_refuses_connections_is_found_again(
@@ -284,11 +283,11 @@ async def test_a_database_that_refuses_connections_is_found_again(
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='{name}'"
     )
     with pytest.raises(GovernanceUnavailable):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
     postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     await until(lambda: writer.healthy)
 
-    assert 1 == await writer.submit(Add(1))
+    assert 1 == await writer.submit(Change())
 
 
 async def test_a_commit_cut_off_on_the_wire_happens_exactly_once(
@@ -308,7 +307,7 @@ async def test_a_commit_cut_off_on_the_wire_happens_exactly_once(
     totals: list[int] = []
     for _ in range(150):
         try:
-            totals.append(await writer.submit(Add(1)))
+            totals.append(await writer.submit(Change()))
         except GovernanceUnavailable:
             await asyncio.sleep(0.01)
     done.set()
@@ -323,7 +322,7 @@ async def test_overload_is_not_told_as_an_outage(url: str, open_writer: OpenWrit
     """The caller that may come back in a moment must not give up on the server."""
     writer = await open_writer(url, limits=WriterLimits(queue_max=0))
     with pytest.raises(ServerOverloaded):
-        await writer.submit(Add(1))
+        await writer.submit(Change())
 
     assert writer.healthy
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
+from chenu_server.command import Key, Row
 from chenu_server.infra.db.session import Fetch, Session, Write
 from chenu_server.infra.db.tablemap import TableMap
-from chenu_server.unit import Key, Lookup, Row
 from tests.contract.tables.samples import MAPS
 
 R = TypeVar("R", bound=Row)
@@ -34,20 +34,22 @@ def stored(session: Session, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def counted(session: Session, lookup: Lookup[Any], *keys: Key) -> list[int]:
-    """How many rows a lookup finds for each key."""
-    fetch = Fetch(OF[lookup.kind], keys, lookup.name, [0] * len(keys), only_counted=True)
+def counted(session: Session, kind: type[Any], lookup: str, *keys: Key) -> list[int]:
+    """How many rows a look-up finds for each key."""
+    fetch = Fetch(OF[kind], keys, lookup, [0] * len(keys), only_counted=True)
     session.begin()
     (rows,) = session.fetch([fetch])
     session.rollback()
     return [number for _, number in sorted(rows)]
 
 
-def found(session: Session, lookup: Lookup[R], *keys: Key, count: int = 1) -> list[list[R]]:
-    """What a lookup finds for each key."""
-    table = OF[lookup.kind]
+def found(
+    session: Session, kind: type[R], lookup: str, *keys: Key, count: int = 1
+) -> list[list[R]]:
+    """What a look-up finds for each key."""
+    table = OF[kind]
     session.begin()
-    (rows,) = session.fetch([Fetch(table, keys, lookup.name, [count] * len(keys))])
+    (rows,) = session.fetch([Fetch(table, keys, lookup, [count] * len(keys))])
     session.rollback()
     under: list[list[R]] = [[] for _ in keys]
     for position, *values in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from chenu_server.command import Row
 from chenu_server.governance.budgets import tables as budgets
 from chenu_server.governance.budgets.model import (
     Budget,
@@ -13,6 +14,8 @@ from chenu_server.governance.budgets.model import (
 )
 from chenu_server.governance.checkpoints import tables as checkpoints
 from chenu_server.governance.checkpoints.model import Checkpoint
+from chenu_server.governance.identity import tables as identity
+from chenu_server.governance.identity.model import Violation
 from chenu_server.governance.limits import tables as limits
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline import media_tables as media
@@ -31,7 +34,6 @@ from chenu_server.pipeline.records import (
     QueryContent,
 )
 from chenu_server.reasons import Reason
-from chenu_server.unit import Row
 from chenu_server.vocabulary import (
     CheckpointState,
     CheckpointType,
@@ -43,6 +45,7 @@ from chenu_server.vocabulary import (
     PrincipalType,
     QueryStatus,
     Scope,
+    ViolationType,
 )
 
 MAPS: Final = (
@@ -51,6 +54,7 @@ MAPS: Final = (
     *checkpoints.MAPS,
     *pipeline.MAPS,
     *media.MAPS,
+    *identity.MAPS,
 )
 
 # What is data in SQL, JSON, arrays and C strings, and must never be anything else.
@@ -238,6 +242,20 @@ CHUNK: Final = OutputChunk(
     proof=(AWKWARD, ""),
 )
 
+VIOLATION: Final = Violation(
+    violation_id="v",
+    ledger_number=2**31 - 1,
+    source_identity="ali'ce",
+    principal_type=PrincipalType.AGENT,
+    principal_id="agent\\",
+    type=ViolationType.SPOOFED_IDENTITY,
+    target_kind="query",
+    target_id="l'été \\",
+    method="/chenu",
+    peer="ipv4:1",
+    time_us=LARGEST,
+)
+
 ROWS: Final[tuple[Row, ...]] = (
     BUDGET,
     PERIOD,
@@ -254,4 +272,5 @@ ROWS: Final[tuple[Row, ...]] = (
     FileChunk(identity_id="ali'ce", sha256=b"", offset=LARGEST, data=bytes(range(256))),
     HeldFile(hold_id="h", sha256=b"\0", identity_id="ali'ce", owner_id="o"),
     UsedFile(identity_id="ali'ce", sha256=bytes(32), request_id="r"),
+    VIOLATION,
 )

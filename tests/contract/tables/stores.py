@@ -1,50 +1,107 @@
-"""Rows written by the writer, for the stores that read them."""
+"""Rows and entries in a database, for the stores that read them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from os import urandom
+from typing import Final
 
+from chenu_server import engine
+from chenu_server.command import EntryDraft, Row
+from chenu_server.ids import new_id, new_ids
+from chenu_server.infra.db.ledger_tables import (
+    ENTRIES_MAP,
+    HEADS_MAP,
+    PAYLOADS_MAP,
+    ZERO_HASH,
+    EntryRow,
+    HeadRow,
+    PayloadRow,
+)
 from chenu_server.infra.db.reader import Reader
-from chenu_server.infra.db.writer import SqlWriter
-from chenu_server.unit import EntryDraft, Moment, Need, Row, Rows
-from tests.contract.tables.samples import MAPS
+from chenu_server.infra.db.session import Write
+from tests.contract.tables.batches import OF
 from tests.stores import store_at
+
+SALT_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A unit that writes rows and entries and decides nothing."""
+    """Rows and entries that nobody has decided."""
 
     rows: tuple[Row, ...] = ()
     drafts: tuple[EntryDraft, ...] = ()
-    name: str = "put"
 
-    def needs(self, now: Moment) -> Iterable[Need]:
-        """Nothing."""
-        return ()
 
-    def needs_next(self, rows: Rows, now: Moment) -> Iterable[Need]:
-        """Nothing."""
-        return ()
+def put(url: str, what: Put) -> None:
+    """Commit them in one batch."""
+    session = store_at(url).connect()
+    begun = session.begin()
+    head = begun.head or HeadRow(0, f"chenu/{new_id()}", 0, ZERO_HASH, 0)
+    now_us = max(begun.clock_us, head.last_time_us)
+    writes = [Write(OF[type(row)], [OF[type(row)].encode(row)]) for row in what.rows]
+    session.write([*writes, *_sealed(head, what.drafts, now_us)])
+    session.commit()
+    session.close()
 
-    def decide(self, rows: Rows, now: Moment) -> None:
-        """Write."""
-        for row in self.rows:
-            rows.put(row)
-        for draft in self.drafts:
-            rows.record(draft)
+
+def _sealed(head: HeadRow, drafts: Sequence[EntryDraft], now_us: int) -> list[Write]:
+    batch_id, ids = new_id(), new_ids(len(drafts))
+    salts = [urandom(SALT_BYTES) for _ in drafts]
+    sealed = engine.seal(
+        origin=head.origin,
+        ledger_number=head.ledger_number,
+        batch_id=batch_id,
+        time_us=now_us,
+        size=head.size,
+        head=head.last_hash,
+        drafts=[
+            engine.EntryDraft(
+                entry_id=entry_id,
+                salt=salt,
+                **{**draft._asdict(), "payload": draft.payload.encode()},
+            )
+            for entry_id, salt, draft in zip(ids, salts, drafts, strict=True)
+        ],
+    )
+    entries = [
+        EntryRow(
+            head.ledger_number,
+            entry.sequence,
+            entry_id,
+            batch_id,
+            now_us,
+            draft.decision,
+            draft.action,
+            draft.identity_id,
+            draft.principal_type,
+            draft.principal_id,
+            draft.resource_kind,
+            draft.resource_id,
+            draft.reason,
+            entry.canonical,
+            entry.entry_hash,
+        )
+        for entry_id, draft, entry in zip(ids, drafts, sealed, strict=True)
+    ]
+    payloads = [
+        PayloadRow(entry_id, salt, draft.payload)
+        for entry_id, salt, draft in zip(ids, salts, drafts, strict=True)
+    ]
+    if sealed:
+        head = head._replace(size=sealed[-1].sequence, last_hash=sealed[-1].entry_hash)
+    writes = [Write(ENTRIES_MAP, entries), Write(PAYLOADS_MAP, payloads)] if sealed else []
+    return [*writes, Write(HEADS_MAP, [head._replace(last_time_us=now_us)])]
 
 
 @asynccontextmanager
-async def written(url: str, *units: Put) -> AsyncIterator[Reader]:
-    """A reader of a database in which these units were committed, one batch each."""
-    writer = SqlWriter(store_at(url), MAPS)
-    await writer.start()
-    for unit in units:
-        await writer.submit(unit)
-    await writer.close()
+async def written(url: str, *batches: Put) -> AsyncIterator[Reader]:
+    """A reader of a database in which these were committed."""
+    for each in batches:
+        put(url, each)
     reader = Reader(url, threads=2)
     yield reader
     await reader.close()

@@ -16,17 +16,17 @@ from chenu_server.ids import new_id
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.sqlite import Statements
 from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.operations.ask import Admit
+from chenu_server.operations.wait import Cancel
 from chenu_server.pipeline.ports import Attached, Blocked, Conflict, Full, Known
 from chenu_server.pipeline.tables import QUERIES, QUERY_ALIASES
-from chenu_server.units.admit import Admit
-from chenu_server.units.resolve import Cancel
 from chenu_server.vocabulary import CheckpointState, Intent
 from tests.contract.db.gate import held, queued
 from tests.contract.tables.samples import MAPS
-from tests.contract.tables.stores import Put
+from tests.contract.tables.stores import Put, put
 from tests.stores import store_at
 from tests.unit.budgets.samples import budget
-from tests.unit.units.samples import ACME, BACKEND, BOUND_2, admission, rules
+from tests.unit.operations.samples import ACME, BACKEND, BOUND_2, admission, rules
 
 LIMIT = 100
 RULES = rules(pending_max=LIMIT, make_id=new_id)
@@ -38,7 +38,7 @@ async def opened(url: str) -> SqlWriter:
     """A running writer of a database in which one budget is."""
     writer = SqlWriter(store_at(url), MAPS)
     await writer.start()
-    await writer.submit(Put(rows=(BUDGET,)))
+    put(url, Put(rows=(BUDGET,)))
     return writer
 
 
@@ -161,7 +161,7 @@ async def test_two_writers_share_the_cap(writers: list[SqlWriter], postgres_url:
 
 
 async def test_what_ends_in_a_batch_makes_room_in_it(writer: SqlWriter) -> None:
-    """Order inside a batch is order, as if each unit had its own transaction."""
+    """Order inside a batch is order, as if each command had its own transaction."""
     blocked = [await writer.submit(ask(number)) for number in range(LIMIT)]
     query = blocked[0].query
     cancel = Cancel(ACME, query.request_id, query.checkpoint_id, BACKEND, "")

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from chenu_server.command import Row
 from chenu_server.governance.budgets.model import ReservationState
 from chenu_server.infra.db.session import Session, StatementFailed
-from chenu_server.unit import Row
 from tests.contract.tables import samples
 from tests.contract.tables.batches import commit, stored
 

@@ -1,46 +1,48 @@
-"""Money and slots decided by the real writer: many units in few batches, on every database."""
+"""Money and slots decided by the real writer: many commands in few batches, on every database."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from chenu_server.caller import Caller, Principal
-from chenu_server.governance.budgets.changes import CreateBudget, DeleteBudget, Exists, InUse
-from chenu_server.governance.budgets.decide import (
-    Held,
-    Hold,
-    NoBudget,
-    budgets_for,
-    needs_for_legs,
-    needs_for_reserve,
-    post,
-    reserve,
-)
-from chenu_server.governance.budgets.model import Budget, Reservation
+from chenu_server.governance.budgets.commands import CreateBudget, DeleteBudget, Exists, InUse
+from chenu_server.governance.budgets.model import Budget
 from chenu_server.governance.budgets.standing import Standing
-from chenu_server.governance.limits.decide import (
-    Dispatched,
-    NoSlot,
-    Readmitted,
-    needs_slot,
-    take_slot,
-)
+from chenu_server.governance.limits.commands import Dispatched, Readmitted
 from chenu_server.governance.limits.model import ProviderLimit, Slot
+from chenu_server.ids import new_id
 from chenu_server.infra.db.writer import SqlWriter
-from chenu_server.unit import ById, Moment, Need, Rows
+from chenu_server.operations.ask import Admit
+from chenu_server.operations.run import Settle
+from chenu_server.pipeline.ports import Admitted, Closed
+from chenu_server.pipeline.records import Query
+from chenu_server.reasons import Reason
 from chenu_server.vocabulary import Period, PrincipalType, Role, Scope
 from tests.contract.tables.samples import MAPS
 from tests.stores import store_at
+from tests.unit.operations.samples import (
+    ACME,
+    admission,
+    bound_of,
+    candidate,
+    ended,
+    route,
+    rules,
+    settlement,
+)
 
 HOUR_US = 3_600_000_000
+ROOMY = ProviderLimit(requests=1_000, window_us=1, guard_us=0, dispatch_within_us=1)
 LIMIT = ProviderLimit(requests=4, window_us=HOUR_US, guard_us=0, dispatch_within_us=0)
+UNIT = bound_of(1)
+"""What a query of amount 1 may cost, in nano-USD."""
 CAROL = Caller(
     principal=Principal(type=PrincipalType.USER, id="carol"),
-    identity_id="alice",
+    identity_id=ACME,
     roles=frozenset({Role.BUDGET_ADMIN}),
 )
 
@@ -54,100 +56,56 @@ async def writer(database_url: str) -> AsyncIterator[SqlWriter]:
     await running.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
-    """A unit that takes a slot."""
-
-    limit: ProviderLimit
-    name: str = "take"
-
-    def needs(self, now: Moment) -> Sequence[Need]:
-        """One slot."""
-        return needs_slot(0, "p")
-
-    def needs_next(self, rows: Rows, now: Moment) -> Sequence[Need]:
-        """Nothing more."""
-        return ()
-
-    def decide(self, rows: Rows, now: Moment) -> Slot | NoSlot:
-        """Take it."""
-        return take_slot(rows, 0, "p", self.limit, now.now_us)
+def ask(request_id: str, amount: int = 1, limit: ProviderLimit = ROOMY, **more: bool) -> Admit:
+    """A query that may cost so much."""
+    asked = admission(request_id, chain=route(candidate("p", amount)), content=bytes(32))
+    return Admit(asked, rules(default_limit=limit, **more), take_slot=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
-    """A unit that reserves for one of Alice's queries."""
-
-    request_id: str
-    amount: int
-    name: str = "reserve"
-
-    def needs(self, now: Moment) -> Sequence[Need]:
-        """Budgets and current periods."""
-        return needs_for_reserve("alice", now.now_us)
-
-    def needs_next(self, rows: Rows, now: Moment) -> Sequence[Need]:
-        """Nothing more."""
-        return ()
-
-    def decide(self, rows: Rows, now: Moment) -> object:
-        """Reserve it."""
-        hold = Hold(
-            identity_id="alice",
-            request_id=self.request_id,
-            amount_nanousd=self.amount,
-            owner_id="o",
-            expires_us=0,
-        )
-        standings = budgets_for(rows, "alice", {}, now.now_us)
-        return reserve(rows, standings, hold, required=True, now_us=now.now_us)
+async def admitted(writer: SqlWriter, request_id: str, amount: int) -> Admitted:
+    """A query that must be."""
+    outcome = await writer.submit(ask(request_id, amount))
+    assert isinstance(outcome, Admitted)
+    return outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A unit that posts what one of Alice's queries used."""
-
-    request_id: str
-    used: int
-    name: str = "post"
-
-    def needs(self, now: Moment) -> Sequence[Need]:
-        """The reservation."""
-        return (ById(Reservation, ("alice", self.request_id)),)
-
-    def needs_next(self, rows: Rows, now: Moment) -> Sequence[Need]:
-        """Its legs."""
-        held = rows.get(Reservation, ("alice", self.request_id))
-        return needs_for_legs(held) if held else ()
-
-    def decide(self, rows: Rows, now: Moment) -> Reservation:
-        """Post it."""
-        held = rows.get(Reservation, ("alice", self.request_id))
-        assert held is not None
-        return post(rows, held, self.used, estimated=False, now_us=now.now_us)
+async def post(writer: SqlWriter, query: Admitted, used: int) -> Query:
+    """The query ends, and has used so much."""
+    end: Query = await writer.submit(Settle(settlement(query, ended(query, used * UNIT))))
+    return end
 
 
 async def taken(writer: SqlWriter, calls: int, limit: ProviderLimit = LIMIT) -> list[Slot]:
     """The slots that so many calls got, all asked for at once."""
-    outcomes = await asyncio.gather(*(writer.submit(Take(limit)) for _ in range(calls)))
-    return [each for each in outcomes if isinstance(each, Slot)]
+    asked = [ask(new_id(), limit=limit, budget_required=False) for _ in range(calls)]
+    outcomes = await asyncio.gather(*map(writer.submit, asked))
+    return [
+        Slot(
+            ledger_number=0,
+            provider="p",
+            slot=each.attempt.slot,
+            free_at_us=each.slot_free_at_us,
+        )
+        for each in outcomes
+        if isinstance(each, Admitted)
+    ]
 
 
 def create(period: Period = Period.DAILY, limit: int = 100) -> CreateBudget:
-    """A unit that makes a budget of Alice's."""
+    """Makes a budget."""
     return CreateBudget(
         caller=CAROL,
         budget_id=f"{period.value}-{limit}",
         scope=Scope.IDENTITY,
         period=period,
-        limit_nanousd=limit,
+        limit_nanousd=limit * UNIT,
     )
 
 
 async def test_calls_of_one_batch_get_a_slot_each_and_no_more_than_there_are(
     writer: SqlWriter,
 ) -> None:
-    """Each unit sees what those before it took."""
+    """Each sees what those before it took."""
     assert [0, 1, 2, 3] == sorted(slot.slot for slot in await taken(writer, 12))
     assert [] == await taken(writer, 3)
 
@@ -194,22 +152,20 @@ async def test_any_number_of_callers_never_overspend(writer: SqlWriter) -> None:
     await writer.submit(create(limit=100))
     await writer.submit(create(Period.TOTAL, limit=70))
 
-    asked = [writer.submit(Reserve(f"q{number}", 10)) for number in range(40)]
-    assert 7 == sum(isinstance(each, Held) for each in await asyncio.gather(*asked))
+    asked = [writer.submit(ask(f"q{number}", 10)) for number in range(40)]
+    assert 7 == sum(isinstance(each, Admitted) for each in await asyncio.gather(*asked))
 
 
 async def test_reserve_and_post_meet_in_one_batch(writer: SqlWriter) -> None:
-    """One reads the period through a lookup, the other by its key; both see the same row."""
+    """One reads the period through a look-up, the other by its key; both see the same row."""
     await writer.submit(create(limit=100))
-    await writer.submit(Reserve("q0", 60))
+    first = await admitted(writer, "q0", 60)
     posted, second, third = await asyncio.gather(
-        writer.submit(Post("q0", 45)),
-        writer.submit(Reserve("q1", 50)),
-        writer.submit(Reserve("q2", 10)),
+        post(writer, first, 45), writer.submit(ask("q1", 50)), writer.submit(ask("q2", 10))
     )
 
-    assert (45, 0) == (posted.posted_nanousd, posted.amount_nanousd)
-    assert (True, False) == (isinstance(second, Held), isinstance(third, Held))
+    assert 45 * UNIT == posted.cost_nanousd
+    assert (Admitted, Closed) == (type(second), type(third))
 
 
 async def test_two_creations_in_one_batch_make_one_budget(writer: SqlWriter) -> None:
@@ -226,11 +182,11 @@ async def test_a_reservation_and_a_deletion_exclude_each_other(writer: SqlWriter
     """Whichever comes first in the batch decides the other."""
     made = await writer.submit(create())
     delete = DeleteBudget(caller=CAROL, budget_id=made.budget.budget_id, version=None)
-    held, kept = await asyncio.gather(writer.submit(Reserve("q0", 1)), writer.submit(delete))
-    await writer.submit(Post("q0", 0))
-    gone, refused = await asyncio.gather(writer.submit(delete), writer.submit(Reserve("q1", 1)))
+    held, kept = await asyncio.gather(writer.submit(ask("q0")), writer.submit(delete))
+    await post(writer, held, 0)
+    gone, refused = await asyncio.gather(writer.submit(delete), writer.submit(ask("q1")))
 
-    assert isinstance(held, Held)
+    assert isinstance(held, Admitted)
     assert InUse() == kept
     assert isinstance(gone, Budget)
-    assert NoBudget() == refused
+    assert Reason.BUDGET_REQUIRED is refused.query.outcome.reason

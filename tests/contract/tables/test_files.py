@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owners import Owner, acquire_owner
 from chenu_server.infra.db.reader import Reader
 from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.operations.media import FileKeeper, HoldFiles, chunks_of
 from chenu_server.pipeline.conversation import ChatMessage, Conversation, Medium, Part
-from chenu_server.pipeline.media_records import CHUNK_BYTES
+from chenu_server.pipeline.media_records import CHUNK_BYTES, UsedFile
 from chenu_server.pipeline.media_store import FileSweep, SqlFiles
-from chenu_server.pipeline.media_tables import MAPS
 from chenu_server.pipeline.model import QueryRequest
-from chenu_server.unit import Moment, Need, Rows
-from chenu_server.units.media import FileKeeper, HoldFiles, chunks_of, use_files
 from chenu_server.vocabulary import MessageRole, PartKind
+from tests.contract.tables.samples import MAPS
+from tests.contract.tables.stores import Put, put
 from tests.stores import store_at
 
 LARGE = bytes(range(256)) * (CHUNK_BYTES // 100)  # more than two chunks
@@ -47,24 +48,15 @@ def asked(*files: Medium, request_id: str = "q") -> QueryRequest:
     )
 
 
-@dataclass(frozen=True)
-class Use:
-    """Records a query, as far as files are concerned."""
-
-    request: QueryRequest
-    name: str = "use"
-
-    def needs(self, now: Moment) -> list[Need]:
-        """Nothing."""
-        return []
-
-    def needs_next(self, rows: Rows, now: Moment) -> list[Need]:
-        """Nothing."""
-        return []
-
-    def decide(self, rows: Rows, now: Moment) -> None:
-        """As admission does."""
-        use_files(rows, "acme", self.request)
+def use(url: str, request: QueryRequest) -> None:
+    """A query is recorded, as far as files are concerned."""
+    used = [
+        UsedFile(
+            identity_id="acme", sha256=bytes.fromhex(file.sha256), request_id=request.request_id
+        )
+        for file in request.conversation.files
+    ]
+    put(url, Put(rows=tuple(used)))
 
 
 @dataclass
@@ -186,7 +178,7 @@ async def test_what_is_held_is_not_swept_and_what_is_used_stays(worker: Worker) 
     used, unused = medium(LARGE), medium(b"unused")
     async with worker.keeper.held("acme", [used, unused]):
         assert 0 == await worker.sweep.sweep()
-        await worker.writer.submit(Use(asked(used)))
+        await asyncio.to_thread(use, worker.url, asked(used))
     before = worker.counts
 
     ended = await worker.sweep.sweep()
@@ -203,7 +195,7 @@ async def test_a_file_that_another_query_holds_or_uses_outlives_the_first(worker
             pass
         await worker.sweep.sweep()
         whole, _, held = worker.counts
-        await worker.writer.submit(Use(asked(file, request_id="other")))
+        await asyncio.to_thread(use, worker.url, asked(file, request_id="other"))
     await worker.sweep.sweep()
 
     assert (1, 1) == (whole, held)

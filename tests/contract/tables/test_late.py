@@ -12,18 +12,18 @@ from chenu_server.governance.budgets.tables import RESERVATIONS
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.reader import Reader
 from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.operations.ask import Admit
+from chenu_server.operations.late import LateCommits
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.store import SqlQueries
-from chenu_server.units.admit import Admit
-from chenu_server.units.late import LateCommits
 from chenu_server.vocabulary import QueryStatus
 from tests.contract.db.faulty import Faults, FaultyStore
 from tests.contract.tables.samples import MAPS
-from tests.contract.tables.stores import Put
+from tests.contract.tables.stores import Put, put
 from tests.harness import eventually
 from tests.stores import store_at
 from tests.unit.budgets.samples import budget
-from tests.unit.units.samples import ACME, admission, rules
+from tests.unit.operations.samples import ACME, admission, rules
 
 LIMITS = WriterLimits(answer_within_ms=500, reconnect_delay_ms=20)
 STANDS = sa.select(
@@ -41,7 +41,7 @@ async def test_an_admission_that_committed_late_is_ended_by_itself(database_url:
     writer = SqlWriter(store, MAPS, limits=LIMITS, on_late=late.on_late)
     late.attach(writer)
     await writer.start()
-    await writer.submit(Put(rows=(budget("b", 10**9, identity_id=ACME),)))
+    put(database_url, Put(rows=(budget("b", 10**9, identity_id=ACME),)))
     faults.lose.append("after_commit")
     with pytest.raises(GovernanceUnavailable):
         await writer.submit(Admit(admission(content=bytes(32)), rules(), take_slot=True))

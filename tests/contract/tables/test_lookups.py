@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from chenu_server.governance.budgets.model import BUDGET_PERIODS, CURRENT_PERIODS, OPEN_BUDGETS
-from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING, Checkpoint
-from chenu_server.governance.limits.model import LAST_SLOT, OLDEST_SLOTS, RETIRED_US, Slot
+from chenu_server.governance.budgets.model import Budget, BudgetPeriod
+from chenu_server.governance.checkpoints.model import Checkpoint
+from chenu_server.governance.limits.model import RETIRED_US, Slot
 from chenu_server.infra.db.session import Session
-from chenu_server.pipeline.records import ATTEMPTS_OF_QUERY
+from chenu_server.pipeline.records import Attempt
 from chenu_server.vocabulary import CheckpointState
 from tests.contract.tables import samples
-from tests.contract.tables.batches import commit, counted, found
+from tests.contract.tables.batches import commit, counted, found, stored
 
 
 def slot(number: int, free_at_us: int, provider: str = "p", ledger_number: int = 0) -> Slot:
@@ -27,9 +27,11 @@ def test_the_slots_that_are_free_first_come_in_order_and_as_many_as_asked(
     commit(session, slot(0, 9), slot(1, 5), slot(2, 5), slot(3, 7))
     commit(session, slot(0, 1, provider="q"), slot(0, 1, ledger_number=1))
 
-    assert [[slot(1, 5), slot(2, 5), slot(3, 7)]] == found(session, OLDEST_SLOTS, (0, "p"), count=3)
+    assert [[slot(1, 5), slot(2, 5), slot(3, 7)]] == found(
+        session, Slot, "oldest_of_provider", (0, "p"), count=3
+    )
     assert [[slot(1, 5)], [slot(0, 1, provider="q")], []] == found(
-        session, OLDEST_SLOTS, (0, "p"), (0, "q"), (0, "r")
+        session, Slot, "oldest_of_provider", (0, "p"), (0, "q"), (0, "r")
     )
 
 
@@ -38,7 +40,7 @@ def test_the_last_slot_is_one_however_many_ask(session: Session) -> None:
     commit(session, slot(0, 9), slot(1, 5), slot(0, 3, provider="q"))
 
     assert [[slot(1, 5)], [slot(0, 3, provider="q")]] == found(
-        session, LAST_SLOT, (0, "p"), (0, "q"), count=5
+        session, Slot, "last_of_provider", (0, "p"), (0, "q"), count=5
     )
 
 
@@ -46,8 +48,10 @@ def test_retired_slots_are_out_of_sight(session: Session) -> None:
     """A lowered limit took them away; they must not look like the ones free first or last."""
     commit(session, slot(0, 9), slot(1, 8), slot(2, RETIRED_US))
 
-    assert [[slot(1, 8), slot(0, 9)]] == found(session, OLDEST_SLOTS, (0, "p"), count=5)
-    assert [[slot(1, 8)]] == found(session, LAST_SLOT, (0, "p"))
+    assert [[slot(1, 8), slot(0, 9)]] == found(
+        session, Slot, "oldest_of_provider", (0, "p"), count=5
+    )
+    assert [[slot(1, 8)]] == found(session, Slot, "last_of_provider", (0, "p"))
 
 
 def test_open_budgets_are_the_identitys_and_not_deleted(session: Session) -> None:
@@ -58,7 +62,7 @@ def test_open_budgets_are_the_identitys_and_not_deleted(session: Session) -> Non
     commit(session, kept, gone, bobs)
 
     assert [[kept], [], [bobs]] == found(
-        session, OPEN_BUDGETS, (kept.identity_id,), ("carol",), ("bob",)
+        session, Budget, "open_of_identity", (kept.identity_id,), ("carol",), ("bob",)
     )
 
 
@@ -69,8 +73,10 @@ def test_periods_are_found_by_owner_and_start_and_by_budget(session: Session) ->
     other = replace(first, budget_id="c")
     commit(session, first, second, other)
 
-    (current,) = found(session, CURRENT_PERIODS, (first.identity_id, first.period_start_us))
-    (of_budget,) = found(session, BUDGET_PERIODS, (first.budget_id,))
+    (current,) = found(
+        session, BudgetPeriod, "of_identity_at", (first.identity_id, first.period_start_us)
+    )
+    (of_budget,) = found(session, BudgetPeriod, "of_budget", (first.budget_id,))
     assert {first, other} == set(current)
     assert {first, second} == set(of_budget)
 
@@ -95,11 +101,15 @@ def test_an_action_waits_at_what_nobody_has_decided_and_at_what_is_not_used(
     commit(session, waiting, approved, *over, used, other, bobs)
     digest = waiting.action_digest
 
-    here, there = found(session, OPEN_OF_ACTION, (waiting.identity_id, digest), ("bob", digest))
+    here, there = found(
+        session, Checkpoint, "open_of_action", (waiting.identity_id, digest), ("bob", digest)
+    )
 
     assert [approved, waiting] == sorted(here, key=lambda each: each.checkpoint_id)
     assert [bobs] == there
-    assert [2, 1, 0] == counted(session, PENDING, (waiting.identity_id,), ("bob",), ("carol",))
+    assert [2, 1, 0] == counted(
+        session, Checkpoint, "pending", (waiting.identity_id,), ("bob",), ("carol",)
+    )
 
 
 def test_a_querys_attempts_come_in_order(session: Session) -> None:
@@ -109,5 +119,30 @@ def test_a_querys_attempts_come_in_order(session: Session) -> None:
     commit(session, third, first, second, replace(first, request_id="other"))
 
     assert [[first, second, third]] == found(
-        session, ATTEMPTS_OF_QUERY, (second.identity_id, second.request_id)
+        session, Attempt, "of_query", (second.identity_id, second.request_id)
     )
+
+
+def test_many_keys_are_loaded_at_once(session: Session) -> None:
+    """More keys than a statement takes, in any number; one of them has no row."""
+    rows = [slot(number, number) for number in range(600)]
+    commit(session, *rows[:-1])
+
+    assert rows[:-1] == sorted(stored(session, rows), key=lambda each: each.key)
+
+
+def test_many_keys_find_their_own_rows_at_once(session: Session) -> None:
+    """More keys of a look-up than a statement takes, each with several rows, one, or none."""
+    periods = [
+        replace(samples.PERIOD, budget_id=f"b{owner}", period_start_us=number)
+        for owner in range(300)
+        for number in range(owner % 3)
+    ]
+    commit(session, *periods)
+    keys = [(f"b{owner}",) for owner in range(300)]
+
+    under = found(session, BudgetPeriod, "of_budget", *keys)
+
+    assert [[each for each in periods if (each.budget_id,) == key] for key in keys] == [
+        sorted(rows, key=lambda each: each.period_start_us) for rows in under
+    ]

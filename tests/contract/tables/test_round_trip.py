@@ -1,11 +1,11 @@
-"""What a unit puts is what the next one gets, whatever the text, on every store."""
+"""What a command puts is what the next one gets, whatever the text, on every store."""
 
 from __future__ import annotations
 
 import pytest
 
+from chenu_server.command import Row
 from chenu_server.infra.db.session import Session, StatementFailed
-from chenu_server.unit import Row
 from tests.contract.tables.batches import commit, stored
 from tests.contract.tables.samples import ALIAS, CHUNK, MAPS, ROWS, SEGMENT
 
@@ -24,7 +24,7 @@ def test_every_kind_of_row_has_a_sample() -> None:
 
 
 def test_rows_of_all_kinds_travel_in_one_batch(session: Session) -> None:
-    """As a unit that settles a query writes them."""
+    """As a command that settles a query writes them."""
     commit(session, *ROWS)
 
     assert list(ROWS) == stored(session, ROWS)

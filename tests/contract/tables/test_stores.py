@@ -1,4 +1,4 @@
-"""What the stores read of what units wrote, on every database."""
+"""What the stores read of what commands wrote, on every database."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from chenu_server import engine
+from chenu_server.command import EntryDraft
 from chenu_server.governance.audit.model import Filters, Sealed, Verdict
 from chenu_server.governance.audit.service import AuditService
 from chenu_server.governance.audit.store import SqlLedger
@@ -20,7 +21,6 @@ from chenu_server.governance.limits.ports import SlotUse
 from chenu_server.governance.limits.store import SqlSlots
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.pipeline.store import SqlQueries
-from chenu_server.unit import EntryDraft
 from chenu_server.vocabulary import Period, Scope
 from tests.contract.tables import samples
 from tests.contract.tables.stores import Put, written

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +10,6 @@ import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-import chenu_server
 from chenu_server import failpoints
 from chenu_server.bootstrap.decisions import log_limits
 from chenu_server.config import (
@@ -30,6 +26,7 @@ from chenu_server.config import (
 from chenu_server.engine import CallBuckets, IdentityWindows
 from chenu_server.vocabulary import CheckpointType, PrincipalType
 
+KERNEL_NAMES = Path(__file__).parents[3] / "core_rs/operation/src/decide/mod.rs"
 FILE = """
 [server]
 listen = "127.0.0.1:1"
@@ -63,16 +60,6 @@ def sections() -> dict[str, Any]:
     """Every section by name."""
     kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
     return {name: kind for name, kind in kinds.items() if hasattr(kind, "model_fields")}
-
-
-def units() -> Iterator[Any]:
-    """Every class of the server that is a unit."""
-    for module in pkgutil.walk_packages(chenu_server.__path__, "chenu_server."):
-        if module.name.startswith(("chenu_server.units.", "chenu_server.governance.")):
-            for kind in vars(importlib.import_module(module.name)).values():
-                named = inspect.isclass(kind) and isinstance(getattr(kind, "name", None), str)
-                if named and hasattr(kind, "needs_next"):
-                    yield kind
 
 
 def test_every_limit_is_said_by_number_at_start() -> None:
@@ -142,7 +129,7 @@ def test_later_sources_win(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_file_can_be_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A unit file sets one variable."""
+    """A command file sets one variable."""
     Path("other.toml").write_text(FILE, encoding="utf-8")
     monkeypatch.setenv("CHENU_CONFIG", "other.toml")
 
@@ -349,13 +336,16 @@ def test_a_failpoint_that_is_never_passed_is_refused(spec: str, why: str) -> Non
     assert why in problem.why
 
 
-def test_every_unit_has_its_failpoints() -> None:
-    """A unit that was added without its points could not be armed by a server's settings."""
-    assert {unit.name for unit in units()} == set(failpoints.UNITS)
+def test_every_command_has_its_failpoints() -> None:
+    """One that was added without its points could not be armed by a server's settings."""
+    named = KERNEL_NAMES.read_text(encoding="utf-8")
+    names = re.findall(r"Command::\w+\(_\) => \"(\w+)\"", named)
+
+    assert sorted(names) == sorted(failpoints.COMMANDS)
 
 
 @pytest.mark.parametrize("name", ["execution.before_dispatch", "settle.before_submit"])
-def test_points_of_no_unit_can_be_armed(name: str) -> None:
+def test_points_of_no_command_can_be_armed(name: str) -> None:
     """They stand in the lanes."""
     assert f"{name}=kill@2" == failpoints.checked(f"{name}=kill@2")
 

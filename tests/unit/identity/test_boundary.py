@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from chenu_server.caller import Caller
+from chenu_server.command import Command, Moment
 from chenu_server.errors import GovernanceUnavailable, IdentityBoundaryViolation, RateLimited
-from chenu_server.governance.identity.decide import RecordViolation
+from chenu_server.governance.identity.commands import RecordViolation
 from chenu_server.governance.identity.model import Violation
 from chenu_server.governance.identity.service import BoundaryService
-from chenu_server.unit import Moment, Unit
 from chenu_server.vocabulary import PrincipalType, Role, ViolationType
 from tests.fakes.rows import FakeRows, run
 from tests.unit.identity.samples import NOW_US, principal
@@ -38,21 +38,21 @@ UNIT = RecordViolation(
 
 
 class FakeWriter:
-    """Runs each unit at once, or is away."""
+    """Decides each command at once, or is away."""
 
     def __init__(self, *, away: bool = False) -> None:
         self.rows = FakeRows()
         self.healthy = not away
 
-    async def submit(self, unit: Unit[Any]) -> Any:
-        """The unit's outcome."""
+    async def submit(self, command: Command[Any]) -> Any:
+        """The command's outcome."""
         if not self.healthy:
             raise GovernanceUnavailable
-        return run(unit, self.rows, NOW)
+        return run(command, self.rows, NOW)
 
-    def note(self, unit: Unit[Any]) -> None:
+    def note(self, command: Command[Any]) -> None:
         """Never used: a violation is waited for."""
-        raise AssertionError(unit.name)
+        raise AssertionError(command)
 
 
 class FakeArrivals:

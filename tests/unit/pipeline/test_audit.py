@@ -18,8 +18,8 @@ from chenu_server.pipeline.output import text_of
 from chenu_server.pipeline.ports import Governance, Settlement
 from chenu_server.pipeline.records import Query
 from chenu_server.vocabulary import EventKind, QueryStatus
+from tests.unit.operations.samples import BOUND_1
 from tests.unit.pipeline.test_execution import FakeProvider, Scene
-from tests.unit.units.samples import BOUND_1
 
 
 @dataclass
@@ -58,7 +58,7 @@ async def test_a_database_that_is_away_is_asked_again_for_the_same() -> None:
 
 
 async def test_an_end_that_cannot_be_written_is_one_without_the_answer() -> None:
-    """A bug in the unit would come again; the query ends, charged at its bound."""
+    """A bug in the command would come again; the query ends, charged at its bound."""
     tried = await settled(Internal())
 
     assert [QueryStatus.COMPLETED, QueryStatus.FAILED] == [each.status for each in tried]

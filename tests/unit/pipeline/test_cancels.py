@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from chenu_server.caller import Caller, Principal
+from chenu_server.command import Key
 from chenu_server.errors import GovernanceUnavailable, QueryCancelled
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.cancels import Cancels
@@ -16,7 +17,6 @@ from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.records import Query
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.stop import Stopped
-from chenu_server.unit import Key
 from chenu_server.vocabulary import PrincipalType, QueryStatus
 from tests.contract.tables import samples
 from tests.unit.pipeline.test_log import ASKED, KEY
@@ -140,7 +140,7 @@ async def test_what_waits_here_and_runs_nowhere_never_was() -> None:
 
 
 async def test_an_approval_that_was_used_elsewhere_meanwhile_is_ended_there() -> None:
-    """It was approved when it was read, and running when the unit came to it."""
+    """It was approved when it was read, and running when the command came to it."""
     approved = replace(RUNNING, status=QueryStatus.APPROVED, checkpoint_id="c", owner_id="")
     world = World(approved)
     world.meanwhile = replace(RUNNING, checkpoint_id="c")

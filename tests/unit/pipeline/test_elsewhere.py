@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from chenu_server.command import Key
 from chenu_server.errors import GovernanceUnavailable
 from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.elsewhere import Elsewhere, Said
@@ -20,7 +21,6 @@ from chenu_server.pipeline.output import LIVE
 from chenu_server.pipeline.pieces import Saying
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.stop import StopReason
-from chenu_server.unit import Key
 from chenu_server.vocabulary import PartKind, QueryStatus
 from tests.contract.db.gate import until
 from tests.contract.tables import samples

@@ -41,7 +41,7 @@ from chenu_server.providers.model import (
 )
 from chenu_server.steady import wall_us
 from chenu_server.vocabulary import QueryStatus
-from tests.unit.units.samples import BOUND_1, World, admission
+from tests.unit.operations.samples import BOUND_1, World, admission
 
 ANSWER = (
     PartDelta(0, "text", "hi"),

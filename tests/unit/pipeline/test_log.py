@@ -47,7 +47,7 @@ def final(sequence: int) -> Event:
 
 
 def segment(*events: Event) -> EventSegment:
-    """What one unit committed."""
+    """What one command committed."""
     return EventSegment(
         identity_id=KEY[0], request_id=KEY[1], first_sequence=events[0].sequence, events=events
     )

@@ -12,16 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu_server.errors import InvalidField
-from chenu_server.pipeline import decide, drafts
+from chenu_server.operations.run import Settle
 from chenu_server.pipeline.conversation import Part
+from chenu_server.pipeline.decide import parts_of
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Cursor
-from chenu_server.pipeline.output import LIVE, heading_of
+from chenu_server.pipeline.output import LIVE
 from chenu_server.pipeline.records import EventSegment, OutputChunk
 from chenu_server.vocabulary import EventKind, PartKind
 from tests.contract.tables import samples
+from tests.unit.operations.samples import World, ended, settlement
 from tests.unit.pipeline.test_log import ASKED, KEY, KIB_64, event, final, segment, started
 
 QUERY = samples.QUERY
@@ -62,7 +64,7 @@ ANSWERS = {
 
 @dataclass
 class Committed:
-    """What the unit that settles an answer writes."""
+    """What the command that settles an answer leaves."""
 
     chunks: list[OutputChunk]
     events: EventSegment
@@ -70,16 +72,19 @@ class Committed:
     @classmethod
     def of(cls, parts: Sequence[Part], *, ends: EventKind = COMPLETED) -> Committed:
         """The rows for an answer of attempt 1, or for what a failed one had said."""
+        world = World()
+        admitted = world.admitted()
+        world.act(Settle(settlement(admitted, ended(admitted, 1), output=tuple(parts))))
         chunks = [
             OutputChunk(**{**fields_of(chunk), "identity_id": KEY[0], "request_id": KEY[1]})
-            for chunk in decide.chunks_of(QUERY, 1, parts)
+            for chunk in world.rows.published
+            if isinstance(chunk, OutputChunk)
         ]
-        order = sorted(enumerate(parts), key=lambda each: each[1].kind is PartKind.TOOL_CALL)
         wholes = [
-            drafts.part_complete(
-                attempt=1, part=number, heading=heading_of(part), length=len(part.text.encode())
-            ).body
-            for number, part in order
+            event.body
+            for rows in world.rows.all(EventSegment)
+            for event in rows.events
+            if event.kind is EventKind.PART_COMPLETE
         ]
         events = [
             Event(sequence=sequence, kind=EventKind.PART_COMPLETE, time_us=0, body=body)
@@ -173,7 +178,7 @@ def test_a_log_that_is_loaded_says_what_the_live_one_said(answer: str) -> None:
 
     assert shape(loaded) == shape(live)
     assert parts == live_log(parts).parts == stored_log(parts).parts
-    assert decide.parts_of(Committed.of(parts).chunks) == parts
+    assert parts_of(Committed.of(parts).chunks) == parts
 
 
 @pytest.mark.parametrize("answer", ANSWERS)

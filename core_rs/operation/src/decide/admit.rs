@@ -139,8 +139,8 @@ fn deny(
     }
     drafts.push(event::lane_end(&report)?);
     let mut operation = operation(asked, QueryState::Failed, vec![report], rules, now);
-    // Closed in the commit of the denial itself: no second unit is owed, so a crash leaves nothing
-    // that is refused by half.
+    // Closed in the commit of the denial itself: no second command is owed, so a crash leaves
+    // nothing that is refused by half.
     log::close(view, &mut operation, QueryState::Failed, outcome, drafts, now)?;
     view.put(Row::Content(asked.content.clone())); // nobody reads its files: they are let go of
     let payload = payload(asked, rules);

@@ -16,6 +16,8 @@ mod recover;
 mod retry;
 mod settle;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod violation;
 mod waiting;

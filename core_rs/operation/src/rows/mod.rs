@@ -49,13 +49,31 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(BytesOrHex)
+    }
+}
+
+/// Bytes as they are, from what has such; else their hex.
+struct BytesOrHex;
+
+impl serde::de::Visitor<'_> for BytesOrHex {
+    type Value = Bytes;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("bytes, or their hex")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+        Ok(Bytes(bytes.to_vec()))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Bytes, E> {
         // An odd digit at the end asks for a pair that reaches beyond the text, gets none and is
         // refused.
-        let text = String::deserialize(from)?;
         let byte =
             |at: usize| text.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
         let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
-        bytes.map(Self).ok_or_else(|| serde::de::Error::custom("bytes stand as hex"))
+        bytes.map(Bytes).ok_or_else(|| E::custom("bytes stand as hex"))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a bill beyond what was held does to the budgets.
 
 use chenu_engine::vocabulary::{BudgetScope, LedgerDecision};
-use chenu_operation::command::Command;
-use chenu_operation::decide::{Effects, name};
+use chenu_operation::command::{Command, UnfreezeBudget};
+use chenu_operation::decide::Effects;
 use chenu_operation::rows::{Budget, Period};
 use chenu_operation::view::Row;
 
@@ -50,13 +50,11 @@ fn changes<'a>(before: &'a World, effects: &'a Effects) -> Vec<Change<'a>> {
 /// A bill freezes the oldest of the budgets that it takes too far, unless that is frozen already,
 /// and none over everybody. Only a person unfreezes. Each overrun is told in the ledger.
 pub(crate) fn check(before: &World, command: &Command, effects: &Effects) {
-    let changes = changes(before, effects);
-    if name(command) == "unfreeze_budget" {
-        for it in &changes {
-            assert_eq!((0, it.is.overrun_nanousd), (it.is.frozen_us, it.is.overrun_seen_nanousd));
-        }
+    if let Command::UnfreezeBudget(asked) = command {
+        check_unfrozen(before, asked, effects);
         return;
     }
+    let changes = changes(before, effects);
     let now_us = before.now_us;
     let candidates = changes.iter().filter(|it| it.may_freeze(now_us));
     let oldest = candidates.min_by_key(|it| (it.budget.created_us, &it.budget.budget_id));
@@ -73,4 +71,17 @@ pub(crate) fn check(before: &World, command: &Command, effects: &Effects) {
         entry.decision == LedgerDecision::Admin && reasons.contains(&&*entry.reason)
     });
     assert_eq!(changes.iter().filter(|it| it.grows()).count(), told.count());
+}
+
+/// A frozen budget admits again in the period that goes on, and what was overrun by then counts as
+/// seen. One that is not frozen stays as it is.
+fn check_unfrozen(before: &World, asked: &UnfreezeBudget, effects: &Effects) {
+    let budget = before.budget(&asked.budget_id);
+    let in_force =
+        |it: &&Period| it.budget_id == asked.budget_id && goes_on(it, budget, before.now_us);
+    let frozen = before.periods().filter(in_force).filter(|it| it.frozen_us != 0);
+    let thawed = frozen.filter(|_| !budget.deleted).map(|it| {
+        Row::Period(Period { frozen_us: 0, overrun_seen_nanousd: it.overrun_nanousd, ..it.clone() })
+    });
+    assert_eq!(thawed.collect::<Vec<Row>>(), effects.rows, "{asked:?}");
 }

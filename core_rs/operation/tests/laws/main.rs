@@ -1,14 +1,16 @@
 //! The laws of governed operations, after any commands in any order.
 //!
-//! `world` keeps the rows and decides on those that a command names. `steps`, `answers`, `money`
-//! and `freezing` say what one command may do, `laws` what holds at every commit, `slots` what
-//! providers are promised. `walks` goes at random through all of it, `orders` through every order
-//! of a few concurrent commands.
+//! `world` keeps the rows and decides on those that a command names. `steps`, `answers`, `money`,
+//! `bills`, `shortage` and `freezing` say what one command may do, `laws` what holds at every
+//! commit, `slots` what providers are promised. `walks` goes at random through all of it, `orders`
+//! through every order of a few concurrent commands.
 
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod asks;
+#[cfg(test)]
+mod bills;
 #[cfg(test)]
 mod freezing;
 #[cfg(test)]
@@ -17,6 +19,8 @@ mod laws;
 mod money;
 #[cfg(test)]
 mod orders;
+#[cfg(test)]
+mod shortage;
 #[cfg(test)]
 mod slots;
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub(crate) fn check(world: &World) {
     }
 }
 
-fn leg_of(period: &Period) -> Leg {
+pub(crate) fn leg_of(period: &Period) -> Leg {
     (period.budget_id.clone(), period.period_start_us)
 }
 
@@ -96,14 +96,20 @@ pub(crate) fn check_step(before: &World, after: &World, command: &Command, effec
 
 /// All or none: the budgets that it is held in are all those that cover it, in their periods now.
 fn check_new_hold(before: &World, hold: &Hold) {
-    let covers = |budget: &&Budget| {
-        !budget.deleted && [SYSTEM, hold.identity_id.as_str()].contains(&&*budget.identity_id)
-    };
     let start = |budget: &Budget| start_us(budget, before.now_us);
-    let covering = before.budgets().filter(covers);
+    let covering = covering(before, &hold.identity_id);
     let legs: BTreeSet<Leg> = covering.map(|it| (it.budget_id.clone(), start(it))).collect();
 
     assert_eq!(legs, hold.legs.iter().cloned().collect(), "all budgets or none");
+}
+
+/// An identity's own budgets, which are over all that it does, and those over everybody.
+pub(crate) fn covering<'a>(
+    world: &'a World,
+    identity_id: &'a str,
+) -> impl Iterator<Item = &'a Budget> {
+    let owners = [SYSTEM, identity_id];
+    world.budgets().filter(move |it| !it.deleted && owners.contains(&&*it.identity_id))
 }
 
 /// The periods that this world has begin at midnight, or never.
@@ -116,7 +122,14 @@ pub(crate) fn goes_on(period: &Period, budget: &Budget, now_us: i64) -> bool {
     period.period_start_us == start_us(budget, now_us)
 }
 
-fn allowed(world: &World, period: &Period) -> i64 {
+/// Whether a budget admits nothing in the period that goes on.
+pub(crate) fn is_frozen(world: &World, budget_id: &str) -> bool {
+    let budget = world.budget(budget_id);
+    let mut frozen = world.periods().filter(|it| it.budget_id == budget_id && it.frozen_us != 0);
+    frozen.any(|period| goes_on(period, budget, world.now_us))
+}
+
+pub(crate) fn allowed(world: &World, period: &Period) -> i64 {
     let budget = world.budget(&period.budget_id);
     budget.limit_nanousd + budget.granted_nanousd
 }
@@ -148,9 +161,6 @@ fn check_admitted(before: &World, after: &World, command: &Command, answer: &Ans
         let used = period.posted_nanousd + period.reserved_nanousd + period.overrun_nanousd;
         assert!(used <= allowed(after, period), "{command:?} is admitted beyond {period:?}");
     }
-    let frozen = |it: &&Period| {
-        let in_it = hold.legs.iter().any(|(budget_id, _)| *budget_id == it.budget_id);
-        in_it && it.frozen_us != 0 && goes_on(it, after.budget(&it.budget_id), after.now_us)
-    };
-    assert_eq!(None, after.periods().find(frozen), "{command:?} is admitted");
+    let frozen = hold.legs.iter().find(|(budget_id, _)| is_frozen(after, budget_id));
+    assert_eq!(None, frozen, "{command:?} is admitted");
 }

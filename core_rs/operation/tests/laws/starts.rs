@@ -281,6 +281,34 @@ fn approved_the_day_before() -> Start {
         .expiring(it.use_before_us)
 }
 
+/// q holds money of yesterday, which is frozen since then, and t and u of today. Two budgets are
+/// acme's own: for all that is booked in both, the older one answers.
+fn running_since_the_day_before() -> Start {
+    let day = asks::budget("day", ACME, BudgetPeriod::Daily, 3 * bound_of(2));
+    let ever = asks::budget("ever", ACME, BudgetPeriod::Total, 10 * bound_of(2));
+    let mut world = World::new(vec![Row::Budget(day.clone()), Row::Budget(ever.clone())]);
+    let (q, q_attempt, _) = run(&mut world, asks::ask("q"));
+    let (_, r_attempt, _) = run(&mut world, cheap("r"));
+    world.act(&settle(&r_attempt, 2 * bound_of(1), ""));
+    assert!(world.periods().any(|it| it.budget_id == "day" && it.frozen_us != 0));
+    world.pass(40 * SECOND_US);
+    let (_, t_attempt, _) = run(&mut world, cheap("t"));
+    let (_, u_attempt, _) = run(&mut world, cheap("u"));
+    let failed = asks::ended(&q_attempt, bound_of(1), "timeout");
+    Start::new("running since the day before", world)
+        .with("q retries", asks::retry(&q, failed, &[candidate("second", 2)]))
+        .with("q overruns", settle(&q_attempt, 2 * bound_of(2), ""))
+        .with("q is recovered", asks::recover(&q, "owner"))
+        .with("t overruns", settle(&t_attempt, 2 * bound_of(1), ""))
+        .with("t settles", settle(&t_attempt, 7, ""))
+        .with("u overruns", settle(&u_attempt, 2 * bound_of(1), ""))
+        .with("u overruns by a little", settle(&u_attempt, bound_of(1) + 20, ""))
+        .with("unfreeze the day", asks::unfreeze_budget(&day))
+        .with("unfreeze the other", asks::unfreeze_budget(&ever))
+        .with("compete", admit(cheap("v")))
+        .with("lower the limit", asks::update_budget(&day, 1_000, None))
+}
+
 /// Two run; there is money for one dearer attempt more, and one slot where both would go next.
 fn competing() -> Start {
     let mut world = world(2 * bound_of(2) + bound_of(1));
@@ -314,7 +342,7 @@ fn competing() -> Start {
 }
 
 /// All of them.
-pub(crate) fn starts() -> [Start; 8] {
+pub(crate) fn starts() -> [Start; 9] {
     [
         nothing(),
         running(),
@@ -323,6 +351,7 @@ pub(crate) fn starts() -> [Start; 8] {
         approved(),
         approved_under_a_lowered_limit(),
         approved_the_day_before(),
+        running_since_the_day_before(),
         competing(),
     ]
 }

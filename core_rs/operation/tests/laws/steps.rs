@@ -10,7 +10,7 @@ use chenu_operation::rows::{Attempt, AttemptState, Checkpoint, Hold, HoldState, 
 use chenu_operation::view::Row;
 
 use crate::world::World;
-use crate::{answers, freezing, money, slots};
+use crate::{answers, bills, freezing, money, shortage, slots};
 
 /// From, to, and by which commands.
 type Table<S> = &'static [(Option<S>, S, &'static [&'static str])];
@@ -75,6 +75,8 @@ pub(crate) fn check(before: &World, after: &World, command: &Command, effects: &
     check_entries(before, after, effects);
     answers::check(before, command, effects);
     money::check_step(before, after, command, effects);
+    bills::check(before, after, command, effects);
+    shortage::check(before, command, &effects.answer);
     freezing::check(before, command, effects);
     slots::check_wait(before, command, effects);
 }

@@ -137,11 +137,14 @@ fn chain(at: Pick) -> Vec<Candidate> {
 }
 
 impl Walk {
-    /// With a budget over everybody and one of each identity.
+    /// With a budget over everybody, two of acme, to one of which a person has added, and one of
+    /// zenith.
     pub(crate) fn new() -> Self {
+        let of_acme = asks::budget("of-acme", ACME, BudgetPeriod::Total, 5 * bound_of(2));
         let budgets = [
             asks::budget("everybody", SYSTEM, BudgetPeriod::Daily, 10 * bound_of(2)),
-            asks::budget("of-acme", ACME, BudgetPeriod::Total, 6 * bound_of(2)),
+            asks::budget("day-of-acme", ACME, BudgetPeriod::Daily, 5 * bound_of(2)),
+            Budget { granted_nanousd: bound_of(2), ..of_acme },
             asks::budget("of-zenith", ZENITH, BudgetPeriod::Daily, 3 * bound_of(2)),
         ];
         let world = World::new(budgets.map(Row::Budget).to_vec());

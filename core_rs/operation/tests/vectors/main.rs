@@ -1,4 +1,4 @@
-//! Recorded walks, which `python -m tests.twins.record` has written, walked again.
+//! Recorded walks, walked again: what each command met, and what it left.
 
 #[cfg(test)]
 mod replays;

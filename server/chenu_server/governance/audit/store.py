@@ -1,4 +1,4 @@
-"""The ledger as it is stored, read outside any unit."""
+"""The ledger as it is stored, read outside any command."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from chenu_server.unit import Key, Lookup
+from chenu_server.command import Key
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import Period, Scope
 
@@ -95,13 +95,3 @@ class Reservation:
     def key(self) -> Key:
         """The primary key: one reservation per query."""
         return (self.identity_id, self.request_id)
-
-
-OPEN_BUDGETS: Final = Lookup(Budget, "open_of_identity")
-"""Budgets of an identity that are not deleted. Key: (identity_id,)."""
-
-CURRENT_PERIODS: Final = Lookup(BudgetPeriod, "of_identity_at")
-"""Periods of an identity's budgets that start at a time. Key: (identity_id, period_start_us)."""
-
-BUDGET_PERIODS: Final = Lookup(BudgetPeriod, "of_budget")
-"""All periods of one budget. Key: (budget_id,)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chenu_server.caller import SYSTEM_IDENTITY, Caller
+from chenu_server.command import Writer
 from chenu_server.errors import (
     BudgetExists,
     BudgetInUse,
@@ -12,7 +13,7 @@ from chenu_server.errors import (
     InvalidField,
     RoleRequired,
 )
-from chenu_server.governance.budgets.changes import (
+from chenu_server.governance.budgets.commands import (
     Absent,
     CreateBudget,
     DeleteBudget,
@@ -27,7 +28,6 @@ from chenu_server.governance.budgets.periods import DAY_US, starts_of_day
 from chenu_server.governance.budgets.ports import Boundary, BudgetReader, Place, Starts
 from chenu_server.governance.budgets.standing import Standing, standing_in
 from chenu_server.ids import new_id
-from chenu_server.unit import Writer
 from chenu_server.vocabulary import Period, Role, Scope
 
 KIND = "budget"
@@ -66,14 +66,14 @@ class BudgetService:
         """
         _check_right(caller, scope)
         _check_limit(limit_nanousd)
-        unit = CreateBudget(
+        command = CreateBudget(
             caller=caller,
             budget_id=self._make_id(),
             scope=scope,
             period=period,
             limit_nanousd=limit_nanousd,
         )
-        outcome: Standing | Exists = await self._writer.submit(unit)
+        outcome: Standing | Exists = await self._writer.submit(command)
         if isinstance(outcome, Exists):
             raise BudgetExists(outcome.budget_id)
         return outcome
@@ -109,13 +109,13 @@ class BudgetService:
             EtagMismatch: It has changed since it was read.
         """
         _check_limit(limit_nanousd)
-        unit = UpdateBudget(
+        command = UpdateBudget(
             caller=caller,
             budget_id=budget_id,
             limit_nanousd=limit_nanousd,
             version=_version(etag),
         )
-        outcome: Standing | Absent | Stale = await self._writer.submit(unit)
+        outcome: Standing | Absent | Stale = await self._writer.submit(command)
         if isinstance(outcome, Absent):
             await self._boundary.refuse(caller, kind=KIND, id=budget_id)
         if isinstance(outcome, Stale):
@@ -129,8 +129,8 @@ class BudgetService:
         Raises:
             IdentityBoundaryViolation: The caller's identity has no such budget.
         """
-        unit = UnfreezeBudget(caller=caller, budget_id=budget_id, reason=reason)
-        outcome: Standing | Absent = await self._writer.submit(unit)
+        command = UnfreezeBudget(caller=caller, budget_id=budget_id, reason=reason)
+        outcome: Standing | Absent = await self._writer.submit(command)
         if isinstance(outcome, Absent):
             await self._boundary.refuse(caller, kind=KIND, id=budget_id)
         return outcome
@@ -144,10 +144,10 @@ class BudgetService:
             EtagMismatch: It has changed since it was read.
             BudgetInUse: Running or blocked queries hold money on it.
         """
-        unit = DeleteBudget(caller=caller, budget_id=budget_id, version=_version(etag))
-        # Decided in the unit and not by a look before it: a query that is admitted in between would
-        # hold money on a budget that is gone.
-        outcome: object = await self._writer.submit(unit)
+        command = DeleteBudget(caller=caller, budget_id=budget_id, version=_version(etag))
+        # Decided in the command and not by a look before it: a query that is admitted in between
+        # would hold money on a budget that is gone.
+        outcome: object = await self._writer.submit(command)
         if isinstance(outcome, Absent):
             await self._boundary.refuse(caller, kind=KIND, id=budget_id)
         if isinstance(outcome, Stale):

@@ -1,4 +1,4 @@
-"""Budgets as they are stored, read outside any unit."""
+"""Budgets as they are stored, read outside any command."""
 
 from __future__ import annotations
 

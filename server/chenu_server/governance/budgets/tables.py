@@ -7,9 +7,6 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from chenu_server.governance.budgets.model import (
-    BUDGET_PERIODS,
-    CURRENT_PERIODS,
-    OPEN_BUDGETS,
     Budget,
     BudgetPeriod,
     Leg,
@@ -103,11 +100,10 @@ BUDGETS_MAP: Final = TableMap(
     Budget,
     BUDGETS,
     lookups={
-        OPEN_BUDGETS.name: LookupSql(
+        "open_of_identity": LookupSql(
             keys=(BUDGETS.c.identity_id,),
             where="identity_id = {0} AND NOT deleted",
             limited=False,
-            key_of=lambda budget: None if budget.deleted else (budget.identity_id,),
         )
     },
 )
@@ -116,15 +112,13 @@ BUDGET_PERIODS_MAP: Final = TableMap(
     BUDGET_PERIOD_ROWS,
     fixed=frozenset({"identity_id"}),
     lookups={
-        CURRENT_PERIODS.name: LookupSql(
+        "of_identity_at": LookupSql(
             keys=(BUDGET_PERIOD_ROWS.c.identity_id, BUDGET_PERIOD_ROWS.c.period_start_us),
             limited=False,
-            key_of=lambda period: (period.identity_id, period.period_start_us),
         ),
-        BUDGET_PERIODS.name: LookupSql(
+        "of_budget": LookupSql(
             keys=(BUDGET_PERIOD_ROWS.c.budget_id,),
             limited=False,
-            key_of=lambda period: (period.budget_id,),
         ),
     },
 )

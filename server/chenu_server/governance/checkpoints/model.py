@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from chenu_server.caller import Principal
-from chenu_server.unit import Key, Lookup
+from chenu_server.command import Key
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import (
     CheckpointState,
@@ -113,11 +113,6 @@ class Place:
 
 START: Final = Place(0, 0)
 
-OPEN_OF_ACTION: Final = Lookup(Checkpoint, "open_of_action")
-"""Checkpoints at which an action waits. Key: (identity_id, action_digest)."""
-PENDING: Final = Lookup(Checkpoint, "pending")
-"""An identity's checkpoints that nobody has decided. Key: (identity_id,)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Expiries:
@@ -125,10 +120,6 @@ class Expiries:
 
     default_us: int
     by_type_us: Mapping[CheckpointType, int]
-
-    def shortest(self, types: tuple[CheckpointType, ...]) -> int:
-        """Microseconds that a checkpoint of these types may wait."""
-        return min(self.by_type_us.get(kind, self.default_us) for kind in types)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ class CheckpointFilter:
 
 
 class CheckpointStore(Protocol):
-    """Checkpoints as they are stored, read outside any unit."""
+    """Checkpoints as they are stored, read outside any command."""
 
     async def get(self, identity_id: str, checkpoint_id: str) -> Checkpoint | None:
         """One checkpoint, or None."""
@@ -55,10 +55,10 @@ class BoundContent(Protocol):
 
 
 class Resolver(Protocol):
-    """The unit that decides a resolution together with its query."""
+    """The command that decides a resolution together with its query."""
 
     async def resolve(self, checkpoint: Checkpoint, asked: Resolution) -> ResolveAnswer:
-        """How the resolution went; see `units.resolve`."""
+        """How the resolution went; see `operations.wait`."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints as they are stored, read outside any unit."""
+"""Checkpoints as they are stored, read outside any command."""
 
 from __future__ import annotations
 

@@ -6,11 +6,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from chenu_server.governance.checkpoints.model import OPEN_OF_ACTION, PENDING, Checkpoint
+from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
-from chenu_server.unit import Key
 from chenu_server.vocabulary import CheckpointState, CheckpointType, PrincipalType
 
 # Who looks must repeat these word for word: SQLite uses a partial index for nothing else.
@@ -78,30 +77,19 @@ CHECKPOINTS: Final = sa.Table(
 )
 
 
-def _open_key(checkpoint: Checkpoint) -> Key | None:
-    return (checkpoint.identity_id, checkpoint.action_digest) if checkpoint.is_open else None
-
-
-def _pending_key(checkpoint: Checkpoint) -> Key | None:
-    pending = checkpoint.state is CheckpointState.PENDING
-    return (checkpoint.identity_id,) if pending else None
-
-
 CHECKPOINTS_MAP: Final = TableMap(
     Checkpoint,
     CHECKPOINTS,
     lookups={
-        OPEN_OF_ACTION.name: LookupSql(
+        "open_of_action": LookupSql(
             keys=(CHECKPOINTS.c.identity_id, CHECKPOINTS.c.action_digest),
             where=f"identity_id = {{0}} AND action_digest = {{1}} AND {OPEN}",
             limited=False,
-            key_of=_open_key,
         ),
-        PENDING.name: LookupSql(
+        "pending": LookupSql(
             keys=(CHECKPOINTS.c.identity_id,),
             where="identity_id = {0} AND state = 'pending'",
             limited=False,
-            key_of=_pending_key,
         ),
     },
 )

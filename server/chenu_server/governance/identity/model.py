@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from chenu_server.caller import Principal
-from chenu_server.unit import Key
+from chenu_server.command import Key
 from chenu_server.values import dataclass, field
 from chenu_server.vocabulary import PrincipalType, Role, ViolationType
 

@@ -80,7 +80,7 @@ class ViolationFilter:
 
 
 class ViolationStore(Protocol):
-    """Recorded violations, read outside any unit."""
+    """Recorded violations, read outside any command."""
 
     async def page(self, wanted: ViolationFilter) -> Sequence[Violation]:
         """Newest first, then by id; only those after `before` in that order."""

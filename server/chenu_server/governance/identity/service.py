@@ -8,14 +8,14 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 from chenu_server.caller import SYSTEM_IDENTITY, Caller
+from chenu_server.command import Writer
 from chenu_server.errors import IdentityBoundaryViolation, Retryable
-from chenu_server.governance.identity.decide import RecordViolation
+from chenu_server.governance.identity.commands import RecordViolation
 from chenu_server.governance.identity.model import Issuer, VerifiedToken, Violation
 from chenu_server.governance.identity.ports import Arrivals, ViolationFilter, ViolationStore
 from chenu_server.governance.identity.tokens import verify
 from chenu_server.ids import new_id
 from chenu_server.steady import wall_us
-from chenu_server.unit import Writer
 from chenu_server.vocabulary import ViolationType
 
 VERDICT_US: Final = 60_000_000
@@ -100,7 +100,7 @@ class BoundaryService:
         with suppress(Retryable):  # counted; recorded and answered all the same
             token = self._arrivals.arrive(caller.identity_id)
             await self._arrivals.counting(caller.identity_id, token)
-        unit = RecordViolation(
+        command = RecordViolation(
             violation_id=self._make_id(),
             ledger_number=self._ledger_number,
             caller=caller,
@@ -108,7 +108,7 @@ class BoundaryService:
             target_kind=kind,
             target_id=id,
         )
-        violation: Violation = await self._writer.submit(unit)
+        violation: Violation = await self._writer.submit(command)
         raise IdentityBoundaryViolation(violation.violation_id)
 
 

@@ -1,4 +1,4 @@
-"""Violations as they are stored, read outside any unit."""
+"""Violations as they are stored, read outside any command."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chenu_server.unit import Key, Lookup
+from chenu_server.command import Key
 from chenu_server.values import dataclass
 
 
@@ -27,12 +27,6 @@ class Slot:
         """Until when its provider takes no call, if this row says so; else 0."""
         return max(-self.free_at_us, 0)
 
-
-OLDEST_SLOTS: Final = Lookup(Slot, "oldest_of_provider")
-"""The `count` slots of a provider that are free first. Key: (ledger_number, provider)."""
-
-LAST_SLOT: Final = Lookup(Slot, "last_of_provider")
-"""The slot of a provider with the highest number. Key: (ledger_number, provider)."""
 
 HOLD_SLOT: Final = 2**31 - 1
 """The number of a row that is no slot: while it is in force, none of its provider's is given out.

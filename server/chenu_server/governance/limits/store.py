@@ -1,4 +1,4 @@
-"""Provider slots as they are stored, read outside any unit."""
+"""Provider slots as they are stored, read outside any command."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
-from chenu_server.governance.limits.decide import times_after
 from chenu_server.governance.limits.model import HOLD_SLOT, RETIRED_US
 from chenu_server.governance.limits.ports import SlotUse
 from chenu_server.governance.limits.tables import SLOTS
+from chenu_server.governance.limits.times import times_after
 from chenu_server.infra.db.reader import Reader
 
 

@@ -8,14 +8,11 @@ import sqlalchemy as sa
 
 from chenu_server.governance.limits.model import (
     HOLD_SLOT,
-    LAST_SLOT,
-    OLDEST_SLOTS,
     RETIRED_US,
     Slot,
 )
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
-from chenu_server.unit import Key
 
 SLOTS: Final = sa.Table(
     "provider_slots",
@@ -33,19 +30,14 @@ _OF_PROVIDER: Final = (SLOTS.c.ledger_number, SLOTS.c.provider)
 _IN_USE: Final = f"ledger_number = {{0}} AND provider = {{1}} AND free_at_us < {RETIRED_US}"
 
 
-def _key_of(slot: Slot) -> Key:
-    """A slot that a batch has retired stays in sight: the batch counts the ones in use by it."""
-    return (slot.ledger_number, slot.provider)
-
-
 SLOTS_MAP: Final = TableMap(
     Slot,
     SLOTS,
     lookups={
-        OLDEST_SLOTS.name: LookupSql(
-            keys=_OF_PROVIDER, where=_IN_USE, order_by="free_at_us, slot", key_of=_key_of
+        "oldest_of_provider": LookupSql(
+            keys=_OF_PROVIDER, where=_IN_USE, order_by="free_at_us, slot"
         ),
-        LAST_SLOT.name: LookupSql(
+        "last_of_provider": LookupSql(
             keys=_OF_PROVIDER,
             where=(
                 "ledger_number = {0} AND provider = {1} AND slot = (SELECT last.slot"
@@ -56,7 +48,6 @@ SLOTS_MAP: Final = TableMap(
                 " ORDER BY last.slot DESC LIMIT 1)"
             ),
             limited=False,
-            key_of=_key_of,
         ),
     },
 )

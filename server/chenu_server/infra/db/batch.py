@@ -1,33 +1,41 @@
-"""One transaction's worth of units: what they need, what they decide, what they leave to commit."""
+"""One transaction's worth of commands: decided, written and committed together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import structlog
 
-from chenu_server import failpoints
+from chenu_server import engine, failpoints
+from chenu_server.command import Command, EntryDraft, Moment, Row
 from chenu_server.errors import Internal
 from chenu_server.ids import new_id
 from chenu_server.infra.db.clock import BatchClock
+from chenu_server.infra.db.kernel import Decisions, Kernel
 from chenu_server.infra.db.ledger_tables import ZERO_HASH, HeadRow
-from chenu_server.infra.db.sealing import ledger_writes
 from chenu_server.infra.db.session import (
     BatchFailed,
+    CannotBegin,
+    CannotWrite,
     CommitUnknown,
-    Fetch,
     Session,
     SessionError,
     StatementFailed,
-    Write,
 )
-from chenu_server.infra.db.tablemap import TableMap, Tables, Values
-from chenu_server.infra.db.workspace import FoundKey, UnitRows, Workspace
-from chenu_server.unit import ById, EntryDraft, Key, Moment, Need, Row, Unit
 from chenu_server.values import dataclass, field
 
 log = structlog.get_logger(__name__)
+
+_FAILURES: Final[dict[str, type[SessionError]]] = {
+    "batch_failed": BatchFailed,
+    "cannot_begin": CannotBegin,
+    "cannot_write": CannotWrite,
+    "commit_unknown": CommitUnknown,
+    "other_ledger": CannotBegin,
+    "statement_failed": StatementFailed,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +43,12 @@ class Ledger:
     """Which chain a writer continues, what a new one is called, and who writes."""
 
     number: int
-    new_origin: Callable[[], str]
+    origin: str
     writer_id: str
 
 
 class Decided(NamedTuple):
-    """What a unit came to: its outcome, or the error that takes its place."""
+    """What a command came to: its outcome, or the error that takes its place."""
 
     outcome: Any
     error: Internal | None
@@ -48,42 +56,67 @@ class Decided(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Units that are decided and committed together.
+    """Commands that are decided and committed together.
 
-    A unit is left out if its caller has `left`, by its place, when the transaction is open: it may
-    have been told meanwhile that nothing is recorded. With `apart` each unit's statements run by
-    themselves, as its turn comes: one that fails is dropped, and the others commit.
+    One that its caller has left when the transaction is open is left out: it may have been told
+    meanwhile that nothing is recorded. With `apart` each one's statements run by themselves, as its
+    turn comes: one that fails is dropped, and the others commit.
     """
 
-    units: Sequence[Unit[Any]]
-    left: Callable[[int], bool] = lambda place: False
+    commands: Sequence[engine.Command]
     apart: bool = False
     batch_id: str = field(default_factory=new_id)
-    decided: list[Decided] = field(default_factory=list)
-    published: list[Row] = field(default_factory=list)
-    recorded: list[EntryDraft] = field(default_factory=list)
+    _decisions: Decisions | None = None
 
-    def run(self, session: Session, tables: Tables, ledger: Ledger, clock: BatchClock) -> None:
-        """Decide every unit and commit what they wrote.
+    def run(self, session: Session, kernel: Kernel, ledger: Ledger, clock: BatchClock) -> None:
+        """Decide every command and commit what they leave.
 
         Raises:
             SessionError: Which one says whether the batch happened.
         """
+        whole = None if self.apart else session.whole(kernel.tables)
+        if whole is not None:
+            self._run_whole(whole, kernel, ledger, clock)
+        else:
+            self._run_in_steps(session, kernel, ledger, clock)
+
+    def _run_whole(
+        self, session: engine.SqliteSession, kernel: Kernel, ledger: Ledger, clock: BatchClock
+    ) -> None:
+        """In one call that never takes the interpreter, where the store can."""
+        found = session.run(
+            commands=self.commands,
+            names=(ledger.number, ledger.origin, ledger.writer_id, self.batch_id),
+            clock=clock.kernel,
+            shift_us=failpoints.shift_us("clock.offset") + failpoints.shift_us("clock.database"),
+            before_commit=partial(self._hit, "before_commit") if failpoints.any_armed() else None,
+        )
+        if len(found) == 2:
+            failure, why = found
+            raise _FAILURES[failure](why)
+        batch, now, behind_us, jumped_us = found
+        clock.alarm(behind_us, jumped_us)
+        self._decisions = Decisions(kernel.tables, Moment(*now), batch)
+        if not self._decisions.has_left_nothing:
+            self._committed()
+
+    def _run_in_steps(
+        self, session: Session, kernel: Kernel, ledger: Ledger, clock: BatchClock
+    ) -> None:
+        """Statement by statement, on whatever database."""
         begun = session.begin()
         try:
-            head = begun.head or HeadRow(ledger.number, ledger.new_origin(), 0, ZERO_HASH, 0)
+            head = begun.head or HeadRow(ledger.number, ledger.origin, 0, ZERO_HASH, 0)
             now = clock.moment(begun.clock_us, begun.mono_ns, head.last_time_us)
-            workspace = Workspace(tables.by_kind)
-            left = {place for place in range(len(self.units)) if self.left(place)}
-            decisions = _Decisions(session, workspace, tables, now)
-            self.decided = (decisions.apart if self.apart else decisions.of)(self.units, left)
-            if not workspace.written and not workspace.drafts:
+            decisions = self._decide(session, kernel.at(now, ledger.number))
+            if decisions.has_left_nothing:
                 # Waits, repeats and conflicts write nothing: they are not worth the disk's time for
                 # a commit.
                 session.rollback()
                 return
-            self.published, self.recorded = workspace.published, workspace.drafts
-            session.write(self._writes(workspace, tables, head, ledger.writer_id, now))
+            writes = decisions.take_writes()
+            writes += decisions.ledger_writes(head, ledger.writer_id, self.batch_id)
+            session.write(writes)
             self._hit("before_commit")
         except SessionError:
             raise
@@ -95,17 +128,55 @@ class Batch:
         session.commit()
         self._committed()
 
-    def _writes(
-        self, workspace: Workspace, tables: Tables, head: HeadRow, writer_id: str, now: Moment
-    ) -> list[Write]:
-        rows = [] if self.apart else encoded(tables.in_order, workspace.written)
-        return rows + ledger_writes(
-            head,
-            workspace.drafts,
-            writer_id=writer_id,
-            batch_id=self.batch_id,
-            now_us=now.now_us,
-        )
+    def _decide(self, session: Session, decisions: Decisions) -> Decisions:
+        if self.apart:
+            decisions = self._each_apart(session, decisions)
+        else:
+            decisions.decide(self.commands, session)
+        self._decisions = decisions
+        return decisions
+
+    def _each_apart(self, session: Session, decisions: Decisions) -> Decisions:
+        """One after the other, each with statements of its own."""
+        for command in self.commands:
+            trial = decisions.copy()
+            try:
+                with session.apart():
+                    trial.decide([command], session)
+                    session.write(trial.take_writes())
+            except StatementFailed as error:
+                log.error("command_failed", command=command.name, error=str(error))
+                decisions.leave_out()
+                continue
+            # Only behind the savepoint: a later command must not build on rows whose statements
+            # were undone.
+            decisions = trial
+        return decisions
+
+    def published(self) -> Sequence[Row]:
+        """What followers are given, in order, once it is committed."""
+        return self._decisions.published() if self._decisions else ()
+
+    def recorded(self) -> Sequence[EntryDraft]:
+        """What the ledger has got, in order."""
+        return self._decisions.recorded() if self._decisions else ()
+
+    def outcome(self, place: int, command: Command[Any]) -> Decided:
+        """What a command came to, once it is committed; told once."""
+        assert self._decisions is not None, "a batch is answered once it has run"
+        name, answer = self.commands[place].name, self._decisions.answer(place)
+        if answer is None or isinstance(answer, str):
+            log.error("command_dropped", command=name, error=answer)
+            return Decided(None, Internal())
+        try:
+            return Decided(command.outcome(answer), None)
+        except Exception as error:
+            log.error("answer_unread", command=name, exc_info=error)
+            return Decided(None, Internal())
+
+    def stands(self, place: int) -> bool:
+        """Whether a command was decided, and what it left is committed."""
+        return self._decisions is not None and self._decisions.stands(place)
 
     def _committed(self) -> None:
         try:
@@ -116,161 +187,5 @@ class Batch:
             raise CommitUnknown(str(error)) from error
 
     def _hit(self, edge: str) -> None:
-        for name in dict.fromkeys(unit.name for unit in self.units):
+        for name in dict.fromkeys(command.name for command in self.commands):
             failpoints.hit(f"{name}.{edge}")
-
-
-def encoded(
-    tables: Iterable[TableMap[Any]], written: Mapping[type[Any], Mapping[Key, Row]]
-) -> list[Write]:
-    """
-    Rows by kind, as one write for each table, parents before their children.
-
-    Raises:
-        StatementFailed: A value that no database takes.
-    """
-    try:
-        return [
-            Write(table, [table.encode(row) for row in written[table.kind].values()])
-            for table in tables
-            if table.kind in written
-        ]
-    except Exception as error:
-        raise StatementFailed(repr(error)) from error
-
-
-@dataclass(slots=True)
-class _Seat:
-    """A unit's place in the batch: its rows, and whether it has raised."""
-
-    unit: Unit[Any]
-    rows: UnitRows
-    now: Moment
-    dropped: bool = False
-
-    def needs(self) -> list[Need]:
-        """What the unit names before it has seen a row."""
-        return self._new(lambda: self.unit.needs(self.now))
-
-    def needs_next(self) -> list[Need]:
-        """What the unit names as its rows stand now, and has not named before."""
-        return self._new(lambda: self.unit.needs_next(self.rows, self.now))
-
-    def _new(self, ask: Callable[[], Iterable[Need]]) -> list[Need]:
-        if not self.dropped:
-            try:
-                return self.rows.name(ask())
-            except Exception as error:  # noqa: BLE001 - a unit's bug is its own
-                self.drop(error)
-        return []
-
-    def drop(self, error: Exception) -> None:
-        """Leave the unit out: what it raised is a bug of its own."""
-        self.dropped = True
-        log.error("unit_dropped", unit=self.unit.name, exc_info=error)
-
-
-class _Decisions:
-    """Loads what units name and lets them decide, in order."""
-
-    def __init__(self, session: Session, workspace: Workspace, tables: Tables, now: Moment) -> None:
-        self._session = session
-        self._workspace = workspace
-        self._tables = tables
-        self._now = now
-
-    def _seats(self, units: Sequence[Unit[Any]], left: Collection[int]) -> list[_Seat]:
-        return [
-            _Seat(unit, UnitRows(self._workspace), self._now, dropped=place in left)
-            for place, unit in enumerate(units)
-        ]
-
-    def apart(self, units: Sequence[Unit[Any]], left: Collection[int]) -> list[Decided]:
-        """As `of`, one after the other, each with statements of its own."""
-        return [self._decided_apart(seat) for seat in self._seats(units, left)]
-
-    def _decided_apart(self, seat: _Seat) -> Decided:
-        try:
-            with self._session.apart():
-                self._load(seat.needs())
-                self._load(seat.needs_next())
-                outcome = self._outcome(seat)
-                if outcome.error is None:
-                    self._session.write(encoded(self._tables.in_order, seat.rows.written))
-        except StatementFailed as error:
-            seat.drop(error)
-            return Decided(None, Internal())
-        if outcome.error is None:
-            # Only behind the savepoint: a later unit must not build on rows whose statements were
-            # undone.
-            seat.rows.merge()
-        return outcome
-
-    def _outcome(self, seat: _Seat) -> Decided:
-        if not seat.dropped:
-            try:
-                return Decided(seat.unit.decide(seat.rows, self._now), None)
-            except Exception as error:  # noqa: BLE001 - a unit's bug is its own
-                seat.drop(error)
-        return Decided(None, Internal())
-
-    def of(self, units: Sequence[Unit[Any]], left: Collection[int]) -> list[Decided]:
-        """What each unit came to; those at the places in `left` come to nothing."""
-        seats = self._seats(units, left)
-        self._load([need for seat in seats for need in seat.needs()])
-        self._load([need for seat in seats for need in seat.needs_next()])
-        return [self._decided(seat) for seat in seats]
-
-    def _decided(self, seat: _Seat) -> Decided:
-        if self._workspace.written:
-            # An earlier unit may have written the row that leads to this one's next keys.
-            self._load(seat.needs_next())
-        outcome = self._outcome(seat)
-        if outcome.error is None:
-            seat.rows.merge()
-        return outcome
-
-    def _load(self, needs: Sequence[Need]) -> None:
-        """Load what is missing, with one statement for each table and lookup."""
-        if not needs:
-            return
-        by_id, lookups, counts = self._workspace.missing(needs)
-        fetches = [
-            *self._by_id(by_id),
-            *self._by_lookup(lookups),
-            *self._by_lookup(dict.fromkeys(counts, 0), only_counted=True),
-        ]
-        if not fetches:
-            return
-        for fetch, found in zip(fetches, self._session.fetch(fetches), strict=True):
-            self._take_in(fetch, found)
-
-    def _take_in(self, fetch: Fetch, found: Sequence[Values]) -> None:
-        decode, kind = fetch.table.decode, fetch.table.kind
-        if fetch.lookup is None:
-            self._workspace.loaded(kind, fetch.keys, map(decode, found))
-            return
-        if fetch.only_counted:
-            for position, number in found:
-                self._workspace.counted((kind, fetch.lookup, fetch.keys[position]), number)
-            return
-        under: list[list[Row]] = [[] for _ in fetch.keys]
-        for position, *values in found:
-            under[position].append(decode(values))
-        for key, rows in zip(fetch.keys, under, strict=True):
-            self._workspace.found((kind, fetch.lookup, key), rows)
-
-    def _by_id(self, needs: Iterable[ById]) -> list[Fetch]:
-        keys: dict[type[Any], dict[Key, None]] = {}
-        for need in needs:
-            keys.setdefault(need.kind, {})[need.key] = None
-        return [Fetch(self._workspace.maps[kind], list(named)) for kind, named in keys.items()]
-
-    def _by_lookup(self, counts: dict[FoundKey, int], *, only_counted: bool = False) -> list[Fetch]:
-        keys: dict[tuple[type[Any], str], dict[Key, int]] = {}
-        for (kind, name, key), count in counts.items():
-            keys.setdefault((kind, name), {})[key] = count
-        return [
-            Fetch(self._workspace.maps[kind], list(asked), name, list(asked.values()), only_counted)
-            for (kind, name), asked in keys.items()
-        ]

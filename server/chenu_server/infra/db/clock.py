@@ -15,7 +15,8 @@ from typing import Final
 
 import structlog
 
-from chenu_server.unit import Moment
+from chenu_server import engine
+from chenu_server.command import Moment
 
 log = structlog.get_logger(__name__)
 
@@ -24,11 +25,11 @@ ALARM_US: Final = 5_000_000
 
 
 class BatchClock:
-    """Written by the writer's thread, read by any."""
+    """Written by the writer's thread, read by any. `core_rs/store/src/clock.rs` has the rule."""
 
     def __init__(self, mono_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self.kernel = engine.Clock()
         self._mono_ns = mono_ns
-        self._last: Moment | None = None
         self._alarmed = False
 
     def moment(self, clock_us: int, mono_ns: int, last_us: int) -> Moment:
@@ -38,24 +39,18 @@ class BatchClock:
         `clock_us` is the database's clock, read at the monotonic `mono_ns`; `last_us` is the time
         of the last batch that recorded anything, in whichever process.
         """
-        before = self._last
-        # Its own last batch tells how much time has gone by; that of another worker does not.
-        gone_us = 0 if before is None else before.at(mono_ns)
-        latest_us = last_us if before is None else max(last_us, before.now_us)
-        now_us = clock_us if clock_us >= latest_us else max(latest_us, gone_us)
-        self._alarm(clock_us, now_us, before, mono_ns)
-        self._last = Moment(now_us, mono_ns)
-        return self._last
+        now_us, behind_us, jumped_us = self.kernel.tell(clock_us, mono_ns, last_us)
+        self.alarm(behind_us, jumped_us)
+        return Moment(now_us, mono_ns)
 
     def now_us(self) -> int:
         """What a batch's time would be now. Needs one to have been: the writer's start makes it."""
-        assert self._last is not None, "the writer has not been started"
-        return self._last.at(self._mono_ns())
+        now_us = self.kernel.at(self._mono_ns())
+        assert now_us is not None, "the writer has not been started"
+        return now_us
 
-    def _alarm(self, clock_us: int, now_us: int, before: Moment | None, mono_ns: int) -> None:
+    def alarm(self, behind_us: int, jumped_us: int) -> None:
         """Warn once for each time that the clock is found wrong."""
-        behind_us = now_us - clock_us
-        jumped_us = 0 if before is None else clock_us - before.at(mono_ns)
         if jumped_us > ALARM_US:
             log.warning("database_clock_jumped", by_us=jumped_us)
         if behind_us > ALARM_US and not self._alarmed:

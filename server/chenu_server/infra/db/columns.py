@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
 from pydantic_core import from_json, to_json
+
+# Of each column that says the same again and again: some hundred texts of a kilobyte at most.
+_REMEMBERED_MAX: Final = 256
 
 T = TypeVar("T")
 E = TypeVar("E", bound=enum.Enum)
@@ -23,10 +27,13 @@ class TextColumn(sa.types.TypeDecorator[T], Generic[T]):
     impl = sa.Text
     cache_ok = True
 
-    def __init__(self, bind: Callable[[T], str], result: Callable[[str], T]) -> None:
+    def __init__(
+        self, bind: Callable[[T], str], result: Callable[[str], T], *, repeats: bool = False
+    ) -> None:
         super().__init__()
         self.bind = bind
-        self.result = result
+        # What few texts say again and again is read once; it must be a value that never changes.
+        self.result = lru_cache(maxsize=_REMEMBERED_MAX)(result) if repeats else result
 
     def process_bind_param(self, value: T | None, dialect: Any) -> str | None:
         """The text of a value."""
@@ -46,8 +53,8 @@ class FreeText(TextColumn[str]):
 
     cache_ok = True
 
-    def __init__(self) -> None:
-        super().__init__(_text_json, from_json)
+    def __init__(self, *, repeats: bool = False) -> None:
+        super().__init__(_text_json, from_json, repeats=repeats)
 
 
 class Strings(TextColumn[tuple[str, ...]]):
@@ -56,7 +63,7 @@ class Strings(TextColumn[tuple[str, ...]]):
     cache_ok = True
 
     def __init__(self) -> None:
-        super().__init__(_strings_json, lambda text: tuple(from_json(text)))
+        super().__init__(_strings_json, lambda text: tuple(from_json(text)), repeats=True)
 
 
 class EnumText(TextColumn[E]):
@@ -78,9 +85,13 @@ class Json(TextColumn[T]):
 
     cache_ok = True
 
-    def __init__(self, plain_of: Callable[[T], Any], value_of: Callable[[Any], T]) -> None:
+    def __init__(
+        self, plain_of: Callable[[T], Any], value_of: Callable[[Any], T], *, repeats: bool = False
+    ) -> None:
         super().__init__(
-            lambda value: to_json(plain_of(value)).decode(), lambda text: value_of(from_json(text))
+            lambda value: to_json(plain_of(value)).decode(),
+            lambda text: value_of(from_json(text)),
+            repeats=repeats,
         )
 
 

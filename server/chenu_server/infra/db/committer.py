@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import structlog
 
+from chenu_server.command import Moment
 from chenu_server.ids import new_id
 from chenu_server.infra.db.batch import Batch, Ledger
 from chenu_server.infra.db.clock import BatchClock
 from chenu_server.infra.db.intake import Intake, Job, WriterLimits
+from chenu_server.infra.db.kernel import Kernel
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, BatchRow
 from chenu_server.infra.db.session import (
     BatchFailed,
@@ -27,8 +28,6 @@ from chenu_server.infra.db.session import (
     Store,
     Write,
 )
-from chenu_server.infra.db.tablemap import Tables
-from chenu_server.unit import Moment
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +47,7 @@ class Committer:
     def __init__(
         self,
         store: Store,
-        tables: Tables,
+        kernel: Kernel,
         ledger: Ledger,
         limits: WriterLimits,
         *,
@@ -58,7 +57,7 @@ class Committer:
     ) -> None:
         self.clock = BatchClock()
         self._store = store
-        self._tables = tables
+        self._kernel = kernel
         self._ledger = ledger
         self._retry_s = limits.reconnect_delay_ms / 1_000
         self._probe_s = limits.probe_ms / 1_000
@@ -157,15 +156,15 @@ class Committer:
             # While a COMMIT is unknown, another one would hide what became of it.
             if session is None or self._unknown is not None or not jobs:
                 break
-            batch = Batch([job.unit for job in jobs], partial(_has_left, jobs), apart=apart)
+            batch = Batch([job.asked for job in jobs], apart=apart)
             try:
-                batch.run(session, self._tables, self._ledger, self.clock)
+                batch.run(session, self._kernel, self._ledger, self.clock)
             except StatementFailed as error:
-                log.warning("statement_failed", units=len(jobs), error=str(error))
+                log.warning("statement_failed", commands=len(jobs), error=str(error))
                 apart = True
                 continue
             except BatchFailed as error:
-                log.error("batch_failed", units=len(jobs), error=str(error))
+                log.error("batch_failed", commands=len(jobs), error=str(error))
                 break
             # Not tried again: the database would say the same at once, and until something has been
             # written again health says that nothing can be decided.
@@ -245,7 +244,3 @@ class Committer:
         if self._unknown is not None:
             self._refused(self._unknown[0])
         self._close_session()
-
-
-def _has_left(jobs: Sequence[Job], place: int) -> bool:
-    return jobs[place].abandoned

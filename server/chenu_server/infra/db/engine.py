@@ -107,21 +107,29 @@ def _sqlite(
         # The driver would begin transactions by itself, late and without the lock.
         connection.isolation_level = None
         with contextlib.closing(connection.cursor()) as cursor:
-            cursor.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
-            cursor.execute("PRAGMA journal_mode=WAL")
-            # With less, a power cut takes the last commits, of which somebody has been told
-            # already.
-            cursor.execute("PRAGMA synchronous=FULL")
-            cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-            cursor.execute(f"PRAGMA journal_size_limit={log_bytes}")
-            cursor.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-            cursor.execute("PRAGMA foreign_keys=ON")
+            for pragma in sqlite_pragmas(busy_timeout_ms, log_bytes):
+                cursor.execute(pragma)
+                cursor.fetchone()
 
     @sa.event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def sqlite_pragmas(busy_timeout_ms: int, log_bytes: int) -> list[str]:
+    """How each connection to a file is set up."""
+    return [
+        f"PRAGMA busy_timeout={busy_timeout_ms}",
+        "PRAGMA journal_mode=WAL",
+        # With less, a power cut takes the last commits, of which somebody has been told already.
+        "PRAGMA synchronous=FULL",
+        f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",
+        f"PRAGMA journal_size_limit={log_bytes}",
+        f"PRAGMA cache_size=-{CACHE_KIB}",
+        "PRAGMA foreign_keys=ON",
+    ]
 
 
 def _query_only(connection: sqlite3.Connection, _record: object) -> None:

@@ -1,6 +1,6 @@
 """What other processes have committed, by the ledger: its entries are in commit order.
 
-Each unit that changes a query leaves an entry about it. So whoever has read up to a position has
+Each command that changes a query leaves an entry about it. So whoever has read up to a position has
 been told of everything before it, and nothing twice.
 """
 
@@ -11,9 +11,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from chenu_server.command import Key
 from chenu_server.infra.db.ledger_tables import LEDGER_ENTRIES, LEDGER_HEADS
 from chenu_server.infra.db.reader import Reader
-from chenu_server.unit import Key
 
 PAGE: Final = 1_000
 

@@ -22,11 +22,11 @@ import sqlalchemy as sa
 from psycopg import pq
 from psycopg.rows import TupleRow
 
+from chenu_server.command import Key
 from chenu_server.errors import GovernanceUnavailable
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.pgconnect import Connection, connected, refusing
-from chenu_server.unit import Key
 from chenu_server.values import dataclass
 
 T = TypeVar("T")

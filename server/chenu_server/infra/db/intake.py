@@ -1,9 +1,10 @@
-"""What waits for the writer's thread: units with a caller, and notes without one. Bounded.
+"""What waits for the writer's thread: commands with a caller, and notes without one. Bounded.
 
 The thread takes what waits once the event loop has taken in the last batch's answers, and where
-several callers are at work it first lets more of them come, for half as long as the last batch
-took. Both need the interpreter: a thread that went on at once would find the few units that came
-while it committed, and pay for a commit of theirs. Who is alone never waits for others.
+several callers are at work it first lets more of them come, for as long as the last batch took.
+Both
+need the interpreter: a thread that went on at once would find the few commands that came while it
+committed, and pay for a commit of theirs. Who is alone never waits for others.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any, Final
 
 import structlog
 
+from chenu_server import engine
+from chenu_server.command import Command
 from chenu_server.errors import ServerOverloaded
-from chenu_server.unit import Unit
 from chenu_server.values import dataclass
 
 log = structlog.get_logger(__name__)
@@ -47,9 +49,10 @@ class WriterLimits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A unit and who waits for it; nobody waits for a note."""
+    """A command, as the kernel takes it, and who waits for it; nobody waits for a note."""
 
-    unit: Unit[Any]
+    command: Command[Any]
+    asked: engine.Command
     future: asyncio.Future[Any] | None
 
     @property
@@ -80,11 +83,11 @@ class Intake:
         self._taken_at_s = 0.0
 
     def __len__(self) -> int:
-        """How many units wait."""
+        """How many commands wait."""
         return self._queue.qsize()
 
     def put(self, job: Job) -> None:
-        """Queue a unit.
+        """Queue a command.
 
         Raises:
             ServerOverloaded: As many wait as may.
@@ -96,7 +99,7 @@ class Intake:
     def put_note(self, job: Job) -> None:
         """Queue a note for the next batch; one more than may wait is lost, as in a crash."""
         if len(self._notes) >= self._limits.notes_max:
-            log.warning("note_lost", unit=job.unit.name)
+            log.warning("note_lost", command=job.asked.name)
         else:
             self._notes.append(job)
 
@@ -148,13 +151,13 @@ class Intake:
     def _gather(self, *, batch_s: float, idle_s: float) -> None:
         """Let more come, if others came together with this one, or with its predecessor just now.
 
-        Asleep, not at the queue: woken by each unit the thread would take the interpreter from
+        Asleep, not at the queue: woken by each command the thread would take the interpreter from
         the very calls that bring them.
         """
         waiting = self._queue.qsize()
         is_followed = self._last_count > 1 and idle_s < _JUST_NOW_S
         if (waiting or is_followed) and waiting < self._limits.batch_max:
-            self._sleep(min(batch_s / 2, self._limits.gather_within_ms / 1_000))
+            self._sleep(min(batch_s, self._limits.gather_within_ms / 1_000))
 
     def _some_notes(self) -> list[Job]:
         count = min(len(self._notes), self._limits.batch_max)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import psycopg
@@ -236,6 +236,10 @@ class PostgresSession:
         self.rollback()
         return rows == [(batch_id,)]
 
+    def whole(self, tables: Mapping[str, TableMap[Any]]) -> None:
+        """Nothing: the server is asked statement by statement, each a table's finished arrays."""
+        return
+
     def tend(self) -> None:
         """The server does its own housekeeping."""
 
@@ -262,7 +266,7 @@ class PostgresSession:
             self._undo(kind)
             raise kind(str(error)) from error
         except Exception as error:
-            # A value that cannot be encoded: its unit's fault.
+            # A value that cannot be encoded: its command's fault.
             self._undo(StatementFailed)
             raise StatementFailed(str(error)) from error
 

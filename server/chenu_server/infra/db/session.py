@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from chenu_server import engine
+from chenu_server.command import Key
 from chenu_server.infra.db.ledger_tables import HeadRow
 from chenu_server.infra.db.tablemap import TableMap, Values
-from chenu_server.unit import Key
 from chenu_server.values import dataclass
 
 
@@ -21,11 +22,11 @@ class SessionError(Exception):
 
 
 class CannotBegin(SessionError):
-    """No lock, no clock, another ledger, an owner that is taken over; no unit is to blame."""
+    """No lock, no clock, another ledger, an owner that is taken over; no command is to blame."""
 
 
 class CannotWrite(SessionError):
-    """The database takes no writes, full or broken; nothing happened and no unit is to blame."""
+    """The database takes no writes, full or broken; nothing happened and no command is to blame."""
 
 
 class ConnectionLost(SessionError):
@@ -33,7 +34,7 @@ class ConnectionLost(SessionError):
 
 
 class BatchFailed(SessionError):
-    """Something failed that no unit's statement is to blame for; nothing happened."""
+    """Something failed that no command's statement is to blame for; nothing happened."""
 
 
 class StatementFailed(SessionError):
@@ -168,6 +169,10 @@ class Session(Protocol):
         Raises:
             CannotBegin, ConnectionLost: As `begin`.
         """
+        ...
+
+    def whole(self, tables: Mapping[str, TableMap[Any]]) -> engine.SqliteSession | None:
+        """What runs whole batches on these tables without the interpreter, if this store can."""
         ...
 
     def tend(self) -> None:

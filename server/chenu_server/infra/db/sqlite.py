@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import sqlalchemy as sa
 
-from chenu_server import failpoints
-from chenu_server.infra.db.engine import BUSY_TIMEOUT_MS, LOG_BYTES, writer_engine
-from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow, other_ledger
+from chenu_server import engine, failpoints
+from chenu_server.command import Key
+from chenu_server.infra.db import engine as settings
+from chenu_server.infra.db.engine import (
+    BUSY_TIMEOUT_MS,
+    LOG_BYTES,
+    writer_engine,
+)
+from chenu_server.infra.db.ledger_tables import (
+    BATCHES_MAP,
+    ENTRIES_MAP,
+    HEADS_MAP,
+    PAYLOADS_MAP,
+    HeadRow,
+    other_ledger,
+)
 from chenu_server.infra.db.session import (
     Begun,
     CannotBegin,
@@ -24,10 +38,15 @@ from chenu_server.infra.db.session import (
     StatementFailed,
     Write,
 )
+from chenu_server.infra.db.shared import share
 from chenu_server.infra.db.tablemap import LookupSql, TableMap, Values, upsert_sql
+from chenu_server.infra.db.urls import sqlite_file
 from chenu_server.infra.db.wal import Wal
 from chenu_server.steady import wall_us
-from chenu_server.unit import Key
+from chenu_server.values import dataclass
+
+Texts = tuple[list[str], list[str], dict[str, list[str]], dict[str, str], dict[str, str]]
+"""What the kernel is given of a table: writes, keys; look-ups that are whole, limited, counted."""
 
 _HEAD_SQL: Final = (
     "SELECT ledger_number, origin, size, last_hash, last_time_us"
@@ -39,7 +58,7 @@ _BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer
 _KEYS_MAX: Final = 256
 # A power of two as well; the widest table stays far below SQLite's limit of parameters.
 _ROWS_MAX: Final = 16
-# Locked, full, read-only, broken: whatever unit asks, the answer will be the same.
+# Locked, full, read-only, broken: whatever command asks, the answer will be the same.
 _NO_WRITES: Final = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -73,6 +92,9 @@ class SqliteStore:
         self._wal = Wal(log_bytes=log_bytes, busy_timeout_ms=busy_timeout_ms)
         self._ledger_number = ledger_number
         self._wall_us = wall_us
+        # The kernel reads the clock by itself: a test's own one is asked statement by statement.
+        may_run_whole = wall_us is database_us and share()
+        self._file = Whole(sqlite_file(url), busy_timeout_ms, log_bytes) if may_run_whole else None
 
     def connect(self) -> SqliteSession:
         """A new session on the file."""
@@ -83,7 +105,7 @@ class SqliteStore:
         connection = pooled.driver_connection
         pooled.detach()
         assert isinstance(connection, sqlite3.Connection)
-        return SqliteSession(connection, self._ledger_number, self._wall_us, self._wal)
+        return SqliteSession(connection, self._ledger_number, self._wall_us, self._wal, self._file)
 
 
 class SqliteSession:
@@ -95,7 +117,10 @@ class SqliteSession:
         ledger_number: int,
         wall_us: Callable[[], int],
         wal: Wal,
+        file: Whole | None,
     ) -> None:
+        self._file = file
+        self._whole: engine.SqliteSession | None = None
         self._connection = connection
         self._cursor = connection.cursor()
         self._ledger_number = ledger_number
@@ -125,7 +150,7 @@ class SqliteSession:
         """One statement per table and lookup; one for each key where it counts or is limited."""
         try:
             return [list(self._fetched(fetch)) for fetch in fetches]
-        except Exception as error:  # noqa: BLE001 - a key that cannot be bound is its unit's fault
+        except Exception as error:  # noqa: BLE001 - a key that does not bind is a command's fault
             self._fail(error)
 
     def _fetched(self, fetch: Fetch) -> Iterator[Values]:
@@ -150,7 +175,7 @@ class SqliteSession:
             for write in writes:
                 for statement in self._statements_of(write.table).writes(write.rows):
                     self._cursor.execute(*statement)
-        except Exception as error:  # noqa: BLE001 - a value that does not bind is its unit's fault
+        except Exception as error:  # noqa: BLE001 - a value that does not bind is a command's fault
             self._fail(error)
 
     @contextmanager
@@ -196,12 +221,20 @@ class SqliteSession:
             self.rollback()
         return bool(row == (batch_id,))
 
+    def whole(self, tables: Mapping[str, TableMap[Any]]) -> engine.SqliteSession | None:
+        """The kernel's own connection to the file; None where it cannot have one."""
+        if self._whole is None and self._file is not None:
+            self._whole = self._file.opened(tables)
+        return self._whole
+
     def tend(self) -> None:
         """Keep the log short."""
         self._wal.tend(self._cursor)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
+        if self._whole is not None:
+            self._whole.close()
         self._connection.close()
 
     def _fail(self, error: Exception) -> NoReturn:
@@ -219,6 +252,32 @@ class SqliteSession:
         if found is None:
             found = self._statements[table] = Statements(table)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A file on which the kernel runs whole batches."""
+
+    path: Path
+    busy_timeout_ms: int
+    log_bytes: int
+
+    def opened(self, tables: Mapping[str, TableMap[Any]]) -> engine.SqliteSession:
+        """
+        A connection of the kernel's.
+
+        Raises:
+            CannotBegin: The file cannot be opened.
+        """
+        every = [*tables.values(), HEADS_MAP, ENTRIES_MAP, PAYLOADS_MAP, BATCHES_MAP]
+        texts = {table.table.name: Statements(table).texts() for table in every}
+        pragmas = settings.sqlite_pragmas(self.busy_timeout_ms, self.log_bytes)
+        try:
+            return engine.SqliteSession(
+                file=self.path, pragmas=pragmas, tables=texts, head=_HEAD_SQL
+            )
+        except ValueError as error:
+            raise CannotBegin(str(error)) from error
 
 
 class Statements:
@@ -267,6 +326,22 @@ class Statements:
             rows = ((position, *key) for position, key in enumerate(keys, start))
         width = len(keys[0]) + (lookup is not None)
         return text, [*chain(*rows), *[None] * (width * (count - len(keys)))]
+
+    def texts(self) -> Texts:
+        """All of it: writes and keys for 1, 2, 4 ... rows, look-ups by name."""
+        counts = [1 << power for power in range(_KEYS_MAX.bit_length())]
+        names = self._lookups.items()
+        return (
+            list(self._write_by_count.values()),
+            [self._by_id(count) for count in counts],
+            {
+                name: [self._under(name, count) for count in counts]
+                for name, lookup in names
+                if not lookup.limited
+            },
+            {name: self.lookups[name, False] for name, lookup in names if lookup.limited},
+            {name: self.lookups[name, True] for name, _ in names},
+        )
 
     def _by_id(self, count: int) -> str:
         names = [f"key_{number}" for number in range(len(self._keys))]

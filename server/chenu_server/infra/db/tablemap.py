@@ -17,8 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from chenu_server.infra.db.columns import TextColumn
-from chenu_server.unit import Key
-from chenu_server.values import dataclass, field
+from chenu_server.values import dataclass, field, maker
 
 R = TypeVar("R")
 Values = tuple[Any, ...]
@@ -30,24 +29,20 @@ _QUOTER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-unt
 
 @dataclass(frozen=True, slots=True)
 class LookupSql:
-    """The SQL of one `unit.Lookup`: which rows stand under a key, and in which order.
+    """The SQL of one look-up of the kernel: which rows stand under a key, and in which order.
 
     Args:
         keys: One column for each value of the lookup's key; gives its SQL type.
         where: A condition on the table's columns, with `{0}`, `{1}` for the key's values.
             Left out, each key column equals its value.
         order_by: SQL text, for instance `free_at_us, slot`.
-        limited: At most as many rows as the batch's summed `Found.count`; else all of them.
-        key_of: The key under which a row stands now, None for none. With it, `Rows.find` also
-            shows rows that earlier units of the batch put there, and hides those they moved
-            away. Only for lookups by equality.
+        limited: At most as many rows as the batch's commands want together; else all of them.
     """
 
     keys: tuple[sa.Column[Any], ...]
     where: str = ""
     order_by: str = ""
     limited: bool = True
-    key_of: Callable[[Any], Key | None] | None = None
 
     def condition(self, *values: str) -> str:
         """The condition's SQL with these texts in place of the key's values."""
@@ -66,10 +61,9 @@ class TableMap(Generic[R]):
     Args:
         kind: A frozen dataclass with a `key` property, or a NamedTuple (it is its own values).
         table: Its columns are the kind's fields, in the same order.
-        lookups: By the name that `unit.Lookup` uses.
+        lookups: By the name that the kernel uses (`core_rs/store/src/fetch.rs`).
         append_only: Rows are inserted and never replaced; a second one with the same key is a
             failed statement.
-        published: Committed rows are handed to the writer's `on_commit`, in order.
         fixed: Columns that keep what a row was inserted with. SQLite writes every index anew that
             holds a column which a statement sets, changed or not.
     """
@@ -78,7 +72,6 @@ class TableMap(Generic[R]):
     table: sa.Table
     lookups: Mapping[str, LookupSql] = field(default_factory=dict)
     append_only: bool = False
-    published: bool = False
     fixed: frozenset[str] = frozenset()
     encode: Callable[[R], Values] = field(init=False)
     decode: Callable[[Sequence[Any]], R] = field(init=False)
@@ -170,10 +163,8 @@ def _decoder(kind: type[R], table: sa.Table) -> Callable[[Sequence[Any]], R]:
 
 
 def _constructor(kind: type[R], names: tuple[str, ...]) -> Callable[[Sequence[Any]], R]:
-    keyword_only = is_dataclass(kind) and any(each.kw_only for each in fields(kind))
-    if keyword_only:
-        return lambda values: kind(**dict(zip(names, values, strict=True)))
-    return lambda values: kind(*values)
+    make = maker(kind) if is_dataclass(kind) else kind
+    return lambda values: make(*values)
 
 
 def upsert_sql(table: TableMap[Any], rows: str) -> str:

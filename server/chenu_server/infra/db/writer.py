@@ -1,43 +1,45 @@
-"""The writer as the event loop sees it: submit a unit, get its outcome after its commit."""
+"""The writer as the event loop sees it: submit a command, get its outcome after its commit."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 
-from chenu_server.errors import GovernanceUnavailable
+from chenu_server.command import Command, EntryDraft, Row
+from chenu_server.errors import GovernanceUnavailable, Internal
 from chenu_server.ids import new_id
 from chenu_server.infra.db.batch import Batch, Decided, Ledger
 from chenu_server.infra.db.committer import Committer
 from chenu_server.infra.db.intake import Intake, Job, WriterLimits
+from chenu_server.infra.db.kernel import Kernel
 from chenu_server.infra.db.session import CannotConnect, Store
-from chenu_server.infra.db.tablemap import TableMap, Tables
-from chenu_server.unit import EntryDraft, Row, Unit
+from chenu_server.infra.db.tablemap import TableMap
 
 log = structlog.get_logger(__name__)
 
 OnCommit = Callable[[Sequence[Row]], None]
 OnRecord = Callable[[Sequence[EntryDraft]], None]
-OnLate = Callable[[Unit[Any], Any], None]
+OnLate = Callable[[str, Any], None]
 
 
 class SqlWriter:
-    """A `unit.Writer` on SQLite or PostgreSQL. Made, started and closed in one event loop.
+    """A `command.Writer` on SQLite or PostgreSQL. Made, started and closed in one event loop.
 
     Args:
         store: What to connect to.
-        tables: Every kind of row that units read or write.
+        tables: Every kind of row that commands read or write.
         writer_id: Names this writer's batches; unique among all writers of the database.
         ledger_number: The chain it appends to.
         on_commit: Called in the loop with the committed rows of published tables, in order,
             before anybody of their batch is answered.
         on_record: Called in the loop with what a committed batch entered in the ledger, in order.
-        on_late: Called in the loop with a unit that was committed after its caller had left or
-            had been told that it could not be; what it decided stands.
+        on_late: Called in the loop with the name and the outcome of a command that was committed
+            after its caller had left or had been told that it could not be; it stands.
         on_reconnect: Called in the writer's thread when it has found a database again, perhaps on
             another server than before.
         new_origin: Names the chain when the database has none yet.
@@ -53,7 +55,7 @@ class SqlWriter:
         ledger_number: int = 0,
         on_commit: OnCommit = lambda rows: None,
         on_record: OnRecord = lambda entries: None,
-        on_late: OnLate = lambda unit, outcome: None,
+        on_late: OnLate = lambda name, outcome: None,
         on_reconnect: Callable[[], None] = lambda: None,
         new_origin: Callable[[], str] = lambda: f"chenu/{new_id()}",
     ) -> None:
@@ -67,8 +69,8 @@ class SqlWriter:
         self._waking = False
         self._committer = Committer(
             store,
-            Tables(tables),
-            Ledger(ledger_number, new_origin, writer_id or new_id()),
+            Kernel(tables),
+            Ledger(ledger_number, new_origin(), writer_id or new_id()),
             self._limits,
             committed=lambda jobs, batch: self._in_loop(self._answer, jobs, batch),
             refused=lambda jobs: self._in_loop(self._refuse, jobs),
@@ -89,7 +91,7 @@ class SqlWriter:
 
     @property
     def queued(self) -> int:
-        """How many units wait for the next batch."""
+        """How many commands wait for the next batch."""
         return len(self._intake)
 
     async def start(self) -> None:
@@ -116,35 +118,37 @@ class SqlWriter:
         # The last batch's answers were called for before the thread ended: let them run.
         await asyncio.sleep(0)
 
-    async def submit(self, unit: Unit[Any]) -> Any:
-        """The unit's outcome, after its commit.
+    async def submit(self, command: Command[Any]) -> Any:
+        """The command's outcome, after its commit.
 
         Raises:
             GovernanceUnavailable: It could not be recorded within `answer_within_ms`.
             ServerOverloaded: Too many wait already.
-            Internal: The unit raised; nothing of it was written.
+            Internal: It cannot be decided, which is a bug; nothing of it was written.
         """
         if self._loop is None or not self.healthy:
             raise GovernanceUnavailable
         future: asyncio.Future[Any] = self._loop.create_future()
         # Nothing takes it out again: who leaves is passed over when its turn comes, and if it was
         # too late for that, `on_late` hears of it.
-        self._intake.put(Job(unit, future))
-        timer = self._loop.call_later(self._limits.answer_within_ms / 1_000, _give_up, future)
+        job = _job(command, future)
+        self._intake.put(job)
+        timer = self._loop.call_later(self._limits.answer_within_ms / 1_000, _give_up, job)
         try:
             return await future
         finally:
+            job.asked.leave()
             # Else the loop would keep the answers of the last ten seconds, thousands of them.
             timer.cancel()
 
-    def note(self, unit: Unit[Any]) -> None:
-        """Run a unit ahead of the next batch; call it in the event loop.
+    def note(self, command: Command[Any]) -> None:
+        """Decide a command ahead of the next batch; call it in the event loop.
 
         A note is lost when the database is away or as many wait as may.
         """
         if self._loop is None or self._closing:
             raise GovernanceUnavailable
-        self._intake.put_note(Job(unit, None))
+        self._intake.put_note(_job(command, None))
         # One timer for all that come until then: mostly a batch takes them along before it rings.
         if not self._waking:
             self._waking = True
@@ -162,17 +166,14 @@ class SqlWriter:
             log.warning("loop_closed_before_answer")
 
     def _answer(self, jobs: Sequence[Job], batch: Batch) -> None:
-        if batch.published:
-            self._guarded(self._on_commit, batch.published)
-        if batch.recorded:
-            self._guarded(self._on_record, batch.recorded)
-        for job, decided in zip(jobs, batch.decided, strict=True):
-            if job.future is None:
-                continue
-            if not job.future.done():
-                _resolve(job.future, decided)
-            elif decided.error is None:
-                self._guarded(self._on_late, job.unit, decided.outcome)
+        self._guarded(lambda: self._on_commit(batch.published()))
+        self._guarded(lambda: self._on_record(batch.recorded()))
+        for place, job in enumerate(jobs):
+            if job.future is None or not job.future.done():
+                _resolve(job.future, batch.outcome(place, job.command))
+            elif batch.stands(place):
+                late = batch.outcome(place, job.command)
+                self._guarded(partial(self._on_late, job.asked.name, late.outcome))
         self._taken_in()
 
     def _taken_in(self) -> None:
@@ -183,26 +184,38 @@ class SqlWriter:
     def _refuse(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             if job.future is None:
-                log.warning("note_lost", unit=job.unit.name)
+                log.warning("note_lost", command=job.asked.name)
             elif not job.future.done():
                 job.future.set_exception(GovernanceUnavailable())
         self._taken_in()
 
-    def _guarded(self, call: Callable[..., None], *args: Any) -> None:
+    def _guarded(self, call: Callable[[], None]) -> None:
         """A listener's bug must not keep the batch's callers from their answers."""
         try:
-            call(*args)
+            call()
         except Exception:
             log.exception("writer_listener_failed")
 
 
-def _resolve(future: asyncio.Future[Any], decided: Decided) -> None:
+def _job(command: Command[Any], future: asyncio.Future[Any] | None) -> Job:
+    try:
+        return Job(command, command.asked(), future)
+    except Exception as error:  # what no kernel takes is its command's bug
+        log.exception("command_unasked", command=type(command).__name__)
+        raise Internal from error
+
+
+def _resolve(future: asyncio.Future[Any] | None, decided: Decided) -> None:
+    if future is None:
+        return
     if decided.error is None:
         future.set_result(decided.outcome)
     else:
         future.set_exception(decided.error)
 
 
-def _give_up(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(GovernanceUnavailable())
+def _give_up(job: Job) -> None:
+    if job.future is not None and not job.future.done():
+        # First: what is told not to be recorded must not be decided a moment later.
+        job.asked.leave()
+        job.future.set_exception(GovernanceUnavailable())

@@ -60,7 +60,7 @@ class AuditLane:
             try:
                 return await self._governance.settle(settlement)
             except Internal:
-                raise  # a bug in the unit, which the same settlement would meet again
+                raise  # a bug in the command, which the same settlement would meet again
             except ChenuError as error:
                 _log.warning("settle_failed", request_id=request_id, error=str(error))
                 # No answer is given that is not recorded. Who asks again under the id is attached

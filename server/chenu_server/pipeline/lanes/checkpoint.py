@@ -7,7 +7,7 @@ from chenu_server.pipeline.state import QueryState, Run
 
 
 class CheckpointLane:
-    """Stops the run if lane D wrote a checkpoint; that unit wrote this lane's events too."""
+    """Stops the run if lane D wrote a checkpoint; that command wrote this lane's events too."""
 
     async def run(self, query: QueryState, run: Run) -> Proceed | Block:
         """`Block` when a person must approve."""

@@ -124,7 +124,7 @@ class ExecutionLane:
             tried.had_no_room(call.candidate.provider, refusal)
             query.ended = given_up(call, "not_dispatched", "it found no room anew")
             return None
-        except Internal as error:  # the unit's bug, which the writer has logged
+        except Internal as error:  # the command's bug, which the writer has logged
             query.ended = given_up(call, "internal", "it was not admitted anew")
             return _fail(error)
         except ChenuError as refusal:
@@ -181,7 +181,7 @@ class ExecutionLane:
                 return None
         except Stopped as stopped:
             return _fail(stop_error(stopped.reason, request_id))
-        except Internal as error:  # the unit's bug, which the writer has logged
+        except Internal as error:  # the command's bug, which the writer has logged
             return _fail(error)
         except ChenuError as refusal:  # it cannot be recorded now; lane G tries until it can
             _log.warning("next_attempt_refused", request_id=request_id, error=str(refusal))
@@ -263,7 +263,7 @@ class ExecutionLane:
         """
         chain = call.admitted.chain[1:]
         while chain:
-            # A stop that came while a unit was under way has interrupted nothing, and a further
+            # A stop that came while a command was under way has interrupted nothing, and a further
             # attempt would be paid for by somebody who is gone.
             run.stop.check()
             try:

@@ -54,7 +54,7 @@ class GovernanceLane:
         query.lanes.start(Lane.D_GOVERNANCE)
         admission = admission_of(query)
         if files := query.request.conversation.files:
-            # Held until the unit has recorded that the query uses them: a sweep in between would
+            # Held until the command has recorded that the query uses them: a sweep in between would
             # find nobody who needs them.
             async with self._files.held(query.caller.identity_id, files):
                 answer = await self._decided(admission, query, run)

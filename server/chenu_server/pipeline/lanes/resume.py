@@ -106,7 +106,7 @@ class ResumeLane:
     async def _consumed(self, resumption: Resumption, query: QueryState, run: Run) -> Resumed:
         encoded = resumption.encoded
         if not encoded.route.chain:
-            # Asked although nothing can run: the unit ends the query, which would else hold its
+            # Asked although nothing can run: the command ends the query, which would else hold its
             # money until the approval lapses.
             answer = await self._governance.consume(resumption, take_slot=True)
             assert not isinstance(answer, Wait), "without a chain there is no slot to wait for"

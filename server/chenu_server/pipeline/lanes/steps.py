@@ -24,7 +24,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """Closed in lane D's own unit."""
+    """Closed in lane D's own command."""
 
     query: Query
 

@@ -31,13 +31,11 @@ from typing import Any, Final
 import grpc
 import sqlalchemy as sa
 
+from chenu_server.command import EntryDraft
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import create_key
 from chenu_server.infra.db import migrate
 from chenu_server.infra.db.engine import writer_engine
-from chenu_server.infra.db.stores import store_at
-from chenu_server.infra.db.writer import SqlWriter
-from chenu_server.unit import EntryDraft
 from chenu_server.upstream import FakeUpstream
 from tests.contract.db.release import answers, rows
 from tests.contract.db.release.asked import UNUSED
@@ -45,7 +43,7 @@ from tests.contract.db.release.lives import EXPIRY_S, LOST, first_life, second_l
 from tests.contract.db.release.people import People
 from tests.contract.db.release.play import Play
 from tests.contract.db.release.rest import at_rest
-from tests.contract.tables.stores import Put
+from tests.contract.tables.stores import Put, put
 from tests.crash.servers import Server
 from tests.harness import eventually, local_issuer, settings_for
 
@@ -156,10 +154,7 @@ async def erase(url: str, request_id: str) -> None:
         reason="",
         payload="{}",
     )
-    writer = SqlWriter(store_at(url), [])
-    await writer.start()
-    await writer.submit(Put(drafts=(draft,)))
-    await writer.close()
+    await asyncio.to_thread(put, url, Put(drafts=(draft,)))
     statement = sa.text("DELETE FROM ledger_payloads WHERE entry_id = :entry_id")
     with writer_engine(url).begin() as connection:
         connection.execute(statement, {"entry_id": erased["entry_id"]})

@@ -1,0 +1,4 @@
+//! What single decisions come to, on the rows that they name.
+
+mod budgets;
+mod slots;

@@ -1,0 +1,150 @@
+"""The kernel on a database's tables: what a batch of commands reads, comes to and leaves.
+
+The kernel (`core_rs/store`) has rows as their tables have them, column by column. Here they get
+their statements, and the objects that the rest of the server knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from chenu_server import engine
+from chenu_server.command import Answer, EntryDraft, Moment, Row
+from chenu_server.infra.db.ledger_tables import (
+    BATCHES_MAP,
+    ENTRIES_MAP,
+    HEADS_MAP,
+    PAYLOADS_MAP,
+    BatchRow,
+    HeadRow,
+)
+from chenu_server.infra.db.session import Fetch, Session, Write
+from chenu_server.infra.db.tablemap import TableMap, Values
+
+log = structlog.get_logger(__name__)
+
+Asked = tuple[str | None, str | None, bool, Sequence[Values], Sequence[int]]
+"""Table, look-up or None, whether it only counts, keys, and how many rows of each."""
+
+
+class Kernel:
+    """What decides.
+
+    Raises:
+        TypeError: The tables are not those of the kernel. Rows are written by position: columns
+            in another order would be stored as each other.
+    """
+
+    def __init__(self, tables: Sequence[TableMap[Any]]) -> None:
+        self.tables = {table.table.name: table for table in tables}
+        for name, columns in engine.tables():
+            found = tuple(self.tables[name].table.columns.keys()) if name in self.tables else ()
+            if found != tuple(columns):
+                raise TypeError(f"the kernel has {name} as {columns}, here are {found}")
+
+    def at(self, now: Moment, ledger_number: int) -> Decisions:
+        """A batch at this time."""
+        batch = engine.Batch(now.now_us, now.mono_ns, ledger_number)
+        return Decisions(self.tables, now, batch)
+
+
+class Decisions:
+    """One batch: what it decides, and all that this leaves."""
+
+    def __init__(
+        self,
+        tables: Mapping[str, TableMap[Any]],
+        now: Moment,
+        batch: engine.Batch,
+    ) -> None:
+        self._tables = tables
+        self._now = now
+        self._batch = batch
+        self._published: list[Row] | None = None
+
+    def copy(self) -> Decisions:
+        """The batch as it stands now; what is decided on a copy is forgotten with it."""
+        return Decisions(self._tables, self._now, self._batch.copy())
+
+    def decide(self, commands: Sequence[engine.Command], session: Session) -> None:
+        """Decide commands, in order; one that nobody waits for any more is left out.
+
+        Raises:
+            SessionError: From the session; nothing of it happened.
+        """
+
+        def fetch(asked: Sequence[Asked]) -> list[list[Values]]:
+            return session.fetch(
+                [
+                    Fetch(self._tables[str(table)], keys, lookup, counts, only_counted)
+                    for table, lookup, only_counted, keys, counts in asked
+                ]
+            )
+
+        self._batch.decide(commands, fetch)
+
+    def leave_out(self) -> None:
+        """The next command is left out: its statements failed."""
+        self._batch.leave_out()
+
+    def stands(self, place: int) -> bool:
+        """Whether the command at a place was decided, and what it left stands."""
+        return self._batch.stands(place)
+
+    @property
+    def has_left_nothing(self) -> bool:
+        """Whether neither a row nor an entry has been left, here or before a copy was made."""
+        return self._batch.has_left_nothing()
+
+    def take_writes(self) -> list[Write]:
+        """What was decided since it was last called leaves, table by table."""
+        return [Write(self._tables[name], rows) for name, rows in self._batch.take_writes()]
+
+    def ledger_writes(self, head: HeadRow, writer_id: str, batch_id: str) -> list[Write]:
+        """The rows that end a batch: its entries, the chain's new head, and the batch itself."""
+        now_us, writes = self._now.now_us, []
+        entries, payloads, size, last_hash = self._batch.seal(
+            origin=head.origin,
+            ledger_number=head.ledger_number,
+            size=head.size,
+            head=head.last_hash,
+            batch_id=batch_id,
+            time_us=now_us,
+        )
+        if entries:
+            writes = [Write(ENTRIES_MAP, entries), Write(PAYLOADS_MAP, payloads)]
+        # Also without entries: no later batch may be at an earlier time, and it is by its row that
+        # a COMMIT without an answer is looked up.
+        ended = HeadRow(head.ledger_number, head.origin, size, last_hash, now_us)
+        writes.append(Write(HEADS_MAP, [ended]))
+        writes.append(Write(BATCHES_MAP, [BatchRow(writer_id, batch_id, now_us)]))
+        return writes
+
+    def published(self) -> list[Row]:
+        """What followers of operations are given, in order."""
+        if self._published is None:
+            self._published = [self._row(*each) for each in self._batch.published()]
+        return self._published
+
+    def recorded(self) -> list[EntryDraft]:
+        """What was entered in the ledger, in order."""
+        return [EntryDraft(*each) for each in self._batch.entries()]
+
+    def answer(self, place: int) -> Answer | str | None:
+        """What a command is answered, told once; why it was dropped, or None if it was left out."""
+        decision = self._batch.take(place)
+        if decision is None or isinstance(decision, str):
+            return decision
+        kind, rows, more = decision
+        return Answer(kind, tuple(map(self._shown, rows)), more, self._now)
+
+    def _shown(self, row: int | tuple[str, Values]) -> Row:
+        """A row that is told twice, to followers and to who asked, is made once."""
+        return self.published()[row] if isinstance(row, int) else self._row(*row)
+
+    def _row(self, table: str, values: Values) -> Row:
+        row: Row = self._tables[table].decode(values)
+        return row

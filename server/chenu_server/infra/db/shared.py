@@ -1,0 +1,43 @@
+"""The kernel on the SQLite that Python itself uses.
+
+Two copies of the library in a process drop each other's locks on a file. The core links none
+(`core_rs/shared_sqlite`) and is given the functions of the one that is there.
+"""
+
+from __future__ import annotations
+
+import _sqlite3
+import ctypes
+import sqlite3
+import threading
+
+import structlog
+
+from chenu_server import engine
+
+log = structlog.get_logger(__name__)
+
+_once = threading.Lock()
+
+
+def share() -> bool:
+    """Whether the kernel has SQLite's functions, given to it now if they were not before."""
+    with _once:
+        return engine.has_sqlite() or _given()
+
+
+def _given() -> bool:
+    try:
+        library = ctypes.CDLL(getattr(_sqlite3, "__file__", None))
+        register, cancel = library.sqlite3_auto_extension, library.sqlite3_cancel_auto_extension
+    except (AttributeError, OSError) as error:
+        # Nothing is lost but speed: the same batches run statement by statement.
+        log.warning("sqlite_hidden", error=str(error), do="use a Python whose sqlite3 is a library")
+        return False
+    entry_point = ctypes.c_void_p(engine.sqlite_entry_point())
+    register(entry_point)
+    try:
+        sqlite3.connect(":memory:").close()
+    finally:
+        cancel(entry_point)
+    return engine.has_sqlite()

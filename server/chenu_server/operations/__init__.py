@@ -1,0 +1,1 @@
+"""The decisions that span features, each one command."""

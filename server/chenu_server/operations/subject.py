@@ -1,0 +1,151 @@
+"""Who asks what, after lanes A to C: as policies see it, and as the kernel takes it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from pydantic_core import to_json
+
+from chenu_server.asking import Plain
+from chenu_server.engine import PolicyVerdict
+from chenu_server.governance.policy.decide import Facts
+from chenu_server.pipeline.events import EventDraft
+from chenu_server.pipeline.model import (
+    OPERATION,
+    Analysis,
+    Candidate,
+    Encoded,
+    Exclusion,
+    LaneReport,
+    QueryRequest,
+    Route,
+    Snapshot,
+)
+from chenu_server.pipeline.ports import Admission, Resumption
+
+OUTPUT_FORMAT: Final = {"text": "text", "json": "json", "json_schema": "json"}
+
+
+def facts_of(asked: Admission | Resumption) -> Facts:
+    """The facts that policies decide on."""
+    caller, request = asked.caller, asked.request
+    target = request.target
+    return Facts(
+        principal_type=caller.principal.type.value,
+        principal_id=caller.principal.id,
+        identity_id=caller.identity_id,
+        roles=tuple(role.value for role in sorted(caller.roles)),
+        acting_for=caller.acting_for,
+        operation=target.operation or OPERATION,
+        mode=request.mode.value,
+        intents=tuple(intent.value for intent in asked.analysis.intents),
+        detected_intents=tuple(intent.value for intent in asked.analysis.detected),
+        sphere=request.sphere.value,
+        target_kind=target.kind,
+        target_id=target.id,
+        target_sphere=target.sphere.value if target.sphere else "",
+        spheres=tuple(sphere.value for sphere in asked.snapshot.spheres),
+        cross_sphere=asked.snapshot.crosses_spheres,
+        sensitivity=asked.analysis.sensitivity,
+        agent_role=request.agent_role,
+        providers=_names_in(asked.encoded.route),
+    )
+
+
+def _names_in(route: Route) -> tuple[str, ...]:
+    """The chain's providers; who forbids a provider forbids its instances, whatever their names."""
+    names = (name for each in route.chain for name in (each.provider, each.instance_of))
+    return tuple(dict.fromkeys(filter(None, names)))
+
+
+def verdict(of: PolicyVerdict) -> Plain:
+    """What the policies said."""
+    return {
+        "allowed": of.allowed,
+        "denied_by": of.denied_by,
+        "checkpoints": of.checkpoints,
+    }
+
+
+def asked(request: QueryRequest, analysis: Analysis, snapshot: Snapshot) -> Plain:
+    """What the asker says."""
+    target, conversation = request.target, request.conversation
+    return {
+        "request_id": request.request_id,
+        "action": target.operation or OPERATION,
+        "target": f"{target.kind}/{target.id}" if target.kind or target.id else "",
+        "last_text": conversation.last_text,
+        "sphere": request.sphere,
+        "mode": request.mode,
+        "intents": analysis.intents,
+        "detected_intents": analysis.detected,
+        "agent_role": request.agent_role,
+        "resume_on_approval": request.resume_on_approval,
+        "thread_id": request.thread_id,
+        "run_id": request.run_id,
+        "labels": request.labels,
+        "output_format": OUTPUT_FORMAT[conversation.response_format.kind],
+        "context_hash": snapshot.content_hash,
+        "files": [file.sha256 for file in conversation.files],
+    }
+
+
+def plan(encoded: Encoded) -> Plain:
+    """Who may be called, and what for."""
+    route = encoded.route
+    return {
+        "chain": chain(route.chain),
+        # Told where nobody may be called; else nobody asks for them.
+        "exclusions": [] if route.chain else [_exclusion(each) for each in route.exclusions],
+        "price_unknown": route.price_unknown,
+        "snapshot": route.snapshot,
+        "output_cap": encoded.output_cap,
+        "cap_is_default": encoded.cap_is_default,
+        "max_cost_nanousd": encoded.max_cost_nanousd,
+        "action_digest": encoded.action_digest,
+    }
+
+
+def _exclusion(each: Exclusion) -> Plain:
+    return {
+        "provider": each.provider,
+        "model": each.model,
+        "reason": each.reason,
+        "missing": each.missing,
+    }
+
+
+def chain(candidates: Iterable[Candidate]) -> list[Plain]:
+    """Who may be called, best first."""
+    return [
+        {
+            "provider": each.provider,
+            "model": each.model,
+            "bound_nanousd": each.bound_nanousd,
+            "body_bytes": each.body_bytes,
+            "extra_tokens": each.extra_tokens,
+            "dearest_input": each.rates.dearest_input,
+            "output_rate": each.rates.output,
+            "rates_source": each.rates.source,
+        }
+        for each in candidates
+    ]
+
+
+def drafts(events: Iterable[EventDraft]) -> list[Plain]:
+    """Events before they have a place in the log."""
+    return [{"kind": each.kind, "body": to_json(each.body).decode()} for each in events]
+
+
+def lanes(reports: Iterable[LaneReport]) -> list[Plain]:
+    """How lanes went."""
+    return [
+        {
+            "lane": each.lane,
+            "status": each.status,
+            "duration_us": each.duration_us,
+            "summary": each.summary,
+        }
+        for each in reports
+    ]

@@ -1,0 +1,78 @@
+"""What a person's decision, or the lack of one, does to a query that waits for it."""
+
+from __future__ import annotations
+
+from chenu_server import asking, engine
+from chenu_server.asking import Plain
+from chenu_server.caller import Principal
+from chenu_server.command import Answer
+from chenu_server.governance.checkpoints.model import Resolution, ResolveAnswer
+from chenu_server.operations import answers
+from chenu_server.pipeline.records import Query
+
+
+class _Waiting:
+    """What every command names about a query that waits for a person."""
+
+    def __init__(self, identity_id: str, request_id: str, checkpoint_id: str) -> None:
+        self.checkpoint_id = checkpoint_id
+        self._place = {
+            "identity_id": identity_id,
+            "request_id": request_id,
+            "checkpoint_id": checkpoint_id,
+        }
+
+    def _command(self, kind: str, more: Plain) -> engine.Command:
+        return engine.Command({kind: {**self._place, **more}}, asking.rules_of_ledger(0))
+
+
+class Resolve(_Waiting):
+    """A person approves or rejects, once."""
+
+    def __init__(
+        self, identity_id: str, request_id: str, checkpoint_id: str, asked: Resolution
+    ) -> None:
+        super().__init__(identity_id, request_id, checkpoint_id)
+        self._asked = asked
+
+    def asked(self) -> engine.Command:
+        """For the kernel."""
+        more = {**asking.plain(self._asked), "by": asking.principal(self._asked.by)}
+        return self._command("Resolve", more)
+
+    def outcome(self, answer: Answer) -> ResolveAnswer:
+        """How the resolution went; only `Resolved` and `Lapsed` have written."""
+        return answers.of_checkpoint(answer)
+
+
+class Expire(_Waiting):
+    """Nobody decided in time, or the approval was not used in time."""
+
+    def asked(self) -> engine.Command:
+        """For the kernel."""
+        return self._command("Expire", {})
+
+    def outcome(self, answer: Answer) -> bool:
+        """Whether it expired now."""
+        return bool(answer.more["done"])
+
+
+class Cancel(_Waiting):
+    """The query is withdrawn before it runs; its checkpoint and its money go with it."""
+
+    def __init__(
+        self, identity_id: str, request_id: str, checkpoint_id: str, by: Principal, reason: str
+    ) -> None:
+        super().__init__(identity_id, request_id, checkpoint_id)
+        self._by = by
+        self._reason = reason
+
+    def asked(self) -> engine.Command:
+        """For the kernel."""
+        more = {"by": asking.principal(self._by), "reason": self._reason}
+        return self._command("Cancel", more)
+
+    def outcome(self, answer: Answer) -> Query:
+        """The query as it is now; a query that does not wait is left as it is."""
+        query: Query = answer.rows[0]
+        return query

@@ -1,1 +1,0 @@
-"""The decisions that span features, each one unit of work."""

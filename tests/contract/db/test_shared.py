@@ -1,0 +1,108 @@
+"""The kernel on the SQLite that Python uses: one library, one set of locks, two ways to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from chenu_server import engine
+from chenu_server.errors import GovernanceUnavailable
+from chenu_server.infra.db import shared
+from chenu_server.infra.db.intake import WriterLimits
+from chenu_server.infra.db.sqlite import SqliteStore
+from tests.contract.db.conftest import OpenWriter, rows_of
+from tests.contract.db.gate import until
+from tests.contract.db.sample import TOTALS, Change
+from tests.fakes.rows import KERNEL
+
+QUICK = WriterLimits(answer_within_ms=500, reconnect_delay_ms=20)
+
+
+def file_of(url: str) -> Path:
+    """The database's file."""
+    return Path(str(sa.make_url(url).database))
+
+
+async def test_one_library_is_there_and_both_write_by_it(
+    only_sqlite_url: str, open_writer: OpenWriter
+) -> None:
+    """With a second one, whoever closes the file first would take the other's locks with it."""
+    writer = await open_writer(only_sqlite_url)
+    first = await writer.submit(Change())
+    with contextlib.closing(sqlite3.connect(file_of(only_sqlite_url))) as python:
+        python.execute("UPDATE budgets SET version = version + 1 WHERE budget_id = 'changed'")
+        python.commit()
+    last = await writer.submit(Change())
+    with contextlib.closing(sqlite3.connect(file_of(only_sqlite_url))) as python:
+        whole = python.execute("PRAGMA integrity_check").fetchone()
+
+    assert (1, 3, ("ok",)) == (first, last, whole)
+    maps = await asyncio.to_thread(Path("/proc/self/maps").read_text)
+    assert 1 == len(set(re.findall(r"\S*libsqlite3\.\S*", maps)))
+
+
+def test_the_kernel_runs_whole_batches_on_a_file(only_sqlite_url: str) -> None:
+    """Else all of this would be tested statement by statement, and served otherwise."""
+    session = SqliteStore(only_sqlite_url).connect()
+
+    assert isinstance(session.whole(KERNEL.tables), engine.SqliteSession)
+    session.close()
+
+
+async def test_another_tools_transaction_keeps_the_kernel_out(
+    only_sqlite_url: str, open_writer: OpenWriter
+) -> None:
+    """Python's own connection in this very process holds the lock that the kernel wants."""
+    store = SqliteStore(only_sqlite_url, busy_timeout_ms=10)
+    writer = await open_writer(store, limits=QUICK)
+    with contextlib.closing(sqlite3.connect(file_of(only_sqlite_url))) as python:
+        python.execute("BEGIN IMMEDIATE")
+        with pytest.raises(GovernanceUnavailable):
+            await writer.submit(Change())
+        python.rollback()
+    await until(lambda: writer.healthy)
+
+    assert 1 == await writer.submit(Change())
+
+
+async def test_where_the_library_is_hidden_batches_run_step_by_step(
+    only_sqlite_url: str, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some builds of Python hold it in themselves: nothing is lost but speed, and that is said."""
+
+    def hidden(*_: Any) -> Any:
+        raise OSError
+
+    monkeypatch.setattr(ctypes, "CDLL", hidden)
+    monkeypatch.setattr(engine, "has_sqlite", lambda: False)
+    writer = await open_writer(SqliteStore(only_sqlite_url))
+
+    assert not shared.share()
+    assert 1 == await writer.submit(Change())
+    assert [(1,)] == rows_of(only_sqlite_url, TOTALS)
+
+
+def test_a_session_that_is_closed_takes_nothing(only_sqlite_url: str) -> None:
+    """It is told as a batch that could not begin, and a new session is opened."""
+    session = SqliteStore(only_sqlite_url).connect()
+    whole = session.whole(KERNEL.tables)
+    assert whole is not None
+    session.close()
+
+    found = whole.run(
+        commands=[],
+        names=(0, "origin", "writer", "batch"),
+        clock=engine.Clock(),
+        shift_us=0,
+        before_commit=None,
+    )
+
+    assert ("cannot_begin", "it is closed") == found

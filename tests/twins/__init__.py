@@ -1,1 +1,0 @@
-"""Each unit of work against its command in Rust: one question to both, and one answer."""
