@@ -108,11 +108,6 @@ test: $(CORE) ## The engine's tests, then the server's; says how many CPU-minute
 test-engine: $(CORE)
 	$(CARGO_TEST)
 
-# It is built with the tests, and so once.
-$(TWIN): $(CORE_SOURCES)
-	@$(CARGO_TEST) --no-run
-	@touch $@
-
 test-server: $(CORE)
 	$(call say,Server tests)
 	$(PYTEST)

@@ -1192,11 +1192,12 @@ class SqliteSession:
         clock: Clock,
         shift_us: int,
         before_commit: Callable[[], object] | None,
-    ) -> tuple[Batch, tuple[int, int], int, int] | tuple[str, str]:
+    ) -> tuple[Batch, tuple[int, int], int, int, str | None] | tuple[str, str]:
         """Decide and commit: the batch, its time, how far the clock is behind, and jumped.
 
+        The text behind them is why COMMIT failed, if it did: the batch happened or it did not.
         `names` are the ledger's number, what a new one is called, the writer and the batch;
-        `shift_us` is by how much the clock is set wrong. Two texts: what failed, and why.
+        `shift_us` is by how much the clock is set wrong. Two texts: what failed before, and why.
         """
 
     def close(self) -> None:

@@ -4,7 +4,8 @@
 //! belong to the process and go with the first descriptor that is closed. So none is linked here.
 //! Whoever has the library registers [`entry_point`] with its `sqlite3_auto_extension` and opens
 //! one connection: the library then hands over the table of its own functions, as it does to an
-//! extension that it loads. From then on [`open`] opens connections of that very library.
+//! extension that it loads. From then on [`open`] opens connections of that very library. One of
+//! before 3.34.1 must not be asked: its table is shorter than what is read of it.
 //!
 //! This is the one crate with `unsafe` code: what is called by a library, and is handed pointers
 //! by it, cannot be checked by the compiler.
@@ -51,7 +52,12 @@ unsafe extern "C" fn take(
         TAKEN.store(true, Ordering::Release);
         Ok(false)
     };
+    if functions.is_null() {
+        return ffi::SQLITE_OK; // built without a table: whoever registered this finds nothing taken
+    }
     // SAFETY: SQLite calls this with a connection that it is opening and with its own table, which
     // lives as long as the library; nothing is done with the connection but to look at it.
-    unsafe { Connection::extension_init2(connection, message, functions, taken) }
+    unsafe { Connection::extension_init2(connection, message, functions, taken) };
+    // Whatever came of it: the connection is somebody's who wants none of this.
+    ffi::SQLITE_OK
 }

@@ -43,17 +43,20 @@ impl SqliteSession {
     #[new]
     #[pyo3(signature = (*, file, pragmas, tables, head))]
     fn new(
+        py: Python<'_>,
         file: PathBuf,
         pragmas: Vec<String>,
         tables: HashMap<String, Statements>,
         head: String,
     ) -> PyResult<Self> {
         let tables = tables.into_iter().map(|(name, texts)| (name, texts_of(texts))).collect();
-        let session = sqlite::Session::open(&file, &pragmas, tables, head).map_err(mistake)?;
-        Ok(Self(Mutex::new(Some(session))))
+        // It may wait for a lock as long as a batch does.
+        let open = || sqlite::Session::open(&file, &pragmas, tables, head);
+        Ok(Self(Mutex::new(Some(py.detach(open).map_err(mistake)?))))
     }
 
-    /// Decides and commits: the batch and how wrong the clock is, or what failed and why.
+    /// Decides and commits: the batch, how wrong the clock is and why COMMIT failed, if it did; or
+    /// what failed before, and why.
     #[pyo3(signature = (*, commands, names, clock, shift_us, before_commit))]
     fn run<'py>(
         &self,
@@ -67,17 +70,17 @@ impl SqliteSession {
         let commands: Vec<&Command> = commands.iter().map(Py::get).collect();
         let run = || self.ran(&commands, &named(names), clock, shift_us, before_commit.as_ref());
         match py.detach(run) {
-            Ok((batch, told)) => {
+            Ok((batch, told, unknown)) => {
                 let now = (told.now.now_us, told.now.mono_ns);
-                (batch, now, told.behind_us, told.jumped_us).into_pyobject(py)
+                (batch, now, told.behind_us, told.jumped_us, unknown).into_pyobject(py)
             }
             Err(failure) => (kind(&failure), failure.to_string()).into_pyobject(py),
         }
     }
 
     /// Closes the connection.
-    fn close(&self) {
-        drop(locked(&self.0).take());
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| drop(locked(&self.0).take()));
     }
 }
 
@@ -89,18 +92,18 @@ impl SqliteSession {
         clock: &Clock,
         shift_us: i64,
         before_commit: Option<&Py<PyAny>>,
-    ) -> Result<(Batch, Told), Failure> {
+    ) -> Result<(Batch, Told, Option<String>), Failure> {
         let mut session = locked(&self.0);
         let session = session.as_mut().ok_or(Failure::CannotBegin("it is closed".to_owned()))?;
         let pairs: Vec<_> = commands.iter().map(|each| each.pair()).collect();
         let mut asked = Asked {
             commands: &pairs,
             has_left: &|place| commands.get(place).is_some_and(|each| each.has_left()),
-            time: &mut |last_us| locked(&clock.0).tell(wall_us() + shift_us, mono_ns(), last_us),
+            time: &mut |last_us| told(clock, shift_us, last_us),
             before_commit: &mut || before_commit.map_or(Ok(()), called),
         };
         let ran = session.run(&mut asked, names)?;
-        Ok((Batch::new_decided(ran.batch, ran.decisions), ran.told))
+        Ok((Batch::new_decided(ran.batch, ran.decisions), ran.told, ran.unknown))
     }
 }
 
@@ -116,7 +119,12 @@ fn called(function: &Py<PyAny>) -> Result<(), String> {
     Python::attach(|py| function.call0(py).map(drop).map_err(|error| error.to_string()))
 }
 
-/// Read before the other one, so that a time mapped through it is never early.
+fn told(clock: &Clock, shift_us: i64, last_us: i64) -> Told {
+    // In this order, so that a time mapped through the first is never early.
+    let mono_ns = mono_ns();
+    locked(&clock.0).tell(wall_us() + shift_us, mono_ns, last_us)
+}
+
 fn mono_ns() -> i64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec * 1_000_000_000 + now.tv_nsec
@@ -134,6 +142,5 @@ fn kind(failure: &Failure) -> &'static str {
         Failure::CannotWrite(_) => "cannot_write",
         Failure::StatementFailed(_) => "statement_failed",
         Failure::BatchFailed(_) => "batch_failed",
-        Failure::CommitUnknown(_) => "commit_unknown",
     }
 }

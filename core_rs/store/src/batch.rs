@@ -380,7 +380,7 @@ fn key_of<'a>(table: &Table, values: &'a [Value]) -> &'a [Value] {
     values.get(..table.key).unwrap_or(values)
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Dropped {
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Dropped {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     Dropped::Panicked(text.unwrap_or_default())

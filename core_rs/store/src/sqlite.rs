@@ -4,6 +4,7 @@
 //! declarations, from which the schema is made too.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use chenu_operation::command::Command;
@@ -12,7 +13,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, ToSql, params_from_iter};
 use thiserror::Error;
 
-use crate::batch::{Batch, Decision, Found, Source, Write};
+use crate::batch::{Batch, Decision, Found, Source, Write, panicked};
 use crate::clock::Told;
 use crate::column::{Column as _, Value};
 use crate::fetch::{Fetch, Lookup};
@@ -57,9 +58,6 @@ pub enum Failure {
     /// Something else failed before the commit; nothing happened.
     #[error("{0}")]
     BatchFailed(String),
-    /// COMMIT failed: only a new session can tell what the file holds.
-    #[error("{0}")]
-    CommitUnknown(String),
 }
 
 /// What a batch is called, and where it is entered.
@@ -97,6 +95,9 @@ pub struct Ran {
     pub decisions: Vec<Option<Decision>>,
     /// Its time.
     pub told: Told,
+    /// Why COMMIT failed, if it did: only a new session can tell whether the batch happened, and
+    /// then these are its answers.
+    pub unknown: Option<String>,
 }
 
 /// One connection that runs one batch after the other.
@@ -132,21 +133,23 @@ impl Session {
     /// # Errors
     /// As named: each says whether the batch happened.
     pub fn run(&mut self, asked: &mut Asked<'_>, names: &Names) -> Result<Ran, Failure> {
-        let ran = self.written(asked, names);
-        let Ok(ran) = ran else {
-            self.roll_back();
-            return ran;
-        };
-        if ran.batch.has_left_nothing() {
+        // A bug in here is a batch that failed and no more: the thread that runs it has others.
+        let written = catch_unwind(AssertUnwindSafe(|| self.written(asked, names)));
+        let written = written
+            .unwrap_or_else(|panic| Err(Failure::BatchFailed(panicked(&*panic).to_string())));
+        match written {
+            Ok(ran) if !ran.batch.has_left_nothing() => Ok(self.committed(ran)),
             // Waits, repeats and conflicts write nothing: they are not worth the disk's time.
-            self.roll_back();
-            return Ok(ran);
+            nothing => {
+                self.roll_back();
+                nothing
+            }
         }
+    }
+
+    fn committed(&self, ran: Ran) -> Ran {
         let commit = self.connection.prepare_cached("COMMIT").and_then(|mut it| it.execute([]));
-        match commit {
-            Ok(_) => Ok(ran),
-            Err(error) => Err(Failure::CommitUnknown(error.to_string())),
-        }
+        Ran { unknown: commit.err().map(|error| error.to_string()), ..ran }
     }
 
     fn written(&mut self, asked: &mut Asked<'_>, names: &Names) -> Result<Ran, Failure> {
@@ -171,7 +174,7 @@ impl Session {
             self.enter(&batch, &head, told, names)?;
             (asked.before_commit)().map_err(Failure::BatchFailed)?;
         }
-        Ok(Ran { batch, decisions, told })
+        Ok(Ran { batch, decisions, told, unknown: None })
     }
 
     /// Take the lock; the chain's head, and the time of the last batch.
@@ -184,10 +187,12 @@ impl Session {
         let mut head = self.connection.prepare_cached(&self.head).map_err(cannot)?;
         let number = names.ledger_number;
         let found = head.query_row([number], |row| {
+            let size: i64 = row.get(2)?;
             let head = Head {
                 ledger_number: row.get(0)?,
                 origin: row.get(1)?,
-                size: u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
+                size: u64::try_from(size)
+                    .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(2, size))?,
                 last_hash: row.get(3)?,
             };
             Ok((head, row.get(4)?))
@@ -368,7 +373,9 @@ fn values_of(row: &Row<'_>, columns: usize) -> rusqlite::Result<Vec<Value>> {
 fn value_of(value: ValueRef<'_>, at: usize) -> rusqlite::Result<Value> {
     match value {
         ValueRef::Integer(number) => Ok(Value::Int(number)),
-        ValueRef::Text(text) => Ok(Value::Text(String::from_utf8_lossy(text).into_owned())),
+        // Bytes that are no text are somebody else's: read as something like them, they would be
+        // decided on and written back.
+        ValueRef::Text(text) => Ok(Value::Text(str::from_utf8(text)?.to_owned())),
         ValueRef::Blob(bytes) => Ok(Value::Blob(bytes.to_vec())),
         ValueRef::Null | ValueRef::Real(_) => {
             Err(rusqlite::Error::InvalidColumnType(at, String::new(), value.data_type()))

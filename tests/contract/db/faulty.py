@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from chenu_server import engine
 from chenu_server.infra.db.session import (
     Begun,
     CannotConnect,
@@ -114,8 +115,10 @@ class FaultySession:
             raise ConnectionLost("at lookup")
         return self._session.committed(writer_id, batch_id)
 
-    def whole(self, tables: Mapping[str, TableMap[Any]]) -> None:
-        """Nothing, for it could not fail in the middle."""
+    def whole(self, tables: Mapping[str, TableMap[Any]]) -> Any:
+        """What runs whole batches, and fails as told."""
+        whole = self._session.whole(tables)
+        return None if whole is None else FaultyWhole(whole, self, self._faults)
 
     def tend(self) -> None:
         """Housekeeping."""
@@ -124,3 +127,25 @@ class FaultySession:
     def close(self) -> None:
         """Close."""
         self._session.close()
+
+
+class FaultyWhole:
+    """Runs whole batches, and loses them when told to."""
+
+    def __init__(self, whole: engine.SqliteSession, session: FaultySession, faults: Faults) -> None:
+        self._whole = whole
+        self._session = session
+        self._faults = faults
+
+    def run(self, **batch: Any) -> Any:
+        """Decide and commit, or lose the connection before, in the middle or after."""
+        self._faults.begins()
+        for moment in ("fetch", "before_commit"):
+            if self._faults.due(moment):
+                self._session.close()
+                raise (ConnectionLost if moment == "fetch" else CommitUnknown)(moment)
+        found = self._whole.run(**batch)
+        if len(found) > 2 and batch["commands"] and self._faults.due("after_commit"):
+            self._session.close()
+            return (*found[:4], "after commit")
+        return found

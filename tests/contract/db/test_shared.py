@@ -14,13 +14,14 @@ import pytest
 import sqlalchemy as sa
 
 from chenu_server import engine
-from chenu_server.errors import GovernanceUnavailable
+from chenu_server.errors import GovernanceUnavailable, Internal
 from chenu_server.infra.db import shared
 from chenu_server.infra.db.intake import WriterLimits
-from chenu_server.infra.db.sqlite import SqliteStore
+from chenu_server.infra.db.session import CannotBegin
+from chenu_server.infra.db.sqlite import SqliteStore, Whole
 from tests.contract.db.conftest import OpenWriter, rows_of
-from tests.contract.db.gate import until
-from tests.contract.db.sample import TOTALS, Change
+from tests.contract.db.gate import held, queued, until
+from tests.contract.db.sample import OTHER, TOTALS, Change
 from tests.fakes.rows import KERNEL
 
 QUICK = WriterLimits(answer_within_ms=500, reconnect_delay_ms=20)
@@ -106,3 +107,59 @@ def test_a_session_that_is_closed_takes_nothing(only_sqlite_url: str) -> None:
     )
 
     assert ("cannot_begin", "it is closed") == found
+
+
+@pytest.mark.parametrize("version", [(3, 34, 0), (3, 26, 0)])
+async def test_an_older_library_is_left_alone(
+    only_sqlite_url: str,
+    open_writer: OpenWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    version: tuple[int, int, int],
+) -> None:
+    """Its table of functions is shorter than what would be read of it."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(engine, "has_sqlite", lambda: False)
+    writer = await open_writer(SqliteStore(only_sqlite_url))
+
+    assert not shared.share()
+    assert 1 == await writer.submit(Change())
+
+
+async def test_health_is_what_batches_meet(
+    only_sqlite_url: str, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe writes on one connection and batches run on another, which may fail alone."""
+
+    def broken(*_: object) -> object:
+        raise CannotBegin("no more files")
+
+    writer = await open_writer(SqliteStore(only_sqlite_url), limits=QUICK)
+    with monkeypatch.context() as patched:
+        patched.setattr(Whole, "opened", broken)
+        with pytest.raises(GovernanceUnavailable):
+            await writer.submit(Change())
+        for _ in range(3):
+            await until(lambda: not writer.healthy)
+    await until(lambda: writer.healthy)
+
+    assert 1 == await writer.submit(Change())
+
+
+async def test_bytes_that_are_no_text_are_neither_decided_on_nor_mended(
+    only_sqlite_url: str, open_writer: OpenWriter
+) -> None:
+    """Whoever wrote them must find them as they were; only what needs that row is refused."""
+    spoil = "UPDATE budgets SET scope_value = CAST(x'61ff62' AS TEXT) WHERE budget_id = 'other'"
+    with contextlib.closing(sqlite3.connect(file_of(only_sqlite_url))) as python:
+        python.execute(spoil)
+        python.commit()
+    writer = await open_writer(only_sqlite_url)
+    async with held(writer):
+        tasks = await queued(writer, Change(), Change(budget_id=OTHER), Change())
+    first, spoilt, last = await asyncio.gather(*tasks, return_exceptions=True)
+    with contextlib.closing(sqlite3.connect(file_of(only_sqlite_url))) as python:
+        read = "SELECT CAST(scope_value AS BLOB), version FROM budgets WHERE budget_id = 'other'"
+        stored = python.execute(read).fetchone()
+
+    assert (1, Internal, 2) == (first, type(spoilt), last)
+    assert (b"a\xffb", 1) == stored

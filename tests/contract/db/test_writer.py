@@ -99,6 +99,31 @@ async def test_an_answer_that_is_misread_is_its_readers_alone(
     assert isinstance(failed, Internal)
 
 
+async def test_a_row_that_cannot_be_read_keeps_nobody_else_from_an_answer(
+    url: str, open_writer: OpenWriter
+) -> None:
+    """It is committed: those beside it hear of theirs, and so do their followers."""
+    told: list[Row] = []
+    writer = await open_writer(url, on_commit=told.extend)
+    queries = writer._committer._kernel.tables["queries"]
+    decode = queries.decode
+
+    def unread(_values: object) -> object:
+        raise KeyError
+
+    async with held(writer):
+        tasks = await queued(writer, Change(), Ask("e"), Change())
+    object.__setattr__(queries, "decode", unread)
+    try:
+        first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        object.__setattr__(queries, "decode", decode)
+
+    assert (1, 2) == (first, last)
+    assert isinstance(failed, Internal)
+    assert [EventSegment] == [type(row) for row in told]
+
+
 class Misread(Change):
     """A bug in what an answer means."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from chenu_server import engine, failpoints
-from chenu_server.command import Command, EntryDraft, Moment, Row
+from chenu_server.command import Answer, Command, EntryDraft, Moment, Row
 from chenu_server.errors import Internal
 from chenu_server.ids import new_id
 from chenu_server.infra.db.clock import BatchClock
@@ -32,7 +32,6 @@ _FAILURES: Final[dict[str, type[SessionError]]] = {
     "batch_failed": BatchFailed,
     "cannot_begin": CannotBegin,
     "cannot_write": CannotWrite,
-    "commit_unknown": CommitUnknown,
     "other_ledger": CannotBegin,
     "statement_failed": StatementFailed,
 }
@@ -94,9 +93,12 @@ class Batch:
         if len(found) == 2:
             failure, why = found
             raise _FAILURES[failure](why)
-        batch, now, behind_us, jumped_us = found
+        batch, now, behind_us, jumped_us, unknown = found
         clock.alarm(behind_us, jumped_us)
+        # Also of a COMMIT that failed: should it have happened, these are its answers.
         self._decisions = Decisions(kernel.tables, Moment(*now), batch)
+        if unknown is not None:
+            raise CommitUnknown(unknown)
         if not self._decisions.has_left_nothing:
             self._committed()
 
@@ -164,15 +166,15 @@ class Batch:
     def outcome(self, place: int, command: Command[Any]) -> Decided:
         """What a command came to, once it is committed; told once."""
         assert self._decisions is not None, "a batch is answered once it has run"
-        name, answer = self.commands[place].name, self._decisions.answer(place)
-        if answer is None or isinstance(answer, str):
-            log.error("command_dropped", command=name, error=answer)
-            return Decided(None, Internal())
+        name = self.commands[place].name
         try:
-            return Decided(command.outcome(answer), None)
+            answer = self._decisions.answer(place)
+            if isinstance(answer, Answer):
+                return Decided(command.outcome(answer), None)
+            log.error("command_dropped", command=name, error=answer)
         except Exception as error:
             log.error("answer_unread", command=name, exc_info=error)
-            return Decided(None, Internal())
+        return Decided(None, Internal())
 
     def stands(self, place: int) -> bool:
         """Whether a command was decided, and what it left is committed."""

@@ -14,8 +14,10 @@ from typing import Any, Final, Generic, TypeVar
 import sqlalchemy as sa
 from pydantic_core import from_json, to_json
 
-# Of each column that says the same again and again: some hundred texts of a kilobyte at most.
+# Of each column that says the same again and again, so many texts, none of them longer than this:
+# what callers and models say is not kept for it.
 _REMEMBERED_MAX: Final = 256
+_REMEMBERED_CHARACTERS: Final = 128
 
 T = TypeVar("T")
 E = TypeVar("E", bound=enum.Enum)
@@ -33,7 +35,7 @@ class TextColumn(sa.types.TypeDecorator[T], Generic[T]):
         super().__init__()
         self.bind = bind
         # What few texts say again and again is read once; it must be a value that never changes.
-        self.result = lru_cache(maxsize=_REMEMBERED_MAX)(result) if repeats else result
+        self.result = _remembering(result) if repeats else result
 
     def process_bind_param(self, value: T | None, dialect: Any) -> str | None:
         """The text of a value."""
@@ -62,8 +64,8 @@ class Strings(TextColumn[tuple[str, ...]]):
 
     cache_ok = True
 
-    def __init__(self) -> None:
-        super().__init__(_strings_json, lambda text: tuple(from_json(text)), repeats=True)
+    def __init__(self, *, repeats: bool = False) -> None:
+        super().__init__(_strings_json, lambda text: tuple(from_json(text)), repeats=repeats)
 
 
 class EnumText(TextColumn[E]):
@@ -93,6 +95,11 @@ class Json(TextColumn[T]):
             lambda text: value_of(from_json(text)),
             repeats=repeats,
         )
+
+
+def _remembering(result: Callable[[str], T]) -> Callable[[str], T]:
+    remembered = lru_cache(maxsize=_REMEMBERED_MAX)(result)
+    return lambda text: remembered(text) if len(text) <= _REMEMBERED_CHARACTERS else result(text)
 
 
 # Most rows leave most of these columns empty.

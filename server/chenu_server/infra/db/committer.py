@@ -136,6 +136,8 @@ class Committer:
             row = BatchRow(self._ledger.writer_id, new_id(), now.now_us)
             session.write([Write(BATCHES_MAP, [BATCHES_MAP.encode(row)])])
             session.commit()
+            # And begin as a batch does: where that has a connection of its own, it may fail alone.
+            Batch([]).run(session, self._kernel, self._ledger, self.clock)
         except SessionError as error:
             self._disconnect("probe_failed", error)
             self._down = True

@@ -2,9 +2,8 @@
 
 The thread takes what waits once the event loop has taken in the last batch's answers, and where
 several callers are at work it first lets more of them come, for as long as the last batch took.
-Both
-need the interpreter: a thread that went on at once would find the few commands that came while it
-committed, and pay for a commit of theirs. Who is alone never waits for others.
+Both need the interpreter: a thread that went on at once would find the few commands that came while
+it committed, and pay for a commit of theirs. Who is alone never waits for others.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Decisions:
         self._tables = tables
         self._now = now
         self._batch = batch
-        self._published: list[Row] | None = None
+        self._published: list[Row | None] | None = None
 
     def copy(self) -> Decisions:
         """The batch as it stands now; what is decided on a copy is forgotten with it."""
@@ -124,10 +124,21 @@ class Decisions:
         return writes
 
     def published(self) -> list[Row]:
-        """What followers of operations are given, in order."""
+        """What followers of operations are given, in order; none that cannot be read."""
+        return [row for row in self._told() if row is not None]
+
+    def _told(self) -> list[Row | None]:
+        """By the places of published rows: each is made once, for followers and who asked."""
         if self._published is None:
-            self._published = [self._row(*each) for each in self._batch.published()]
+            self._published = [self._readable(*each) for each in self._batch.published()]
         return self._published
+
+    def _readable(self, table: str, values: Values) -> Row | None:
+        try:
+            return self._row(table, values)
+        except Exception as error:
+            log.error("row_unread", table=table, exc_info=error)
+            return None
 
     def recorded(self) -> list[EntryDraft]:
         """What was entered in the ledger, in order."""
@@ -142,8 +153,10 @@ class Decisions:
         return Answer(kind, tuple(map(self._shown, rows)), more, self._now)
 
     def _shown(self, row: int | tuple[str, Values]) -> Row:
-        """A row that is told twice, to followers and to who asked, is made once."""
-        return self.published()[row] if isinstance(row, int) else self._row(*row)
+        found = self._told()[row] if isinstance(row, int) else self._row(*row)
+        if found is None:
+            raise LookupError("a row that was written cannot be read")
+        return found
 
     def _row(self, table: str, values: Values) -> Row:
         row: Row = self._tables[table].decode(values)

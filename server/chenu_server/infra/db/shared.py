@@ -10,12 +10,15 @@ import _sqlite3
 import ctypes
 import sqlite3
 import threading
+from typing import Final
 
 import structlog
 
 from chenu_server import engine
 
 log = structlog.get_logger(__name__)
+
+_OLDEST: Final = (3, 34, 1)
 
 _once = threading.Lock()
 
@@ -28,16 +31,20 @@ def share() -> bool:
 
 def _given() -> bool:
     try:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise OSError(f"SQLite {sqlite3.sqlite_version} is too old")
         library = ctypes.CDLL(getattr(_sqlite3, "__file__", None))
         register, cancel = library.sqlite3_auto_extension, library.sqlite3_cancel_auto_extension
-    except (AttributeError, OSError) as error:
+        entry_point = ctypes.c_void_p(engine.sqlite_entry_point())
+        register(entry_point)
+        try:
+            sqlite3.connect(":memory:").close()
+        finally:
+            cancel(entry_point)
+        if not engine.has_sqlite():
+            raise OSError("SQLite was built without a table of its functions")
+    except (AttributeError, OSError, sqlite3.Error) as error:
         # Nothing is lost but speed: the same batches run statement by statement.
         log.warning("sqlite_hidden", error=str(error), do="use a Python whose sqlite3 is a library")
         return False
-    entry_point = ctypes.c_void_p(engine.sqlite_entry_point())
-    register(entry_point)
-    try:
-        sqlite3.connect(":memory:").close()
-    finally:
-        cancel(entry_point)
-    return engine.has_sqlite()
+    return True

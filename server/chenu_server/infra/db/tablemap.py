@@ -176,12 +176,3 @@ def upsert_sql(table: TableMap[Any], rows: str) -> str:
     changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in kept)
     action = f"UPDATE SET {changes}" if changes else "NOTHING"
     return f"{insert} ON CONFLICT ({', '.join(table.key_names)}) DO {action}"
-
-
-class Tables:
-    """All the tables that a writer knows, by kind, and parents before their children."""
-
-    def __init__(self, tables: Sequence[TableMap[Any]]) -> None:
-        self.by_kind: Mapping[type[Any], TableMap[Any]] = {table.kind: table for table in tables}
-        places = {t: n for n, t in enumerate(sa.schema.sort_tables([m.table for m in tables]))}
-        self.in_order = sorted(tables, key=lambda table: places[table.table])

@@ -173,7 +173,8 @@ class SqlWriter:
                 _resolve(job.future, batch.outcome(place, job.command))
             elif batch.stands(place):
                 late = batch.outcome(place, job.command)
-                self._guarded(partial(self._on_late, job.asked.name, late.outcome))
+                if late.error is None:
+                    self._guarded(partial(self._on_late, job.asked.name, late.outcome))
         self._taken_in()
 
     def _taken_in(self) -> None:
