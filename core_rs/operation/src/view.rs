@@ -152,19 +152,24 @@ impl Loaded {
     /// Make what a command put part of the batch.
     pub fn merge(&mut self, rows: &[Row]) {
         for row in rows {
-            match row.clone() {
-                Row::Operation(row) => drop(self.operations.insert(row.key(), *row)),
-                Row::Alias(row) => drop(self.aliases.insert(alias_key(&row), row)),
-                Row::Attempt(row) => drop(self.attempts.insert(attempt_key(&row), *row)),
-                Row::Hold(row) => drop(self.holds.insert(hold_key(&row), row)),
-                Row::Budget(row) => drop(self.budgets.insert(row.budget_id.clone(), row)),
-                Row::Period(row) => drop(self.periods.insert(leg_of(&row), row)),
-                Row::Checkpoint(row) => self.merge_checkpoint(*row),
+            match row {
+                Row::Operation(row) => {
+                    drop(self.operations.insert(row.key(), Operation::clone(row)));
+                }
+                Row::Alias(row) => drop(self.aliases.insert(alias_key(row), row.clone())),
+                Row::Attempt(row) => {
+                    drop(self.attempts.insert(attempt_key(row), Attempt::clone(row)));
+                }
+                Row::Hold(row) => drop(self.holds.insert(hold_key(row), row.clone())),
+                Row::Budget(row) => drop(self.budgets.insert(row.budget_id.clone(), row.clone())),
+                Row::Period(row) => drop(self.periods.insert(leg_of(row), row.clone())),
+                Row::Checkpoint(row) => self.merge_checkpoint(Checkpoint::clone(row)),
                 // One that this batch takes away stays in sight, unlike a stored one: the slots in
                 // use are counted by it.
-                Row::Slot(row) => drop(self.slots.insert(slot_key(&row), row)),
+                Row::Slot(row) => drop(self.slots.insert(slot_key(row), row.clone())),
                 // Of what is written once any row under a key is the same, so the first may stand.
-                other => self.load(other),
+                Row::StoredFile(_) | Row::HeldFile(_) => self.load(row.clone()),
+                _ => {} // read by no command, and large: content, pieces, events
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use chenu_operation::answer::Answer;
 use chenu_operation::command::Command;
@@ -67,13 +68,13 @@ pub struct Write {
     /// Where.
     pub table: &'static Table,
     /// Rows, column by column.
-    pub rows: Vec<Vec<Value>>,
+    pub rows: Vec<Arc<[Value]>>,
 }
 
 /// The rows of one table that a batch has written so far, and where each stands among them.
 #[derive(Debug, Clone, Default)]
 struct Written {
-    rows: Vec<Vec<Value>>,
+    rows: Vec<Arc<[Value]>>,
     places: HashMap<Vec<Value>, usize>,
 }
 
@@ -95,7 +96,7 @@ pub struct Batch {
     asked: HashMap<(&'static str, Lookup, Vec<Value>), u32>,
     unreadable: HashMap<(&'static str, Lookup, Vec<Value>), Unreadable>,
     written: HashMap<&'static str, Written>,
-    published: Vec<(&'static Table, Vec<Value>)>,
+    published: Vec<(&'static Table, Arc<[Value]>)>,
     /// The operations among them as commands have them, and where each stands.
     operations: Vec<(Box<Operation>, usize)>,
     entries: Vec<EntryDraft>,
@@ -177,7 +178,7 @@ impl Batch {
 
     /// The rows that who follows an operation is given, in the order in which they were put.
     #[must_use]
-    pub fn published(&self) -> &[(&'static Table, Vec<Value>)] {
+    pub fn published(&self) -> &[(&'static Table, Arc<[Value]>)] {
         &self.published
     }
 
@@ -231,9 +232,10 @@ impl Batch {
     /// Where the row stands among the published ones, if it is one of those.
     fn write(&mut self, table: &'static Table, values: Vec<Value>) -> Option<usize> {
         self.has_written = true;
+        let values: Arc<[Value]> = values.into();
         let place = table.published.then_some(self.published.len());
         if table.published {
-            self.published.push((table, values.clone()));
+            self.published.push((table, Arc::clone(&values)));
         }
         let written = self.written.entry(table.name).or_default();
         let known = written.places.get(key_of(table, &values)).copied();

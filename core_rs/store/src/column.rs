@@ -1,5 +1,7 @@
 //! What a column holds of a field, and back.
 
+use std::fmt::Write as _;
+
 use chenu_engine::reasons::ErrorReason;
 use chenu_engine::vocabulary::{
     BudgetPeriod, BudgetScope, CheckpointState, CheckpointType, Lane, LaneStatus, PartKind,
@@ -9,6 +11,7 @@ use chenu_operation::refusal::Outcome;
 use chenu_operation::rows::{
     AttemptState, Bytes, Event, HoldState, LaneReport, Leg, StoredPart, TokenUsage,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -169,27 +172,14 @@ fn json<T: DeserializeOwned>(value: Value) -> Read<T> {
     serde_json::from_str(&text).map_err(|error| Unreadable(format!("{error} in {text:?}")))
 }
 
-/// Strings as JSON; nothing that is put here fails to be text.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn listed(items: impl IntoIterator<Item = String>) -> String {
-    let items: Vec<String> = items.into_iter().collect();
-    format!("[{}]", items.join(","))
-}
-
-fn list(items: impl IntoIterator<Item = String>) -> Value {
-    Value::Text(listed(items))
-}
-
-fn pairs(pairs: &[(String, String)]) -> String {
-    listed(pairs.iter().map(|(name, text)| format!("[{},{}]", quoted(name), quoted(text))))
+/// As JSON, written in one go. Nothing that is put here fails to be text.
+fn written(value: &(impl Serialize + ?Sized)) -> Value {
+    Value::Text(serde_json::to_string(value).unwrap_or_default())
 }
 
 impl Column for Vec<String> {
     fn put(&self) -> Value {
-        list(self.iter().map(|text| quoted(text)))
+        written(self)
     }
 
     fn take(value: Value) -> Read<Self> {
@@ -199,7 +189,7 @@ impl Column for Vec<String> {
 
 impl Column for Vec<(String, String)> {
     fn put(&self) -> Value {
-        Value::Text(pairs(self))
+        written(self)
     }
 
     fn take(value: Value) -> Read<Self> {
@@ -209,7 +199,7 @@ impl Column for Vec<(String, String)> {
 
 impl Column for Vec<Leg> {
     fn put(&self) -> Value {
-        list(self.iter().map(|(budget_id, start_us)| format!("[{},{start_us}]", quoted(budget_id))))
+        written(self)
     }
 
     fn take(value: Value) -> Read<Self> {
@@ -219,7 +209,7 @@ impl Column for Vec<Leg> {
 
 impl Column for Vec<CheckpointType> {
     fn put(&self) -> Value {
-        list(self.iter().map(|kind| quoted(kind.wire_name())))
+        written(self)
     }
 
     fn take(value: Value) -> Read<Self> {
@@ -231,14 +221,15 @@ impl Column for TokenUsage {
     // The fifth count came with a later release: rows without any look as they always did, so that
     // no migration had to touch them.
     fn put(&self) -> Value {
-        let hour = Some(self.cache_write_hour_tokens).filter(|count| *count != 0);
         let counts = [
             self.input_tokens,
             self.output_tokens,
             self.cache_read_tokens,
             self.cache_write_tokens,
+            self.cache_write_hour_tokens,
         ];
-        list(counts.into_iter().chain(hour).map(|count| count.to_string()))
+        let told = if self.cache_write_hour_tokens == 0 { 4 } else { 5 };
+        written(counts.get(..told).unwrap_or(&counts))
     }
 
     fn take(value: Value) -> Read<Self> {
@@ -261,10 +252,8 @@ impl Column for TokenUsage {
 
 impl Column for Vec<LaneReport> {
     fn put(&self) -> Value {
-        list(self.iter().map(|each| {
-            let (lane, status) = (quoted(each.lane.wire_name()), quoted(each.status.wire_name()));
-            format!("[{lane},{status},{},{}]", each.duration_us, quoted(&each.summary))
-        }))
+        let plain = self.iter().map(|it| (it.lane, it.status, it.duration_us, it.summary.as_str()));
+        written(&plain.collect::<Vec<_>>())
     }
 
     fn take(value: Value) -> Read<Self> {
@@ -281,9 +270,8 @@ impl Column for Vec<LaneReport> {
 
 impl Column for Vec<StoredPart> {
     fn put(&self) -> Value {
-        list(self.iter().map(|each| {
-            format!("[{},{},{}]", quoted(each.kind.wire_name()), quoted(&each.name), each.length)
-        }))
+        let plain = self.iter().map(|it| (it.kind, it.name.as_str(), it.length));
+        written(&plain.collect::<Vec<_>>())
     }
 
     fn take(value: Value) -> Read<Self> {
@@ -299,8 +287,7 @@ impl Column for Outcome {
     // By number: a reason may be respelt, and what is stored is told for years.
     fn put(&self) -> Value {
         let number = self.reason.map_or(0, ErrorReason::number);
-        let (message, error) = (quoted(&self.message), pairs(&self.error));
-        Value::Text(format!("[{number},{message},{error}]"))
+        written(&(number, &self.message, &self.error))
     }
 
     fn take(value: Value) -> Read<Self> {
@@ -319,22 +306,28 @@ impl Column for Outcome {
 /// Events as a segment holds them. No command reads any, so there is no way back from here.
 #[must_use]
 pub fn events(events: &[Event]) -> Value {
-    list(events.iter().map(|each| {
-        // The body is JSON already, as the command made it.
-        let kind = quoted(each.kind.wire_name());
-        format!("[{},{kind},{},{}]", each.sequence, each.time_us, each.body)
-    }))
+    let mut text = String::from("[");
+    for each in events {
+        let Event { sequence, kind, time_us, body } = each;
+        let comma = if text.len() == 1 { "" } else { "," };
+        // The body is JSON already, as the command made it, and no word needs an escape.
+        let row = format_args!("{comma}[{sequence},\"{}\",{time_us},{body}]", kind.wire_name());
+        // Writing to a text never fails.
+        text.write_fmt(row).unwrap_or(());
+    }
+    text.push(']');
+    Value::Text(text)
 }
 
 /// Text from outside, as JSON: `PostgreSQL`'s text holds no NUL, and what a caller sent comes back
 /// byte for byte from every store.
 pub mod free {
-    use super::{Column as _, Read, Value, json, quoted};
+    use super::{Read, Value, json, written};
 
     /// As it is stored.
     #[must_use]
     pub fn put(text: &str) -> Value {
-        quoted(text).put()
+        written(text)
     }
 
     /// As it was stored.

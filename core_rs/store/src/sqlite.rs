@@ -241,7 +241,7 @@ impl Session {
         self.write("batches", &[last])
     }
 
-    fn write(&self, table: &str, rows: &[Vec<Value>]) -> Result<(), Failure> {
+    fn write<R: AsRef<[Value]>>(&self, table: &str, rows: &[R]) -> Result<(), Failure> {
         let texts = self.texts(table)?;
         let mut rest = rows;
         while !rest.is_empty() {
@@ -249,7 +249,7 @@ impl Session {
             let count = ROWS_MAX.min(1 << rest.len().ilog2());
             let (some, behind) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             let text = of_power(&texts.writes, count)?;
-            let values = some.iter().flatten().map(Param::Value);
+            let values = some.iter().flat_map(AsRef::as_ref).map(Param::Value);
             let mut statement = self.connection.prepare_cached(text).map_err(|it| refused(&it))?;
             statement.execute(params_from_iter(values)).map_err(|it| refused(&it))?;
             rest = behind;

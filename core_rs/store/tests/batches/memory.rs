@@ -40,7 +40,7 @@ impl Memory {
     pub(crate) fn take(&mut self, batch: &Batch) {
         for write in batch.writes() {
             for row in write.rows {
-                self.put(write.table, row);
+                self.put(write.table, row.to_vec());
             }
         }
     }
