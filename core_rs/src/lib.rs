@@ -26,7 +26,7 @@ mod _core {
     #[pymodule_export]
     use super::boundary::{BoundaryVerdict, choose_identity, owns, role_allowed};
     #[pymodule_export]
-    use super::budget::cost;
+    use super::budget::{cost, period_start};
     #[pymodule_export]
     use super::canonical::{digest, encode_list};
     #[pymodule_export]

@@ -58,6 +58,7 @@ __all__ = [
     "is_json_object",
     "look",
     "owns",
+    "period_start",
     "refusal_of",
     "role_allowed",
     "seal",
@@ -404,6 +405,13 @@ def cost(tokens_and_rates: Sequence[tuple[int, int]]) -> int:
 
     Raises:
         ValueError: Something is negative or the cost does not fit 64 bits.
+    """
+
+def period_start(period: str, now_us: int) -> int:
+    """Return the start of a budget's period that holds `now_us`; both in Unix microseconds, UTC.
+
+    Raises:
+        ValueError: There is no such period.
     """
 
 # Routes

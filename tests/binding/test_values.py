@@ -48,6 +48,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "negative": (lambda: _core.cost([(1, -1)]), "never negative"),
     "overflow": (lambda: _core.cost([(2**63 - 1, 2_000_000)]), "does not fit 64 bits"),
     "rules": (lambda: _core.Rules({}), "missing field `expiry_us`"),
+    "period": (lambda: _core.period_start("hourly", 0), 'no period is named "hourly"'),
     "command": (lambda: _core.Command({"Retire": {}}, samples.rules()), "unknown variant"),
     "field": (lambda: _core.Command({"LetGo": {}}, samples.rules()), "missing field `provider`"),
     "strategy": (lambda: samples.route_query(strategy="best"), 'no strategy is named "best"'),

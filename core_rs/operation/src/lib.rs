@@ -10,6 +10,7 @@ pub mod command;
 pub mod decide;
 pub mod entry;
 pub mod event;
+pub mod periods;
 pub mod refusal;
 pub mod rows;
 pub mod rules;

@@ -9,7 +9,7 @@ use chenu_engine::budget::{self as engine, Account};
 use chenu_engine::vocabulary::BudgetScope;
 
 use super::overruns::{self, Booked};
-use super::periods;
+use crate::periods;
 use crate::rows::{Budget, Hold, HoldState, OperationKey, Period, SYSTEM};
 use crate::view::{Need, Row, View};
 use crate::{Broken, Decided};

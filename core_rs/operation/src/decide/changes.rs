@@ -3,11 +3,11 @@
 use chenu_engine::vocabulary::{LedgerAction, LedgerDecision};
 
 use super::budgets;
-use super::periods;
 use crate::Moment;
 use crate::answer::Answer;
 use crate::command::{Caller, CreateBudget, DeleteBudget, UnfreezeBudget, UpdateBudget};
 use crate::entry::{EntryDraft, Payload};
+use crate::periods;
 use crate::rows::{Budget, Leg, Period};
 use crate::view::{Need, Row, View};
 

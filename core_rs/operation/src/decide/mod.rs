@@ -10,7 +10,6 @@ mod files;
 mod judge;
 mod log;
 mod overruns;
-mod periods;
 mod questions;
 mod recover;
 mod retry;

@@ -24,7 +24,7 @@ from chenu_server.governance.budgets.commands import (
     UpdateBudget,
 )
 from chenu_server.governance.budgets.model import LIMIT_MAX_NANOUSD
-from chenu_server.governance.budgets.periods import DAY_US, starts_of_day
+from chenu_server.governance.budgets.periods import starts_at
 from chenu_server.governance.budgets.ports import Boundary, BudgetReader, Place, Starts
 from chenu_server.governance.budgets.standing import Standing, standing_in
 from chenu_server.ids import new_id
@@ -156,7 +156,7 @@ class BudgetService:
             raise BudgetInUse(budget_id)
 
     def _starts(self) -> Starts:
-        return starts_of_day(self._now_us() // DAY_US)
+        return starts_at(self._now_us())
 
 
 def etag_of(standing: Standing) -> str:

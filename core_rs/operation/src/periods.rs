@@ -7,7 +7,8 @@ const DAY_US: i64 = 86_400_000_000;
 const EPOCH_WEEKDAY: i64 = 3;
 
 /// The start of the period that holds `now_us`; 0 for `total`, which never starts again.
-pub(crate) fn period_start_us(period: BudgetPeriod, now_us: i64) -> i64 {
+#[must_use]
+pub fn period_start_us(period: BudgetPeriod, now_us: i64) -> i64 {
     let day = now_us.div_euclid(DAY_US);
     match period {
         BudgetPeriod::Daily => day * DAY_US,
