@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
 from typing import Final
 
-from chenu_server.engine import encode_list
 from chenu_server.pipeline.conversation import Part
 from chenu_server.providers.model import Finished
 from chenu_server.values import dataclass
@@ -28,11 +26,6 @@ LIVE: Final[Mapping[str, Heading]] = {
     "reasoning": Heading(PartKind.REASONING),
 }
 """The parts that readers are given while they are said, by the provider event's kind."""
-
-
-def heading_of(part: Part) -> Heading:
-    """What a part is."""
-    return Heading(part.kind, part.name, part.call_id)
 
 
 def is_call(part: Part) -> bool:
@@ -128,22 +121,3 @@ def text_of(parts: Iterable[Part]) -> str:
 def is_one_text(parts: Sequence[Part]) -> bool:
     """Whether an answer is what nearly every answer is."""
     return len(parts) == 1 and parts[0].kind is PartKind.TEXT
-
-
-def stored(parts: Iterable[Part]) -> tuple[StoredPart, ...]:
-    """What the query's row says of the parts."""
-    return tuple(StoredPart(part.kind, part.name, len(part.text.encode())) for part in parts)
-
-
-def digest_of(parts: Sequence[Part]) -> str:
-    """
-    The SHA-256 of an answer, in hex, as its ledger entry tells it.
-
-    Of an answer without parts, or with one that is text, it is that of its text. Of any other it
-    is that of `list(list(kind, name, call id, text), ...)` in canonical bytes, a list for each
-    part in order.
-    """
-    if not parts or is_one_text(parts):
-        return sha256(text_of(parts).encode()).hexdigest()
-    each = [[part.kind, part.name, part.call_id, part.text] for part in parts]
-    return sha256(encode_list(each)).hexdigest()

@@ -111,11 +111,6 @@ class QueryAlias:
         return (self.identity_id, self.request_id)
 
     @property
-    def first_key(self) -> Key:
-        """The primary key of the query that it names."""
-        return (self.identity_id, self.first_request_id)
-
-    @property
     def asked(self) -> Asked:
         """Who asked what under this id: the same action, in words that no approval binds."""
         principal = Principal(type=self.principal_type, id=self.principal_id)

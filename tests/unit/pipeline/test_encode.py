@@ -11,7 +11,7 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.pipeline import encode
 from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.model import Outcome
-from chenu_server.pipeline.output import stored
+from chenu_server.pipeline.output import StoredPart
 from chenu_server.vocabulary import PartKind, QueryStatus
 from tests.contract.tables import samples
 
@@ -37,10 +37,9 @@ def call(arguments: str = "{}") -> Part:
 
 def answered_with(parts: tuple[Part, ...], output_format: str = "text") -> pb.QueryResponse:
     """What `Query` answers."""
-    length = sum(len(part.text.encode()) for part in parts)
-    query = replace(
-        QUERY, output_parts=stored(parts), output_length=length, output_format=output_format
-    )
+    rows = tuple(StoredPart(it.kind, it.name, len(it.text.encode())) for it in parts)
+    length = sum(row.length for row in rows)
+    query = replace(QUERY, output_parts=rows, output_length=length, output_format=output_format)
     response = pb.QueryResponse(query=encode.query_of(query))
     encode.add_answer(response, query, parts)
     return response

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 
+from chenu_server.operations.run import Settle
 from chenu_server.pipeline.conversation import Part
-from chenu_server.pipeline.output import Output, StoredPart, digest_of, is_one_text, stored, text_of
+from chenu_server.pipeline.output import Output, StoredPart, is_one_text, text_of
 from chenu_server.providers.model import Finished, Proof, ToolCall, Usage
 from chenu_server.vocabulary import PartKind
+from tests.unit.operations.samples import World, ended, settlement
 
 USAGE = Usage(input_tokens=1, output_tokens=1)
 
@@ -72,11 +75,20 @@ def test_text_is_the_text_parts_and_one_alone_is_the_ordinary_answer() -> None:
     ]
 
 
+def settled(*parts: Part) -> World:
+    """A query that was answered with these parts."""
+    world = World()
+    admitted = world.admitted()
+    world.act(Settle(settlement(admitted, ended(admitted, 1), output=parts)))
+    return world
+
+
 def test_a_row_tells_the_length_in_bytes() -> None:
     """What a reader cuts at."""
-    assert (StoredPart(PartKind.TEXT, "", 2), StoredPart(PartKind.TOOL_CALL, "look", 2)) == stored(
-        (text("é"), CALL)
-    )
+    assert (
+        StoredPart(PartKind.TEXT, "", 2),
+        StoredPart(PartKind.TOOL_CALL, "look", 2),
+    ) == settled(text("é"), CALL).query.output_parts
 
 
 def test_the_digest_of_one_text_is_its_own_and_of_others_that_of_canonical_bytes() -> None:
@@ -85,9 +97,13 @@ def test_the_digest_of_one_text_is_its_own_and_of_others_that_of_canonical_bytes
     def packed(*items: bytes) -> bytes:
         return len(items).to_bytes(4) + b"".join(len(i).to_bytes(4) + i for i in items)
 
+    def digest(*parts: Part) -> str:
+        told: str = json.loads(settled(*parts).rows.entries[-1].payload)["output_sha256"]
+        return told
+
     lists = [packed(b"text", b"", b"", "é".encode()), packed(b"tool_call", b"look", b"c", b"{}")]
 
-    assert sha256(b"").hexdigest() == digest_of(())
-    assert sha256("é".encode()).hexdigest() == digest_of((text("é"),))
-    assert sha256(packed(*lists)).hexdigest() == digest_of((text("é"), CALL))
-    assert sha256(packed(lists[1])).hexdigest() == digest_of((CALL,))
+    assert sha256(b"").hexdigest() == digest()
+    assert sha256("é".encode()).hexdigest() == digest(text("é"))
+    assert sha256(packed(*lists)).hexdigest() == digest(text("é"), CALL)
+    assert sha256(packed(lists[1])).hexdigest() == digest(CALL)
