@@ -3,8 +3,8 @@
 //! [`schema`] says of each kind of row in which table it stands and what its columns hold;
 //! [`fetch`] says where the rows stand that a command needs; [`batch`] loads what its commands
 //! name, lets them decide in order, each seeing the writes of those before it, and has the rows
-//! and sealed ledger entries that they leave. A database is what answers a batch's fetches and
-//! takes its writes: no statement is made here, no clock read and nothing is committed.
+//! and sealed ledger entries that they leave. A database is whatever answers a batch's fetches and
+//! takes its writes; on a `SQLite` file [`sqlite`] does so by itself, from BEGIN to COMMIT.
 
 pub mod batch;
 pub mod clock;

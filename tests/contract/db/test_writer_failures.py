@@ -14,6 +14,7 @@ from chenu_server.command import Row
 from chenu_server.errors import GovernanceUnavailable, Internal, ServerOverloaded
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.intake import WriterLimits
+from chenu_server.infra.db.kernel import Decisions
 from chenu_server.infra.db.ledger_tables import LEDGER_ENTRIES
 from chenu_server.pipeline.records import EventSegment
 from chenu_server.pipeline.tables import QUERIES
@@ -142,6 +143,26 @@ async def test_an_error_before_commit_leaves_nothing(url: str, open_writer: Open
         await writer.submit(Change())
 
     assert [] == rows_of(url, TOTALS)
+    assert 1 == await writer.submit(Change())
+
+
+async def test_a_panic_is_the_end_of_its_batch_and_of_no_other(
+    only_postgres_url: str, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kernel's bug raises is no Exception; a thread that it ended would serve nobody."""
+
+    class PanicException(BaseException):
+        """As the binding's."""
+
+    def panic(*_: object) -> object:
+        raise PanicException
+
+    writer = await open_writer(only_postgres_url)
+    with monkeypatch.context() as patched:
+        patched.setattr(Decisions, "ledger_writes", panic)
+        with pytest.raises(GovernanceUnavailable):
+            await writer.submit(Change())
+
     assert 1 == await writer.submit(Change())
 
 

@@ -122,7 +122,8 @@ class Batch:
             self._hit("before_commit")
         except SessionError:
             raise
-        except Exception as error:
+        # Whatever it is: a panic of the kernel is no Exception, and this thread has other batches.
+        except BaseException as error:
             session.rollback()
             raise BatchFailed(repr(error)) from error
         # Outside of the block above, which would call any error a batch that has not happened: from
