@@ -60,6 +60,10 @@ def rules(
     )
 
 
+NO_RULES: Final = rules()
+"""For what its rows alone decide."""
+
+
 @lru_cache(maxsize=8)
 def rules_of_ledger(number: int) -> engine.Rules:
     """For what is decided by no rule, but in a ledger."""

@@ -147,7 +147,7 @@ def buggy(_: object) -> engine.Command:
         "execution_us": 0,
         "lane_started_ns": 0,
     }
-    return engine.Command({"Settle": plain}, asking.rules_of_ledger(0))
+    return engine.Command({"Settle": plain}, asking.NO_RULES)
 
 
 async def reserved(stage: Stage) -> int:

@@ -307,7 +307,8 @@ impl Batch {
             let count = place.count;
             let (table, lookup, key) = where_of(place);
             let mut total = 1;
-            if matches!(lookup, Lookup::First(_)) {
+            let is_first = matches!(lookup, Lookup::First(_));
+            if is_first {
                 let asked = self.asked.entry((table, lookup, key.clone())).or_insert(0);
                 *asked += count;
                 total = *asked;
@@ -319,7 +320,9 @@ impl Batch {
                 fetches.push(Fetch { table, lookup, keys: Vec::new(), counts: Vec::new() });
             }
             let Some(fetch) = fetches.get_mut(place) else { continue };
-            let known = fetch.keys.iter().position(|known| *known == key);
+            // Only these can stand there already, one for each provider. The others are new, and
+            // hundreds: to look for each among all would take their square.
+            let known = if is_first { fetch.keys.iter().position(|it| *it == key) } else { None };
             if let Some(count) = known.and_then(|known| fetch.counts.get_mut(known)) {
                 *count = total;
             } else {

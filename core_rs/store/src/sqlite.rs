@@ -19,13 +19,11 @@ use crate::column::{Column as _, Value};
 use crate::fetch::{Fetch, Lookup};
 use crate::seal::{Head, Named, seal};
 
-/// As many keys are looked up by one statement, and rows written by one; both powers of two.
-const KEYS_MAX: usize = 256;
-const ROWS_MAX: usize = 16;
 /// As many statements stay prepared: what all tables together ask.
 const STATEMENTS_MAX: usize = 2_048;
 
-/// The statements of one table. Lists are of texts for 1, 2, 4 ... rows or keys.
+/// The statements of one table. Lists are of texts for 1, 2, 4 ... rows or keys; how many texts
+/// there are says how many rows or keys one statement takes.
 #[derive(Debug, Clone, Default)]
 pub struct Texts {
     /// Insert or replace rows.
@@ -246,7 +244,7 @@ impl Session {
         let mut rest = rows;
         while !rest.is_empty() {
             // As many in one statement as may be: each has a price of its own.
-            let count = ROWS_MAX.min(1 << rest.len().ilog2());
+            let count = most(&texts.writes).min(1 << rest.len().ilog2());
             let (some, behind) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             let text = of_power(&texts.writes, count)?;
             let values = some.iter().flat_map(AsRef::as_ref).map(Param::Value);
@@ -280,7 +278,7 @@ impl Session {
 
     fn keyed(&self, texts: &[String], keys: &[Vec<Value>]) -> Result<Vec<Vec<Value>>, Failure> {
         let mut found = Vec::new();
-        for some in keys.chunks(KEYS_MAX) {
+        for some in keys.chunks(most(texts)) {
             let (count, width) = (some.len().next_power_of_two(), some.first().map_or(0, Vec::len));
             // NULL equals nothing.
             let padding = std::iter::repeat_n(Param::Null, width * (count - some.len()));
@@ -292,7 +290,7 @@ impl Session {
 
     fn whole(&self, texts: &[String], keys: &[Vec<Value>]) -> Result<Found, Failure> {
         let mut found = Vec::new();
-        for (start, some) in (0..).step_by(KEYS_MAX).zip(keys.chunks(KEYS_MAX)) {
+        for (start, some) in (0..).step_by(most(texts)).zip(keys.chunks(most(texts))) {
             let (count, width) = (some.len().next_power_of_two(), some.first().map_or(0, Vec::len));
             let padding = std::iter::repeat_n(Param::Null, (width + 1) * (count - some.len()));
             let rows = (start..).zip(some).flat_map(|(place, key)| {
@@ -397,6 +395,11 @@ fn counted(row: &[Value]) -> Option<(usize, i64)> {
         [Value::Int(place), Value::Int(number)] => Some((usize::try_from(*place).ok()?, *number)),
         _ => None,
     }
+}
+
+/// As many keys or rows as one of these texts takes at most.
+fn most(texts: &[String]) -> usize {
+    1 << texts.len().saturating_sub(1)
 }
 
 /// The text for as many keys or rows, a power of two.

@@ -70,7 +70,7 @@ class HoldFiles:
 
     def asked(self) -> engine.Command:
         """For the kernel."""
-        return engine.Command({"HoldFiles": self._plain}, asking.rules_of_ledger(0))
+        return engine.Command({"HoldFiles": self._plain}, asking.NO_RULES)
 
     def outcome(self, answer: Answer) -> frozenset[bytes]:
         """Those that are missing."""
@@ -96,7 +96,7 @@ class KeepChunk:
             "chunk": asking.plain(self._chunk),
             "whole": None if self._whole is None else asking.plain(self._whole),
         }
-        return engine.Command({"KeepChunk": plain}, asking.rules_of_ledger(0))
+        return engine.Command({"KeepChunk": plain}, asking.NO_RULES)
 
     def outcome(self, answer: Answer) -> bool:
         """Whether it is written."""

@@ -69,7 +69,7 @@ class Settle:
             "execution_us": asked.execution_us,
             "lane_started_ns": asked.lane_started_ns,
         }
-        return engine.Command({"Settle": plain}, asking.rules_of_ledger(0))
+        return engine.Command({"Settle": plain}, asking.NO_RULES)
 
     def outcome(self, answer: Answer) -> Query:
         """The query as it ended; if a sweep ended it before, only its money is posted late."""
@@ -95,7 +95,7 @@ class Recover:
             "request_id": request_id,
             "dead_owner_id": self._dead_owner_id,
         }
-        return engine.Command({"Recover": plain}, asking.rules_of_ledger(0))
+        return engine.Command({"Recover": plain}, asking.NO_RULES)
 
     def outcome(self, answer: Answer) -> bool:
         """Whether the query was still the dead owner's, and is ended now."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from chenu_server import asking
 from chenu_server.asking import Plain
 from chenu_server.engine import PolicyVerdict
 from chenu_server.governance.policy.decide import Facts
@@ -16,7 +17,6 @@ from chenu_server.pipeline.model import (
     Analysis,
     Candidate,
     Encoded,
-    Exclusion,
     LaneReport,
     QueryRequest,
     Route,
@@ -97,22 +97,13 @@ def plan(encoded: Encoded) -> Plain:
     return {
         "chain": chain(route.chain),
         # Told where nobody may be called; else nobody asks for them.
-        "exclusions": [] if route.chain else [_exclusion(each) for each in route.exclusions],
+        "exclusions": [] if route.chain else [asking.plain(each) for each in route.exclusions],
         "price_unknown": route.price_unknown,
         "snapshot": route.snapshot,
         "output_cap": encoded.output_cap,
         "cap_is_default": encoded.cap_is_default,
         "max_cost_nanousd": encoded.max_cost_nanousd,
         "action_digest": encoded.action_digest,
-    }
-
-
-def _exclusion(each: Exclusion) -> Plain:
-    return {
-        "provider": each.provider,
-        "model": each.model,
-        "reason": each.reason,
-        "missing": each.missing,
     }
 
 
@@ -140,12 +131,4 @@ def drafts(events: Iterable[EventDraft]) -> list[Plain]:
 
 def lanes(reports: Iterable[LaneReport]) -> list[Plain]:
     """How lanes went."""
-    return [
-        {
-            "lane": each.lane,
-            "status": each.status,
-            "duration_us": each.duration_us,
-            "summary": each.summary,
-        }
-        for each in reports
-    ]
+    return [asking.plain(each) for each in reports]

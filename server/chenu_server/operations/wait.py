@@ -23,7 +23,7 @@ class _Waiting:
         }
 
     def _command(self, kind: str, more: Plain) -> engine.Command:
-        return engine.Command({kind: {**self._place, **more}}, asking.rules_of_ledger(0))
+        return engine.Command({kind: {**self._place, **more}}, asking.NO_RULES)
 
 
 class Resolve(_Waiting):

@@ -25,6 +25,7 @@ from chenu_server.vocabulary import PrincipalType, ViolationType
 from tests.fakes.rows import MAPS
 from tests.unit.budgets.samples import budget
 from tests.unit.operations.samples import ACME, admission, rules
+from tests.unit.operations.samples import CALLER as ASKER
 
 SAMPLE: Final = sa.MetaData()
 TABLES: Final = MAPS
@@ -80,8 +81,10 @@ class Timed(Change):
 class Ask(Admit):
     """A query is admitted, which followers are told; the outcome is the answer's name."""
 
-    def __init__(self, request_id: str, *, content: bytes = b"\x01" * 32) -> None:
-        asked = admission(request_id, content=content)
+    def __init__(
+        self, request_id: str, *, content: bytes = b"\x01" * 32, caller: Caller = ASKER
+    ) -> None:
+        asked = admission(request_id, content=content, caller=caller)
         super().__init__(asked, rules(default_limit=ROOMY), take_slot=True)
 
     def outcome(self, answer: Answer) -> Any:

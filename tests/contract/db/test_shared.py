@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import re
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,23 @@ import pytest
 import sqlalchemy as sa
 
 from chenu_server import engine
+from chenu_server.command import Command
 from chenu_server.errors import GovernanceUnavailable, Internal
+from chenu_server.governance.budgets.commands import CreateBudget
+from chenu_server.governance.budgets.tables import BUDGET_PERIOD_ROWS
 from chenu_server.infra.db import shared
+from chenu_server.infra.db import sqlite as store
 from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.session import CannotBegin
 from chenu_server.infra.db.sqlite import SqliteStore, Whole
+from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.values import replace
+from chenu_server.vocabulary import Period, Scope
 from tests.contract.db.conftest import OpenWriter, rows_of
 from tests.contract.db.gate import held, queued, until
-from tests.contract.db.sample import OTHER, TOTALS, Change
+from tests.contract.db.sample import OTHER, TOTALS, Ask, Change
 from tests.fakes.rows import KERNEL
+from tests.unit.operations.samples import CALLER as ASKER
 
 QUICK = WriterLimits(answer_within_ms=500, reconnect_delay_ms=20)
 
@@ -163,3 +172,43 @@ async def test_bytes_that_are_no_text_are_neither_decided_on_nor_mended(
 
     assert (1, Internal, 2) == (first, type(spoilt), last)
     assert (b"a\xffb", 1) == stored
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "in-steps"])
+async def test_what_one_statement_cannot_take_the_next_one_does(
+    only_sqlite_url: str,
+    open_writer: OpenWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,
+) -> None:
+    """In one batch five teams ask: each finds its own budget, and later its own query."""
+    monkeypatch.setattr(store, "_KEYS_MAX", 2)
+    monkeypatch.setattr(store, "_ROWS_MAX", 2)
+    monkeypatch.setattr(store, "share", lambda: whole)
+    writer = await open_writer(SqliteStore(only_sqlite_url))
+    teams = [replace(ASKER, identity_id=f"team-{number}") for number in range(5)]
+    budgets = [
+        CreateBudget(
+            caller=team,
+            budget_id=f"of-{team.identity_id}",
+            scope=Scope.IDENTITY,
+            period=Period.TOTAL,
+            limit_nanousd=10**12,
+        )
+        for team in teams
+    ]
+    asked = [Ask("q", caller=team) for team in teams]
+
+    said = [await _in_one_batch(writer, each) for each in (budgets, asked, asked)]
+
+    assert [["Admitted"] * 5, ["Known"] * 5] == said[1:]
+    held_on = sa.select(BUDGET_PERIOD_ROWS.c.budget_id).where(
+        BUDGET_PERIOD_ROWS.c.reserved_nanousd > 0
+    )
+    assert {(each.budget_id,) for each in budgets} == set(rows_of(only_sqlite_url, held_on))
+
+
+async def _in_one_batch(writer: SqlWriter, commands: Sequence[Command[Any]]) -> list[Any]:
+    async with held(writer):
+        submitted = await queued(writer, *commands)
+    return await asyncio.gather(*submitted)

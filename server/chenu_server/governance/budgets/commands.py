@@ -117,7 +117,7 @@ class DeleteBudget:
 
 def _command(kind: str, caller: Caller, budget_id: str, more: dict[str, Any]) -> engine.Command:
     plain = {"caller": asking.caller(caller), "budget_id": budget_id, **more}
-    return engine.Command({kind: plain}, asking.rules_of_ledger(0))
+    return engine.Command({kind: plain}, asking.NO_RULES)
 
 
 def _refusal(answer: Answer) -> Absent | Stale | None:

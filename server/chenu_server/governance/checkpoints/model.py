@@ -16,10 +16,6 @@ from chenu_server.vocabulary import (
     PrincipalType,
 )
 
-EXPIRY_DEFAULT_S: Final = 1_800
-EXPIRY_MIN_S: Final = 60
-EXPIRY_MAX_S: Final = 86_400
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
