@@ -27,6 +27,7 @@ argument_class! {
         sensitivity: String,
         agent_role: String,
         providers: Vec<String>,
+        amount_nanousd: Option<i64>,
     }
 }
 

@@ -660,8 +660,12 @@ class PolicyQuery:
         sensitivity: str,
         agent_role: str,
         providers: Sequence[str],
+        amount_nanousd: int | None,
     ) -> PolicyQuery:
-        """Take the query's fields; `principal_type` is user, service or agent."""
+        """Take the query's fields; `principal_type` is user, service or agent.
+
+        With an amount it is no query, but money that is to be reserved.
+        """
 
 @final
 class PolicyVerdict:

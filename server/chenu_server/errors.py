@@ -122,7 +122,7 @@ class QueryState(ChenuError):
 
 @dataclass(eq=False)
 class BudgetExhausted(ChenuError):
-    """A budget cannot cover the query's dearest bound."""
+    """A budget cannot cover the query's dearest bound, or the amount of a reservation."""
 
     reason = Reason.BUDGET_EXHAUSTED
     scope: str
@@ -358,6 +358,15 @@ class OutputInvalid(ChenuError):
     reason = Reason.OUTPUT_INVALID
     provider: str
     problem: str
+
+
+@dataclass(eq=False)
+class ReservationNotHeld(ChenuError):
+    """The reservation's money is not held, so it can be neither spent nor posted."""
+
+    reason = Reason.RESERVATION_NOT_HELD
+    request_id: str
+    state: str
 
 
 _OF: Final[dict[Reason, type[ChenuError]]] = {

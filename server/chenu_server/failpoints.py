@@ -17,6 +17,7 @@ COMMANDS: Final = (
     *("admit", "validate", "retry", "consume", "settle", "resolve", "expire", "cancel", "recover"),
     *("dispatched", "held_back", "let_go", "readmitted", "violation", "hold_files", "keep_chunk"),
     *("create_budget", "update_budget", "unfreeze_budget", "delete_budget"),
+    *("reserve", "post", "void", "lapse"),
 )
 POINTS: Final = frozenset(
     {f"{command}.{edge}" for command in COMMANDS for edge in ("before_commit", "after_commit")}

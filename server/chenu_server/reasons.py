@@ -127,7 +127,7 @@ class Reason(ReasonRow):
         13,
         "RESOURCE_EXHAUSTED",
         Retry.NO,
-        "the {scope} budget cannot cover this query",
+        "the {scope} budget cannot cover what was asked",
         "budget",
         "lower --max-output-tokens, or ask a budget_admin to raise the limit",
     )
@@ -136,7 +136,7 @@ class Reason(ReasonRow):
         14,
         "FAILED_PRECONDITION",
         Retry.NO,
-        "no budget applies to this query; a budget_admin can create one",
+        "no budget applies; a budget_admin can create one",
         "budget",
         "`chenu budgets create`, as a budget_admin",
     )
@@ -383,6 +383,15 @@ class Reason(ReasonRow):
         "{provider} did not answer with the JSON that was asked for ({problem})",
         "provider",
         "ask again, or name another --model; what was used is charged",
+    )
+    RESERVATION_NOT_HELD = (
+        "RESERVATION_NOT_HELD",
+        42,
+        "FAILED_PRECONDITION",
+        Retry.NO,
+        "reservation {request_id} is {state}: its money is not held",
+        "conflict",
+        "`chenu spending get {request_id}` shows it",
     )
 
 

@@ -63,6 +63,13 @@ class Sphere(Word):
     SCHOLAR = "scholar", 9
 
 
+class OperationKind(Word):
+    """What kind of operation is governed."""
+
+    QUERY = "query", 1
+    RESERVATION = "reservation", 2
+
+
 class CheckpointType(Word):
     """Why a person must look."""
 
@@ -124,6 +131,30 @@ class Period(Word):
     WEEKLY = "weekly", 2
     MONTHLY = "monthly", 3
     TOTAL = "total", 4
+
+
+class ReservationState(Word):
+    """Where a reservation of a service stands."""
+
+    BLOCKED = "blocked", 1
+    APPROVED = "approved", 2
+    HELD = "held", 3
+    POSTED = "posted", 4
+    VOIDED = "voided", 5
+    EXPIRED = "expired", 6
+    REJECTED = "rejected", 7
+    REFUSED = "refused", 8
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self in (
+            ReservationState.POSTED,
+            ReservationState.VOIDED,
+            ReservationState.EXPIRED,
+            ReservationState.REJECTED,
+            ReservationState.REFUSED,
+        )
 
 
 class Mode(Word):

@@ -11,6 +11,7 @@ from tests.architecture.source import Import, Module, inside
 VOCABULARY: Final = frozenset(
     {
         "",
+        "action",
         "asking",
         "caller",
         "command",

@@ -63,6 +63,7 @@ def query(**changes: Unpack[Changes]) -> _core.PolicyQuery:
         target_sphere="",
         agent_role="",
         providers=["anthropic"],
+        amount_nanousd=None,
         **facts,
     )
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from google.protobuf.message import Message
 
+from chenu.api.governance.v1 import action_pb2
 from chenu.api.governance.v1 import audit_service_pb2 as audit
 from chenu.api.governance.v1 import budget_service_pb2 as budgets
 from chenu.api.governance.v1 import checkpoint_service_pb2 as checkpoints
@@ -78,6 +79,15 @@ def _budget(make: Callable[..., Message]) -> BoundaryCase:
     return BoundaryCase("budget", lambda it: make(budget_id=it))
 
 
+def _reserve() -> Message:
+    target = action_pb2.Target(operation="sms.send")
+    return budgets.ReserveRequest(request_id=str(uuid4()), amount_nanousd=1, target=target)
+
+
+def _reservation(make: Callable[..., Message]) -> BoundaryCase:
+    return BoundaryCase("reservation", lambda it: make(request_id=it))
+
+
 def _checkpoint(make: Callable[..., Message]) -> BoundaryCase:
     return BoundaryCase("checkpoint", lambda it: make(checkpoint_id=it))
 
@@ -111,6 +121,10 @@ ROLE_CASES: Final[dict[str, RoleCase]] = {
     f"{BUDGETS}UpdateBudget": _BUDGETS,
     f"{BUDGETS}UnfreezeBudget": _BUDGETS,
     f"{BUDGETS}DeleteBudget": _BUDGETS,
+    f"{BUDGETS}Reserve": _MEMBER,
+    f"{BUDGETS}Post": _MEMBER,
+    f"{BUDGETS}Void": _MEMBER,
+    f"{BUDGETS}GetReservation": _MEMBER,
     f"{LIMITS}GetRateLimits": _MEMBER,
     f"{LIMITS}ListRateLimits": RoleCase(Role.OPERATOR, system_only=True),
     f"{IDENTITY}WhoAmI": _MEMBER,
@@ -145,6 +159,10 @@ BOUNDARY_CASES: Final[dict[str, BoundaryCase]] = {
     f"{BUDGETS}UpdateBudget": _budget(budgets.UpdateBudgetRequest),
     f"{BUDGETS}UnfreezeBudget": _budget(budgets.UnfreezeBudgetRequest),
     f"{BUDGETS}DeleteBudget": _budget(budgets.DeleteBudgetRequest),
+    f"{BUDGETS}Reserve": BoundaryCase("identity", lambda _: _reserve()),
+    f"{BUDGETS}Post": _reservation(budgets.PostRequest),
+    f"{BUDGETS}Void": _reservation(budgets.VoidRequest),
+    f"{BUDGETS}GetReservation": _reservation(budgets.GetReservationRequest),
     f"{LIMITS}GetRateLimits": _same(limits.GetRateLimitsRequest()),
     f"{LIMITS}ListRateLimits": _same(limits.ListRateLimitsRequest()),
     f"{IDENTITY}WhoAmI": _same(identity.WhoAmIRequest()),

@@ -82,6 +82,34 @@ def recomputed(whole: list[tuple[Any, str, bytes]]) -> bytes:
     )
 
 
+def reservation_digest(facts_json: bytes, description: bytes) -> bytes:
+    """The same of a reservation."""
+    facts = json.loads(facts_json)
+    kind, _, name = facts["principal"].partition(":")
+    target = facts["target"]
+    reservation = [
+        number(facts["amount_nanousd"]),
+        texts(facts["operation"], target["kind"], target["id"], target["sphere"]),
+        description,
+        texts(*facts["intents"]),
+        facts["sphere"].encode(),
+        facts["run_id"].encode(),
+        encode_list([texts(*each) for each in sorted(facts["labels"].items())]),
+        number(facts["ttl_ms"]),
+    ]
+    return digest(
+        "chenu.reservation.v1",
+        [
+            facts["identity"].encode(),
+            kind.encode(),
+            name.encode(),
+            texts(*facts["acting_for"]),
+            facts["request_id"].encode(),
+            encode_list(reservation),
+        ],
+    )
+
+
 def context_of(said: dict[str, Any], facts: dict[str, Any], items: bytes) -> bytes:
     """Lane B's hash."""
     messages = encode_list([said_by(message) for message in said["messages"]])

@@ -16,6 +16,7 @@ from chenu_server.vocabulary import PrincipalType, Role
 from tests.harness import IDENTITY_ROLES, SYSTEM_ROLES, Client, Failure, Stage
 from tests.service.cases import (
     BOUNDARY_CASES,
+    BUDGETS,
     EVERY_RPC,
     RESOURCE_RPCS,
     ROLE_CASES,
@@ -143,11 +144,14 @@ async def theirs(shared: Stage) -> Mapping[str, str]:
     member, auditor = shared.client("theirs"), shared.person("theirs")
     request = pb.QueryRequest(text="Delete all of it", request_id=str(uuid4()))
     blocked = await member.fail(member.pipeline.Query, request)
+    reserving = valid_request(f"{BUDGETS}Reserve")
+    held = await member.call(member.budgets.Reserve, reserving)
     entries = await auditor.call(auditor.audit.ListEntries, audit.ListEntriesRequest())
     return {
         "query": request.request_id,
         "checkpoint": blocked.metadata["checkpoint_id"],
         "budget": budget.budget_id,
+        "reservation": held.reservation.request_id,
         "ledger_entry": entries.entries[0].entry_id,
     }
 

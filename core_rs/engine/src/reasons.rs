@@ -31,7 +31,7 @@ words! {
         CheckpointAlreadyResolved = 11, "CHECKPOINT_ALREADY_RESOLVED";
         /// The query is in a state in which this cannot be done.
         QueryState = 12, "QUERY_STATE";
-        /// A budget cannot cover the query's dearest bound.
+        /// A budget cannot cover the query's dearest bound, or the amount of a reservation.
         BudgetExhausted = 13, "BUDGET_EXHAUSTED";
         /// No budget applies, and this server runs nothing without one.
         BudgetRequired = 14, "BUDGET_REQUIRED";
@@ -89,11 +89,13 @@ words! {
         ToolCallInvalid = 40, "TOOL_CALL_INVALID";
         /// The model's output is not the JSON that was asked for.
         OutputInvalid = 41, "OUTPUT_INVALID";
+        /// The reservation's money is not held, so it can be neither spent nor posted.
+        ReservationNotHeld = 42, "RESERVATION_NOT_HELD";
     }
 }
 
 // By number.
-const MESSAGES: [&str; 42] = [
+const MESSAGES: [&str; 43] = [
     "",
     "no bearer token; send `authorization: Bearer <token>`",
     "the token is not valid for this server; ask your issuer for a new one",
@@ -107,8 +109,8 @@ const MESSAGES: [&str; 42] = [
     "checkpoint {checkpoint_id} was cancelled",
     "checkpoint {checkpoint_id} is already {state} by {winner}",
     "query {request_id} is {state}",
-    "the {scope} budget cannot cover this query",
-    "no budget applies to this query; a budget_admin can create one",
+    "the {scope} budget cannot cover what was asked",
+    "no budget applies; a budget_admin can create one",
     "no price is known for the models that fit; an operator can set one",
     "budget {budget_id} covers this scope and period already; update it instead",
     "budget {budget_id} holds reservations; try again when they have ended",
@@ -136,6 +138,7 @@ const MESSAGES: [&str; 42] = [
     "the {scope} budget was overrun and is frozen; a budget_admin can unfreeze it",
     "{provider} called the tool `{tool}` wrongly ({problem})",
     "{provider} did not answer with the JSON that was asked for ({problem})",
+    "reservation {request_id} is {state}: its money is not held",
 ];
 
 impl ErrorReason {

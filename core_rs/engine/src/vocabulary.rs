@@ -96,6 +96,16 @@ words! {
 }
 
 words! {
+    /// What kind of operation is governed. `chenu.api.governance.v1.OperationKind`.
+    OperationKind {
+        /// A question to a model.
+        Query = 1, "query";
+        /// Money that a service spends itself.
+        Reservation = 2, "reservation";
+    }
+}
+
+words! {
     /// What a query's text is. `chenu.api.pipeline.v1.QueryMode`.
     QueryMode {
         /// The text asks for something to be done. What it is found to ask for, and what the caller

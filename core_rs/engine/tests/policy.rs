@@ -67,6 +67,63 @@ fn nobody_else_may_ask() {
 }
 
 #[test]
+fn a_member_may_reserve_and_nobody_else() {
+    let policies = load(&[]).expect("the shipped policies load");
+    let reserving = Query { amount_nanousd: Some(1), ..question() };
+    let outsider = Query { roles: vec!["auditor".to_owned()], ..reserving.clone() };
+
+    assert!(policies.evaluate(&reserving).allowed);
+    assert_eq!(vec!["default_deny"], policies.evaluate(&outsider).denied_by);
+}
+
+#[test]
+fn what_is_declared_of_a_reservation_has_its_checkpoint_too() {
+    let policies = load(&[]).expect("the shipped policies load");
+    for (intent, id) in [
+        ("delete", "rule_3_delete"),
+        ("send", "rule_4_send"),
+        ("transfer", "rule_5_transfer"),
+        ("payment", "rule_6_payment"),
+    ] {
+        let reserving = Query { amount_nanousd: Some(1), ..with_intents(&[intent]) };
+        let verdict = policies.evaluate(&reserving);
+
+        assert_eq!(vec![id], demanded(&verdict).iter().map(|each| each.1).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_policy_goes_by_the_amount_that_is_reserved() {
+    let dear = r#"@id("dear") @checkpoint("budget_approval")
+        forbid (principal, action == Action::"reserve", resource)
+        when { context.amount_nanousd > 5000000000 };"#;
+    let policies = load(&[dear]).expect("the amount is a reservation's");
+    let reserving = |amount| Query { amount_nanousd: Some(amount), ..question() };
+
+    assert!(policies.evaluate(&reserving(5_000_000_000)).checkpoints.is_empty());
+    let verdict = policies.evaluate(&reserving(5_000_000_001));
+    assert_eq!(vec![("budget_approval", "dear")], demanded(&verdict));
+    assert!(policies.evaluate(&question()).checkpoints.is_empty());
+}
+
+#[test]
+fn a_policy_over_any_action_holds_for_both_and_knows_no_amount() {
+    let closed = r#"@id("closed") forbid (principal, action, resource)
+        when { context.providers.contains("groq") || context.operation == "sms.send" };"#;
+    let policies = load(&[closed]).expect("both have all that it asks about");
+    let operation = "sms.send".to_owned();
+    let asked = Query { operation, ..question() };
+
+    assert_eq!(vec!["closed"], policies.evaluate(&asked).denied_by);
+    let reserving = Query { amount_nanousd: Some(1), ..asked };
+    assert_eq!(vec!["closed"], policies.evaluate(&reserving).denied_by);
+    let reason = refusal(&[
+        r#"@id("off") forbid (principal, action, resource) when { context.amount_nanousd > 1 };"#,
+    ]);
+    assert!(reason.starts_with("operator.cedar: off: "), "{reason}");
+}
+
+#[test]
 fn each_sensitive_intent_has_its_checkpoint() {
     let policies = load(&[]).expect("the shipped policies load");
     for (intent, expected) in [
@@ -317,7 +374,8 @@ fn a_schema_that_requests_do_not_fit_is_refused() {
     for schema in [
         SCHEMA.replace("operation: String", "operation: Long"),
         SCHEMA.replace("\"scholar\"", "\"sea\""),
-        SCHEMA.replace("context: {", "context: { amount: Long,"),
+        SCHEMA.replace("type Asked = {", "type Asked = { amount: Long,"),
+        SCHEMA.replace("amount_nanousd: Long", "amount_nanousd: String"),
         SCHEMA.replace("sphere?: Sphere", ""),
         "nonsense".to_owned(),
     ] {

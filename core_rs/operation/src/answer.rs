@@ -72,6 +72,17 @@ pub enum Answer {
     Lost(Box<Checkpoint>),
     /// The approver saw another action than the one that waits.
     OtherAction(Box<Checkpoint>),
+    /// A service's reservation as it stands after.
+    Reservation {
+        /// The operation.
+        operation: Box<Operation>,
+        /// Where it waits or waited, as far as that was looked at.
+        checkpoint: Option<Box<Checkpoint>>,
+        /// When its money is free again; 0 once it is.
+        expires_us: i64,
+        /// Whether this very command has claimed its id.
+        is_new: bool,
+    },
     /// Whether it was for this command to do, and is done.
     Done(bool),
     /// What would be.

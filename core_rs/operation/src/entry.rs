@@ -47,7 +47,7 @@ pub fn about(
         identity_id: operation.identity_id.clone(),
         subject: operation.subject.clone(),
         acting_for: operation.acting_for.clone(),
-        resource_kind: "query".to_owned(),
+        resource_kind: operation.kind.wire_name().to_owned(),
         resource_id: operation.request_id.clone(),
         reason: reason.to_owned(),
         payload: payload.canonical(),

@@ -36,7 +36,6 @@ pub enum Row {
     #[serde(rename = "OutputChunk")]
     Chunk(Chunk),
     /// Held money.
-    #[serde(rename = "Reservation")]
     Hold(Hold),
     /// A limit.
     Budget(Budget),

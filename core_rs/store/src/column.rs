@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use chenu_engine::reasons::ErrorReason;
 use chenu_engine::vocabulary::{
-    BudgetPeriod, BudgetScope, CheckpointState, CheckpointType, Lane, LaneStatus, PartKind,
-    PrincipalType, QueryState, ViolationType,
+    BudgetPeriod, BudgetScope, CheckpointState, CheckpointType, Lane, LaneStatus, OperationKind,
+    PartKind, PrincipalType, QueryState, ViolationType,
 };
 use chenu_operation::refusal::Outcome;
 use chenu_operation::rows::{
@@ -126,6 +126,7 @@ words!(
     BudgetPeriod,
     BudgetScope,
     CheckpointState,
+    OperationKind,
     PartKind,
     PrincipalType,
     QueryState,

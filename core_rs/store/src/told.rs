@@ -74,6 +74,7 @@ fn kind(answer: &Answer) -> &'static str {
         Answer::Lapsed(_) => "Lapsed",
         Answer::Lost(_) => "Lost",
         Answer::OtherAction(_) => "OtherAction",
+        Answer::Reservation { .. } => "Reservation",
         Answer::Done(_) => "Done",
         Answer::Validation { .. } => "Validation",
         Answer::Slot(_) => "Slot",
@@ -114,6 +115,11 @@ fn parts(answer: Answer) -> (Vec<Row>, Json) {
         | Answer::Lapsed(row)
         | Answer::Lost(row)
         | Answer::OtherAction(row) => (vec![Row::Checkpoint(row)], none),
+        Answer::Reservation { operation, checkpoint, expires_us, is_new } => {
+            let more = json!({ "expires_us": expires_us, "is_new": is_new });
+            let checkpoint = checkpoint.map(Row::Checkpoint);
+            (std::iter::once(Row::Operation(operation)).chain(checkpoint).collect(), more)
+        }
         Answer::Slot(row) => (vec![Row::Slot(row)], none),
         Answer::Standing(both) => (vec![Row::Budget(both.0), Row::Period(both.1)], none),
         Answer::Deleted(row) => (vec![Row::Budget(*row)], none),

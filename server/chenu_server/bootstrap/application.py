@@ -164,7 +164,7 @@ async def _start(
     sweeper = await _swept(storage, stores)
     mounts = [
         *pipeline_mounts(settings, pipeline, stores, routes),
-        *governance_mounts(settings, storage, stores, governance, pipeline, boundary),
+        *governance_mounts(settings, storage, stores, governance, pipeline, boundary, limiter),
         limits_mount(live, limiter, stores, queues, now_us),
     ]
     layers = layers_of(settings, inputs.issuers, boundary, now_us)
@@ -271,6 +271,7 @@ def sweeper_of(storage: Storage, stores: Stores) -> Sweeper:
     return Sweeper(
         storage.writer,
         stores.checkpoints,
+        stores.spendings,
         dead_owners=dead,
         fence_owner=fence,
         forget_owner=forget,
@@ -294,6 +295,7 @@ def _repeat(
         await resume_approved(stores.queries, pipeline)
 
     spawn_repeated(stack, "expire", sweeper.expire, lambda: EXPIRE_EVERY_S)
+    spawn_repeated(stack, "lapse", sweeper.lapse, lambda: EXPIRE_EVERY_S)
     spawn_repeated(stack, "files", file_sweep.sweep, lambda: SWEEP_FILES_EVERY_S)
     # A lease that is over is seen as soon as one of these finds it as the last one did.
     recover_s = min(RECOVER_EVERY_S, renew_s)

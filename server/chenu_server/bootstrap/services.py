@@ -33,6 +33,7 @@ from chenu_server.governance.audit.servicer import AuditServicer
 from chenu_server.governance.audit.store import SqlLedger
 from chenu_server.governance.budgets.service import BudgetService
 from chenu_server.governance.budgets.servicer import BudgetServicer
+from chenu_server.governance.budgets.spending_service import SpendingService
 from chenu_server.governance.budgets.store import SqlBudgets
 from chenu_server.governance.checkpoints.service import CheckpointService
 from chenu_server.governance.checkpoints.servicer import CheckpointServicer
@@ -58,7 +59,8 @@ from chenu_server.infra.rpc.server import Mount
 from chenu_server.operations.content import BoundContents
 from chenu_server.operations.governance import WriterGovernance
 from chenu_server.operations.media import FileKeeper
-from chenu_server.operations.reads import WaitingInPipeline
+from chenu_server.operations.reads import WhatWaits
+from chenu_server.operations.spending import WriterSpending
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.checkpoint import CheckpointLane
@@ -68,6 +70,7 @@ from chenu_server.pipeline.lanes.execution import ExecutionLane
 from chenu_server.pipeline.lanes.governance import GovernanceLane
 from chenu_server.pipeline.lanes.intent import IntentLane
 from chenu_server.pipeline.lanes.resume import ResumeLane
+from chenu_server.pipeline.ports import NewWorkLimit
 from chenu_server.pipeline.router_servicer import RouterServicer
 from chenu_server.pipeline.service import LaneSet, PipelineService
 from chenu_server.pipeline.servicer import PipelineServicer
@@ -194,9 +197,10 @@ def governance_mounts(
     governance: WriterGovernance,
     pipeline: PipelineService,
     boundary: BoundaryService,
+    new_work: NewWorkLimit,
 ) -> list[Mount]:
     """Checkpoints, budgets, identity and audit."""
-    waiting = WaitingInPipeline(pipeline, stores.queries)
+    waiting = WhatWaits(pipeline, stores.queries, governance)
     cap = settings.pipeline.default_output_cap
     content = BoundContents(stores.queries, stores.files, default_cap=cap)
     checkpoints = CheckpointService(stores.checkpoints, governance, waiting, content, boundary)
@@ -206,6 +210,8 @@ def governance_mounts(
         boundary=boundary,
         now_us=storage.writer.now_us,
     )
+    spender = WriterSpending(storage.writer, stores.spendings, lambda: governance.rules)
+    spending = SpendingService(spender, stores.spendings, boundary, new_work)
     ledger = SqlLedger(storage.reader, ledger_number=settings.ledger.number)
     audit = AuditService(reader=ledger, boundary=boundary)
     violations = ViolationService(SqlViolations(storage.reader))
@@ -218,7 +224,7 @@ def governance_mounts(
         Mount(
             budget_service_pb2.DESCRIPTOR.services_by_name["BudgetService"],
             budget_service_pb2_grpc.add_BudgetServiceServicer_to_server,
-            BudgetServicer(budgets),
+            BudgetServicer(budgets, spending),
         ),
         Mount(
             identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"],

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from chenu_server.bootstrap.decisions import Live, limit_of
 from chenu_server.config import Settings
 from chenu_server.governance.budgets import tables as budget_tables
+from chenu_server.governance.budgets.spending_store import SqlSpendings
 from chenu_server.governance.checkpoints import tables as checkpoint_tables
 from chenu_server.governance.checkpoints.store import SqlCheckpoints
 from chenu_server.governance.identity import tables as identity_tables
@@ -69,6 +70,7 @@ class Stores:
     slots: SqlSlots
     governed: GovernedQueries
     files: SqlFiles
+    spendings: SqlSpendings
 
 
 async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
@@ -195,4 +197,9 @@ def stores_of(live: Live, storage: Storage) -> Stores:
         slots=slots,
         governed=governed,
         files=SqlFiles(storage.reader),
+        spendings=SqlSpendings(
+            storage.reader,
+            operations=pipeline_tables.QUERIES,
+            contents=pipeline_tables.QUERY_CONTENTS,
+        ),
     )

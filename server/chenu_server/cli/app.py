@@ -21,6 +21,7 @@ class ChenuCommands(Commands):
         "queries": "The identity's queries.",
         "checkpoints": "What waits for a person's approval.",
         "budgets": "The limits on money.",
+        "spending": "Money that a service spends itself.",
         "providers": "The providers and their models.",
         "audit": "The ledger of every decision.",
         "token": "Keys and tokens of a local issuer, for development.",

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
+from chenu_server.governance.budgets.spending_decide import ask_from
+from chenu_server.governance.budgets.spending_model import ReserveAsk
 from chenu_server.governance.checkpoints.model import Bound, Checkpoint, StoredFile
 from chenu_server.operations.media import FileReader
 from chenu_server.operations.rules import payload
@@ -14,7 +16,7 @@ from chenu_server.pipeline.model import QueryRequest
 from chenu_server.pipeline.prompt import Said, said_of
 from chenu_server.pipeline.records import QueryContent
 from chenu_server.pipeline.stored import Plan, plan_from, request_from
-from chenu_server.vocabulary import ContentKind, PartKind
+from chenu_server.vocabulary import ContentKind, OperationKind, PartKind
 
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
@@ -42,6 +44,8 @@ class BoundContents:
         stored = await self._queries.content(checkpoint.identity_id, checkpoint.request_id)
         if stored is None:
             return ()
+        if checkpoint.operation_kind is OperationKind.RESERVATION:
+            return _of_reservation(checkpoint, ask_from(stored.request_id, stored.request))
         request, plan = request_from(stored.request), plan_from(stored.plan)
         said = said_of(request)
         cap = plan.output_cap or request.max_output_tokens or self._default_cap
@@ -60,6 +64,30 @@ class BoundContents:
     async def read(self, identity_id: str, file: StoredFile, offset: int, size: int) -> bytes:
         """A run of a file's bytes."""
         return await self._files.read(identity_id, file.sha256, offset, size)
+
+
+def _of_reservation(checkpoint: Checkpoint, asked: ReserveAsk) -> list[Bound]:
+    """Who would spend how much, and what for; the description as a text of its own."""
+    target = asked.target
+    facts = payload(
+        action_digest=checkpoint.action_digest.hex(),
+        identity=checkpoint.identity_id,
+        principal=str(checkpoint.requester),
+        acting_for=list(checkpoint.acting_for),
+        request_id=asked.request_id,
+        amount_nanousd=asked.amount_nanousd,
+        operation=target.operation,
+        target={"kind": target.kind, "id": target.id, "sphere": target.sphere or ""},
+        intents=list(asked.intents),
+        sphere=asked.sphere,
+        run_id=asked.run_id,
+        labels=dict(asked.labels),
+        ttl_ms=asked.ttl_ms,
+    )
+    return [
+        _bound(ContentKind.FACTS, facts, media_type=JSON),
+        _bound(ContentKind.TEXT, asked.description),
+    ]
 
 
 def _spoken(conversation: Conversation) -> list[Bound]:

@@ -53,6 +53,11 @@ class WriterGovernance:
         """Decide by these from now on; a command that is under way goes on with its own."""
         self._rules = rules
 
+    @property
+    def rules(self) -> Rules:
+        """What is decided by now."""
+        return self._rules
+
     async def admit(
         self, admission: Admission, *, take_slot: bool
     ) -> Admitted | Blocked | Closed | Wait | Known | Attached | Full | FilesGone | Conflict:
@@ -88,6 +93,14 @@ class WriterGovernance:
         """See `pipeline.ports.Governance`."""
         command = Cancel(query.identity_id, query.request_id, query.checkpoint_id, by, reason)
         return cast(Query, await self._writer.submit(command))
+
+    async def withdraw(self, checkpoint: Checkpoint, by: Principal, reason: str) -> None:
+        """End a reservation that waits, and its checkpoint with it; another is left as it is."""
+        await self._writer.submit(
+            Cancel(
+                checkpoint.identity_id, checkpoint.request_id, checkpoint.checkpoint_id, by, reason
+            )
+        )
 
     async def resolve(self, checkpoint: Checkpoint, asked: Resolution) -> ResolveAnswer:
         """See `governance.checkpoints.ports.Resolver`."""

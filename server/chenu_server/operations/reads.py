@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from chenu_server.caller import Caller
+from chenu_server.caller import Caller, Principal
 from chenu_server.errors import CheckpointPending, ChenuError
 from chenu_server.governance.checkpoints.decide import pending_error
+from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.checkpoints.ports import CheckpointStore
 from chenu_server.pipeline.ports import QueryFilter, Stored
 from chenu_server.pipeline.records import OutputChunk, Query, QueryContent
-from chenu_server.vocabulary import QueryStatus
+from chenu_server.vocabulary import OperationKind, QueryStatus
 
 
 class StoredQueries(Protocol):
@@ -77,15 +78,27 @@ class Runs(Protocol):
         ...
 
 
-class WaitingInPipeline:
-    """The checkpoints' `WaitingQueries`."""
+class Withdraws(Protocol):
+    """What ends a reservation that waits."""
 
-    def __init__(self, pipeline: Runs, queries: StoredQueries) -> None:
+    async def withdraw(self, checkpoint: Checkpoint, by: Principal, reason: str) -> None:
+        """End it, and its checkpoint with it."""
+        ...
+
+
+class WhatWaits:
+    """The checkpoints' `WaitingOperations`."""
+
+    def __init__(self, pipeline: Runs, queries: StoredQueries, spending: Withdraws) -> None:
         self._pipeline = pipeline
         self._queries = queries
+        self._spending = spending
 
     async def approved(self, identity_id: str, request_id: str) -> None:
-        """Start the query now, if it said `resume_on_approval`; else it waits for `Continue`."""
+        """Start the query now, if it said `resume_on_approval`; else it waits for `Continue`.
+
+        A reservation waits for the same `Reserve` once more.
+        """
         query = await self._queries.get(identity_id, request_id)
         wanted = query is not None and query.resume_on_approval
         if query is None or not wanted or query.status is not QueryStatus.APPROVED:
@@ -95,6 +108,9 @@ class WaitingInPipeline:
         except ChenuError:
             return  # no room now: the approval stands, and `Continue` or a restart uses it
 
-    async def cancel(self, caller: Caller, request_id: str, reason: str) -> None:
-        """Cancel the query that waits, and its checkpoint with it."""
-        await self._pipeline.cancel(caller, request_id, reason)
+    async def cancel(self, caller: Caller, checkpoint: Checkpoint, reason: str) -> None:
+        """Cancel the operation that waits there, and the checkpoint with it."""
+        if checkpoint.operation_kind is OperationKind.RESERVATION:
+            await self._spending.withdraw(checkpoint, caller.principal, reason)
+        else:
+            await self._pipeline.cancel(caller, checkpoint.request_id, reason)

@@ -74,7 +74,7 @@ def asked(request: QueryRequest, analysis: Analysis, snapshot: Snapshot) -> Plai
     return {
         "request_id": request.request_id,
         "action": target.operation or OPERATION,
-        "target": f"{target.kind}/{target.id}" if target.kind or target.id else "",
+        "target": target.path,
         "last_text": conversation.last_text,
         "sphere": request.sphere,
         "mode": request.mode,

@@ -10,6 +10,7 @@ import structlog
 from chenu_server.command import Writer
 from chenu_server.errors import ChenuError, GovernanceUnavailable
 from chenu_server.operations.run import Recover
+from chenu_server.operations.spending import Lapse
 from chenu_server.operations.wait import Expire
 
 _log = structlog.get_logger(__name__)
@@ -29,6 +30,16 @@ class Lapsed(Protocol):
         ...
 
 
+class Spendings(Protocol):
+    """Which reservations of services are out of time."""
+
+    async def lapsed(
+        self, now_us: int, after: tuple[str, str], count: int
+    ) -> Sequence[tuple[str, str]]:
+        """Identity and id of at most `count` of them, by these behind `after`."""
+        ...
+
+
 class Sweeper:
     """Finds candidates by reading and lets a command decide each; safe to run anywhere, twice."""
 
@@ -36,6 +47,7 @@ class Sweeper:
         self,
         writer: Writer,
         checkpoints: Lapsed,
+        spendings: Spendings,
         *,
         dead_owners: Callable[[], Awaitable[Sequence[str]]],
         fence_owner: Callable[[str], Awaitable[Sequence[tuple[str, str]] | None]],
@@ -44,6 +56,7 @@ class Sweeper:
     ) -> None:
         self._writer = writer
         self._checkpoints = checkpoints
+        self._spendings = spendings
         self._dead_owners = dead_owners
         self._fence_owner = fence_owner
         self._forget_owner = forget_owner
@@ -64,6 +77,17 @@ class Sweeper:
             if len(found) < BATCH:
                 return expired
             after = found[-1][2]
+
+    async def lapse(self) -> int:
+        """End every reservation of a service whose time is over; how many. As `expire`."""
+        lapsed, after = 0, ("", "")
+        while True:
+            found = await self._spendings.lapsed(self._now_us(), after, BATCH)
+            for key in found:
+                lapsed += bool(await self._decided(Lapse(*key), key[1]))
+            if len(found) < BATCH:
+                return lapsed
+            after = found[-1]
 
     async def recover(self) -> int:
         """End every query that a dead owner left running; how many.
@@ -93,7 +117,7 @@ class Sweeper:
             ended += await self._decided(Recover(*key, owner_id), key[1]) is not None
         return ended, ended == len(left)
 
-    async def _decided(self, command: Expire | Recover, name: str) -> bool | None:
+    async def _decided(self, command: Expire | Lapse | Recover, name: str) -> bool | None:
         """What it comes to, or None if it cannot be decided or written.
 
         Raises:

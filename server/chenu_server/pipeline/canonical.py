@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chenu_server.action import Target
 from chenu_server.caller import Caller
 from chenu_server.engine import digest
 from chenu_server.pipeline.conversation import (
@@ -19,7 +20,7 @@ from chenu_server.pipeline.conversation import (
     Tool,
     ToolUse,
 )
-from chenu_server.pipeline.model import OPERATION, ContextItem, QueryRequest, Routing, Target
+from chenu_server.pipeline.model import OPERATION, ContextItem, QueryRequest, Routing
 from chenu_server.vocabulary import Intent
 
 Fields = list[object]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Collection, Mapping
-from typing import Any, Final, TypeVar
-from uuid import UUID
+from collections.abc import Collection
+from typing import Any, Final
 
-from chenu.api.governance.v1 import action_pb2
 from chenu.api.pipeline.v1 import conversation_pb2 as pb_conversation
 from chenu.api.pipeline.v1 import event_pb2, router_service_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
+from chenu_server.action import Target
 from chenu_server.caller import Principal
 from chenu_server.errors import InvalidField
 from chenu_server.ids import new_id
+from chenu_server.infra.rpc.fields import (
+    ID_MAX,
+    by_number,
+    intents_from,
+    labels_from,
+    name,
+    request_id_from,
+    sphere_from,
+    target_from,
+)
 from chenu_server.pipeline.conversation_convert import conversation_from, word_from
 from chenu_server.pipeline.model import (
     CONTEXT_ITEMS_MAX,
@@ -23,37 +31,18 @@ from chenu_server.pipeline.model import (
     Cursor,
     QueryRequest,
     Routing,
-    Target,
 )
-from chenu_server.vocabulary import Intent, Mode, PrincipalType, QueryStatus, Sphere
-from chenu_server.word import Word
+from chenu_server.vocabulary import Mode, PrincipalType, QueryStatus, Sphere
 
-ID_MAX: Final = 256
-OPERATION_MAX: Final = 128
-NAME_MAX: Final = 64
 MODEL_MAX: Final = 128
-INTENTS_MAX: Final = 8
-LABELS_MAX: Final = 8
-LABEL_MAX: Final = 128
 PROVIDERS_MAX: Final = 32
 WISHES_MAX: Final = 16
 COST_MAX: Final = 10**18
 OUTPUT_TOKENS_MAX: Final = 1_000_000
 
-_CANONICAL_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _NO_WISHES: Final = Routing()
 _NO_TARGET: Final = Target()
 
-W = TypeVar("W", bound=Word)
-
-
-def by_number(words: type[W]) -> dict[int, W]:
-    """A list's words by their numbers on the wire."""
-    return {each.number: each for each in words}
-
-
-INTENTS: Final = by_number(Intent)
-SPHERES: Final = by_number(Sphere)
 STATES: Final = by_number(QueryStatus)
 
 
@@ -71,9 +60,9 @@ def request_from(request: pb.QueryRequest, principal: Principal) -> QueryRequest
         request_id=request_id_from(request.request_id, "request_id") or new_id(),
         conversation=conversation_from(request),
         mode=mode,
-        intents=_intents(request),
-        sphere=_sphere(request.sphere, "sphere") or Sphere.PERSONAL,
-        target=_target(request.target) if request.HasField("target") else _NO_TARGET,
+        intents=intents_from(request.intents),
+        sphere=sphere_from(request.sphere, "sphere") or Sphere.PERSONAL,
+        target=target_from(request.target) if request.HasField("target") else _NO_TARGET,
         context_items=_items(request),
         agent_role=role,
         routing=routing_from(request.routing) if request.HasField("routing") else _NO_WISHES,
@@ -84,7 +73,7 @@ def request_from(request: pb.QueryRequest, principal: Principal) -> QueryRequest
         validate_only=request.validate_only,
         thread_id=name(request.thread_id, "thread_id", ID_MAX),
         run_id=name(request.run_id, "run_id", ID_MAX),
-        labels=_labels(request.labels),
+        labels=labels_from(request.labels),
         agent_id=_agent(request.agent_id, principal),
         department=name(request.department, "department"),
     )
@@ -101,29 +90,6 @@ def question_from(request: router_service_pb2.RouteRequest, principal: Principal
     return request_from(pb.QueryRequest(**given), principal)
 
 
-def request_id_from(text: str, field: str) -> str:
-    """The canonical form of a UUID; an empty one stays empty."""
-    # Nearly all are canonical, and the parser takes many times as long as this look.
-    if not text or _CANONICAL_ID.fullmatch(text):
-        return text
-    try:
-        # Braces, capitals and `urn:` are the same id: in two spellings it would be two queries, and
-        # a repeat would pay twice.
-        return str(UUID(text))
-    except ValueError:
-        raise InvalidField(field, "not a UUID") from None
-
-
-def needed_id(text: str, field: str) -> str:
-    """An id that must be given, in its canonical form; no UUID is nobody's identity's."""
-    if not 1 <= len(text) <= ID_MAX or not text.isprintable():
-        raise InvalidField(field, f"1 to {ID_MAX} printable characters are needed")
-    try:
-        return str(UUID(text))
-    except ValueError:
-        return text.lower()
-
-
 def output_tokens_from(value: int) -> int:
     """The caller's cap on output; 0 means the default."""
     if not 0 <= value <= OUTPUT_TOKENS_MAX:
@@ -136,13 +102,6 @@ def cost_from(value: int) -> int:
     if not 0 <= value <= COST_MAX:
         raise InvalidField("max_cost_nanousd", "0 to 10^18")
     return value
-
-
-def name(text: str, field: str, most: int = NAME_MAX) -> str:
-    """A short text that names something."""
-    if len(text) > most:
-        raise InvalidField(field, f"{len(text)} characters; it takes at most {most}")
-    return text
 
 
 def role_from(text: str) -> str:
@@ -205,19 +164,6 @@ def _mode(number: int) -> Mode:
     return Mode(word_from(pb_conversation.QueryMode, number, "QUERY_MODE", "mode", Mode.COMMAND))
 
 
-def _labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    if not labels:
-        return ()
-    if len(labels) > LABELS_MAX:
-        raise InvalidField("labels", f"at most {LABELS_MAX}")
-    for key, value in labels.items():
-        if not 1 <= len(key) <= NAME_MAX or len(value) > LABEL_MAX:
-            raise InvalidField(
-                "labels", f"a key has 1 to {NAME_MAX} characters, a value at most {LABEL_MAX}"
-            )
-    return tuple(sorted(labels.items()))  # a map has no order, and a digest has one
-
-
 def _wish(wire: object, number: int, prefix: str, default: str) -> str:
     return word_from(wire, number, prefix, f"routing.{prefix.lower()}", default)
 
@@ -229,35 +175,6 @@ def _names(values: Collection[str], field: str, most: int) -> tuple[str, ...]:
     if len(names) > most:
         raise InvalidField(f"routing.{field}", f"at most {most} values")
     return tuple(name(each, f"routing.{field}") for each in names)
-
-
-def _sphere(number: int, field: str) -> Sphere | None:
-    if number and number not in SPHERES:
-        raise InvalidField(field, f"unknown value {number}")
-    return SPHERES.get(number)
-
-
-def _intents(request: pb.QueryRequest) -> tuple[Intent, ...]:
-    if not request.intents:
-        return ()
-    if len(request.intents) > INTENTS_MAX:
-        raise InvalidField("intents", f"at most {INTENTS_MAX} values")
-    for number in request.intents:
-        if number not in INTENTS:
-            raise InvalidField("intents", f"unknown value {number}")
-    declared = {INTENTS[number] for number in request.intents}
-    return tuple(intent for intent in Intent if intent in declared)
-
-
-def _target(target: action_pb2.Target) -> Target:
-    if "/" in target.kind:  # kind/id is how policies and approvers name it: it must be one thing
-        raise InvalidField("target.kind", "holds a slash; the thing's path belongs in target.id")
-    return Target(
-        operation=name(target.operation, "target.operation", OPERATION_MAX),
-        kind=name(target.kind, "target.kind"),
-        id=name(target.id, "target.id", ID_MAX),
-        sphere=_sphere(target.sphere, "target.sphere"),
-    )
 
 
 def _kind(text: str, field: str) -> str:
@@ -273,7 +190,7 @@ def _items(request: pb.QueryRequest) -> tuple[ContextItem, ...]:
         ContextItem(
             kind=_kind(item.kind, "context_items.kind"),
             id=name(item.id, "context_items.id", ID_MAX),
-            sphere=_sphere(item.sphere, "context_items.sphere"),
+            sphere=sphere_from(item.sphere, "context_items.sphere"),
             content=item.content,
         )
         for item in request.context_items

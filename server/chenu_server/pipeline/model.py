@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from chenu_server.action import Target
 from chenu_server.engine import Prompt
 from chenu_server.pipeline.conversation import Conversation
 from chenu_server.providers.model import Rates
@@ -31,16 +32,6 @@ _FINAL: Final = frozenset(
         QueryStatus.CANCELLED,
     }
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a query acts on. Empty strings where the caller named nothing."""
-
-    operation: str = ""
-    kind: str = ""
-    id: str = ""
-    sphere: Sphere | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

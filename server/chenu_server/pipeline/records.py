@@ -10,7 +10,7 @@ from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import LaneReport, Outcome, TokenUsage
 from chenu_server.pipeline.output import Heading, StoredPart
 from chenu_server.values import dataclass
-from chenu_server.vocabulary import PartKind, PrincipalType, QueryStatus
+from chenu_server.vocabulary import OperationKind, PartKind, PrincipalType, QueryStatus
 
 
 class AttemptState(enum.StrEnum):
@@ -32,10 +32,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A query's state. Small: it is written by every command of its life."""
+    """A query's state. Small: it is written by every command of its life.
+
+    Whatever else is governed has such a row too, of its own kind, without what only a query has.
+    """
 
     identity_id: str
     request_id: str
+    kind: OperationKind = OperationKind.QUERY
     principal_type: PrincipalType
     principal_id: str
     acting_for: tuple[str, ...]

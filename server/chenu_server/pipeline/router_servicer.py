@@ -11,6 +11,7 @@ from chenu.api.pipeline.v1 import router_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2_grpc as pb_grpc
 from chenu_server.errors import NotFound
 from chenu_server.infra.rpc.context import current_caller
+from chenu_server.infra.rpc.fields import needed_id
 from chenu_server.pipeline import convert, encode
 from chenu_server.pipeline.route_snapshot import media_limits
 from chenu_server.pipeline.service import PipelineService
@@ -62,7 +63,7 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
         Raises:
             NotFound: There is none of this name.
         """
-        record = self._records().get(convert.needed_id(request.name, "name"))
+        record = self._records().get(needed_id(request.name, "name"))
         if record is None:
             raise NotFound("provider", request.name)
         return pb.GetProviderResponse(provider=self._provider(record))

@@ -16,6 +16,7 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2_grpc as pb_grpc
 from chenu_server.caller import Caller, Principal
 from chenu_server.errors import InvalidField
 from chenu_server.infra.rpc.context import current_call, current_caller
+from chenu_server.infra.rpc.fields import needed_id
 from chenu_server.infra.rpc.paging import page_of, place_of, shown_of
 from chenu_server.infra.rpc.reasons import reason_from
 from chenu_server.pipeline import convert, encode, records
@@ -94,7 +95,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> AsyncIterator[pb.WatchResponse]:
         """Attach to a query's log at any cursor; OK after the final event."""
         caller, after = current_caller(), convert.cursor_from(request.after)
-        request_id = convert.needed_id(request.request_id, "request_id")
+        request_id = needed_id(request.request_id, "request_id")
         with self._attachments.opened(caller.identity_id):
             source = await self._pipeline.watch(caller, request_id)
             async with aclosing(self._stream(source, after, with_outcome=False)) as events:
@@ -106,7 +107,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> AsyncIterator[pb.ContinueResponse]:
         """Run an approved query and stream its log; the status is the outcome."""
         caller, after = current_caller(), convert.cursor_from(request.after)
-        request_id = convert.needed_id(request.request_id, "request_id")
+        request_id = needed_id(request.request_id, "request_id")
         with self._attachments.opened(caller.identity_id):
             source = await self._pipeline.resume(caller, request_id, context.time_remaining())
             query = source.query if isinstance(source, QueryLog) else source.log.query
@@ -123,7 +124,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> pb.GetQueryResponse:
         """One query of the caller's identity, with its answer if it has one."""
         caller = current_caller()
-        request_id = convert.needed_id(request.request_id, "request_id")
+        request_id = needed_id(request.request_id, "request_id")
         query = await self._pipeline.get(caller, request_id)
         response = pb.GetQueryResponse(query=encode.query_fields(query))
         if query.status is QueryStatus.COMPLETED:
@@ -158,7 +159,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         self, request: pb.CancelQueryRequest, context: Context
     ) -> pb.CancelQueryResponse:
         """Cancel a query at once, wherever it is."""
-        request_id = convert.needed_id(request.request_id, "request_id")
+        request_id = needed_id(request.request_id, "request_id")
         reason = reason_from(request.reason)
         query = await self._pipeline.cancel(current_caller(), request_id, reason)
         return pb.CancelQueryResponse(query=encode.query_fields(query))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -18,7 +18,7 @@ from chenu_server.pipeline.tables import (
     QUERY_EVENTS,
     UNFINISHED,
 )
-from chenu_server.vocabulary import QueryStatus
+from chenu_server.vocabulary import OperationKind, QueryStatus
 
 
 class SqlQueries:
@@ -38,7 +38,7 @@ class SqlQueries:
     async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:
         """Newest first."""
         columns = QUERIES.c
-        query = sa.select(QUERIES).where(columns.identity_id == identity_id)
+        query = sa.select(QUERIES).where(columns.identity_id == identity_id, _IS_QUERY)
         if wanted.statuses:
             query = query.where(columns.status.in_(wanted.statuses))
         if wanted.before is not None:
@@ -100,8 +100,12 @@ class SqlQueries:
         return [(row.identity_id, row.created_us) for row in rows]
 
 
+# Whatever else is governed has its row beside the queries', and is none.
+_IS_QUERY: Final = QUERIES.c.kind == OperationKind.QUERY
+
+
 def _by_id(identity_id: str, request_id: str) -> sa.Select[Any]:
-    return sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id))
+    return sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id), _IS_QUERY)
 
 
 def _chunks_of(identity_id: str, request_id: str) -> sa.Select[Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from chenu_server.action import Target
 from chenu_server.pipeline.conversation import Conversation, asked
 from chenu_server.pipeline.conversation_stored import conversation_from, conversation_plain
 from chenu_server.pipeline.model import (
@@ -15,7 +16,6 @@ from chenu_server.pipeline.model import (
     QueryRequest,
     Routing,
     Snapshot,
-    Target,
 )
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import Intent, Mode, Role, Sphere

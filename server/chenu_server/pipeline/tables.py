@@ -26,6 +26,7 @@ from chenu_server.vocabulary import (
     EventKind,
     Lane,
     LaneStatus,
+    OperationKind,
     PartKind,
     PrincipalType,
     QueryStatus,
@@ -125,6 +126,7 @@ QUERIES: Final = sa.Table(
     METADATA,
     sa.Column("identity_id", sa.Text, primary_key=True),
     sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("kind", EnumText(OperationKind), nullable=False, server_default="query"),
     sa.Column("principal_type", EnumText(PrincipalType), nullable=False),
     sa.Column("principal_id", sa.Text, nullable=False),
     sa.Column("acting_for", Strings(repeats=True), nullable=False),
@@ -257,7 +259,7 @@ OUTPUT_CHUNKS: Final = sa.Table(
 QUERIES_MAP: Final = TableMap(
     Query,
     QUERIES,
-    fixed=frozenset({"content_digest", "route_snapshot", "created_us"}),
+    fixed=frozenset({"kind", "content_digest", "route_snapshot", "created_us"}),
 )
 QUERY_ALIASES_MAP: Final = TableMap(QueryAlias, QUERY_ALIASES, append_only=True)
 QUERY_CONTENTS_MAP: Final = TableMap(QueryContent, QUERY_CONTENTS)

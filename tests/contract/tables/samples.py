@@ -9,8 +9,8 @@ from chenu_server.governance.budgets import tables as budgets
 from chenu_server.governance.budgets.model import (
     Budget,
     BudgetPeriod,
-    Reservation,
-    ReservationState,
+    Hold,
+    HoldState,
 )
 from chenu_server.governance.checkpoints import tables as checkpoints
 from chenu_server.governance.checkpoints.model import Checkpoint
@@ -86,10 +86,10 @@ PERIOD: Final = BudgetPeriod(
     overrun_seen_nanousd=3,
     frozen_us=LARGEST,
 )
-RESERVATION: Final = Reservation(
+HOLD: Final = Hold(
     identity_id="ali'ce",
     request_id="r",
-    state=ReservationState.HELD,
+    state=HoldState.HELD,
     amount_nanousd=5,
     posted_nanousd=6,
     overrun_nanousd=7,
@@ -259,7 +259,7 @@ VIOLATION: Final = Violation(
 ROWS: Final[tuple[Row, ...]] = (
     BUDGET,
     PERIOD,
-    RESERVATION,
+    HOLD,
     SLOT,
     CHECKPOINT,
     QUERY,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chenu_server.command import Row
-from chenu_server.governance.budgets.model import ReservationState
+from chenu_server.governance.budgets.model import HoldState
 from chenu_server.infra.db.session import Session, StatementFailed
 from tests.contract.tables import samples
 from tests.contract.tables.batches import commit, stored
@@ -24,8 +24,8 @@ OPEN = replace(samples.BUDGET, deleted=False)
         replace(samples.PERIOD, overrun_nanousd=-1),
         replace(samples.PERIOD, overrun_seen_nanousd=5),
         replace(samples.PERIOD, frozen_us=-1),
-        replace(samples.RESERVATION, amount_nanousd=-1),
-        replace(samples.RESERVATION, state=ReservationState.VOIDED),
+        replace(samples.HOLD, amount_nanousd=-1),
+        replace(samples.HOLD, state=HoldState.VOIDED),
         replace(samples.SLOT, slot=-1),
         replace(samples.CHECKPOINT, action_digest=b"short"),
         replace(samples.CHECKPOINT, expires_us=0),

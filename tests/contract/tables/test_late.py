@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from chenu_server.errors import GovernanceUnavailable, QueryCancelled
-from chenu_server.governance.budgets.model import ReservationState
+from chenu_server.governance.budgets.model import HoldState
 from chenu_server.governance.budgets.tables import BUDGET_PERIOD_ROWS as PERIODS
 from chenu_server.governance.budgets.tables import RESERVATIONS
 from chenu_server.infra.db.intake import WriterLimits
@@ -56,7 +56,7 @@ async def test_an_admission_that_committed_late_is_ended_by_itself(database_url:
     assert QueryStatus.RUNNING is admitted.status
     assert QueryStatus.CANCELLED is settled.status
     assert QueryCancelled.reason == settled.outcome.reason
-    assert [(ReservationState.VOIDED.value, 0, 0, 0)] == stands
+    assert [(HoldState.VOIDED.value, 0, 0, 0)] == stands
 
 
 async def stored(reader: Reader) -> Query:

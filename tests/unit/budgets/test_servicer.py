@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from chenu.api.governance.v1 import budget_service_pb2 as pb
 from chenu_server.caller import SYSTEM_IDENTITY
 from chenu_server.errors import IdentityBoundaryViolation, InvalidField
 from chenu_server.governance.budgets.servicer import BudgetServicer
+from chenu_server.governance.budgets.spending_service import SpendingService
 from chenu_server.infra.rpc.paging import page_token_of
 from chenu_server.vocabulary import Role
 from tests.fakes.calls import NO_CONTEXT, calling
@@ -25,10 +28,15 @@ def setting() -> Setting:
     return Setting()
 
 
+def servicer_of(setting: Setting) -> BudgetServicer:
+    """A servicer of budgets alone."""
+    return BudgetServicer(setting.service, cast("SpendingService", None))
+
+
 async def create(setting: Setting, request: pb.CreateBudgetRequest = CREATE) -> pb.Budget:
     """A budget of Alice's."""
     with calling(ALICE, Role.BUDGET_ADMIN):
-        answer = await BudgetServicer(setting.service).CreateBudget(request, NO_CONTEXT)
+        answer = await servicer_of(setting).CreateBudget(request, NO_CONTEXT)
     return answer.budget
 
 
@@ -38,7 +46,7 @@ async def test_a_budget_is_shown_with_all_its_amounts(setting: Setting) -> None:
     reserved(setting.writer.rows, 60)
     with calling(ALICE, Role.BUDGET_ADMIN):
         request = pb.GetBudgetRequest(budget_id=made.budget_id)
-        shown = (await BudgetServicer(setting.service).GetBudget(request, NO_CONTEXT)).budget
+        shown = (await servicer_of(setting).GetBudget(request, NO_CONTEXT)).budget
 
     assert (ALICE, pb.BUDGET_SCOPE_IDENTITY, pb.BUDGET_PERIOD_DAILY, pb.ON_EXHAUST_DENY) == (
         shown.subject,
@@ -65,7 +73,7 @@ async def test_a_total_budget_has_no_period_start_and_a_global_one_no_value(
         scope=pb.BUDGET_SCOPE_GLOBAL, period=pb.BUDGET_PERIOD_TOTAL, limit_nanousd=1
     )
     with calling(SYSTEM_IDENTITY, Role.OPERATOR):
-        made = (await BudgetServicer(setting.service).CreateBudget(request, NO_CONTEXT)).budget
+        made = (await servicer_of(setting).CreateBudget(request, NO_CONTEXT)).budget
 
     assert (False, "") == (made.HasField("period_start"), made.subject)
 
@@ -100,14 +108,14 @@ async def test_an_impossible_id_is_invalid(setting: Setting, budget_id: str) -> 
     request = pb.GetBudgetRequest(budget_id=budget_id)
 
     with calling(ALICE, Role.BUDGET_ADMIN), pytest.raises(InvalidField):
-        await BudgetServicer(setting.service).GetBudget(request, NO_CONTEXT)
+        await servicer_of(setting).GetBudget(request, NO_CONTEXT)
 
 
 async def test_budgets_are_listed_page_by_page(setting: Setting) -> None:
     """The last page has no token."""
     for period in (pb.BUDGET_PERIOD_DAILY, pb.BUDGET_PERIOD_MONTHLY, pb.BUDGET_PERIOD_TOTAL):
         await create(setting, pb.CreateBudgetRequest(scope=CREATE.scope, period=period))
-    servicer, shown, token = BudgetServicer(setting.service), list[str](), ""
+    servicer, shown, token = servicer_of(setting), list[str](), ""
     with calling(ALICE, Role.BUDGET_ADMIN):
         for _ in range(2):
             request = pb.ListBudgetsRequest(page_size=2, page_token=token)
@@ -124,14 +132,14 @@ async def test_a_made_up_token_is_invalid(setting: Setting, after: tuple[str, ..
     request = pb.ListBudgetsRequest(page_token=page_token_of(after, ("budgets", ALICE)))
 
     with calling(ALICE, Role.BUDGET_ADMIN), pytest.raises(InvalidField) as refused:
-        await BudgetServicer(setting.service).ListBudgets(request, NO_CONTEXT)
+        await servicer_of(setting).ListBudgets(request, NO_CONTEXT)
     assert "page_token" == refused.value.field
 
 
 async def test_update_and_delete_take_the_etag_that_was_shown(setting: Setting) -> None:
     """In any letter case of the id."""
     made = await create(setting)
-    servicer = BudgetServicer(setting.service)
+    servicer = servicer_of(setting)
     with calling(ALICE, Role.BUDGET_ADMIN):
         update = pb.UpdateBudgetRequest(
             budget_id=made.budget_id.upper(), limit_nanousd=7, etag=made.etag

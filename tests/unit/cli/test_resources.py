@@ -17,6 +17,7 @@ from chenu.api.governance.v1 import (
     checkpoint_pb2,
     checkpoint_service_pb2,
     principal_pb2,
+    reservation_pb2,
 )
 from chenu.api.pipeline.v1 import (
     message_pb2,
@@ -52,6 +53,12 @@ BUDGET = budget_service_pb2.Budget(
     posted_nanousd=1,
     etag="e-1",
 )
+RESERVATION = reservation_pb2.Reservation(
+    request_id="r-1",
+    state=reservation_pb2.RESERVATION_STATE_POSTED,
+    amount_nanousd=2_000_000_000,
+    posted_nanousd=1_500_000_000,
+)
 QUERY = message_pb2.Query(
     request_id="q-1",
     state=message_pb2.QUERY_STATE_COMPLETED,
@@ -83,6 +90,10 @@ def listed(gateway: Gateway) -> None:
         "UpdateBudget": budget_service_pb2.UpdateBudgetResponse(budget=BUDGET),
         "UnfreezeBudget": budget_service_pb2.UnfreezeBudgetResponse(budget=BUDGET),
         "DeleteBudget": budget_service_pb2.DeleteBudgetResponse(),
+        "Reserve": budget_service_pb2.ReserveResponse(reservation=RESERVATION),
+        "Post": budget_service_pb2.PostResponse(reservation=RESERVATION),
+        "Void": budget_service_pb2.VoidResponse(reservation=RESERVATION),
+        "GetReservation": budget_service_pb2.GetReservationResponse(reservation=RESERVATION),
         "GetQuery": pipeline_service_pb2.GetQueryResponse(
             query=QUERY, answer=message_pb2.Answer(text="Hello")
         ),
@@ -145,6 +156,10 @@ def test_a_list_is_a_table_on_a_terminal(
         (("budgets", "update", "b-1", "--limit-usd", "25"), "etag", "e-1"),
         (("budgets", "unfreeze", "b-1"), "etag", "e-1"),
         (("budgets", "delete", "b-1"), "budget_id", "b-1"),
+        (("spending", "reserve", "--amount-usd", "2", "--operation", "x"), "request_id", "r-1"),
+        (("spending", "post", "r-1", "--amount-usd", "1.50"), "posted_nanousd", "1500000000"),
+        (("spending", "void", "r-1"), "request_id", "r-1"),
+        (("spending", "get", "r-1"), "amount_nanousd", "2000000000"),
         (("queries", "list"), "request_id", "q-1"),
         (("queries", "cancel", "q-1"), "cost_nanousd", "3000000"),
         (("queries", "cancel", "q-1"), "request_id", "q-1"),

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from chenu_server.caller import Caller, Principal
 from chenu_server.command import Command, Moment
 from chenu_server.engine import Prompt
-from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Reservation
+from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Hold
 from chenu_server.governance.checkpoints.model import Checkpoint, Expiries, Resolution
 from chenu_server.governance.limits.model import ProviderLimit
 from chenu_server.governance.policy.load import load_policies
@@ -258,9 +258,9 @@ class World:
         return found
 
     @property
-    def held(self) -> Reservation:
+    def held(self) -> Hold:
         """What is held for it."""
-        found = self.rows.get(Reservation, (ACME, "q"))
+        found = self.rows.get(Hold, (ACME, "q"))
         assert found is not None
         return found
 
@@ -377,7 +377,7 @@ def _check_money(rows: FakeRows, limit: Budget) -> None:
     periods = [each for each in rows.all(BudgetPeriod) if each.budget_id == limit.budget_id]
     reservations = [
         each
-        for each in rows.all(Reservation)
+        for each in rows.all(Hold)
         if any(budget_id == limit.budget_id for budget_id, _ in each.legs)
     ]
     assert Scope.IDENTITY is limit.scope

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chenu_server.caller import Caller, Principal
-from chenu_server.governance.budgets.model import Reservation
+from chenu_server.governance.budgets.model import Hold
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline.ports import Admission, Admitted, Blocked, Closed, Conflict, Known, Wait
@@ -120,7 +120,7 @@ def test_a_denied_query_is_closed_in_the_same_unit(
     assert LaneStatus.SKIPPED is world.lane(Lane.F_EXECUTION)
     assert LaneStatus.COMPLETED is world.lane(Lane.G_AUDIT)
     assert (reason == "BUDGET_EXHAUSTED") == ("budget.exceeded" in world.kinds)
-    assert not world.rows.all(Reservation) and not world.rows.all(Slot)
+    assert not world.rows.all(Hold) and not world.rows.all(Slot)
 
 
 @pytest.mark.parametrize(("required", "answer"), [(True, Closed), (False, Admitted)])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from chenu_server.caller import Principal
-from chenu_server.governance.budgets.model import Reservation
+from chenu_server.governance.budgets.model import Hold
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.operations.ask import Consume
 from chenu_server.operations.wait import Cancel, Expire
@@ -288,5 +288,5 @@ def test_an_attached_ask_shares_the_fate_of_the_first() -> None:
 
     assert isinstance(admitted, Admitted)
     assert Known(query=world.query) == world.admit(AGAIN)
-    assert (1, 1) == (len(world.rows.all(Reservation)), len(world.rows.all(Query)))
+    assert (1, 1) == (len(world.rows.all(Hold)), len(world.rows.all(Query)))
     assert {"q"} == {each.request_id for each in world.rows.all(EventSegment)}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chenu_server.caller import Principal
-from chenu_server.governance.budgets.model import ReservationState
+from chenu_server.governance.budgets.model import HoldState
 from chenu_server.governance.checkpoints.model import Lapsed, Lost, Repeated, Resolved
 from chenu_server.operations.wait import Cancel, Expire
 from chenu_server.vocabulary import (
@@ -59,7 +59,7 @@ def test_a_rejection_ends_the_query_and_releases_the_money() -> None:
 
     assert QueryStatus.REJECTED is world.query.status
     assert (0, 0, 0) == world.money
-    assert ReservationState.VOIDED is world.held.state
+    assert HoldState.VOIDED is world.held.state
     assert LaneStatus.FAILED is world.lane(Lane.E_CHECKPOINT)
     assert LaneStatus.SKIPPED is world.lane(Lane.F_EXECUTION)
     assert LaneStatus.COMPLETED is world.lane(Lane.G_AUDIT)
@@ -147,7 +147,7 @@ def test_a_wait_expires_in_the_instant_that_its_time_is_over(approved: bool) -> 
 
     assert QueryStatus.EXPIRED is world.query.status
     assert CheckpointState.EXPIRED is world.checkpoint.state
-    assert ReservationState.EXPIRED is world.held.state
+    assert HoldState.EXPIRED is world.held.state
     assert (0, 0, 0) == world.money
     assert "checkpoint.expired" in world.kinds
     assert not world.act(EXPIRE)
@@ -164,7 +164,7 @@ def test_a_cancel_takes_checkpoint_and_money_along(approved: bool) -> None:
 
     assert QueryStatus.CANCELLED is world.query.status
     assert CheckpointState.CANCELLED is world.checkpoint.state
-    assert ReservationState.VOIDED is world.held.state
+    assert HoldState.VOIDED is world.held.state
     assert (0, 0, 0) == world.money
     assert "service:backend" == world.checkpoint.resolved_by
     assert "QUERY_CANCELLED" == world.rows.entries[-1].reason

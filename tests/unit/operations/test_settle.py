@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from chenu_server.errors import ProviderRejected, QueryCancelled
-from chenu_server.governance.budgets.model import ReservationState
+from chenu_server.governance.budgets.model import HoldState
 from chenu_server.operations.late import settlement_of
 from chenu_server.operations.run import Recover, Retry, Settle
 from chenu_server.pipeline.conversation import Part
@@ -44,7 +44,7 @@ def test_an_answer_is_posted_stored_and_told() -> None:
 
     assert COMPLETED is world.query.status
     assert (77, 0, 0) == world.money
-    assert ReservationState.POSTED is world.held.state
+    assert HoldState.POSTED is world.held.state
     assert (77, 14, 3) == (
         world.query.cost_nanousd,
         world.query.usage.total,
@@ -108,14 +108,14 @@ def test_what_a_failed_attempt_said_is_stored_and_no_part_of_it_is_complete() ->
 @pytest.mark.parametrize(
     ("status", "outcome", "charge", "state"),
     [
-        (FAILED, REJECTED, 0, ReservationState.VOIDED),
-        (FAILED, REJECTED, BOUND_1, ReservationState.POSTED),
-        (CANCELLED, outcome_of(QueryCancelled("q")), 0, ReservationState.VOIDED),
-        (CANCELLED, outcome_of(QueryCancelled("q")), BOUND_1, ReservationState.POSTED),
+        (FAILED, REJECTED, 0, HoldState.VOIDED),
+        (FAILED, REJECTED, BOUND_1, HoldState.POSTED),
+        (CANCELLED, outcome_of(QueryCancelled("q")), 0, HoldState.VOIDED),
+        (CANCELLED, outcome_of(QueryCancelled("q")), BOUND_1, HoldState.POSTED),
     ],
 )
 def test_a_failure_posts_what_it_may_have_cost_or_gives_all_back(
-    status: QueryStatus, outcome: Outcome, charge: int, state: ReservationState
+    status: QueryStatus, outcome: Outcome, charge: int, state: HoldState
 ) -> None:
     """Nothing went out: voided. Something may have: its bound, marked as estimated."""
     world = World()
@@ -139,7 +139,7 @@ def test_a_free_answer_is_posted_as_nothing() -> None:
 
     world.act(Settle(settlement(admitted, ended(admitted, 0))))
 
-    assert ReservationState.POSTED is world.held.state
+    assert HoldState.POSTED is world.held.state
     assert (0, 0, 0) == world.money
 
 
@@ -166,7 +166,7 @@ def test_a_failed_attempts_charge_stays_when_the_last_one_cost_nothing(charge: i
 
     assert (charge, 0, 0) == world.money
     assert charge == world.query.cost_nanousd
-    expected = ReservationState.POSTED if charge else ReservationState.VOIDED
+    expected = HoldState.POSTED if charge else HoldState.VOIDED
     assert expected is world.held.state
 
 
@@ -181,7 +181,7 @@ def test_a_crash_charges_the_bound_and_never_runs_it_again() -> None:
     assert "EXECUTION_INTERRUPTED" == world.rows.entries[-1].reason
     assert (BOUND_1, 0, 0) == world.money
     assert world.query.estimated
-    assert ReservationState.EXPIRED is world.held.state
+    assert HoldState.EXPIRED is world.held.state
     assert [AttemptState.INTERRUPTED] == [each.state for each in world.rows.all(Attempt)]
     assert not world.act(RECOVER)
 
@@ -284,7 +284,7 @@ def test_an_admission_that_committed_late_is_ended_and_costs_nothing() -> None:
     assert QueryStatus.CANCELLED is world.query.status
     assert QueryCancelled.reason == world.query.outcome.reason
     assert (0, 0, 0) == world.money
-    assert ReservationState.VOIDED is world.held.state
+    assert HoldState.VOIDED is world.held.state
 
 
 def retried_late(world: World) -> tuple[Admitted, Admitted]:

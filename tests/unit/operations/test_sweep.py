@@ -12,8 +12,23 @@ from structlog.testing import capture_logs
 from chenu_server.command import Command
 from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal
 from chenu_server.operations.run import Recover
+from chenu_server.operations.spending import Lapse
 from chenu_server.operations.sweep import BATCH, Sweeper
 from chenu_server.operations.wait import Expire
+
+
+@dataclass
+class Lapsing:
+    """Reservations of services whose time is over."""
+
+    waiting: list[str] = field(default_factory=list)
+
+    async def lapsed(
+        self, now_us: int, after: tuple[str, str], count: int
+    ) -> Sequence[tuple[str, str]]:
+        """Those behind a place."""
+        found = sorted(("acme", each) for each in self.waiting)
+        return [each for each in found if each > after][:count]
 
 
 @dataclass
@@ -29,6 +44,7 @@ class Left:
     forgotten: list[str] = field(default_factory=list)
     fenced: list[str] = field(default_factory=list)
     is_back: bool = False
+    lapsing: Lapsing = field(default_factory=Lapsing)
 
     async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[tuple[str, str, str]]:
         """What waits, its time over."""
@@ -52,6 +68,8 @@ class Left:
         """End one query, or fail as a bug would."""
         if isinstance(command, Recover):
             ended = str(command.key[1])
+        elif isinstance(command, Lapse):
+            ended = command.request_id
         else:
             assert isinstance(command, Expire)
             ended = command.checkpoint_id
@@ -60,6 +78,7 @@ class Left:
             raise self.raises
         self.running = [each for each in self.running if each[1] != ended]
         self.waiting = [each for each in self.waiting if each != ended]
+        self.lapsing.waiting = [each for each in self.lapsing.waiting if each != ended]
         return True
 
     def note(self, command: Command[Any]) -> None:
@@ -71,6 +90,7 @@ def sweeper(left: Left) -> Sweeper:
     return Sweeper(
         left,
         left,
+        left.lapsing,
         dead_owners=left.dead_owners,
         fence_owner=left.fence,
         forget_owner=left.forget,
@@ -144,3 +164,13 @@ async def test_a_database_that_is_away_ends_the_sweep(
         await sweep(sweeper(left))
 
     assert (["a"], []) == (left.tried, logs)
+
+
+async def test_a_reservation_that_cannot_be_ended_blocks_none_behind_it() -> None:
+    """More of them than one look brings, the first ones damaged."""
+    names = [f"q-{at:04}" for at in range(BATCH + 3)]
+    left = Left([], broken=set(names[:BATCH]), lapsing=Lapsing(list(names)))
+
+    assert 3 == await sweeper(left).lapse()
+    assert names == left.tried
+    assert names[:BATCH] == left.lapsing.waiting

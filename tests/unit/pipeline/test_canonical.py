@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chenu_server.action import Target
 from chenu_server.caller import Caller, Principal
 from chenu_server.pipeline import canonical
 from chenu_server.pipeline.conversation import (
@@ -25,7 +26,7 @@ from chenu_server.pipeline.conversation import (
     asked,
     text_part,
 )
-from chenu_server.pipeline.model import ContextItem, QueryRequest, Routing, Target
+from chenu_server.pipeline.model import ContextItem, QueryRequest, Routing
 from chenu_server.vocabulary import Intent, Mode, PartKind, PrincipalType, Role, Sphere, ToolEffect
 from chenu_server.vocabulary import MessageRole as Speaker
 

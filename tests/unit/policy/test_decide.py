@@ -48,6 +48,7 @@ OTHERWISE: dict[str, Any] = {
     "sensitivity": "restricted",
     "agent_role": "nova",
     "providers": ("anthropic",),
+    "amount_nanousd": 5,
 }
 CONDITIONS = {
     "principal_type": "principal is Agent",
@@ -68,6 +69,7 @@ CONDITIONS = {
     "sensitivity": 'context.sensitivity == Sensitivity::"restricted"',
     "agent_role": 'context.agent_role == "nova"',
     "providers": 'context.providers.contains("anthropic")',
+    "amount_nanousd": "context has amount_nanousd && context.amount_nanousd == 5",
 }
 
 

@@ -30,6 +30,7 @@ from tests.unit.contract.test_proto import methods
 Calling = Callable[[Client], Awaitable[object] | AsyncIterator[object]]
 WHOLE_LEDGER = audit_service_pb2.ListEntriesRequest(resource_kind="query")
 QUERY = pipeline_service_pb2.QueryRequest(request_id="q", text="t")
+RESERVE = budget_service_pb2.ReserveRequest(request_id="r", amount_nanousd=9)
 AFTER = event_pb2.Cursor(sequence=3, attempt=1, offset=5)
 
 CALLS: list[tuple[str, Calling, Message]] = [
@@ -160,6 +161,26 @@ CALLS: list[tuple[str, Calling, Message]] = [
         "BudgetService/UpdateBudget",
         lambda c: c.budgets.update("b", limit_nanousd=6, etag="e"),
         budget_service_pb2.UpdateBudgetRequest(budget_id="b", limit_nanousd=6, etag="e"),
+    ),
+    (
+        "BudgetService/Reserve",
+        lambda c: c.spending.reserve(RESERVE),
+        RESERVE,
+    ),
+    (
+        "BudgetService/Post",
+        lambda c: c.spending.post("r", amount_nanousd=7),
+        budget_service_pb2.PostRequest(request_id="r", amount_nanousd=7),
+    ),
+    (
+        "BudgetService/Void",
+        lambda c: c.spending.void("r", reason="nobody answered"),
+        budget_service_pb2.VoidRequest(request_id="r", reason="nobody answered"),
+    ),
+    (
+        "BudgetService/GetReservation",
+        lambda c: c.spending.get("r"),
+        budget_service_pb2.GetReservationRequest(request_id="r"),
     ),
     (
         "BudgetService/UnfreezeBudget",

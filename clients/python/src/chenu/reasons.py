@@ -52,5 +52,6 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "BUDGET_FROZEN": ("BudgetRefused", "FAILED_PRECONDITION"),
         "TOOL_CALL_INVALID": ("ProviderFailed", "FAILED_PRECONDITION"),
         "OUTPUT_INVALID": ("ProviderFailed", "FAILED_PRECONDITION"),
+        "RESERVATION_NOT_HELD": ("Conflict", "FAILED_PRECONDITION"),
     }
 )

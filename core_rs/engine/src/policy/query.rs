@@ -48,6 +48,8 @@ pub struct Query {
     pub agent_role: String,
     /// The providers that the route may use.
     pub providers: Vec<String>,
+    /// How much money a service asks to reserve; none where a query is submitted.
+    pub amount_nanousd: Option<i64>,
 }
 
 type Attributes = [(&'static str, RestrictedExpression); 3];
@@ -58,7 +60,8 @@ impl Query {
         self.build(known, None)
     }
 
-    /// One query for each principal type that uses every name there is, checked by the schema.
+    /// One query for each principal type that uses every name there is, and a reservation like it,
+    /// checked by the schema.
     pub(super) fn probe(known: &Vocabulary, schema: &Schema) -> Result<(), String> {
         let all = Self {
             roles: known.roles.all(),
@@ -85,6 +88,7 @@ impl Query {
                     ..all.clone()
                 };
                 one.build(known, Some(schema))?;
+                Self { amount_nanousd: Some(1), ..one }.build(known, Some(schema))?;
             }
         }
         Ok(())
@@ -106,7 +110,8 @@ impl Query {
         ];
         let entities = Entities::from_entities(entities, schema).map_err(said)?;
         let context = Context::from_pairs(self.context(known)?).map_err(said)?;
-        let request = Request::new(principal, known.submit.clone(), resource, context, schema);
+        let action = if self.amount_nanousd.is_some() { &known.reserve } else { &known.submit };
+        let request = Request::new(principal, action.clone(), resource, context, schema);
         Ok((request.map_err(said)?, entities))
     }
 
@@ -131,7 +136,8 @@ impl Query {
         Ok(attributes)
     }
 
-    fn context(&self, known: &Vocabulary) -> Result<[(String, RestrictedExpression); 10], String> {
+    fn context(&self, known: &Vocabulary) -> Result<Vec<(String, RestrictedExpression)>, String> {
+        // A reservation has all that a query has, so that a policy over any action holds in both.
         let pairs = [
             ("operation", text(&self.operation)),
             ("mode", known.modes.one(&self.mode)?),
@@ -144,7 +150,9 @@ impl Query {
             ("agent_role", text(&self.agent_role)),
             ("providers", texts(&self.providers)),
         ];
-        Ok(pairs.map(|(name, value)| (name.to_owned(), value)))
+        let amount = self.amount_nanousd.map(RestrictedExpression::new_long);
+        let amount = amount.map(|amount| ("amount_nanousd", amount));
+        Ok(pairs.into_iter().chain(amount).map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 

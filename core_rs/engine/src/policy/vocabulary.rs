@@ -55,6 +55,7 @@ pub(super) struct Vocabulary {
     pub(super) sensitivities: Names,
     pub(super) target: EntityTypeName,
     pub(super) submit: EntityUid,
+    pub(super) reserve: EntityUid,
     principals: [(&'static str, EntityTypeName); 3],
 }
 
@@ -76,6 +77,7 @@ impl Vocabulary {
             sensitivities: Names::new("sensitivity", "Sensitivity", SENSITIVITIES)?,
             target: type_name("Target")?,
             submit: uid(&type_name("Action")?, "submit"),
+            reserve: uid(&type_name("Action")?, "reserve"),
             principals: [
                 (PrincipalType::User.wire_name(), type_name("User")?),
                 (PrincipalType::Service.wire_name(), type_name("Service")?),

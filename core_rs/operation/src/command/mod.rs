@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 mod budgets;
 mod files;
 mod slots;
+mod spending;
 
 pub use budgets::{CreateBudget, DeleteBudget, UnfreezeBudget, UpdateBudget};
 pub use files::{HoldFiles, KeepChunk};
 pub use slots::{Dispatched, HoldBack, LetGo, Readmit};
+pub use spending::{Lapse, Post, Reserve, Void};
 
 use crate::event::EventDraft;
 use crate::refusal::Outcome;
@@ -365,6 +367,14 @@ pub enum Command {
     LetGo(LetGo),
     /// See [`Readmit`].
     Readmit(Readmit),
+    /// See [`Reserve`].
+    Reserve(Box<Reserve>),
+    /// See [`Post`].
+    Post(Post),
+    /// See [`Void`].
+    Void(Void),
+    /// See [`Lapse`].
+    Lapse(Lapse),
     /// See [`CreateBudget`].
     CreateBudget(CreateBudget),
     /// See [`UpdateBudget`].

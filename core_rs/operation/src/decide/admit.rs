@@ -1,14 +1,15 @@
 //! Lane D in one command: claim, decide, and write all of it, or write nothing.
 
 use chenu_engine::vocabulary::{
-    CheckpointState, Lane, LaneStatus, LedgerAction, LedgerDecision, QueryState,
+    Lane, LaneStatus, LedgerAction, LedgerDecision, OperationKind, QueryState,
 };
 use serde_json::Value;
 
 use super::budgets::{self, Holding};
 use super::judge::{self, Case, Judgement};
+use super::questions::{self, Question};
 use super::slots::{self, NoSlot};
-use super::{attach, attempts, log, questions};
+use super::{attach, attempts, log};
 use crate::answer::Answer;
 use crate::command::Admit;
 use crate::entry::{self, Payload};
@@ -18,9 +19,6 @@ use crate::rows::{Checkpoint, LaneReport, Operation, OperationKey, Query, TokenU
 use crate::rules::Rules;
 use crate::view::{Need, Row, View};
 use crate::{Broken, Decided, Moment};
-
-/// The ledger keeps so many characters of what was asked.
-const TEXT_PREVIEW: usize = 100;
 
 fn key(asked: &Admit) -> OperationKey {
     (asked.caller.identity_id.clone(), asked.asked.request_id.clone())
@@ -86,7 +84,7 @@ pub(crate) fn decide(
         Err(refusal) => deny(asked, view, &refusal, rules, now),
         Ok(judged) if judged.types.is_empty() => run(asked, view, judged, rules, now),
         // The cap is met only by what must wait: a denial ends here, and what may run asks nobody.
-        Ok(_) if is_full(asked, view, rules) => Ok(Answer::Full { limit: rules.pending_max }),
+        Ok(_) if is_full(view, identity_id, rules) => Ok(Answer::Full { limit: rules.pending_max }),
         Ok(judged) => block(asked, view, &judged, rules, now),
     }
 }
@@ -115,10 +113,11 @@ fn waiting<'a>(asked: &Admit, view: &'a View<'_>, now: &Moment) -> Option<&'a Ch
     looks.then(|| attach::waiting(view, &asked.caller, &asked.plan.action_digest, now)).flatten()
 }
 
-fn is_full(asked: &Admit, view: &View<'_>, rules: &Rules) -> bool {
+/// Whether as many of an identity's checkpoints are pending as may.
+pub(crate) fn is_full(view: &View<'_>, identity_id: &str, rules: &Rules) -> bool {
     let most = rules.pending_max;
     // More than the cap may be pending, where it was lowered since they were made.
-    most > 0 && most <= view.pending(&asked.caller.identity_id)
+    most > 0 && most <= view.pending(identity_id)
 }
 
 // --- no ---------------------------------------------------------------------------------------
@@ -199,40 +198,22 @@ fn checkpoint(
 ) -> Decided<Checkpoint> {
     let first = judged.chain.first();
     let first = first.ok_or(Broken::State("what is blocked could be called"))?;
-    let lifetime_us = rules.shortest(&judged.types);
-    let who = asked.caller.principal.to_string();
-    Ok(Checkpoint {
-        identity_id: asked.caller.identity_id.clone(),
-        checkpoint_id: asked.checkpoint_id.clone(),
-        request_id: asked.asked.request_id.clone(),
-        types: judged.types.clone(),
-        state: CheckpointState::Pending,
-        action: asked.asked.action.clone(),
-        target: asked.asked.target.clone(),
-        action_digest: asked.plan.action_digest.clone(),
-        question_en: questions::english(&judged.types, &who),
-        question_fr: questions::french(&judged.types, &who),
-        preview: questions::preview(&asked.asked.last_text),
-        provider: first.provider.clone(),
-        model: first.model.clone(),
+    let question = Question {
+        caller: &asked.caller,
+        kind: OperationKind::Query,
+        request_id: &asked.asked.request_id,
+        checkpoint_id: &asked.checkpoint_id,
+        types: &judged.types,
+        action: &asked.asked.action,
+        target: &asked.asked.target,
+        action_digest: &asked.plan.action_digest,
+        text: &asked.asked.last_text,
+        called: (&first.provider, &first.model),
         // What the digest binds, and not the bound that is held today: to this the approver says
         // yes.
         max_cost_nanousd: asked.plan.max_cost_nanousd,
-        requested_by_type: asked.caller.principal.kind,
-        requested_by: asked.caller.principal.id.clone(),
-        acting_for: asked.caller.acting_for.clone(),
-        // Kept with the question: the approval may be used for as long, whatever is configured by
-        // then.
-        lifetime_us,
-        created_us: now.now_us,
-        expires_us: now.now_us + lifetime_us,
-        use_before_us: 0,
-        resolved_us: 0,
-        resolved_by: String::new(),
-        decision_id: String::new(),
-        reason: String::new(),
-        consumed_us: 0,
-    })
+    };
+    Ok(question.asked(rules, now))
 }
 
 // --- yes --------------------------------------------------------------------------------------
@@ -327,7 +308,7 @@ fn payload(asked: &Admit, rules: &Rules) -> Payload {
         .with("detected_intents", list(&query.detected_intents))
         .with("sphere", query.sphere.as_str())
         .with("policies_revision", rules.policies_revision.as_str())
-        .with("text", questions::begin(&query.last_text, TEXT_PREVIEW))
+        .with("text", questions::noted(&query.last_text))
 }
 
 fn operation(
@@ -341,6 +322,7 @@ fn operation(
     Operation {
         identity_id: asked.caller.identity_id.clone(),
         request_id: asked.asked.request_id.clone(),
+        kind: OperationKind::Query,
         subject: asked.caller.principal.clone(),
         acting_for: asked.caller.acting_for.clone(),
         content_digest: asked.content_digest.clone(),
@@ -351,6 +333,9 @@ fn operation(
         owner_id: if running { rules.owner_id.clone() } else { String::new() },
         deadline_ms: asked.deadline_ms,
         resume_on_approval: asked.asked.resume_on_approval,
+        sphere: asked.asked.sphere.clone(),
+        run_id: asked.asked.run_id.clone(),
+        labels: asked.asked.labels.clone(),
         checkpoint_id: String::new(),
         cost_nanousd: 0,
         estimated: false,
@@ -367,13 +352,10 @@ fn query(asked: &Admit, reports: Vec<LaneReport>) -> Query {
     let query = &asked.asked;
     let names = asked.plan.chain.iter().map(|each| format!("{}/{}", each.provider, each.model));
     Query {
-        sphere: query.sphere.clone(),
         mode: query.mode.clone(),
         intents: query.intents.clone(),
         detected_intents: query.detected_intents.clone(),
         thread_id: query.thread_id.clone(),
-        run_id: query.run_id.clone(),
-        labels: query.labels.clone(),
         context_hash: query.context_hash.clone(),
         provider: String::new(),
         model: String::new(),

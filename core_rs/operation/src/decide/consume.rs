@@ -5,16 +5,17 @@ use chenu_engine::vocabulary::{
     BudgetScope, Lane, LaneStatus, LedgerAction, LedgerDecision, QueryState,
 };
 
+use super::budgets::Standing;
 use super::judge::{self, Case, Judgement};
 use super::slots::{self, NoSlot};
 use super::waiting::{self, Place, Waiting};
 use super::{attempts, budgets, log};
 use crate::answer::Answer;
-use crate::command::Consume;
+use crate::command::{Consume, Verdict};
 use crate::entry::{self, Payload};
 use crate::event;
 use crate::refusal::Refusal;
-use crate::rows::{Hold, HoldState, LaneReport, Operation, Principal};
+use crate::rows::{Checkpoint, Hold, HoldState, LaneReport, Operation, Principal};
 use crate::rules::Rules;
 use crate::view::{Need, Row, View};
 use crate::{Broken, Decided, Moment};
@@ -78,14 +79,10 @@ fn judged(
         let changed = vec!["approved_action_changed".to_owned()];
         return Ok(Err(judge::policy_denied(changed)));
     }
-    let standings = budgets::budgets_of(view, hold)?;
-    // A budget with reserved money cannot be deleted, so only a hold of nothing meets one that was.
-    let closed = standings.iter().find(|each| each.budget.deleted);
-    if closed.is_some() || hold.state != HoldState::Held {
-        let scope = closed.map_or(BudgetScope::Identity, |each| each.budget.scope);
-        let exhausted = ErrorReason::BudgetExhausted;
-        return Ok(Err(judge::budget_refusal(exhausted, scope, String::new())));
-    }
+    let standings = match money_of(view, hold)? {
+        Ok(standings) => standings,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let case = Case {
         verdict: &asked.verdict,
         plan: &asked.plan,
@@ -96,11 +93,48 @@ fn judged(
         held_nanousd: hold.amount_nanousd,
     };
     let judged = judge::judge(case, rules)?;
-    // What a person approved is what the policies asked for then; more of it is another question.
     Ok(judged.and_then(|judgement| {
-        let covered = judgement.types.iter().all(|kind| checkpoint.types.contains(kind));
-        if covered { Ok(judgement) } else { Err(judge::policy_denied(judgement.policies)) }
+        covered(checkpoint, &asked.verdict)?;
+        Ok(judgement)
     }))
+}
+
+/// The budgets that what waits has its money in, or why that cannot be used.
+pub(crate) fn money_of(view: &View<'_>, hold: &Hold) -> Decided<Result<Vec<Standing>, Refusal>> {
+    let standings = budgets::budgets_of(view, hold)?;
+    // A budget with reserved money cannot be deleted, so only a hold of nothing meets one that was.
+    let closed = standings.iter().find(|each| each.budget.deleted);
+    if closed.is_some() || hold.state != HoldState::Held {
+        let scope = closed.map_or(BudgetScope::Identity, |each| each.budget.scope);
+        let exhausted = ErrorReason::BudgetExhausted;
+        return Ok(Err(judge::budget_refusal(exhausted, scope, String::new())));
+    }
+    Ok(Ok(standings))
+}
+
+/// What a person approved is what the policies asked for then; more of it is another question.
+pub(crate) fn covered(checkpoint: &Checkpoint, verdict: &Verdict) -> Result<(), Refusal> {
+    let types = judge::types_of(verdict);
+    if types.iter().all(|kind| checkpoint.types.contains(kind)) {
+        return Ok(());
+    }
+    Err(judge::policy_denied(judge::policies_of(verdict)))
+}
+
+/// Put the checkpoint with its approval used.
+pub(crate) fn use_once(
+    view: &mut View<'_>,
+    mut checkpoint: Checkpoint,
+    now: &Moment,
+) -> Decided<()> {
+    // The state `Approved` rules this out; should the rows disagree all the same, nothing may run a
+    // second time.
+    if checkpoint.consumed_us != 0 {
+        return Err(Broken::State("an approval is used once"));
+    }
+    checkpoint.consumed_us = now.now_us;
+    view.put(Row::Checkpoint(Box::new(checkpoint)));
+    Ok(())
 }
 
 fn run(
@@ -117,20 +151,14 @@ fn run(
         Ok(slot) => slot,
         Err(none) => return Ok(NoSlot::answer(none)),
     };
-    let Waiting { mut checkpoint, mut operation, hold } = found;
+    let Waiting { checkpoint, mut operation, hold } = found;
     let hold = Hold { owner_id: rules.owner_id.clone(), expires_us: 0, ..hold };
     // By itself, for the top-up puts nothing where the money suffices: the hold of a running query
     // would still end by its checkpoint's time.
     view.put(Row::Hold(hold.clone()));
     budgets::top_up(view, &hold, judged.amount_nanousd, now.now_us)?
         .map_err(|_| Broken::State("room was found on these very rows"))?;
-    // The state `Approved` rules this out; should the rows disagree all the same, nothing may run a
-    // second time.
-    if checkpoint.consumed_us != 0 {
-        return Err(Broken::State("an approval is used once"));
-    }
-    checkpoint.consumed_us = now.now_us;
-    view.put(Row::Checkpoint(Box::new(checkpoint)));
+    use_once(view, checkpoint, now)?;
     let report = LaneReport::new(Lane::ECheckpoint, LaneStatus::Completed, 0);
     let drafts = vec![event::lane_end(&report)?, event::lane_start(Lane::FExecution)?];
     log::report(&mut operation.query.lanes, report);
@@ -142,7 +170,7 @@ fn run(
 }
 
 /// A check made again says no: the approval ends with its operation, and nothing looks for it.
-fn refuse(
+pub(crate) fn refuse(
     view: &mut View<'_>,
     found: Waiting,
     refusal: &Refusal,

@@ -62,12 +62,9 @@ pub(crate) fn judge(case: Case<'_>, rules: &Rules) -> Decided<Result<Judgement, 
     if let Some(refusal) = policy_refusal(verdict).or_else(|| route_refusal(plan)) {
         return Ok(Err(refusal));
     }
-    if standings.is_empty() && rules.budget_required {
-        return Ok(Err(Refusal::new(ErrorReason::BudgetRequired)));
-    }
     let going_on = current.as_deref().unwrap_or(&standings);
-    if let Some(frozen) = overruns::frozen_among(going_on, identity_id) {
-        return Ok(Err(refusal_of(frozen)));
+    if let Some(refusal) = closed(going_on, identity_id, rules) {
+        return Ok(Err(refusal));
     }
     // What this query holds already is missing from what is available, and is there for nobody
     // else.
@@ -81,14 +78,32 @@ pub(crate) fn judge(case: Case<'_>, rules: &Rules) -> Decided<Result<Judgement, 
     if let Some(short) = budgets::does_not_fit(&standings, missing, identity_id)? {
         return Ok(Err(refusal_of(short)));
     }
+    let (types, policies) = (types_of(verdict), policies_of(verdict));
+    Ok(Ok(Judgement { types, policies, chain, output_cap, amount_nanousd, standings }))
+}
+
+/// Why nothing may begin with the money of these budgets, whatever it costs.
+pub(crate) fn closed(going_on: &[Standing], identity_id: &str, rules: &Rules) -> Option<Refusal> {
+    if going_on.is_empty() && rules.budget_required {
+        return Some(Refusal::new(ErrorReason::BudgetRequired));
+    }
+    overruns::frozen_among(going_on, identity_id).map(refusal_of)
+}
+
+/// Why a person must look, each type once.
+pub(crate) fn types_of(verdict: &Verdict) -> Vec<CheckpointType> {
     let mut types = Vec::new();
     for (kind, _) in &verdict.checkpoints {
         if !types.contains(kind) {
             types.push(*kind);
         }
     }
-    let policies = verdict.checkpoints.iter().map(|(_, policy)| policy.clone()).collect();
-    Ok(Ok(Judgement { types, policies, chain, output_cap, amount_nanousd, standings }))
+    types
+}
+
+/// The policies that say so.
+pub(crate) fn policies_of(verdict: &Verdict) -> Vec<String> {
+    verdict.checkpoints.iter().map(|(_, policy)| policy.clone()).collect()
 }
 
 /// Why money cannot be held, as the asker is told.
@@ -116,7 +131,8 @@ pub(crate) fn scope_refused(refusal: &Refusal) -> Option<String> {
     by_budget.then(|| refusal.known("scope"))
 }
 
-fn policy_refusal(verdict: &Verdict) -> Option<Refusal> {
+/// Who may not ask at all.
+pub(crate) fn policy_refusal(verdict: &Verdict) -> Option<Refusal> {
     if verdict.allowed {
         return None;
     }

@@ -12,13 +12,17 @@ use crate::{Decided, Moment};
 /// A piece of output has at most this many characters.
 const CHUNK_CHARACTERS: usize = 16_384;
 
-/// Put the events behind the log's last one. The operation is not put yet.
+/// Put the events behind the log's last one, where there is a log. The operation is not put yet.
 pub(crate) fn append(
     view: &mut View<'_>,
     operation: &mut Operation,
     drafts: Vec<EventDraft>,
     now: &Moment,
 ) {
+    operation.updated_us = now.now_us;
+    if !operation.has_log() {
+        return;
+    }
     // Dense from 1: who has seen n events goes on behind n, so a gap would look like a loss.
     let first_sequence = operation.event_count + 1;
     let event = |(sequence, draft): (i64, EventDraft)| Event {
@@ -29,7 +33,6 @@ pub(crate) fn append(
     };
     let events: Vec<Event> = (first_sequence..).zip(drafts).map(event).collect();
     operation.event_count += i64::try_from(events.len()).unwrap_or(0);
-    operation.updated_us = now.now_us;
     view.put(Row::Segment(Segment {
         identity_id: operation.identity_id.clone(),
         request_id: operation.request_id.clone(),
@@ -47,7 +50,9 @@ pub(crate) fn close(
     mut drafts: Vec<EventDraft>,
     now: &Moment,
 ) -> Decided<()> {
-    end_lanes(&mut operation.query.lanes, status, &mut drafts)?;
+    if operation.has_log() {
+        end_lanes(&mut operation.query.lanes, status, &mut drafts)?;
+    }
     // The last of the log, behind the lanes that never ran: readers stop at it.
     drafts.push(event::pipeline_end(&outcome, operation.query.output_length)?);
     operation.status = status;

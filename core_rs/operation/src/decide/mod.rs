@@ -12,9 +12,11 @@ mod log;
 mod overruns;
 mod questions;
 mod recover;
+mod reserve;
 mod retry;
 mod settle;
 mod slots;
+mod spending;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -57,6 +59,10 @@ pub fn name(command: &Command) -> &'static str {
         Command::HoldBack(_) => "held_back",
         Command::LetGo(_) => "let_go",
         Command::Readmit(_) => "readmitted",
+        Command::Reserve(_) => "reserve",
+        Command::Post(_) => "post",
+        Command::Void(_) => "void",
+        Command::Lapse(_) => "lapse",
         Command::CreateBudget(_) => "create_budget",
         Command::UpdateBudget(_) => "update_budget",
         Command::UnfreezeBudget(_) => "unfreeze_budget",
@@ -84,6 +90,10 @@ pub fn needs(command: &Command, now: &Moment) -> Vec<Need> {
         Command::HoldBack(asked) => slots::needs_hold(&asked.provider),
         Command::LetGo(asked) => slots::needs_hold(&asked.provider),
         Command::Readmit(asked) => slots::needs_readmit(asked),
+        Command::Reserve(asked) => reserve::needs(asked, now),
+        Command::Post(asked) => spending::needs(&asked.caller, &asked.request_id),
+        Command::Void(asked) => spending::needs(&asked.caller, &asked.request_id),
+        Command::Lapse(asked) => spending::needs_lapse(asked),
         Command::CreateBudget(asked) => {
             vec![Need::OpenBudgets(asked.caller.identity_id.clone())]
         }
@@ -111,6 +121,16 @@ pub fn needs_next(command: &Command, loaded: &Loaded, now: &Moment) -> Vec<Need>
         Command::Expire(asked) => Place::from(asked).needs_next(&view),
         Command::Cancel(asked) => Place::from(asked).needs_next(&view),
         Command::Recover(asked) => recover::needs_next(asked, &view),
+        Command::Reserve(asked) => {
+            spending::needs_next(&asked.caller.identity_id, &asked.request_id, &view)
+        }
+        Command::Post(asked) => {
+            spending::needs_next(&asked.caller.identity_id, &asked.request_id, &view)
+        }
+        Command::Void(asked) => {
+            spending::needs_next(&asked.caller.identity_id, &asked.request_id, &view)
+        }
+        Command::Lapse(asked) => spending::needs_next(&asked.identity_id, &asked.request_id, &view),
         Command::UpdateBudget(asked) => changes::needs_next(&asked.budget_id, &view, now),
         Command::UnfreezeBudget(asked) => changes::needs_next(&asked.budget_id, &view, now),
         _ => Vec::new(),
@@ -138,6 +158,10 @@ pub fn decide(command: &Command, loaded: &Loaded, rules: &Rules, now: &Moment) -
         Command::HoldBack(asked) => slots::hold_back(&mut view, asked, rules, now),
         Command::LetGo(asked) => slots::let_go(&mut view, asked),
         Command::Readmit(asked) => slots::readmit(&mut view, asked, rules, now.now_us)?,
+        Command::Reserve(asked) => reserve::decide(asked, &mut view, rules, now)?,
+        Command::Post(asked) => spending::post(&mut view, asked, now)?,
+        Command::Void(asked) => spending::void(&mut view, asked, now)?,
+        Command::Lapse(asked) => spending::lapse(&mut view, asked, now)?,
         Command::CreateBudget(asked) => changes::create(&mut view, asked, now),
         Command::UpdateBudget(asked) => changes::update(&mut view, asked, now),
         Command::UnfreezeBudget(asked) => changes::unfreeze(&mut view, asked, now),

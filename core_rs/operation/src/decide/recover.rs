@@ -1,7 +1,9 @@
 //! What a dead owner's running operation becomes. It is never run again by itself.
 
 use chenu_engine::reasons::ErrorReason;
-use chenu_engine::vocabulary::{Lane, LaneStatus, LedgerAction, LedgerDecision, QueryState};
+use chenu_engine::vocabulary::{
+    Lane, LaneStatus, LedgerAction, LedgerDecision, OperationKind, QueryState,
+};
 
 use super::{budgets, log};
 use crate::answer::Answer;
@@ -33,8 +35,11 @@ pub(crate) fn decide(asked: &Recover, view: &mut View<'_>, now: &Moment) -> Deci
     let key = key(asked);
     // The sweep's list may be old: what its owner has settled since, or another sweep has ended, is
     // left as it is.
+    // What a service holds has no owner, and ends by its time alone.
     let running = view.operation(&key).filter(|found| {
-        found.status == QueryState::Running && found.owner_id == asked.dead_owner_id
+        found.kind == OperationKind::Query
+            && found.status == QueryState::Running
+            && found.owner_id == asked.dead_owner_id
     });
     let Some(mut operation) = running.cloned() else { return Ok(Answer::Done(false)) };
     let open = view.attempts(&key).filter(|attempt| attempt.state == AttemptState::Executing);

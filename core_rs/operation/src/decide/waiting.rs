@@ -3,10 +3,10 @@
 use chenu_engine::reasons::ErrorReason;
 use chenu_engine::vocabulary::{
     CheckpointDecision, CheckpointState, EventType, Lane, LaneStatus, LedgerAction, LedgerDecision,
-    QueryState,
+    OperationKind, QueryState,
 };
 
-use super::{budgets, log};
+use super::{budgets, log, spending};
 use crate::answer::Answer;
 use crate::command::{Cancel, Expire, Resolve};
 use crate::entry::{self, EntryDraft, Payload};
@@ -227,17 +227,28 @@ pub(crate) fn cancel(view: &mut View<'_>, asked: &Cancel, now: &Moment) -> Decid
     }
     withdraw(view, checkpoint, &asked.by, &asked.reason, now);
     budgets::void(view, &hold, now.now_us)?;
-    let refusal =
-        Refusal::new(ErrorReason::QueryCancelled).text("request_id", operation.request_id.as_str());
+    let (refusal, reason) = withdrawn(&operation);
     let payload = Payload::new()
         .with("checkpoint_id", operation.checkpoint_id.as_str())
         .with("reason", asked.reason.as_str());
     let (decision, action) = (LedgerDecision::Settle, LedgerAction::Update);
-    let entry = entry::about(&operation, decision, action, "QUERY_CANCELLED", &payload);
+    let entry = entry::about(&operation, decision, action, reason, &payload);
     let entry = entry.by(asked.by.clone());
     let cancelled = QueryState::Cancelled;
     close_waiting(view, &mut operation, cancelled, &refusal, Vec::new(), entry, now)?;
     Ok(Answer::Cancelled(Box::new(operation)))
+}
+
+/// What an operation that is withdrawn answers from then on, and what the ledger calls it.
+fn withdrawn(operation: &Operation) -> (Refusal, &'static str) {
+    match operation.kind {
+        OperationKind::Query => {
+            let request_id = operation.request_id.as_str();
+            let refusal = Refusal::new(ErrorReason::QueryCancelled).text("request_id", request_id);
+            (refusal, "QUERY_CANCELLED")
+        }
+        OperationKind::Reservation => spending::voided(operation),
+    }
 }
 
 /// Put the checkpoint, withdrawn with its operation.
@@ -264,9 +275,11 @@ pub(crate) fn close_waiting(
     entry: EntryDraft,
     now: &Moment,
 ) -> Decided<()> {
-    let ended = LaneReport::new(Lane::ECheckpoint, LaneStatus::Failed, 0);
-    drafts.push(event::lane_end(&ended)?);
-    log::report(&mut operation.query.lanes, ended);
+    if operation.has_log() {
+        let ended = LaneReport::new(Lane::ECheckpoint, LaneStatus::Failed, 0);
+        drafts.push(event::lane_end(&ended)?);
+        log::report(&mut operation.query.lanes, ended);
+    }
     log::close(view, operation, status, refusal.outcome(), drafts, now)?;
     view.record(entry);
     Ok(())

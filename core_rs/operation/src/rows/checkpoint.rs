@@ -1,6 +1,6 @@
 //! Questions to people.
 
-use chenu_engine::vocabulary::{CheckpointState, CheckpointType, PrincipalType};
+use chenu_engine::vocabulary::{CheckpointState, CheckpointType, OperationKind, PrincipalType};
 use serde::{Deserialize, Serialize};
 
 use super::Bytes;
@@ -14,6 +14,8 @@ pub struct Checkpoint {
     pub checkpoint_id: String,
     /// The operation that waits.
     pub request_id: String,
+    /// What kind that is.
+    pub operation_kind: OperationKind,
     /// Why a person must look.
     pub types: Vec<CheckpointType>,
     /// Where it stands.

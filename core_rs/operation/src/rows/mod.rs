@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use chenu_engine::vocabulary::{Lane, LaneStatus, PartKind, PrincipalType, QueryState};
+use chenu_engine::vocabulary::{
+    Lane, LaneStatus, OperationKind, PartKind, PrincipalType, QueryState,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Outcome;
@@ -116,6 +118,8 @@ pub struct Operation {
     pub identity_id: String,
     /// Its id within the identity, made by the caller.
     pub request_id: String,
+    /// What kind it is.
+    pub kind: OperationKind,
     /// Who asked.
     #[serde(flatten)]
     pub subject: Principal,
@@ -129,10 +133,16 @@ pub struct Operation {
     pub status: QueryState,
     /// Which process runs it; empty while none does.
     pub owner_id: String,
-    /// How long it may take once it runs.
+    /// How long it may take once it runs; of a reservation, how long it is held.
     pub deadline_ms: i64,
     /// Whether an approval starts it.
     pub resume_on_approval: bool,
+    /// The sphere it runs in.
+    pub sphere: String,
+    /// The piece of work it belongs to; empty for none.
+    pub run_id: String,
+    /// The caller's own labels, sorted.
+    pub labels: Vec<(String, String)>,
     /// The checkpoint at which it waits or waited; empty for none.
     pub checkpoint_id: String,
     /// What was posted for it.
@@ -149,7 +159,7 @@ pub struct Operation {
     pub updated_us: i64,
     /// When it ended; 0 before.
     pub ended_us: i64,
-    /// What is a model's about it.
+    /// What is a model's about it; empty in any other kind.
     #[serde(flatten)]
     pub query: Query,
 }
@@ -167,6 +177,12 @@ impl Operation {
         self.status.is_final()
     }
 
+    /// Whether it has a log that readers follow, and lanes that the log tells of.
+    #[must_use]
+    pub fn has_log(&self) -> bool {
+        self.kind == OperationKind::Query
+    }
+
     /// Whether it waits for a person, or for its approval to be used.
     #[must_use]
     pub fn waits(&self) -> bool {
@@ -175,10 +191,8 @@ impl Operation {
 }
 
 /// What an operation of kind `nova.query` has besides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Query {
-    /// The sphere it runs in.
-    pub sphere: String,
     /// `command` or `generation`.
     pub mode: String,
     /// The intents that decided.
@@ -187,10 +201,6 @@ pub struct Query {
     pub detected_intents: Vec<String>,
     /// The conversation it belongs to; empty for none.
     pub thread_id: String,
-    /// The agent's run it belongs to; empty for none.
-    pub run_id: String,
-    /// The caller's own labels, sorted.
-    pub labels: Vec<(String, String)>,
     /// What it stands on, as a digest.
     pub context_hash: Bytes,
     /// Who answers, once an attempt was admitted.

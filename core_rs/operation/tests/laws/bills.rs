@@ -1,5 +1,6 @@
 //! What a bill comes to: all of it is counted, in each budget that its money is held in.
 
+use chenu_engine::vocabulary::QueryState;
 use chenu_operation::answer::Answer;
 use chenu_operation::command::{Command, Settle};
 use chenu_operation::decide::Effects;
@@ -59,6 +60,11 @@ fn bill<'a>(before: &'a World, command: &Command, answer: &Answer) -> Option<Bil
         (Command::Settle(asked), _) => {
             let operation = operation(&asked.identity_id, &asked.request_id)?;
             (operation, settled(before, operation, asked)?)
+        }
+        (Command::Post(asked), Answer::Reservation { operation: is, .. }) => {
+            let was = operation(&asked.caller.identity_id, &asked.request_id)?;
+            let posted = !was.is_final() && is.status == QueryState::Completed;
+            (was, posted.then_some(asked.amount_nanousd)?)
         }
         (Command::Recover(asked), Answer::Done(true)) => {
             let operation = operation(&asked.identity_id, &asked.request_id)?;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chenu_engine::vocabulary::{
-    CheckpointState, EventType, Lane, LaneStatus, LedgerDecision, QueryState,
+    CheckpointState, EventType, Lane, LaneStatus, LedgerDecision, OperationKind, QueryState,
 };
-use chenu_operation::rows::{Attempt, AttemptState, Event, Operation};
+use chenu_operation::rows::{Attempt, AttemptState, Event, Operation, Query};
 
 use crate::world::World;
 use crate::{money, slots};
@@ -13,9 +13,15 @@ use crate::{money, slots};
 /// Check all of them.
 pub(crate) fn check(world: &World) {
     for operation in world.operations() {
-        check_log(world, operation);
-        check_calls(world, operation);
-        check_lanes(operation);
+        check_end(operation);
+        match operation.kind {
+            OperationKind::Query => {
+                check_log(world, operation);
+                check_calls(world, operation);
+                check_lanes(operation);
+            }
+            OperationKind::Reservation => check_spending(world, operation),
+        }
         check_checkpoint(world, operation);
         check_ledger(world, operation);
     }
@@ -23,6 +29,25 @@ pub(crate) fn check(world: &World) {
     check_waiting(world);
     money::check(world);
     slots::check(world);
+}
+
+/// What has ended has a time, and a reason unless it completed.
+fn check_end(operation: &Operation) {
+    let completed = operation.status == QueryState::Completed;
+    let is_final = operation.is_final();
+    assert_eq!(completed || !is_final, operation.outcome.reason.is_none());
+    assert_eq!(is_final, operation.ended_us != 0);
+}
+
+/// Nobody runs it, nobody is called for it, and no log tells of it.
+fn check_spending(world: &World, operation: &Operation) {
+    assert_eq!((0, Query::default()), (operation.event_count, operation.query.clone()));
+    assert!(operation.owner_id.is_empty() && !operation.estimated);
+    assert!(
+        world.segments(operation).next().is_none() && world.attempts(operation).next().is_none()
+    );
+    let completed = operation.status == QueryState::Completed;
+    assert!(completed || operation.cost_nanousd == 0, "{operation:?}");
 }
 
 /// Sequences are dense, times never go back, and the final event is last, once, and only there.
@@ -37,7 +62,6 @@ fn check_log(world: &World, operation: &Operation) {
     assert_eq!((usize::from(is_final), is_final), (finals, last.kind.is_final()));
     let completed = operation.status == QueryState::Completed;
     assert_eq!(completed, last.kind == EventType::PipelineComplete);
-    assert_eq!(completed || !is_final, operation.outcome.reason.is_none());
     assert_eq!(if is_final { last.time_us } else { 0 }, operation.ended_us);
 
     let lanes: Vec<Lane> = events.iter().filter_map(|event| lane_of(event)).collect();
@@ -93,12 +117,14 @@ fn check_checkpoint(world: &World, operation: &Operation) {
         return;
     };
     let used = checkpoint.consumed_us != 0;
-    assert_eq!(used, operation.query.attempts > 0, "an approval is used as it runs");
+    let ran = operation.query.attempts > 0 || operation.kind == OperationKind::Reservation;
+    assert!(!used || ran, "an approval is used as it runs");
+    assert!(used || operation.query.attempts == 0 && operation.status != QueryState::Running);
     let expected = match operation.status {
         QueryState::Blocked => (CheckpointState::Pending, false),
         QueryState::Approved => (CheckpointState::Approved, false),
         QueryState::Rejected => (CheckpointState::Rejected, false),
-        QueryState::Expired => (CheckpointState::Expired, false),
+        QueryState::Expired if !used => (CheckpointState::Expired, false),
         _ if used => (CheckpointState::Approved, true),
         _ => (CheckpointState::Cancelled, false),
     };
@@ -115,7 +141,7 @@ fn check_ledger(world: &World, operation: &Operation) {
 
 fn decisions(world: &World, of: &Operation, among: &[LedgerDecision]) -> usize {
     let about = world.entries.iter().filter(|entry| {
-        entry.resource_kind == "query"
+        entry.resource_kind == of.kind.wire_name()
             && (&entry.identity_id, &entry.resource_id) == (&of.identity_id, &of.request_id)
     });
     about.filter(|entry| among.contains(&entry.decision)).count()

@@ -24,6 +24,10 @@ mod shortage;
 #[cfg(test)]
 mod slots;
 #[cfg(test)]
+mod spend_starts;
+#[cfg(test)]
+mod spends;
+#[cfg(test)]
 mod starts;
 #[cfg(test)]
 mod steps;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chenu_engine::vocabulary::{BudgetPeriod, CheckpointState};
+use chenu_engine::vocabulary::{BudgetPeriod, CheckpointState, OperationKind};
 use chenu_operation::answer::Answer;
 use chenu_operation::command::Command;
 use chenu_operation::decide::Effects;
@@ -56,7 +56,10 @@ fn check_period(world: &World, period: &Period) {
 /// An operation has cost what its attempts have, which is what was posted and overrun for it.
 /// Only what has not ended holds money.
 fn check_bill(world: &World, operation: &Operation) {
-    let cost: i64 = world.attempts(operation).map(|attempt| attempt.cost_nanousd).sum();
+    let cost: i64 = match operation.kind {
+        OperationKind::Query => world.attempts(operation).map(|it| it.cost_nanousd).sum(),
+        OperationKind::Reservation => operation.cost_nanousd,
+    };
     assert_eq!(cost, operation.cost_nanousd, "{operation:?}");
     let Some(hold) = world.hold(operation) else {
         assert!(operation.is_final() && cost == 0, "only what was denied holds nothing");
@@ -77,7 +80,9 @@ fn check_bill(world: &World, operation: &Operation) {
         _ => it.use_before_us,
     });
     let lapses = until_us.is_some() || hold.state == HoldState::Held;
-    assert!(!lapses || until_us.unwrap_or(0) == hold.expires_us, "{hold:?}");
+    let by_time = until_us.is_none() && operation.kind == OperationKind::Reservation;
+    let ends = if by_time { hold.expires_us > 0 } else { until_us.unwrap_or(0) == hold.expires_us };
+    assert!(!lapses || ends, "{hold:?}");
 }
 
 // --- from one commit to the next ----------------------------------------------------------------
@@ -145,10 +150,18 @@ fn check_limit(before: &World, after: &World, row: &Row, period: &Period) {
     assert!(!grows || used(period) <= allowed(after, period), "{before:?}: {period:?}");
 }
 
+/// Whether a reservation waits or may be spent since this command.
+fn begins(before: &World, is: &Operation) -> bool {
+    let was = before.operation(&is.identity_id, &is.request_id).map(|was| was.status);
+    !is.is_final() && was != Some(is.status)
+}
+
 /// Nothing new is admitted in a budget that is frozen, or beyond its limit with all overruns.
 fn check_admitted(before: &World, after: &World, command: &Command, answer: &Answer) {
-    let (Answer::Admitted { operation, .. } | Answer::Blocked { operation, .. }) = answer else {
-        return;
+    let operation = match answer {
+        Answer::Admitted { operation, .. } | Answer::Blocked { operation, .. } => operation,
+        Answer::Reservation { operation, .. } if begins(before, operation) => operation,
+        _ => return,
     };
     let hold = after.hold(operation).unwrap();
     if let Command::Retry(asked) = command {

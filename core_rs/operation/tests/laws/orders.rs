@@ -12,6 +12,7 @@ use chenu_operation::command::Command;
 use chenu_operation::decide::Effects;
 use chenu_operation::rows::{Checkpoint, OperationKey};
 
+use crate::spend_starts;
 use crate::starts::{Made, Start, starts};
 use crate::world::World;
 
@@ -120,7 +121,10 @@ fn claims(command: &Command, answer: &Answer, before: Option<(CheckpointState, b
         (Command::Consume(_), answer) => {
             matches!(answer, Answer::Admitted { .. } | Answer::Closed(_))
         }
-        (Command::Cancel(_), _) => open,
+        (Command::Cancel(_), _) | (Command::Void(_), Answer::Reservation { .. }) => open,
+        (Command::Reserve(_), Answer::Reservation { .. }) => {
+            before == Some((CheckpointState::Approved, false))
+        }
         _ => false,
     }
 }
@@ -150,7 +154,7 @@ fn go_on(start: &Start, point: &Point, order: &mut Vec<usize>) -> usize {
 
 #[test]
 fn the_laws_hold_in_every_order() {
-    for start in starts() {
+    for start in starts().into_iter().chain(spend_starts::starts()) {
         let world = start.world.clone();
         let let_run = BTreeMap::new();
         let point = Point { world, decided: 0, used: 0, let_run, left: Vec::new() };

@@ -27,24 +27,30 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    fn new(name: &'static str, world: World) -> Self {
+    pub(crate) fn new(name: &'static str, world: World) -> Self {
         Self { name, world, made: Vec::new() }
     }
 
-    fn with(mut self, name: &'static str, command: impl Into<Command>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, command: impl Into<Command>) -> Self {
         let (at_us, decides) = (self.world.now_us, false);
         self.made.push(Made { name, at_us, decides, command: command.into() });
         self
     }
 
+    /// With one that comes at a time.
+    pub(crate) fn at(mut self, name: &'static str, at_us: i64, command: Command) -> Self {
+        self.made.push(Made { name, at_us, decides: false, command });
+        self
+    }
+
     /// With one that ends the waiting.
-    fn deciding(mut self, name: &'static str, at_us: i64, command: Command) -> Self {
+    pub(crate) fn deciding(mut self, name: &'static str, at_us: i64, command: Command) -> Self {
         self.made.push(Made { name, at_us, decides: true, command });
         self
     }
 
     /// With what a sweep makes of the checkpoint before, at and after its last instant.
-    fn expiring(mut self, end_us: i64) -> Self {
+    pub(crate) fn expiring(mut self, end_us: i64) -> Self {
         let command = asks::expire(self.world.checkpoints().next().unwrap());
         let (name, at_us, early) = ("expire too early", end_us - 1, command.clone());
         self.made.push(Made { name, at_us, decides: false, command: early });
@@ -56,7 +62,7 @@ impl Start {
     }
 }
 
-fn admit(ask: Admit) -> Command {
+pub(crate) fn admit(ask: Admit) -> Command {
     Command::Admit(Box::new(ask))
 }
 
@@ -69,7 +75,7 @@ fn settle(attempt: &Attempt, charge: i64, failure: &str) -> Command {
 }
 
 /// Acme may spend so much; everybody may spend more.
-fn world(limit_nanousd: i64) -> World {
+pub(crate) fn world(limit_nanousd: i64) -> World {
     let everybody = asks::budget("everybody", SYSTEM, BudgetPeriod::Daily, 100_000);
     let own = asks::budget("own", ACME, BudgetPeriod::Total, limit_nanousd);
     let mut world = World::new(vec![Row::Budget(everybody), Row::Budget(own)]);
@@ -78,7 +84,7 @@ fn world(limit_nanousd: i64) -> World {
 }
 
 /// Money for two of the dearer attempts.
-const ENOUGH: i64 = 2 * bound_of(2);
+pub(crate) const ENOUGH: i64 = 2 * bound_of(2);
 
 fn other_content(mut ask: Admit) -> Admit {
     ask.content_digest = bytes(2);

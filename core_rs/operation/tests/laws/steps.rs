@@ -3,14 +3,16 @@
 
 use std::fmt::Debug;
 
-use chenu_engine::vocabulary::{CheckpointState, LedgerAction, LedgerDecision, QueryState};
+use chenu_engine::vocabulary::{
+    CheckpointState, LedgerAction, LedgerDecision, OperationKind, QueryState,
+};
 use chenu_operation::command::Command;
 use chenu_operation::decide::{Effects, name};
 use chenu_operation::rows::{Attempt, AttemptState, Checkpoint, Hold, HoldState, Operation};
 use chenu_operation::view::Row;
 
 use crate::world::World;
-use crate::{answers, bills, freezing, money, shortage, slots};
+use crate::{answers, bills, freezing, money, shortage, slots, spends};
 
 /// From, to, and by which commands.
 type Table<S> = &'static [(Option<S>, S, &'static [&'static str])];
@@ -35,25 +37,56 @@ const OPERATION: Table<QueryState> = &[
     (Some(QueryState::Failed), QueryState::Failed, &["settle"]),
 ];
 
+/// As [`OPERATION`], of money that a service spends itself.
+const RESERVATION: Table<QueryState> = &[
+    (None, QueryState::Running, &["reserve"]),
+    (None, QueryState::Blocked, &["reserve"]),
+    (None, QueryState::Failed, &["reserve"]),
+    (Some(QueryState::Blocked), QueryState::Approved, &["resolve"]),
+    (Some(QueryState::Blocked), QueryState::Rejected, &["resolve"]),
+    (Some(QueryState::Blocked), QueryState::Expired, &["expire", "resolve"]),
+    (Some(QueryState::Blocked), QueryState::Cancelled, &["cancel", "void"]),
+    (Some(QueryState::Approved), QueryState::Running, &["reserve"]),
+    (Some(QueryState::Approved), QueryState::Failed, &["reserve"]),
+    (Some(QueryState::Approved), QueryState::Expired, &["expire", "reserve"]),
+    (Some(QueryState::Approved), QueryState::Cancelled, &["cancel", "void"]),
+    (Some(QueryState::Running), QueryState::Completed, &["post"]),
+    (Some(QueryState::Running), QueryState::Cancelled, &["void"]),
+    // Whoever asks once its time is over finds it ended.
+    (Some(QueryState::Running), QueryState::Expired, &["lapse", "reserve", "post", "void"]),
+];
+
 const CHECKPOINT: Table<CheckpointState> = &[
-    (None, CheckpointState::Pending, &["admit"]),
+    (None, CheckpointState::Pending, &["admit", "reserve"]),
     (Some(CheckpointState::Pending), CheckpointState::Approved, &["resolve"]),
     (Some(CheckpointState::Pending), CheckpointState::Rejected, &["resolve"]),
     (Some(CheckpointState::Pending), CheckpointState::Expired, &["expire", "resolve"]),
-    (Some(CheckpointState::Pending), CheckpointState::Cancelled, &["cancel"]),
-    (Some(CheckpointState::Approved), CheckpointState::Approved, &["consume"]),
-    (Some(CheckpointState::Approved), CheckpointState::Cancelled, &["cancel", "consume"]),
-    (Some(CheckpointState::Approved), CheckpointState::Expired, &["expire", "consume"]),
+    (Some(CheckpointState::Pending), CheckpointState::Cancelled, &["cancel", "void"]),
+    (Some(CheckpointState::Approved), CheckpointState::Approved, &["consume", "reserve"]),
+    (
+        Some(CheckpointState::Approved),
+        CheckpointState::Cancelled,
+        &["cancel", "consume", "void", "reserve"],
+    ),
+    (Some(CheckpointState::Approved), CheckpointState::Expired, &["expire", "consume", "reserve"]),
 ];
 
 const HOLD: Table<HoldState> = &[
-    (None, HoldState::Held, &["admit"]),
+    (None, HoldState::Held, &["admit", "reserve"]),
     // `resolve` sets until when the money of an approved operation is held.
-    (Some(HoldState::Held), HoldState::Held, &["retry", "consume", "resolve"]),
-    (Some(HoldState::Held), HoldState::Posted, &["settle"]),
-    (Some(HoldState::Held), HoldState::Voided, &["resolve", "cancel", "consume", "settle"]),
-    // `resolve` and `consume` where they come too late.
-    (Some(HoldState::Held), HoldState::Expired, &["expire", "resolve", "consume", "recover"]),
+    (Some(HoldState::Held), HoldState::Held, &["retry", "consume", "resolve", "reserve"]),
+    (Some(HoldState::Held), HoldState::Posted, &["settle", "post"]),
+    (
+        Some(HoldState::Held),
+        HoldState::Voided,
+        &["resolve", "cancel", "consume", "settle", "void", "reserve"],
+    ),
+    // All but `expire`, `recover` and `lapse` where they come too late.
+    (
+        Some(HoldState::Held),
+        HoldState::Expired,
+        &["expire", "resolve", "consume", "recover", "lapse", "reserve", "post", "void"],
+    ),
     (Some(HoldState::Expired), HoldState::Expired, &["settle"]),
 ];
 
@@ -79,13 +112,15 @@ pub(crate) fn check(before: &World, after: &World, command: &Command, effects: &
     shortage::check(before, command, &effects.answer);
     freezing::check(before, command, effects);
     slots::check_wait(before, command, effects);
+    spends::check(before, after, command, effects);
 }
 
 fn check_row(before: Option<&Row>, row: &Row, by: &str, now_us: i64) {
     match (before, row) {
-        (None, Row::Operation(it)) => moves(OPERATION, None, it.status, by),
+        (None, Row::Operation(it)) => moves(table_of(it), None, it.status, by),
         (Some(Row::Operation(was)), Row::Operation(it)) => {
-            moves(OPERATION, Some(was.status), it.status, by);
+            assert_eq!(was.kind, it.kind);
+            moves(table_of(it), Some(was.status), it.status, by);
             operation_goes_on(was, it);
         }
         (None, Row::Checkpoint(it)) => moves(CHECKPOINT, None, it.state, by),
@@ -107,6 +142,13 @@ fn check_row(before: Option<&Row>, row: &Row, by: &str, now_us: i64) {
             assert!(!it.events.is_empty() && it.events.iter().all(|it| it.time_us == now_us));
         }
         _ => {}
+    }
+}
+
+fn table_of(it: &Operation) -> Table<QueryState> {
+    match it.kind {
+        OperationKind::Query => OPERATION,
+        OperationKind::Reservation => RESERVATION,
     }
 }
 
@@ -133,7 +175,7 @@ fn checkpoint_goes_on(was: &Checkpoint, it: &Checkpoint, by: &str, now_us: i64) 
     assert_eq!(0, was.consumed_us, "what is used is changed no more");
     let lapsed = it.state == CheckpointState::Expired;
     let in_time = !was.has_lapsed(now_us);
-    assert!(by == "cancel" || lapsed != in_time, "{by} at {now_us}: {was:?}");
+    assert!(["cancel", "void"].contains(&by) || lapsed != in_time, "{by} at {now_us}: {was:?}");
     assert_eq!(it.consumed_us != 0, was.state == it.state, "only its use leaves it approved");
     if it.consumed_us != 0 {
         assert_eq!(&Checkpoint { consumed_us: now_us, ..was.clone() }, it);
@@ -162,20 +204,19 @@ const CLOSING: [LedgerDecision; 4] =
 
 /// Each attempt that opens has its `execute` entry beside it, each end its one closing entry.
 fn check_entries(before: &World, after: &World, effects: &Effects) {
-    let entries = |decisions: &[LedgerDecision]| {
-        let about = effects
-            .entries
-            .iter()
-            .filter(|entry| entry.resource_kind == "query" && decisions.contains(&entry.decision));
+    let entries = |kinds: &[&str], decisions: &[LedgerDecision]| {
+        let about = effects.entries.iter().filter(|entry| {
+            kinds.contains(&&*entry.resource_kind) && decisions.contains(&entry.decision)
+        });
         about.count()
     };
     let opened = effects
         .rows
         .iter()
         .filter(|row| matches!(row, Row::Attempt(it) if it.state == AttemptState::Executing));
-    assert_eq!(opened.count(), entries(&[LedgerDecision::Execute]));
+    assert_eq!(opened.count(), entries(&["query"], &[LedgerDecision::Execute]));
     let ended = |world: &World| world.operations().filter(|it| it.is_final()).count();
-    assert_eq!(ended(after) - ended(before), entries(&CLOSING));
+    assert_eq!(ended(after) - ended(before), entries(&["query", "reservation"], &CLOSING));
     for entry in &effects.entries {
         assert!(entry.action != LedgerAction::Create || entry.decision == LedgerDecision::Admin);
     }

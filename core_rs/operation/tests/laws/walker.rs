@@ -1,10 +1,12 @@
 //! One step of a random walk: a command on what there is, if there is something for it.
 
-use chenu_engine::vocabulary::{BudgetPeriod, CheckpointDecision, QueryState, ViolationType};
+use chenu_engine::vocabulary::{
+    BudgetPeriod, CheckpointDecision, CheckpointType, QueryState, ViolationType,
+};
 use chenu_operation::answer::Answer;
 use chenu_operation::command::{
     Admit, AttemptEnd, Candidate, Command, Dispatched, HoldBack, HoldFiles, KeepChunk, LetGo,
-    Readmit, RecordViolation, Settle, Validate,
+    Readmit, RecordViolation, Reserve, Settle, Validate,
 };
 use chenu_operation::rows::{
     Attempt, Budget, Checkpoint, FileChunk, Operation, SYSTEM, StoredFile,
@@ -13,6 +15,8 @@ use chenu_operation::view::Row;
 
 use crate::asks::{self, ACME, ZENITH, bound_of, bytes, candidate};
 use crate::slots;
+use crate::spends;
+use crate::spends::HALF_TTL_US;
 use crate::world::{LIFETIME_US, SECOND_US, World};
 
 /// Which of those that there are, counted around.
@@ -39,6 +43,28 @@ pub(crate) enum Step {
         yes: bool,
         saw: bool,
     },
+    /// A service's own spending, under the ids that queries have too.
+    Reserve {
+        who: Pick,
+        id: Pick,
+        gated: bool,
+        amount: Pick,
+        allowed: bool,
+    },
+    /// The same once more: it may have been approved.
+    ReserveAgain {
+        which: Pick,
+        same: bool,
+    },
+    Post {
+        which: Pick,
+        amount: Pick,
+    },
+    Void {
+        which: Pick,
+        by: Pick,
+    },
+    Lapse(Pick),
     Expire(Pick),
     Cancel(Pick),
     Consume {
@@ -113,6 +139,7 @@ pub(crate) struct Walk {
     pub(crate) world: World,
     asks: Vec<Admit>,
     runs: Vec<Run>,
+    reserves: Vec<Reserve>,
     owners: usize,
     steps: usize,
 }
@@ -148,7 +175,14 @@ impl Walk {
             asks::budget("of-zenith", ZENITH, BudgetPeriod::Daily, 3 * bound_of(2)),
         ];
         let world = World::new(budgets.map(Row::Budget).to_vec());
-        Self { world, asks: Vec::new(), runs: Vec::new(), owners: 1, steps: 0 }
+        Self {
+            world,
+            asks: Vec::new(),
+            runs: Vec::new(),
+            reserves: Vec::new(),
+            owners: 1,
+            steps: 0,
+        }
     }
 
     /// Take a step. `World::act` checks the laws.
@@ -165,6 +199,7 @@ impl Walk {
                 slots::set_limit(&mut self.world, PROVIDERS[provider % 2], requests);
             }
             Step::Ask { .. } | Step::Validate { .. } => self.ask(step),
+            Step::Reserve { .. } => self.reserve(step),
             Step::Consume { .. } => self.consume(step),
             Step::Retry { which, bill } => self.retry(which, bill),
             Step::Settle { which, bill, fails, cancelled } => {
@@ -213,7 +248,30 @@ impl Walk {
             }
             Step::KeepFile { held } => Some(self.keep_file(held)),
             Step::Violation => Some(self.violation()),
-            _ => self.of_budget(step),
+            _ => self.of_spending(step).or_else(|| self.of_budget(step)),
+        }
+    }
+
+    fn of_spending(&self, step: &Step) -> Option<Command> {
+        match *step {
+            Step::ReserveAgain { which, same } => {
+                let mut again = pick(&self.reserves, which)?.clone();
+                if !same {
+                    again.verdict.checkpoints =
+                        vec![(CheckpointType::DestructiveAction, "more".to_owned())];
+                }
+                Some(Command::Reserve(Box::new(again)))
+            }
+            Step::Post { which, amount } => {
+                let asked = pick(&self.reserves, which)?;
+                let spent = [asked.amount_nanousd, 0, asked.amount_nanousd + 1][amount % 3];
+                Some(spends::post(asked, spent))
+            }
+            Step::Void { which, by } => {
+                Some(spends::void(&spends::by(by, pick(&self.reserves, which)?.clone())))
+            }
+            Step::Lapse(which) => Some(spends::lapse(pick(&self.reserves, which)?)),
+            _ => None,
         }
     }
 
@@ -275,6 +333,15 @@ impl Walk {
             self.asks.push(ask);
         }
         self.run(answer);
+    }
+
+    fn reserve(&mut self, step: &Step) {
+        let Step::Reserve { who, id, gated, amount, allowed } = *step else { return };
+        let amount = [1, bound_of(1), bound_of(2), 6 * bound_of(2)][amount % 4];
+        let mut asked = spends::by(who, spends::reserve(&format!("q{id}"), amount, gated));
+        asked.verdict.allowed = allowed;
+        self.world.act(&Command::Reserve(Box::new(asked.clone())));
+        self.reserves.push(asked);
     }
 
     fn run(&mut self, answer: Answer) {
@@ -400,10 +467,11 @@ impl Walk {
 }
 
 /// Steps of time, from within a dispatch to the next day.
-pub(crate) const TIMES_US: [i64; 6] = [
+pub(crate) const TIMES_US: [i64; 7] = [
     1,
     SECOND_US / 4,
     SECOND_US,
+    HALF_TTL_US,
     10 * SECOND_US + SECOND_US / 4,
     LIFETIME_US,
     12 * 3_600 * SECOND_US,

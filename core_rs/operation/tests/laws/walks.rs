@@ -50,6 +50,20 @@ fn running() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn spending() -> impl Strategy<Value = Step> {
+    let (which, flag) = (|| 0..8_usize, any::<bool>);
+    let mostly = || prop::bool::weighted(0.8);
+    prop_oneof![
+        5 => (0..5_usize, 0..6_usize, flag(), 0..4_usize, mostly()).prop_map(
+            |(who, id, gated, amount, allowed)| Step::Reserve { who, id, gated, amount, allowed }
+        ),
+        3 => (which(), mostly()).prop_map(|(which, same)| Step::ReserveAgain { which, same }),
+        3 => (which(), which()).prop_map(|(which, amount)| Step::Post { which, amount }),
+        2 => (which(), which()).prop_map(|(which, by)| Step::Void { which, by }),
+        2 => which().prop_map(Step::Lapse),
+    ]
+}
+
 fn slots() -> impl Strategy<Value = Step> {
     let which = || 0..8_usize;
     let ago = || prop::sample::select(vec![0, 1, SECOND_US / 2, SECOND_US, 2 * SECOND_US]);
@@ -96,7 +110,21 @@ proptest! {
         steps in prop::collection::vec(
             prop_oneof![
                 6 => asking(), 4 => waiting(), 5 => running(), 2 => slots(), 1 => budgets(),
-                3 => pause(),
+                3 => spending(), 3 => pause(),
+            ],
+            0..40,
+        ),
+    ) {
+        walk(&steps);
+    }
+
+    /// Services and queries of two identities under the same ids, from the same budgets.
+    #[test]
+    fn what_services_spend_is_held_before_and_posted_once(
+        steps in prop::collection::vec(
+            prop_oneof![
+                8 => spending(), 2 => asking(), 4 => waiting(), 1 => running(), 1 => budgets(),
+                2 => pause(),
             ],
             0..40,
         ),

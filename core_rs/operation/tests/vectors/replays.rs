@@ -9,8 +9,8 @@ use chenu_operation::view::Loaded;
 use crate::stored::Stored;
 use crate::walk::{Walk, walks};
 
-const COMMANDS: usize = 20;
-const ANSWERS: usize = 30;
+const COMMANDS: usize = 24;
+const ANSWERS: usize = 31;
 
 /// What was decided with all rows in sight is decided again, whoever was asked then.
 #[test]

@@ -12,7 +12,7 @@ from chenu_server.vocabulary import Period, Scope
 LIMIT_MAX_NANOUSD: Final = 10**18  # a billion dollars; sums of budgets stay far inside int64
 
 
-class ReservationState(enum.StrEnum):
+class HoldState(enum.StrEnum):
     """`held` until it is posted, voided or expired, exactly once."""
 
     HELD = "held"
@@ -71,7 +71,7 @@ Leg = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
+class Hold:
     """Money held for one query, in every budget that applies, all or none.
 
     `amount_nanousd` is what is still held in each leg; `posted_nanousd` and
@@ -80,7 +80,7 @@ class Reservation:
 
     identity_id: str
     request_id: str
-    state: ReservationState
+    state: HoldState
     amount_nanousd: int
     posted_nanousd: int
     overrun_nanousd: int

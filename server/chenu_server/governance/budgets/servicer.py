@@ -6,10 +6,12 @@ import grpc
 
 from chenu.api.governance.v1 import budget_service_pb2 as pb
 from chenu.api.governance.v1 import budget_service_pb2_grpc as pb_grpc
-from chenu_server.governance.budgets import convert
+from chenu_server.governance.budgets import convert, spending_convert
 from chenu_server.governance.budgets.service import BudgetService, etag_of
+from chenu_server.governance.budgets.spending_service import SpendingService
 from chenu_server.governance.budgets.standing import Standing
 from chenu_server.infra.rpc.context import current_caller
+from chenu_server.infra.rpc.fields import needed_id
 from chenu_server.infra.rpc.paging import page_of, shown_of
 from chenu_server.infra.rpc.reasons import reason_from
 
@@ -19,8 +21,9 @@ Context = grpc.aio.ServicerContext[object, object]
 class BudgetServicer(pb_grpc.BudgetServiceServicer):
     """Serves `BudgetService`."""
 
-    def __init__(self, budgets: BudgetService) -> None:
+    def __init__(self, budgets: BudgetService, spending: SpendingService) -> None:
         self._budgets = budgets
+        self._spending = spending
 
     async def CreateBudget(  # noqa: N802 - the wire name
         self, request: pb.CreateBudgetRequest, context: Context
@@ -83,6 +86,40 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
         budget_id = convert.id_from(request.budget_id)
         await self._budgets.delete(current_caller(), budget_id, request.etag)
         return pb.DeleteBudgetResponse()
+
+    async def Reserve(  # noqa: N802 - the wire name
+        self, request: pb.ReserveRequest, context: Context
+    ) -> pb.ReserveResponse:
+        """Hold money for what a service pays for itself."""
+        asked = spending_convert.ask_from(request)
+        held = await self._spending.reserve(current_caller(), asked)
+        return pb.ReserveResponse(reservation=spending_convert.reservation_of(held))
+
+    async def Post(  # noqa: N802 - the wire name
+        self, request: pb.PostRequest, context: Context
+    ) -> pb.PostResponse:
+        """Post what was spent; the rest is free again."""
+        request_id = needed_id(request.request_id, "request_id")
+        amount = spending_convert.amount_from(request.amount_nanousd)
+        posted = await self._spending.post(current_caller(), request_id, amount)
+        return pb.PostResponse(reservation=spending_convert.reservation_of(posted))
+
+    async def Void(  # noqa: N802 - the wire name
+        self, request: pb.VoidRequest, context: Context
+    ) -> pb.VoidResponse:
+        """Let go of money that was not spent."""
+        request_id = needed_id(request.request_id, "request_id")
+        reason = reason_from(request.reason)
+        voided = await self._spending.void(current_caller(), request_id, reason)
+        return pb.VoidResponse(reservation=spending_convert.reservation_of(voided))
+
+    async def GetReservation(  # noqa: N802 - the wire name
+        self, request: pb.GetReservationRequest, context: Context
+    ) -> pb.GetReservationResponse:
+        """One reservation as it stands."""
+        request_id = needed_id(request.request_id, "request_id")
+        found = await self._spending.get(current_caller(), request_id)
+        return pb.GetReservationResponse(reservation=spending_convert.reservation_of(found))
 
 
 def _shown(standing: Standing) -> pb.Budget:

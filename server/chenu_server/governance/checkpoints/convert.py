@@ -133,4 +133,5 @@ def checkpoint_of(checkpoint: Checkpoint, caller: Caller) -> checkpoint_pb2.Chec
         provider=checkpoint.provider,
         model=checkpoint.model,
         text_preview=checkpoint.preview if concerns(caller, checkpoint) else "",
+        operation_kind=action_pb2.OperationKind.ValueType(checkpoint.operation_kind.number),
     )

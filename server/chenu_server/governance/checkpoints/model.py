@@ -13,6 +13,7 @@ from chenu_server.vocabulary import (
     CheckpointType,
     ContentKind,
     Decision,
+    OperationKind,
     PrincipalType,
 )
 
@@ -24,6 +25,7 @@ class Checkpoint:
     identity_id: str
     checkpoint_id: str
     request_id: str
+    operation_kind: OperationKind = OperationKind.QUERY
     types: tuple[CheckpointType, ...]
     state: CheckpointState
     action: str

@@ -62,15 +62,15 @@ class Resolver(Protocol):
         ...
 
 
-class WaitingQueries(Protocol):
-    """What a decision sets going in the pipeline."""
+class WaitingOperations(Protocol):
+    """What a decision sets going in what waits for it."""
 
     async def approved(self, identity_id: str, request_id: str) -> None:
         """Start the query now, if it said `resume_on_approval`."""
         ...
 
-    async def cancel(self, caller: Caller, request_id: str, reason: str) -> None:
-        """Cancel the query that waits, and its checkpoint with it."""
+    async def cancel(self, caller: Caller, checkpoint: Checkpoint, reason: str) -> None:
+        """Cancel the operation that waits there, and the checkpoint with it."""
         ...
 
 

@@ -32,7 +32,7 @@ from chenu_server.governance.checkpoints.ports import (
     CheckpointFilter,
     CheckpointStore,
     Resolver,
-    WaitingQueries,
+    WaitingOperations,
 )
 from chenu_server.values import replace
 from chenu_server.vocabulary import CheckpointState, Decision, Role
@@ -45,13 +45,13 @@ class CheckpointService:
         self,
         store: CheckpointStore,
         resolver: Resolver,
-        queries: WaitingQueries,
+        waiting: WaitingOperations,
         content: BoundContent,
         boundary: Boundary,
     ) -> None:
         self._store = store
         self._resolver = resolver
-        self._queries = queries
+        self._waiting = waiting
         self._content = content
         self._boundary = boundary
 
@@ -136,12 +136,12 @@ class CheckpointService:
         approved = answer.checkpoint.state is CheckpointState.APPROVED
         # Only for the decision itself and not for a repeat of it: by then the query may have run.
         if isinstance(answer, Resolved) and approved:
-            await self._queries.approved(caller.identity_id, checkpoint.request_id)
+            await self._waiting.approved(caller.identity_id, checkpoint.request_id)
         return answer.checkpoint
 
     async def cancel(self, caller: Caller, checkpoint_id: str, reason: str) -> Checkpoint:
         """
-        Withdraw a checkpoint with its query: by the requester, or by an approver.
+        Withdraw a checkpoint with what waits there: by the requester, or by an approver.
 
         Raises:
             RoleRequired: The caller is neither.
@@ -151,7 +151,7 @@ class CheckpointService:
         checkpoint = await self.get(caller, checkpoint_id)
         _check_concerned(caller, checkpoint)
         if checkpoint.is_open:  # else the query runs, or is over: not this call's to end
-            await self._queries.cancel(caller, checkpoint.request_id, reason)
+            await self._waiting.cancel(caller, checkpoint, reason)
         # Read again: whether this or somebody else's decision came first only the row can tell.
         after = await self.get(caller, checkpoint_id)
         if after.state is not CheckpointState.CANCELLED:

@@ -10,7 +10,12 @@ from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
-from chenu_server.vocabulary import CheckpointState, CheckpointType, PrincipalType
+from chenu_server.vocabulary import (
+    CheckpointState,
+    CheckpointType,
+    OperationKind,
+    PrincipalType,
+)
 
 # Who looks must repeat these word for word: SQLite uses a partial index for nothing else.
 OPEN: Final = "state IN ('pending', 'approved') AND consumed_us = 0"
@@ -23,6 +28,7 @@ CHECKPOINTS: Final = sa.Table(
     sa.Column("identity_id", sa.Text, primary_key=True),
     sa.Column("checkpoint_id", sa.Text, primary_key=True),
     sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("operation_kind", EnumText(OperationKind), nullable=False, server_default="query"),
     sa.Column(
         "types",
         Json[tuple[CheckpointType, ...]](list, lambda plain: tuple(map(CheckpointType, plain))),

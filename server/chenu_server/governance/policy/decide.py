@@ -1,4 +1,4 @@
-"""What the policies say about a query. Pure: the same facts get the same verdict."""
+"""What the policies say about what is asked. Pure: the same facts get the same verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ REMEMBERED_MAX: Final = 4_096
 
 
 class Facts(NamedTuple):
-    """What policies decide on; the fields of `engine.PolicyQuery`."""
+    """What policies decide on; the fields of `engine.PolicyQuery`.
+
+    Without an amount a query is submitted; with one that much money is to be reserved.
+    """
 
     principal_type: str
     principal_id: str
@@ -31,6 +34,7 @@ class Facts(NamedTuple):
     sensitivity: str
     agent_role: str
     providers: tuple[str, ...]
+    amount_nanousd: int | None = None
 
 
 class Policies:

@@ -54,7 +54,9 @@ LEFT_RUNNING: Final = sa.text(
 )
 # Whom no row of `owners` names, whoever took it away: what it runs would hold its money for ever.
 NAMED_NOWHERE: Final = sa.text(
-    f"SELECT DISTINCT owner_id FROM queries WHERE {_RUNNING} AND owner_id <> :owner_id"
+    # What a service holds is nobody's to recover: it stands before all owners and is passed by.
+    f"SELECT DISTINCT owner_id FROM queries WHERE {_RUNNING}"
+    " AND owner_id > '' AND owner_id <> :owner_id"
     " AND NOT EXISTS (SELECT 1 FROM owners AS o WHERE o.owner_id = queries.owner_id)"
 )
 NAME: Final = sa.text(

@@ -24,6 +24,10 @@ class _Resting:
         """Nothing."""
         return 0
 
+    async def lapse(self) -> int:
+        """Nothing."""
+        return 0
+
     async def recover(self) -> int:
         """Nothing."""
         return 0

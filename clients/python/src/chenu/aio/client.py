@@ -18,6 +18,7 @@ from chenu.aio.identity import Identity
 from chenu.aio.pipeline import Pipeline
 from chenu.aio.rate_limits import RateLimits
 from chenu.aio.router import Router
+from chenu.aio.spending import Spending
 
 
 class Client:
@@ -70,6 +71,7 @@ class Client:
         self.router = Router(self._connection)
         self.checkpoints = Checkpoints(self._connection)
         self.budgets = Budgets(self._connection)
+        self.spending = Spending(self._connection)
         self.rate_limits = RateLimits(self._connection)
         self.identity = Identity(self._connection)
         self.audit = Audit(self._connection)

@@ -77,7 +77,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     English and in French.
     Status: FAILED_PRECONDITION. Metadata: request_id, checkpoint_id, types[], action,
     action_digest, expires_at, http_status=423, options=approve|reject. Retry: no.
-    Do: have an approver resolve the checkpoint, then `Continue` the query or `Watch` it.
+    Do: have an approver resolve the checkpoint, then `Continue` the query or `Watch` it; a
+    `Reserve` is repeated.
     Message: waits for a person at checkpoint {checkpoint_id}: {question}.
     SDK: CheckpointPending. CLI: blocked; `chenu checkpoints approve {checkpoint_id}`, then `chenu
     watch --continue {request_id}`.
@@ -121,11 +122,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     SDK: Conflict. CLI: conflict; `chenu queries get {request_id}` shows it.
     """
     ERROR_REASON_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 13
-    """ERROR_REASON_BUDGET_EXHAUSTED: a budget cannot cover the query's dearest bound. The status also
-    carries a google.rpc.QuotaFailure. No amount is told; budget_id only if the identity owns it.
+    """ERROR_REASON_BUDGET_EXHAUSTED: a budget cannot cover the query's dearest bound, or the amount
+    of a reservation. The status also carries a google.rpc.QuotaFailure. No amount is told;
+    budget_id only if the identity owns it.
     Status: RESOURCE_EXHAUSTED. Metadata: scope, budget_id?. Retry: no.
     Do: lower `max_output_tokens`, or ask a budget_admin to raise the limit.
-    Message: the {scope} budget cannot cover this query.
+    Message: the {scope} budget cannot cover what was asked.
     SDK: BudgetRefused. CLI: budget; lower --max-output-tokens, or ask a budget_admin to raise the
     limit.
     """
@@ -133,7 +135,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_BUDGET_REQUIRED: no budget applies, and this server runs nothing without one.
     Status: FAILED_PRECONDITION. Metadata: none. Retry: no.
     Do: ask a budget_admin to create a budget for the identity.
-    Message: no budget applies to this query; a budget_admin can create one.
+    Message: no budget applies; a budget_admin can create one.
     SDK: BudgetRefused. CLI: budget; `chenu budgets create`, as a budget_admin.
     """
     ERROR_REASON_PRICE_UNKNOWN: _ErrorReason.ValueType  # 15
@@ -350,6 +352,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     SDK: ProviderFailed. CLI: provider; ask again, or name another --model; what was used is
     charged.
     """
+    ERROR_REASON_RESERVATION_NOT_HELD: _ErrorReason.ValueType  # 42
+    """ERROR_REASON_RESERVATION_NOT_HELD: the reservation's money is not held, so it can be neither
+    spent nor posted. `state` is where it stands.
+    Status: FAILED_PRECONDITION. Metadata: request_id, state. Retry: no.
+    Do: read the reservation; reserve anew with a new request_id.
+    Message: reservation {request_id} is {state}: its money is not held.
+    SDK: Conflict. CLI: conflict; `chenu spending get {request_id}` shows it.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists every value of google.rpc.ErrorInfo.reason in the error domain `chenu`. The
@@ -426,7 +436,8 @@ checkpoint's id, description the question} and the question as google.rpc.Locali
 English and in French.
 Status: FAILED_PRECONDITION. Metadata: request_id, checkpoint_id, types[], action,
 action_digest, expires_at, http_status=423, options=approve|reject. Retry: no.
-Do: have an approver resolve the checkpoint, then `Continue` the query or `Watch` it.
+Do: have an approver resolve the checkpoint, then `Continue` the query or `Watch` it; a
+`Reserve` is repeated.
 Message: waits for a person at checkpoint {checkpoint_id}: {question}.
 SDK: CheckpointPending. CLI: blocked; `chenu checkpoints approve {checkpoint_id}`, then `chenu
 watch --continue {request_id}`.
@@ -470,11 +481,12 @@ Message: query {request_id} is {state}.
 SDK: Conflict. CLI: conflict; `chenu queries get {request_id}` shows it.
 """
 ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 13
-"""ERROR_REASON_BUDGET_EXHAUSTED: a budget cannot cover the query's dearest bound. The status also
-carries a google.rpc.QuotaFailure. No amount is told; budget_id only if the identity owns it.
+"""ERROR_REASON_BUDGET_EXHAUSTED: a budget cannot cover the query's dearest bound, or the amount
+of a reservation. The status also carries a google.rpc.QuotaFailure. No amount is told;
+budget_id only if the identity owns it.
 Status: RESOURCE_EXHAUSTED. Metadata: scope, budget_id?. Retry: no.
 Do: lower `max_output_tokens`, or ask a budget_admin to raise the limit.
-Message: the {scope} budget cannot cover this query.
+Message: the {scope} budget cannot cover what was asked.
 SDK: BudgetRefused. CLI: budget; lower --max-output-tokens, or ask a budget_admin to raise the
 limit.
 """
@@ -482,7 +494,7 @@ ERROR_REASON_BUDGET_REQUIRED: ErrorReason.ValueType  # 14
 """ERROR_REASON_BUDGET_REQUIRED: no budget applies, and this server runs nothing without one.
 Status: FAILED_PRECONDITION. Metadata: none. Retry: no.
 Do: ask a budget_admin to create a budget for the identity.
-Message: no budget applies to this query; a budget_admin can create one.
+Message: no budget applies; a budget_admin can create one.
 SDK: BudgetRefused. CLI: budget; `chenu budgets create`, as a budget_admin.
 """
 ERROR_REASON_PRICE_UNKNOWN: ErrorReason.ValueType  # 15
@@ -698,5 +710,13 @@ Do: ask again with a new request_id, or change the schema, the output's cap or t
 Message: {provider} did not answer with the JSON that was asked for ({problem}).
 SDK: ProviderFailed. CLI: provider; ask again, or name another --model; what was used is
 charged.
+"""
+ERROR_REASON_RESERVATION_NOT_HELD: ErrorReason.ValueType  # 42
+"""ERROR_REASON_RESERVATION_NOT_HELD: the reservation's money is not held, so it can be neither
+spent nor posted. `state` is where it stands.
+Status: FAILED_PRECONDITION. Metadata: request_id, state. Retry: no.
+Do: read the reservation; reserve anew with a new request_id.
+Message: reservation {request_id} is {state}: its money is not held.
+SDK: Conflict. CLI: conflict; `chenu spending get {request_id}` shows it.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -17,6 +17,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _OperationKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OperationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OperationKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OPERATION_KIND_UNSPECIFIED: _OperationKind.ValueType  # 0
+    """OPERATION_KIND_UNSPECIFIED is never sent."""
+    OPERATION_KIND_QUERY: _OperationKind.ValueType  # 1
+    """OPERATION_KIND_QUERY, wire name `query`: a question to a model."""
+    OPERATION_KIND_RESERVATION: _OperationKind.ValueType  # 2
+    """OPERATION_KIND_RESERVATION, wire name `reservation`: money that a service spends itself."""
+
+class OperationKind(_OperationKind, metaclass=_OperationKindEnumTypeWrapper):
+    """OperationKind is what kind of operation is governed."""
+
+OPERATION_KIND_UNSPECIFIED: OperationKind.ValueType  # 0
+"""OPERATION_KIND_UNSPECIFIED is never sent."""
+OPERATION_KIND_QUERY: OperationKind.ValueType  # 1
+"""OPERATION_KIND_QUERY, wire name `query`: a question to a model."""
+OPERATION_KIND_RESERVATION: OperationKind.ValueType  # 2
+"""OPERATION_KIND_RESERVATION, wire name `reservation`: money that a service spends itself."""
+Global___OperationKind: _TypeAlias = OperationKind  # noqa: Y015
+
 class _Intent:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -119,7 +143,9 @@ Global___Sphere: _TypeAlias = Sphere  # noqa: Y015
 
 @_typing.final
 class Target(_message.Message):
-    """Target is what a query acts on. An empty target means no particular thing."""
+    """Target is what a query acts on, or what money is spent for. An empty target means no particular
+    thing.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

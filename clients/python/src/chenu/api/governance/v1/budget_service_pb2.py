@@ -23,10 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from chenu.api.annotations.v1 import access_pb2 as chenu_dot_api_dot_annotations_dot_v1_dot_access__pb2
+from chenu.api.governance.v1 import action_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_action__pb2
+from chenu.api.governance.v1 import reservation_pb2 as chenu_dot_api_dot_governance_dot_v1_dot_reservation__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,chenu/api/governance/v1/budget_service.proto\x12\x17\x63henu.api.governance.v1\x1a%chenu/api/annotations/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x04\n\x06\x42udget\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x33\n\x05scope\x18\x02 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x35\n\x06period\x18\x04 \x01(\x0e\x32%.chenu.api.governance.v1.BudgetPeriod\x12\x15\n\rlimit_nanousd\x18\x05 \x01(\x03\x12\x16\n\x0eposted_nanousd\x18\x06 \x01(\x03\x12\x18\n\x10reserved_nanousd\x18\x07 \x01(\x03\x12\x17\n\x0foverrun_nanousd\x18\x08 \x01(\x03\x12\x17\n\x0fgranted_nanousd\x18\t \x01(\x03\x12\x30\n\x0cperiod_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\non_exhaust\x18\x0b \x01(\x0e\x32\".chenu.api.governance.v1.OnExhaust\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\t\x12/\n\x0b\x66reeze_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd0\x01\n\x13\x43reateBudgetRequest\x12\x33\n\x05scope\x18\x01 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x35\n\x06period\x18\x02 \x01(\x0e\x32%.chenu.api.governance.v1.BudgetPeriod\x12\x15\n\rlimit_nanousd\x18\x03 \x01(\x03\x12\x36\n\non_exhaust\x18\x04 \x01(\x0e\x32\".chenu.api.governance.v1.OnExhaust\"G\n\x14\x43reateBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\"%\n\x10GetBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\"D\n\x11GetBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\";\n\x12ListBudgetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x13ListBudgetsResponse\x12\x30\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x1f.chenu.api.governance.v1.Budget\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x13UpdateBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x15\n\rlimit_nanousd\x18\x02 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"G\n\x14UpdateBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\":\n\x15UnfreezeBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"I\n\x16UnfreezeBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\"6\n\x13\x44\x65leteBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteBudgetResponse*\xc4\x01\n\x0b\x42udgetScope\x12\x1c\n\x18\x42UDGET_SCOPE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_SCOPE_GLOBAL\x10\x01\x12\x19\n\x15\x42UDGET_SCOPE_IDENTITY\x10\x02\x12\x17\n\x13\x42UDGET_SCOPE_SPHERE\x10\x03\x12\x17\n\x13\x42UDGET_SCOPE_THREAD\x10\x04\x12\x16\n\x12\x42UDGET_SCOPE_AGENT\x10\x05\x12\x19\n\x15\x42UDGET_SCOPE_PROVIDER\x10\x06*\x94\x01\n\x0c\x42udgetPeriod\x12\x1d\n\x19\x42UDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_PERIOD_DAILY\x10\x01\x12\x18\n\x14\x42UDGET_PERIOD_WEEKLY\x10\x02\x12\x19\n\x15\x42UDGET_PERIOD_MONTHLY\x10\x03\x12\x17\n\x13\x42UDGET_PERIOD_TOTAL\x10\x04*<\n\tOnExhaust\x12\x1a\n\x16ON_EXHAUST_UNSPECIFIED\x10\x00\x12\x13\n\x0fON_EXHAUST_DENY\x10\x01\x32\xe9\x05\n\rBudgetService\x12w\n\x0c\x43reateBudget\x12,.chenu.api.governance.v1.CreateBudgetRequest\x1a-.chenu.api.governance.v1.CreateBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12q\n\tGetBudget\x12).chenu.api.governance.v1.GetBudgetRequest\x1a*.chenu.api.governance.v1.GetBudgetResponse\"\r\x90\x02\x01\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0bListBudgets\x12+.chenu.api.governance.v1.ListBudgetsRequest\x1a,.chenu.api.governance.v1.ListBudgetsResponse\"\r\x90\x02\x01\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0cUpdateBudget\x12,.chenu.api.governance.v1.UpdateBudgetRequest\x1a-.chenu.api.governance.v1.UpdateBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12\x80\x01\n\x0eUnfreezeBudget\x12..chenu.api.governance.v1.UnfreezeBudgetRequest\x1a/.chenu.api.governance.v1.UnfreezeBudgetResponse\"\r\x90\x02\x02\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0c\x44\x65leteBudget\x12,.chenu.api.governance.v1.DeleteBudgetRequest\x1a-.chenu.api.governance.v1.DeleteBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x42[\n\x17\x63henu.api.governance.v1P\x01Z$chenu.api/governance/v1;governancev1\xaa\x02\x17\x43henu.Api.Governance.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,chenu/api/governance/v1/budget_service.proto\x12\x17\x63henu.api.governance.v1\x1a%chenu/api/annotations/v1/access.proto\x1a$chenu/api/governance/v1/action.proto\x1a)chenu/api/governance/v1/reservation.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x04\n\x06\x42udget\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x33\n\x05scope\x18\x02 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x35\n\x06period\x18\x04 \x01(\x0e\x32%.chenu.api.governance.v1.BudgetPeriod\x12\x15\n\rlimit_nanousd\x18\x05 \x01(\x03\x12\x16\n\x0eposted_nanousd\x18\x06 \x01(\x03\x12\x18\n\x10reserved_nanousd\x18\x07 \x01(\x03\x12\x17\n\x0foverrun_nanousd\x18\x08 \x01(\x03\x12\x17\n\x0fgranted_nanousd\x18\t \x01(\x03\x12\x30\n\x0cperiod_start\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\non_exhaust\x18\x0b \x01(\x0e\x32\".chenu.api.governance.v1.OnExhaust\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\t\x12/\n\x0b\x66reeze_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd0\x01\n\x13\x43reateBudgetRequest\x12\x33\n\x05scope\x18\x01 \x01(\x0e\x32$.chenu.api.governance.v1.BudgetScope\x12\x35\n\x06period\x18\x02 \x01(\x0e\x32%.chenu.api.governance.v1.BudgetPeriod\x12\x15\n\rlimit_nanousd\x18\x03 \x01(\x03\x12\x36\n\non_exhaust\x18\x04 \x01(\x0e\x32\".chenu.api.governance.v1.OnExhaust\"G\n\x14\x43reateBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\"%\n\x10GetBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\"D\n\x11GetBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\";\n\x12ListBudgetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"`\n\x13ListBudgetsResponse\x12\x30\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x1f.chenu.api.governance.v1.Budget\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x13UpdateBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x15\n\rlimit_nanousd\x18\x02 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"G\n\x14UpdateBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\":\n\x15UnfreezeBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"I\n\x16UnfreezeBudgetResponse\x12/\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Budget\"6\n\x13\x44\x65leteBudgetRequest\x12\x11\n\tbudget_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteBudgetResponse\"\x91\x03\n\x0eReserveRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61mount_nanousd\x18\x02 \x01(\x03\x12/\n\x06target\x18\x03 \x01(\x0b\x32\x1f.chenu.api.governance.v1.Target\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x30\n\x07intents\x18\x05 \x03(\x0e\x32\x1f.chenu.api.governance.v1.Intent\x12/\n\x06sphere\x18\x06 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere\x12\x0e\n\x06run_id\x18\x07 \x01(\t\x12\x43\n\x06labels\x18\x08 \x03(\x0b\x32\x33.chenu.api.governance.v1.ReserveRequest.LabelsEntry\x12&\n\x03ttl\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x0fReserveResponse\x12\x39\n\x0breservation\x18\x01 \x01(\x0b\x32$.chenu.api.governance.v1.Reservation\"9\n\x0bPostRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61mount_nanousd\x18\x02 \x01(\x03\"I\n\x0cPostResponse\x12\x39\n\x0breservation\x18\x01 \x01(\x0b\x32$.chenu.api.governance.v1.Reservation\"1\n\x0bVoidRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"I\n\x0cVoidResponse\x12\x39\n\x0breservation\x18\x01 \x01(\x0b\x32$.chenu.api.governance.v1.Reservation\"+\n\x15GetReservationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"S\n\x16GetReservationResponse\x12\x39\n\x0breservation\x18\x01 \x01(\x0b\x32$.chenu.api.governance.v1.Reservation*\xc4\x01\n\x0b\x42udgetScope\x12\x1c\n\x18\x42UDGET_SCOPE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_SCOPE_GLOBAL\x10\x01\x12\x19\n\x15\x42UDGET_SCOPE_IDENTITY\x10\x02\x12\x17\n\x13\x42UDGET_SCOPE_SPHERE\x10\x03\x12\x17\n\x13\x42UDGET_SCOPE_THREAD\x10\x04\x12\x16\n\x12\x42UDGET_SCOPE_AGENT\x10\x05\x12\x19\n\x15\x42UDGET_SCOPE_PROVIDER\x10\x06*\x94\x01\n\x0c\x42udgetPeriod\x12\x1d\n\x19\x42UDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_PERIOD_DAILY\x10\x01\x12\x18\n\x14\x42UDGET_PERIOD_WEEKLY\x10\x02\x12\x19\n\x15\x42UDGET_PERIOD_MONTHLY\x10\x03\x12\x17\n\x13\x42UDGET_PERIOD_TOTAL\x10\x04*<\n\tOnExhaust\x12\x1a\n\x16ON_EXHAUST_UNSPECIFIED\x10\x00\x12\x13\n\x0fON_EXHAUST_DENY\x10\x01\x32\x98\t\n\rBudgetService\x12w\n\x0c\x43reateBudget\x12,.chenu.api.governance.v1.CreateBudgetRequest\x1a-.chenu.api.governance.v1.CreateBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12q\n\tGetBudget\x12).chenu.api.governance.v1.GetBudgetRequest\x1a*.chenu.api.governance.v1.GetBudgetResponse\"\r\x90\x02\x01\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0bListBudgets\x12+.chenu.api.governance.v1.ListBudgetsRequest\x1a,.chenu.api.governance.v1.ListBudgetsResponse\"\r\x90\x02\x01\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0cUpdateBudget\x12,.chenu.api.governance.v1.UpdateBudgetRequest\x1a-.chenu.api.governance.v1.UpdateBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12\x80\x01\n\x0eUnfreezeBudget\x12..chenu.api.governance.v1.UnfreezeBudgetRequest\x1a/.chenu.api.governance.v1.UnfreezeBudgetResponse\"\r\x90\x02\x02\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12w\n\x0c\x44\x65leteBudget\x12,.chenu.api.governance.v1.DeleteBudgetRequest\x1a-.chenu.api.governance.v1.DeleteBudgetResponse\"\n\xb2\xc0\x19\x06\x08\x03 \x02(\x05\x12i\n\x07Reserve\x12\'.chenu.api.governance.v1.ReserveRequest\x1a(.chenu.api.governance.v1.ReserveResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x01\x12`\n\x04Post\x12$.chenu.api.governance.v1.PostRequest\x1a%.chenu.api.governance.v1.PostResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x02\x12`\n\x04Void\x12$.chenu.api.governance.v1.VoidRequest\x1a%.chenu.api.governance.v1.VoidResponse\"\x0b\x90\x02\x02\xb2\xc0\x19\x04\x08\x01 \x02\x12~\n\x0eGetReservation\x12..chenu.api.governance.v1.GetReservationRequest\x1a/.chenu.api.governance.v1.GetReservationResponse\"\x0b\x90\x02\x01\xb2\xc0\x19\x04\x08\x01 \x02\x42[\n\x17\x63henu.api.governance.v1P\x01Z$chenu.api/governance/v1;governancev1\xaa\x02\x17\x43henu.Api.Governance.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +37,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chenu.api.governance.v1.bud
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027chenu.api.governance.v1P\001Z$chenu.api/governance/v1;governancev1\252\002\027Chenu.Api.Governance.V1'
+  _globals['_RESERVEREQUEST_LABELSENTRY']._loaded_options = None
+  _globals['_RESERVEREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_BUDGETSERVICE'].methods_by_name['CreateBudget']._loaded_options = None
   _globals['_BUDGETSERVICE'].methods_by_name['CreateBudget']._serialized_options = b'\262\300\031\006\010\003 \002(\005'
   _globals['_BUDGETSERVICE'].methods_by_name['GetBudget']._loaded_options = None
@@ -46,38 +51,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUDGETSERVICE'].methods_by_name['UnfreezeBudget']._serialized_options = b'\220\002\002\262\300\031\006\010\003 \002(\005'
   _globals['_BUDGETSERVICE'].methods_by_name['DeleteBudget']._loaded_options = None
   _globals['_BUDGETSERVICE'].methods_by_name['DeleteBudget']._serialized_options = b'\262\300\031\006\010\003 \002(\005'
-  _globals['_BUDGETSCOPE']._serialized_start=1610
-  _globals['_BUDGETSCOPE']._serialized_end=1806
-  _globals['_BUDGETPERIOD']._serialized_start=1809
-  _globals['_BUDGETPERIOD']._serialized_end=1957
-  _globals['_ONEXHAUST']._serialized_start=1959
-  _globals['_ONEXHAUST']._serialized_end=2019
-  _globals['_BUDGET']._serialized_start=146
-  _globals['_BUDGET']._serialized_end=688
-  _globals['_CREATEBUDGETREQUEST']._serialized_start=691
-  _globals['_CREATEBUDGETREQUEST']._serialized_end=899
-  _globals['_CREATEBUDGETRESPONSE']._serialized_start=901
-  _globals['_CREATEBUDGETRESPONSE']._serialized_end=972
-  _globals['_GETBUDGETREQUEST']._serialized_start=974
-  _globals['_GETBUDGETREQUEST']._serialized_end=1011
-  _globals['_GETBUDGETRESPONSE']._serialized_start=1013
-  _globals['_GETBUDGETRESPONSE']._serialized_end=1081
-  _globals['_LISTBUDGETSREQUEST']._serialized_start=1083
-  _globals['_LISTBUDGETSREQUEST']._serialized_end=1142
-  _globals['_LISTBUDGETSRESPONSE']._serialized_start=1144
-  _globals['_LISTBUDGETSRESPONSE']._serialized_end=1240
-  _globals['_UPDATEBUDGETREQUEST']._serialized_start=1242
-  _globals['_UPDATEBUDGETREQUEST']._serialized_end=1319
-  _globals['_UPDATEBUDGETRESPONSE']._serialized_start=1321
-  _globals['_UPDATEBUDGETRESPONSE']._serialized_end=1392
-  _globals['_UNFREEZEBUDGETREQUEST']._serialized_start=1394
-  _globals['_UNFREEZEBUDGETREQUEST']._serialized_end=1452
-  _globals['_UNFREEZEBUDGETRESPONSE']._serialized_start=1454
-  _globals['_UNFREEZEBUDGETRESPONSE']._serialized_end=1527
-  _globals['_DELETEBUDGETREQUEST']._serialized_start=1529
-  _globals['_DELETEBUDGETREQUEST']._serialized_end=1583
-  _globals['_DELETEBUDGETRESPONSE']._serialized_start=1585
-  _globals['_DELETEBUDGETRESPONSE']._serialized_end=1607
-  _globals['_BUDGETSERVICE']._serialized_start=2022
-  _globals['_BUDGETSERVICE']._serialized_end=2767
+  _globals['_BUDGETSERVICE'].methods_by_name['Reserve']._loaded_options = None
+  _globals['_BUDGETSERVICE'].methods_by_name['Reserve']._serialized_options = b'\220\002\002\262\300\031\004\010\001 \001'
+  _globals['_BUDGETSERVICE'].methods_by_name['Post']._loaded_options = None
+  _globals['_BUDGETSERVICE'].methods_by_name['Post']._serialized_options = b'\220\002\002\262\300\031\004\010\001 \002'
+  _globals['_BUDGETSERVICE'].methods_by_name['Void']._loaded_options = None
+  _globals['_BUDGETSERVICE'].methods_by_name['Void']._serialized_options = b'\220\002\002\262\300\031\004\010\001 \002'
+  _globals['_BUDGETSERVICE'].methods_by_name['GetReservation']._loaded_options = None
+  _globals['_BUDGETSERVICE'].methods_by_name['GetReservation']._serialized_options = b'\220\002\001\262\300\031\004\010\001 \002'
+  _globals['_BUDGETSCOPE']._serialized_start=2595
+  _globals['_BUDGETSCOPE']._serialized_end=2791
+  _globals['_BUDGETPERIOD']._serialized_start=2794
+  _globals['_BUDGETPERIOD']._serialized_end=2942
+  _globals['_ONEXHAUST']._serialized_start=2944
+  _globals['_ONEXHAUST']._serialized_end=3004
+  _globals['_BUDGET']._serialized_start=259
+  _globals['_BUDGET']._serialized_end=801
+  _globals['_CREATEBUDGETREQUEST']._serialized_start=804
+  _globals['_CREATEBUDGETREQUEST']._serialized_end=1012
+  _globals['_CREATEBUDGETRESPONSE']._serialized_start=1014
+  _globals['_CREATEBUDGETRESPONSE']._serialized_end=1085
+  _globals['_GETBUDGETREQUEST']._serialized_start=1087
+  _globals['_GETBUDGETREQUEST']._serialized_end=1124
+  _globals['_GETBUDGETRESPONSE']._serialized_start=1126
+  _globals['_GETBUDGETRESPONSE']._serialized_end=1194
+  _globals['_LISTBUDGETSREQUEST']._serialized_start=1196
+  _globals['_LISTBUDGETSREQUEST']._serialized_end=1255
+  _globals['_LISTBUDGETSRESPONSE']._serialized_start=1257
+  _globals['_LISTBUDGETSRESPONSE']._serialized_end=1353
+  _globals['_UPDATEBUDGETREQUEST']._serialized_start=1355
+  _globals['_UPDATEBUDGETREQUEST']._serialized_end=1432
+  _globals['_UPDATEBUDGETRESPONSE']._serialized_start=1434
+  _globals['_UPDATEBUDGETRESPONSE']._serialized_end=1505
+  _globals['_UNFREEZEBUDGETREQUEST']._serialized_start=1507
+  _globals['_UNFREEZEBUDGETREQUEST']._serialized_end=1565
+  _globals['_UNFREEZEBUDGETRESPONSE']._serialized_start=1567
+  _globals['_UNFREEZEBUDGETRESPONSE']._serialized_end=1640
+  _globals['_DELETEBUDGETREQUEST']._serialized_start=1642
+  _globals['_DELETEBUDGETREQUEST']._serialized_end=1696
+  _globals['_DELETEBUDGETRESPONSE']._serialized_start=1698
+  _globals['_DELETEBUDGETRESPONSE']._serialized_end=1720
+  _globals['_RESERVEREQUEST']._serialized_start=1723
+  _globals['_RESERVEREQUEST']._serialized_end=2124
+  _globals['_RESERVEREQUEST_LABELSENTRY']._serialized_start=2079
+  _globals['_RESERVEREQUEST_LABELSENTRY']._serialized_end=2124
+  _globals['_RESERVERESPONSE']._serialized_start=2126
+  _globals['_RESERVERESPONSE']._serialized_end=2202
+  _globals['_POSTREQUEST']._serialized_start=2204
+  _globals['_POSTREQUEST']._serialized_end=2261
+  _globals['_POSTRESPONSE']._serialized_start=2263
+  _globals['_POSTRESPONSE']._serialized_end=2336
+  _globals['_VOIDREQUEST']._serialized_start=2338
+  _globals['_VOIDREQUEST']._serialized_end=2387
+  _globals['_VOIDRESPONSE']._serialized_start=2389
+  _globals['_VOIDRESPONSE']._serialized_end=2462
+  _globals['_GETRESERVATIONREQUEST']._serialized_start=2464
+  _globals['_GETRESERVATIONREQUEST']._serialized_end=2507
+  _globals['_GETRESERVATIONRESPONSE']._serialized_start=2509
+  _globals['_GETRESERVATIONRESPONSE']._serialized_end=2592
+  _globals['_BUDGETSERVICE']._serialized_start=3007
+  _globals['_BUDGETSERVICE']._serialized_end=4183
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,9 @@ class BudgetServiceStub:
     A caller sees and changes its own identity's budgets; whoever acts in the identity `system` sees
     and changes the global ones.
 
+    Services put their own spending under the same budgets, policies and approvals as queries: they
+    `Reserve` before they spend, `Post` what it cost, or `Void` what was not spent.
+
     Any rpc may also be refused with the reasons that proto/README.md lists for every call.
     """
 
@@ -71,6 +74,26 @@ class BudgetServiceStub:
                 request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.DeleteBudgetRequest.SerializeToString,
                 response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.DeleteBudgetResponse.FromString,
                 _registered_method=True)
+        self.Reserve = channel.unary_unary(
+                '/chenu.api.governance.v1.BudgetService/Reserve',
+                request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.ReserveRequest.SerializeToString,
+                response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.ReserveResponse.FromString,
+                _registered_method=True)
+        self.Post = channel.unary_unary(
+                '/chenu.api.governance.v1.BudgetService/Post',
+                request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.PostRequest.SerializeToString,
+                response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.PostResponse.FromString,
+                _registered_method=True)
+        self.Void = channel.unary_unary(
+                '/chenu.api.governance.v1.BudgetService/Void',
+                request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.VoidRequest.SerializeToString,
+                response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.VoidResponse.FromString,
+                _registered_method=True)
+        self.GetReservation = channel.unary_unary(
+                '/chenu.api.governance.v1.BudgetService/GetReservation',
+                request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.GetReservationRequest.SerializeToString,
+                response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.GetReservationResponse.FromString,
+                _registered_method=True)
 
 
 class BudgetServiceServicer:
@@ -79,6 +102,9 @@ class BudgetServiceServicer:
 
     A caller sees and changes its own identity's budgets; whoever acts in the identity `system` sees
     and changes the global ones.
+
+    Services put their own spending under the same budgets, policies and approvals as queries: they
+    `Reserve` before they spend, `Post` what it cost, or `Void` what was not spent.
 
     Any rpc may also be refused with the reasons that proto/README.md lists for every call.
     """
@@ -142,6 +168,62 @@ class BudgetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reserve(self, request, context):
+        """Reserve holds money for what the caller is about to pay for itself, in every budget that
+        applies or in none. An OK says that the money is held: only then may it be spent, before
+        expire_time.
+
+        A repeated call with the same request_id and content is the same reservation: OK while it is
+        held, and the same refusal as before once it was refused. An id that has failed stays failed.
+        Where a policy asks for a person it is CHECKPOINT_PENDING, and the money is held while it
+        waits; repeated once it is approved, the call uses the approval, and all that may have changed
+        since is checked again.
+
+        Reasons: POLICY_DENIED, CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED,
+        CHECKPOINT_LIMIT, BUDGET_EXHAUSTED, BUDGET_FROZEN, BUDGET_REQUIRED, RESERVATION_NOT_HELD (it
+        has ended), REQUEST_ID_CONFLICT, RATE_LIMITED, IDENTITY_BLOCKED, INVALID_FIELD,
+        GOVERNANCE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Post(self, request, context):
+        """Post ends a reservation with what was spent; the rest is free again. It never posts more than
+        was reserved, nor what is held no more: what was spent beyond that is reserved and posted under
+        another request_id. The same amount once more gives the same answer, another one
+        RESERVATION_NOT_HELD. Only the principal that reserved may; for any other it is
+        REQUEST_ID_CONFLICT.
+
+        Reasons: RESERVATION_NOT_HELD, REQUEST_ID_CONFLICT, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD,
+        GOVERNANCE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Void(self, request, context):
+        """Void ends a reservation of which nothing was spent; all of it is free again. One that waits for
+        a person is withdrawn with its checkpoint. One that has ended without a Post stays as it is.
+        Only the principal that reserved may; for any other it is REQUEST_ID_CONFLICT.
+
+        Reasons: RESERVATION_NOT_HELD (it was posted), REQUEST_ID_CONFLICT,
+        IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReservation(self, request, context):
+        """GetReservation returns one reservation as it stands. Only the principal that reserved and a
+        budget_admin may; anyone else is ROLE_REQUIRED.
+
+        Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BudgetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -175,6 +257,26 @@ def add_BudgetServiceServicer_to_server(servicer, server):
                     request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.DeleteBudgetRequest.FromString,
                     response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.DeleteBudgetResponse.SerializeToString,
             ),
+            'Reserve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reserve,
+                    request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.ReserveRequest.FromString,
+                    response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.ReserveResponse.SerializeToString,
+            ),
+            'Post': grpc.unary_unary_rpc_method_handler(
+                    servicer.Post,
+                    request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.PostRequest.FromString,
+                    response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.PostResponse.SerializeToString,
+            ),
+            'Void': grpc.unary_unary_rpc_method_handler(
+                    servicer.Void,
+                    request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.VoidRequest.FromString,
+                    response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.VoidResponse.SerializeToString,
+            ),
+            'GetReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReservation,
+                    request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.GetReservationRequest.FromString,
+                    response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.GetReservationResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'chenu.api.governance.v1.BudgetService', rpc_method_handlers)
@@ -189,6 +291,9 @@ class BudgetService:
 
     A caller sees and changes its own identity's budgets; whoever acts in the identity `system` sees
     and changes the global ones.
+
+    Services put their own spending under the same budgets, policies and approvals as queries: they
+    `Reserve` before they spend, `Post` what it cost, or `Void` what was not spent.
 
     Any rpc may also be refused with the reasons that proto/README.md lists for every call.
     """
@@ -345,6 +450,114 @@ class BudgetService:
             '/chenu.api.governance.v1.BudgetService/DeleteBudget',
             chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.DeleteBudgetRequest.SerializeToString,
             chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.DeleteBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reserve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chenu.api.governance.v1.BudgetService/Reserve',
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.ReserveRequest.SerializeToString,
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.ReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Post(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chenu.api.governance.v1.BudgetService/Post',
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.PostRequest.SerializeToString,
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.PostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Void(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chenu.api.governance.v1.BudgetService/Void',
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.VoidRequest.SerializeToString,
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.VoidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chenu.api.governance.v1.BudgetService/GetReservation',
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.GetReservationRequest.SerializeToString,
+            chenu_dot_api_dot_governance_dot_v1_dot_budget__service__pb2.GetReservationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,6 +33,9 @@ class BudgetServiceStub:
     A caller sees and changes its own identity's budgets; whoever acts in the identity `system` sees
     and changes the global ones.
 
+    Services put their own spending under the same budgets, policies and approvals as queries: they
+    `Reserve` before they spend, `Post` what it cost, or `Void` what was not spent.
+
     Any rpc may also be refused with the reasons that proto/README.md lists for every call.
     """
 
@@ -75,6 +78,46 @@ class BudgetServiceStub:
     Reasons: BUDGET_IN_USE, ETAG_MISMATCH, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD,
     GOVERNANCE_UNAVAILABLE.
     """
+    Reserve: _grpc.UnaryUnaryMultiCallable[_budget_service_pb2.ReserveRequest, _budget_service_pb2.ReserveResponse]
+    """Reserve holds money for what the caller is about to pay for itself, in every budget that
+    applies or in none. An OK says that the money is held: only then may it be spent, before
+    expire_time.
+
+    A repeated call with the same request_id and content is the same reservation: OK while it is
+    held, and the same refusal as before once it was refused. An id that has failed stays failed.
+    Where a policy asks for a person it is CHECKPOINT_PENDING, and the money is held while it
+    waits; repeated once it is approved, the call uses the approval, and all that may have changed
+    since is checked again.
+
+    Reasons: POLICY_DENIED, CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED,
+    CHECKPOINT_LIMIT, BUDGET_EXHAUSTED, BUDGET_FROZEN, BUDGET_REQUIRED, RESERVATION_NOT_HELD (it
+    has ended), REQUEST_ID_CONFLICT, RATE_LIMITED, IDENTITY_BLOCKED, INVALID_FIELD,
+    GOVERNANCE_UNAVAILABLE.
+    """
+    Post: _grpc.UnaryUnaryMultiCallable[_budget_service_pb2.PostRequest, _budget_service_pb2.PostResponse]
+    """Post ends a reservation with what was spent; the rest is free again. It never posts more than
+    was reserved, nor what is held no more: what was spent beyond that is reserved and posted under
+    another request_id. The same amount once more gives the same answer, another one
+    RESERVATION_NOT_HELD. Only the principal that reserved may; for any other it is
+    REQUEST_ID_CONFLICT.
+
+    Reasons: RESERVATION_NOT_HELD, REQUEST_ID_CONFLICT, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD,
+    GOVERNANCE_UNAVAILABLE.
+    """
+    Void: _grpc.UnaryUnaryMultiCallable[_budget_service_pb2.VoidRequest, _budget_service_pb2.VoidResponse]
+    """Void ends a reservation of which nothing was spent; all of it is free again. One that waits for
+    a person is withdrawn with its checkpoint. One that has ended without a Post stays as it is.
+    Only the principal that reserved may; for any other it is REQUEST_ID_CONFLICT.
+
+    Reasons: RESERVATION_NOT_HELD (it was posted), REQUEST_ID_CONFLICT,
+    IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
+    """
+    GetReservation: _grpc.UnaryUnaryMultiCallable[_budget_service_pb2.GetReservationRequest, _budget_service_pb2.GetReservationResponse]
+    """GetReservation returns one reservation as it stands. Only the principal that reserved and a
+    budget_admin may; anyone else is ROLE_REQUIRED.
+
+    Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
+    """
 
 @_typing.type_check_only
 class BudgetServiceAsyncStub(BudgetServiceStub):
@@ -83,6 +126,9 @@ class BudgetServiceAsyncStub(BudgetServiceStub):
 
     A caller sees and changes its own identity's budgets; whoever acts in the identity `system` sees
     and changes the global ones.
+
+    Services put their own spending under the same budgets, policies and approvals as queries: they
+    `Reserve` before they spend, `Post` what it cost, or `Void` what was not spent.
 
     Any rpc may also be refused with the reasons that proto/README.md lists for every call.
     """
@@ -123,6 +169,46 @@ class BudgetServiceAsyncStub(BudgetServiceStub):
     Reasons: BUDGET_IN_USE, ETAG_MISMATCH, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD,
     GOVERNANCE_UNAVAILABLE.
     """
+    Reserve: _aio.UnaryUnaryMultiCallable[_budget_service_pb2.ReserveRequest, _budget_service_pb2.ReserveResponse]  # type: ignore[assignment]
+    """Reserve holds money for what the caller is about to pay for itself, in every budget that
+    applies or in none. An OK says that the money is held: only then may it be spent, before
+    expire_time.
+
+    A repeated call with the same request_id and content is the same reservation: OK while it is
+    held, and the same refusal as before once it was refused. An id that has failed stays failed.
+    Where a policy asks for a person it is CHECKPOINT_PENDING, and the money is held while it
+    waits; repeated once it is approved, the call uses the approval, and all that may have changed
+    since is checked again.
+
+    Reasons: POLICY_DENIED, CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED,
+    CHECKPOINT_LIMIT, BUDGET_EXHAUSTED, BUDGET_FROZEN, BUDGET_REQUIRED, RESERVATION_NOT_HELD (it
+    has ended), REQUEST_ID_CONFLICT, RATE_LIMITED, IDENTITY_BLOCKED, INVALID_FIELD,
+    GOVERNANCE_UNAVAILABLE.
+    """
+    Post: _aio.UnaryUnaryMultiCallable[_budget_service_pb2.PostRequest, _budget_service_pb2.PostResponse]  # type: ignore[assignment]
+    """Post ends a reservation with what was spent; the rest is free again. It never posts more than
+    was reserved, nor what is held no more: what was spent beyond that is reserved and posted under
+    another request_id. The same amount once more gives the same answer, another one
+    RESERVATION_NOT_HELD. Only the principal that reserved may; for any other it is
+    REQUEST_ID_CONFLICT.
+
+    Reasons: RESERVATION_NOT_HELD, REQUEST_ID_CONFLICT, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD,
+    GOVERNANCE_UNAVAILABLE.
+    """
+    Void: _aio.UnaryUnaryMultiCallable[_budget_service_pb2.VoidRequest, _budget_service_pb2.VoidResponse]  # type: ignore[assignment]
+    """Void ends a reservation of which nothing was spent; all of it is free again. One that waits for
+    a person is withdrawn with its checkpoint. One that has ended without a Post stays as it is.
+    Only the principal that reserved may; for any other it is REQUEST_ID_CONFLICT.
+
+    Reasons: RESERVATION_NOT_HELD (it was posted), REQUEST_ID_CONFLICT,
+    IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
+    """
+    GetReservation: _aio.UnaryUnaryMultiCallable[_budget_service_pb2.GetReservationRequest, _budget_service_pb2.GetReservationResponse]  # type: ignore[assignment]
+    """GetReservation returns one reservation as it stands. Only the principal that reserved and a
+    budget_admin may; anyone else is ROLE_REQUIRED.
+
+    Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
+    """
 
 class BudgetServiceServicer(metaclass=_abc_1.ABCMeta):
     """BudgetService keeps the limits on money. A query must fit in every budget that applies to it.
@@ -130,6 +216,9 @@ class BudgetServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A caller sees and changes its own identity's budgets; whoever acts in the identity `system` sees
     and changes the global ones.
+
+    Services put their own spending under the same budgets, policies and approvals as queries: they
+    `Reserve` before they spend, `Post` what it cost, or `Void` what was not spent.
 
     Any rpc may also be refused with the reasons that proto/README.md lists for every call.
     """
@@ -203,6 +292,70 @@ class BudgetServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Reasons: BUDGET_IN_USE, ETAG_MISMATCH, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD,
         GOVERNANCE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Reserve(
+        self,
+        request: _budget_service_pb2.ReserveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_service_pb2.ReserveResponse, _abc.Awaitable[_budget_service_pb2.ReserveResponse]]:
+        """Reserve holds money for what the caller is about to pay for itself, in every budget that
+        applies or in none. An OK says that the money is held: only then may it be spent, before
+        expire_time.
+
+        A repeated call with the same request_id and content is the same reservation: OK while it is
+        held, and the same refusal as before once it was refused. An id that has failed stays failed.
+        Where a policy asks for a person it is CHECKPOINT_PENDING, and the money is held while it
+        waits; repeated once it is approved, the call uses the approval, and all that may have changed
+        since is checked again.
+
+        Reasons: POLICY_DENIED, CHECKPOINT_PENDING, CHECKPOINT_REJECTED, CHECKPOINT_EXPIRED,
+        CHECKPOINT_LIMIT, BUDGET_EXHAUSTED, BUDGET_FROZEN, BUDGET_REQUIRED, RESERVATION_NOT_HELD (it
+        has ended), REQUEST_ID_CONFLICT, RATE_LIMITED, IDENTITY_BLOCKED, INVALID_FIELD,
+        GOVERNANCE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Post(
+        self,
+        request: _budget_service_pb2.PostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_service_pb2.PostResponse, _abc.Awaitable[_budget_service_pb2.PostResponse]]:
+        """Post ends a reservation with what was spent; the rest is free again. It never posts more than
+        was reserved, nor what is held no more: what was spent beyond that is reserved and posted under
+        another request_id. The same amount once more gives the same answer, another one
+        RESERVATION_NOT_HELD. Only the principal that reserved may; for any other it is
+        REQUEST_ID_CONFLICT.
+
+        Reasons: RESERVATION_NOT_HELD, REQUEST_ID_CONFLICT, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD,
+        GOVERNANCE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Void(
+        self,
+        request: _budget_service_pb2.VoidRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_service_pb2.VoidResponse, _abc.Awaitable[_budget_service_pb2.VoidResponse]]:
+        """Void ends a reservation of which nothing was spent; all of it is free again. One that waits for
+        a person is withdrawn with its checkpoint. One that has ended without a Post stays as it is.
+        Only the principal that reserved may; for any other it is REQUEST_ID_CONFLICT.
+
+        Reasons: RESERVATION_NOT_HELD (it was posted), REQUEST_ID_CONFLICT,
+        IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def GetReservation(
+        self,
+        request: _budget_service_pb2.GetReservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_budget_service_pb2.GetReservationResponse, _abc.Awaitable[_budget_service_pb2.GetReservationResponse]]:
+        """GetReservation returns one reservation as it stands. Only the principal that reserved and a
+        budget_admin may; anyone else is ROLE_REQUIRED.
+
+        Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
         """
 
 def add_BudgetServiceServicer_to_server(servicer: BudgetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

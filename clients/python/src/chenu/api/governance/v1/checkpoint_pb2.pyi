@@ -134,10 +134,11 @@ class Checkpoint(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     TEXT_PREVIEW_FIELD_NUMBER: _builtins.int
+    OPERATION_KIND_FIELD_NUMBER: _builtins.int
     checkpoint_id: _builtins.str
     """checkpoint_id is a UUID."""
     request_id: _builtins.str
-    """request_id is the query that waits."""
+    """request_id is the query, or the reservation, that waits; operation_kind says which."""
     state: Global___CheckpointState.ValueType
     """state is where the checkpoint stands."""
     action: _builtins.str
@@ -161,8 +162,13 @@ class Checkpoint(_message.Message):
     model: _builtins.str
     """model is the model that would be called first."""
     text_preview: _builtins.str
-    """text_preview is the last text of the query, cut at 500 characters. Empty but for approvers and
-    whoever asked the query; they read all of it with GetCheckpointContent.
+    """text_preview is the last text of the query, or the description of the reservation, cut at 500
+    characters. Empty but for approvers and whoever asked; they read all of it with
+    GetCheckpointContent.
+    """
+    operation_kind: _action_pb2.OperationKind.ValueType
+    """operation_kind is what kind of operation waits. A query goes on by `Continue`, a reservation by
+    the same `Reserve` once more.
     """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[Global___CheckpointType.ValueType]:
@@ -227,10 +233,11 @@ class Checkpoint(_message.Message):
         provider: _builtins.str = ...,
         model: _builtins.str = ...,
         text_preview: _builtins.str = ...,
+        operation_kind: _action_pb2.OperationKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "requested_by", b"requested_by", "resolve_time", b"resolve_time", "resolved_by", b"resolved_by", "target", b"target", "use_before", b"use_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "action_digest", b"action_digest", "checkpoint_id", b"checkpoint_id", "create_time", b"create_time", "decision_id", b"decision_id", "expire_time", b"expire_time", "max_cost_nanousd", b"max_cost_nanousd", "model", b"model", "options", b"options", "provider", b"provider", "question_en", b"question_en", "question_fr", b"question_fr", "reason", b"reason", "request_id", b"request_id", "requested_by", b"requested_by", "resolve_time", b"resolve_time", "resolved_by", b"resolved_by", "state", b"state", "target", b"target", "text_preview", b"text_preview", "types", b"types", "use_before", b"use_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "action_digest", b"action_digest", "checkpoint_id", b"checkpoint_id", "create_time", b"create_time", "decision_id", b"decision_id", "expire_time", b"expire_time", "max_cost_nanousd", b"max_cost_nanousd", "model", b"model", "operation_kind", b"operation_kind", "options", b"options", "provider", b"provider", "question_en", b"question_en", "question_fr", b"question_fr", "reason", b"reason", "request_id", b"request_id", "requested_by", b"requested_by", "resolve_time", b"resolve_time", "resolved_by", b"resolved_by", "state", b"state", "target", b"target", "text_preview", b"text_preview", "types", b"types", "use_before", b"use_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,102 @@
+"""A service's own spending: reserved before, posted or voided after, once."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from chenu_server.caller import Caller
+from chenu_server.errors import InvalidField, ReservationNotHeld, RoleRequired
+from chenu_server.governance.budgets.ports import Boundary
+from chenu_server.governance.budgets.spending_model import ReserveAsk, Spending
+from chenu_server.governance.budgets.spending_ports import NewWork, Spender, SpendingReader
+from chenu_server.vocabulary import ReservationState, Role
+
+KIND = "reservation"
+
+
+class SpendingService:
+    """Whoever reserves ends it; a `budget_admin` sees it."""
+
+    def __init__(
+        self, spender: Spender, reader: SpendingReader, boundary: Boundary, new_work: NewWork
+    ) -> None:
+        self._spender = spender
+        self._reader = reader
+        self._boundary = boundary
+        self._new_work = new_work
+
+    async def reserve(self, caller: Caller, asked: ReserveAsk) -> Spending:
+        """
+        The reservation, whose money is held.
+
+        Raises:
+            CheckpointPending: A person must approve; the money is held for that.
+            PolicyDenied, BudgetExhausted, BudgetFrozen, BudgetRequired: It is refused for good.
+            CheckpointRejected, CheckpointExpired, ReservationNotHeld: It has ended before.
+            RequestIdConflict: The id was used for something else.
+            RateLimited, IdentityBlocked: Too much new work.
+            CheckpointLimit, GovernanceUnavailable: Nothing of it happened.
+        """
+        arrival = self._new_work.arrive(caller.identity_id)
+        arrival = await self._new_work.counting(caller.identity_id, arrival)
+        reserved = await self._spender.reserve(caller, asked)
+        if not reserved.is_new:
+            self._new_work.give_back(caller.identity_id, arrival)
+        if reserved.spending.refusal is not None:
+            raise reserved.spending.refusal
+        return reserved.spending
+
+    async def post(self, caller: Caller, request_id: str, amount_nanousd: int) -> Spending:
+        """
+        The reservation, with what was spent.
+
+        Raises:
+            ReservationNotHeld: It waits, or has ended otherwise.
+            InvalidField: That is more than was reserved.
+            RequestIdConflict: It is a query's, or another principal's.
+            IdentityBoundaryViolation: The caller's identity has no such id.
+        """
+        found = await self._spender.post(caller, request_id, amount_nanousd)
+        if found is None:
+            await self._boundary.refuse(caller, kind=KIND, id=request_id)
+        if found.state is ReservationState.HELD:
+            reserved = f"{found.asked.amount_nanousd} were reserved; reserve what is beyond anew"
+            raise InvalidField("amount_nanousd", reserved)
+        if found.state is not ReservationState.POSTED or found.posted_nanousd != amount_nanousd:
+            _raise_not_held(found)
+        return found
+
+    async def void(self, caller: Caller, request_id: str, reason: str) -> Spending:
+        """
+        The reservation, for which nothing is held any more.
+
+        Raises:
+            ReservationNotHeld: It was posted.
+            RequestIdConflict: It is a query's, or another principal's.
+            IdentityBoundaryViolation: The caller's identity has no such id.
+        """
+        found = await self._spender.void(caller, request_id, reason)
+        if found is None:
+            await self._boundary.refuse(caller, kind=KIND, id=request_id)
+        if found.state is ReservationState.POSTED:
+            _raise_not_held(found)
+        return found
+
+    async def get(self, caller: Caller, request_id: str) -> Spending:
+        """
+        The reservation as it stands.
+
+        Raises:
+            RoleRequired: The caller has neither reserved it nor administers the budgets.
+            IdentityBoundaryViolation: The caller's identity has no such reservation.
+        """
+        found = await self._reader.get(caller.identity_id, request_id)
+        if found is None:
+            await self._boundary.refuse(caller, kind=KIND, id=request_id)
+        if caller.principal != found.principal and Role.BUDGET_ADMIN not in caller.roles:
+            raise RoleRequired(Role.BUDGET_ADMIN.value)
+        return found
+
+
+def _raise_not_held(found: Spending) -> NoReturn:
+    raise ReservationNotHeld(found.asked.request_id, found.state.value)

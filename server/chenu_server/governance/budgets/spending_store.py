@@ -1,0 +1,80 @@
+"""Reservations of services as they are stored, read outside any command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from chenu_server.governance.budgets.spending_decide import ask_from, spending_of
+from chenu_server.governance.budgets.spending_model import Spending
+from chenu_server.governance.budgets.tables import LAPSING, RESERVATIONS
+from chenu_server.infra.db.reader import Reader
+from chenu_server.vocabulary import OperationKind, QueryStatus
+
+
+class SqlSpendings:
+    """A `SpendingReader`. Operations, and what they were asked, stand in the pipeline's tables."""
+
+    def __init__(self, reader: Reader, *, operations: sa.Table, contents: sa.Table) -> None:
+        self._reader = reader
+        self._operations = operations
+        self._contents = contents
+
+    async def get(self, identity_id: str, request_id: str) -> Spending | None:
+        """One reservation, with what was asked and until when it is held."""
+        operations, contents, holds = self._operations.c, self._contents.c, RESERVATIONS.c
+        joined = self._operations.join(
+            self._contents, _same(self._operations, self._contents)
+        ).outerjoin(RESERVATIONS, _same(self._operations, RESERVATIONS))
+        wanted = (
+            sa.select(self._operations, contents.request, holds.expires_us)
+            .select_from(joined)
+            .where(
+                operations.identity_id == identity_id,
+                operations.request_id == request_id,
+                operations.kind == OperationKind.RESERVATION,
+            )
+        )
+        rows = await self._reader.rows(wanted)
+        if not rows:
+            return None
+        row = rows[0]
+        ended = row.status.is_final or row.expires_us is None  # nothing was ever held
+        asked = ask_from(row.request_id, row.request)
+        return spending_of(row, asked, expires_us=0 if ended else row.expires_us)
+
+    async def lapsed(
+        self, now_us: int, after: tuple[str, str], count: int
+    ) -> Sequence[tuple[str, str]]:
+        """Identity and id of reservations whose time is over, by these behind `after`."""
+        rows = await self._reader.rows(lapsed_sql(self._operations, now_us, after, count))
+        return [(row.identity_id, row.request_id) for row in rows]
+
+
+def lapsed_sql(
+    operations: sa.Table, now_us: int, after: tuple[str, str], count: int
+) -> sa.Select[tuple[str, str]]:
+    """What `lapsed` asks: of held money without an owner, what is over and waits for nobody."""
+    holds = RESERVATIONS.c
+    over = (
+        sa.select(holds.identity_id, holds.request_id)
+        .where(LAPSING, holds.expires_us <= now_us)
+        .subquery()
+    )
+    return (
+        sa.select(over)
+        .select_from(over.join(operations, _same(operations, over)))
+        .where(
+            sa.tuple_(over.c.identity_id, over.c.request_id) > sa.tuple_(*map(sa.literal, after)),
+            operations.c.kind == OperationKind.RESERVATION,
+            # What waits for a person ends with its checkpoint.
+            operations.c.status == QueryStatus.RUNNING,
+        )
+        .order_by(over.c.identity_id, over.c.request_id)
+        .limit(count)
+    )
+
+
+def _same(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(one.c.identity_id == other.c.identity_id, one.c.request_id == other.c.request_id)
