@@ -19,7 +19,6 @@ use crate::rows::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
     /// An operation.
-    #[serde(rename = "Query")]
     Operation(Box<Operation>),
     /// Another id of one.
     #[serde(rename = "QueryAlias")]

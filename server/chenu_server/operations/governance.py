@@ -38,7 +38,7 @@ from chenu_server.pipeline.ports import (
     Validation,
     Wait,
 )
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.values import replace
 
 
@@ -85,14 +85,14 @@ class WriterGovernance:
         answer = await self._writer.submit(command)
         return cast("Admitted | Closed | NotResumable | Wait", answer)
 
-    async def settle(self, settlement: Settlement) -> Query:
+    async def settle(self, settlement: Settlement) -> Operation:
         """See `pipeline.ports.Governance`."""
-        return cast(Query, await self._writer.submit(Settle(settlement)))
+        return cast(Operation, await self._writer.submit(Settle(settlement)))
 
-    async def cancel(self, query: Query, by: Principal, reason: str) -> Query:
+    async def cancel(self, query: Operation, by: Principal, reason: str) -> Operation:
         """See `pipeline.ports.Governance`."""
         command = Cancel(query.identity_id, query.request_id, query.checkpoint_id, by, reason)
-        return cast(Query, await self._writer.submit(command))
+        return cast(Operation, await self._writer.submit(command))
 
     async def withdraw(self, checkpoint: Checkpoint, by: Principal, reason: str) -> None:
         """End a reservation that waits, and its checkpoint with it; another is left as it is."""

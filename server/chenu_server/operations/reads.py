@@ -11,18 +11,18 @@ from chenu_server.governance.checkpoints.decide import pending_error
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.checkpoints.ports import CheckpointStore
 from chenu_server.pipeline.ports import QueryFilter, Stored
-from chenu_server.pipeline.records import OutputChunk, Query, QueryContent
+from chenu_server.pipeline.records import Operation, OutputChunk, QueryContent
 from chenu_server.vocabulary import OperationKind, QueryStatus
 
 
 class StoredQueries(Protocol):
     """The part of a `QueryStore` that the pipeline's own tables hold."""
 
-    async def get(self, identity_id: str, request_id: str) -> Query | None:
+    async def get(self, identity_id: str, request_id: str) -> Operation | None:
         """One query, by any of its ids, or None."""
         ...
 
-    async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:
+    async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Operation]:
         """Newest first."""
         ...
 
@@ -59,7 +59,7 @@ class GovernedQueries:
         self.free_times = slots.free_times
         self._checkpoints = checkpoints
 
-    async def pending(self, query: Query) -> CheckpointPending:
+    async def pending(self, query: Operation) -> CheckpointPending:
         """The refusal that a blocked query answers."""
         found = await self._checkpoints.get(query.identity_id, query.checkpoint_id)
         assert found is not None, "a blocked query has its checkpoint"
@@ -69,11 +69,11 @@ class GovernedQueries:
 class Runs(Protocol):
     """What the pipeline does with a query that was decided on."""
 
-    def resume_approved(self, query: Query, deadline_s: float | None) -> object:
+    def resume_approved(self, query: Operation, deadline_s: float | None) -> object:
         """Run an approved query."""
         ...
 
-    async def cancel(self, caller: Caller, request_id: str, reason: str) -> Query:
+    async def cancel(self, caller: Caller, request_id: str, reason: str) -> Operation:
         """Cancel a query, wherever it is."""
         ...
 

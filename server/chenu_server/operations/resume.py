@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from chenu_server.errors import ChenuError
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 
 _log = structlog.get_logger(__name__)
 
@@ -16,7 +16,7 @@ _log = structlog.get_logger(__name__)
 class Approved(Protocol):
     """Where the approved queries stand that go on by themselves."""
 
-    async def to_resume(self) -> Sequence[Query]:
+    async def to_resume(self) -> Sequence[Operation]:
         """All of them."""
         ...
 
@@ -24,7 +24,7 @@ class Approved(Protocol):
 class Runs(Protocol):
     """What runs them."""
 
-    def resume_approved(self, query: Query, deadline_s: float | None) -> object:
+    def resume_approved(self, query: Operation, deadline_s: float | None) -> object:
         """Run an approved query."""
         ...
 

@@ -19,7 +19,7 @@ from chenu_server.pipeline.ports import (
     TooDear,
     Wait,
 )
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 
 
 class Retry:
@@ -71,9 +71,9 @@ class Settle:
         }
         return engine.Command({"Settle": plain}, asking.NO_RULES)
 
-    def outcome(self, answer: Answer) -> Query:
+    def outcome(self, answer: Answer) -> Operation:
         """The query as it ended; if a sweep ended it before, only its money is posted late."""
-        query: Query = answer.rows[0]
+        query: Operation = answer.rows[0]
         return query
 
 
@@ -115,7 +115,7 @@ def _ended(of: AttemptEnd) -> Plain:
     }
 
 
-def _operation(query: Query) -> Plain:
+def _operation(query: Operation) -> Plain:
     return {
         **asking.plain(query),
         "usage": asking.plain(query.usage),

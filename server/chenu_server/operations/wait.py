@@ -8,7 +8,7 @@ from chenu_server.caller import Principal
 from chenu_server.command import Answer
 from chenu_server.governance.checkpoints.model import Resolution, ResolveAnswer
 from chenu_server.operations import answers
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 
 
 class _Waiting:
@@ -72,7 +72,7 @@ class Cancel(_Waiting):
         more = {"by": asking.principal(self._by), "reason": self._reason}
         return self._command("Cancel", more)
 
-    def outcome(self, answer: Answer) -> Query:
+    def outcome(self, answer: Answer) -> Operation:
         """The query as it is now; a query that does not wait is left as it is."""
-        query: Query = answer.rows[0]
+        query: Operation = answer.rows[0]
         return query

@@ -12,7 +12,7 @@ from chenu_server.errors import ChenuError
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.ports import Governance, QueryStore, Stops
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.stop import StopReason
 from chenu_server.vocabulary import QueryStatus
@@ -34,7 +34,7 @@ class Cancels:
         governance: Governance,
         store: QueryStore,
         *,
-        open_log: Callable[[Query], Awaitable[QueryLog]],
+        open_log: Callable[[Operation], Awaitable[QueryLog]],
         stops: Stops | None,
         within_s: float,
     ) -> None:
@@ -46,8 +46,8 @@ class Cancels:
         self._within_s = within_s
 
     async def cancel(
-        self, caller: Caller, request_id: str, reason: str, get: Callable[[], Awaitable[Query]]
-    ) -> Query:
+        self, caller: Caller, request_id: str, reason: str, get: Callable[[], Awaitable[Operation]]
+    ) -> Operation:
         """
         Cancel a query, wherever it is; a final one is returned as it is. `get` reads it.
 
@@ -86,11 +86,11 @@ class Cancels:
             # Only to who wants it to end: the others wait for its answer, which may yet come.
             log.fail_stops(error)
 
-    def _runs_elsewhere(self, query: Query) -> bool:
+    def _runs_elsewhere(self, query: Operation) -> bool:
         is_running = query.status is QueryStatus.RUNNING
         return is_running and self._stops is not None and self._stops.is_other(query.owner_id)
 
-    async def _stopped_here(self, run: QueryRun) -> Query:
+    async def _stopped_here(self, run: QueryRun) -> Operation:
         """The query as its run leaves it: ended, blocked, or approved and waiting for a slot."""
         run.stop.set(StopReason.CANCELLED)
         try:
@@ -105,7 +105,7 @@ class Cancels:
                 raise
             return query
 
-    async def _stopped_anywhere(self, query: Query) -> Query:
+    async def _stopped_anywhere(self, query: Operation) -> Operation:
         """The query as the process leaves it that runs it, or as it is if that does not hear."""
         if not self._runs_elsewhere(query):
             return query

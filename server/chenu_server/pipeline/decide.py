@@ -11,7 +11,7 @@ from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import Outcome
 from chenu_server.pipeline.output import part_from
-from chenu_server.pipeline.records import OutputChunk, Query
+from chenu_server.pipeline.records import Operation, OutputChunk
 from chenu_server.vocabulary import EventKind, PrincipalType, Role
 
 _TYPES = frozenset(PrincipalType)
@@ -25,7 +25,7 @@ def parts_of(chunks: Iterable[OutputChunk]) -> tuple[Part, ...]:
     )
 
 
-def requester_of(query: Query, roles: frozenset[Role]) -> Caller:
+def requester_of(query: Operation, roles: frozenset[Role]) -> Caller:
     """Who asked, with the roles held then, as policies see it when the query is resumed.
 
     A row from before parties had types names bare ids in `acting_for`. They are read as a token's

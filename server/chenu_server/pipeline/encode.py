@@ -28,7 +28,7 @@ from chenu_server.pipeline.model import (
 )
 from chenu_server.pipeline.output import StoredPart, is_call, is_one_text, text_of
 from chenu_server.pipeline.ports import Validation
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.state import QueryState
 from chenu_server.vocabulary import (
     EventKind,
@@ -78,12 +78,12 @@ _PREFERENCES: Final = {
 _PART_KINDS: Final = _numbers(PartKind)
 
 
-def query_of(query: Query) -> message_pb2.Query:
+def query_of(query: Operation) -> message_pb2.Query:
     """A query as the wire shows it."""
     return message_pb2.Query(**query_fields(query))
 
 
-def query_fields(query: Query) -> Any:
+def query_fields(query: Operation) -> Any:
     """The fields of a query as the wire shows it. No remaining budget amount is in it."""
     return {
         "request_id": query.request_id,
@@ -152,7 +152,7 @@ def _output_parts_of(parts: Sequence[StoredPart]) -> list[Any]:
     ]
 
 
-def answer_of(query: Query) -> message_pb2.Answer:
+def answer_of(query: Operation) -> message_pb2.Answer:
     """What came back but its parts, which the deltas carry."""
     return message_pb2.Answer(
         provider=query.provider,
@@ -164,13 +164,13 @@ def answer_of(query: Query) -> message_pb2.Answer:
     )
 
 
-def may_fit(query: Query) -> bool:
+def may_fit(query: Operation) -> bool:
     """Whether a message may have room for the answer's parts; of longer ones none is needed."""
     return query.output_length <= MESSAGE_BYTES_MAX
 
 
 def add_answer(
-    response: pb.QueryResponse | pb.GetQueryResponse, query: Query, parts: Sequence[Part]
+    response: pb.QueryResponse | pb.GetQueryResponse, query: Operation, parts: Sequence[Part]
 ) -> None:
     """Put the answer in a response; what does not fit is left out as a whole, never cut."""
     answer = response.answer
@@ -187,7 +187,7 @@ def add_answer(
     answer.output_omitted = True
 
 
-def _add_output(answer: message_pb2.Answer, query: Query, parts: Sequence[Part]) -> None:
+def _add_output(answer: message_pb2.Answer, query: Operation, parts: Sequence[Part]) -> None:
     answer.text = text = text_of(parts)
     if not is_one_text(parts):
         answer.parts.extend(part_of(part) for part in parts)
@@ -195,7 +195,7 @@ def _add_output(answer: message_pb2.Answer, query: Query, parts: Sequence[Part])
         answer.json = unfenced(text)
 
 
-def _has_value(query: Query, parts: Sequence[Part]) -> bool:
+def _has_value(query: Operation, parts: Sequence[Part]) -> bool:
     """Whether the text was held to what was asked for: a refusal is not, nor one with calls."""
     return query.stop_reason != "refusal" and not any(is_call(part) for part in parts)
 
@@ -342,7 +342,7 @@ def _override_of(override: ModelOverride) -> routing_pb2.ModelOverride:
 # --- events -----------------------------------------------------------------------------------
 
 
-def event_fields(event: Event, request_id: str, query: Query | None) -> Fields:
+def event_fields(event: Event, request_id: str, query: Operation | None) -> Fields:
     """The fields of an event; a final one takes the outcome from its query's row."""
     field, body = _BODIES[event.kind](event.body, query)
     return {
@@ -357,7 +357,7 @@ def event_fields(event: Event, request_id: str, query: Query | None) -> Fields:
 _Made = tuple[str, Fields]
 
 
-def _start(body: Body, query: Query | None) -> _Made:
+def _start(body: Body, query: Operation | None) -> _Made:
     return "pipeline_start", {
         "intents": [_INTENTS[name] for name in body["intents"]],
         "sphere": _SPHERES[body["sphere"]],
@@ -366,34 +366,34 @@ def _start(body: Body, query: Query | None) -> _Made:
     }
 
 
-def _lane_start(body: Body, query: Query | None) -> _Made:
+def _lane_start(body: Body, query: Operation | None) -> _Made:
     return "lane_start", {"lane": _LANES[body["lane"]]}
 
 
-def _lane_complete(body: Body, query: Query | None) -> _Made:
+def _lane_complete(body: Body, query: Operation | None) -> _Made:
     report = _lane_of(body["lane"], body["status"], body["duration_us"], body["summary"])
     return "lane_complete", {"report": report}
 
 
-def _lane_error(body: Body, query: Query | None) -> _Made:
+def _lane_error(body: Body, query: Operation | None) -> _Made:
     return "lane_error", {"lane": _LANES[body["lane"]], "reason": body["summary"]}
 
 
-def _call_start(body: Body, query: Query | None) -> _Made:
+def _call_start(body: Body, query: Operation | None) -> _Made:
     return "llm_call_start", {**body}
 
 
-def _call_delta(body: Body, query: Query | None) -> _Made:
+def _call_delta(body: Body, query: Operation | None) -> _Made:
     if body["offset"]:
         return "llm_call_delta", {**body}
     return "llm_call_delta", {**body, "kind": _PART_KINDS[body["kind"]]}
 
 
-def _part_complete(body: Body, query: Query | None) -> _Made:
+def _part_complete(body: Body, query: Operation | None) -> _Made:
     return "part_complete", {**body, "kind": _PART_KINDS[body["kind"]]}
 
 
-def _call_complete(body: Body, query: Query | None) -> _Made:
+def _call_complete(body: Body, query: Operation | None) -> _Made:
     return "llm_call_complete", {
         "attempt": body["attempt"],
         "usage": {**body["usage"]},
@@ -404,7 +404,7 @@ def _call_complete(body: Body, query: Query | None) -> _Made:
     }
 
 
-def _call_error(body: Body, query: Query | None) -> _Made:
+def _call_error(body: Body, query: Operation | None) -> _Made:
     retried = body["will_retry"]
     return "llm_call_error", {
         "attempt": body["attempt"],
@@ -422,7 +422,7 @@ def _names(body: Body) -> dict[str, str]:
     return {name: body[name] for name in told if name in body}
 
 
-def _checkpoint_created(body: Body, query: Query | None) -> _Made:
+def _checkpoint_created(body: Body, query: Operation | None) -> _Made:
     return "checkpoint_created", {
         "checkpoint_id": body["checkpoint_id"],
         "types": [checkpoint_type_of(name) for name in body["types"]],
@@ -434,7 +434,7 @@ def _checkpoint_created(body: Body, query: Query | None) -> _Made:
     }
 
 
-def _checkpoint_resolved(body: Body, query: Query | None) -> _Made:
+def _checkpoint_resolved(body: Body, query: Operation | None) -> _Made:
     return "checkpoint_resolved", {
         "checkpoint_id": body["checkpoint_id"],
         "resolved_by": spelt_principal(body["by"]),
@@ -442,16 +442,16 @@ def _checkpoint_resolved(body: Body, query: Query | None) -> _Made:
     }
 
 
-def _blocked(body: Body, query: Query | None) -> _Made:
+def _blocked(body: Body, query: Operation | None) -> _Made:
     return "pipeline_blocked", {**body}
 
 
-def _budget(body: Body, query: Query | None) -> _Made:
+def _budget(body: Body, query: Operation | None) -> _Made:
     scope = budget_service_pb2.BudgetScope.Value(f"BUDGET_SCOPE_{body['scope'].upper()}")
     return "budget_notice", {"scope": scope}
 
 
-def _rate(body: Body, query: Query | None) -> _Made:
+def _rate(body: Body, query: Operation | None) -> _Made:
     return "rate_limit_notice", {
         "provider": body["provider"],
         "place": body["place"],
@@ -459,17 +459,17 @@ def _rate(body: Body, query: Query | None) -> _Made:
     }
 
 
-def _complete(body: Body, query: Query | None) -> _Made:
+def _complete(body: Body, query: Operation | None) -> _Made:
     assert query is not None, "a final event is shown with its query"
     return "pipeline_complete", {"query": query_fields(query), "answer": answer_of(query)}
 
 
-def _error(body: Body, query: Query | None) -> _Made:
+def _error(body: Body, query: Operation | None) -> _Made:
     assert query is not None, "a final event is shown with its query"
     return "pipeline_error", {"query": query_fields(query)}
 
 
-_BODIES: Final[dict[EventKind, Callable[[Body, Query | None], _Made]]] = {
+_BODIES: Final[dict[EventKind, Callable[[Body, Operation | None], _Made]]] = {
     EventKind.PIPELINE_START: _start,
     EventKind.LANE_START: _lane_start,
     EventKind.LANE_COMPLETE: _lane_complete,
@@ -493,7 +493,7 @@ _BODIES: Final[dict[EventKind, Callable[[Body, Query | None], _Made]]] = {
 }
 
 
-def _route_of(query: Query) -> Any:
+def _route_of(query: Operation) -> Any:
     parts = (each.partition("/") for each in query.chain)
     chain = [{"provider": provider, "model": model} for provider, _, model in parts]
     return {"provider": query.provider, "model": query.model, "chain": chain}

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 from chenu_server.command import Key, Row
 from chenu_server.pipeline.log import QueryLog
-from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
+from chenu_server.pipeline.records import Asked, EventSegment, Operation, OutputChunk
 from chenu_server.vocabulary import OperationKind
 
 
@@ -49,7 +49,7 @@ class LogHub:
                 log = self._logs.get((row.identity_id, row.request_id))
                 if log is not None:
                     log.store(row)
-            elif isinstance(row, Query) and row.kind is OperationKind.QUERY:
+            elif isinstance(row, Operation) and row.kind is OperationKind.QUERY:
                 log = self._logs.get(row.key)
                 if log is not None:
                     log.set_query(row)

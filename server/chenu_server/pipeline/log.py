@@ -22,7 +22,7 @@ from chenu_server.pipeline.pieces import (
     is_same_part,
     pieces_of,
 )
-from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk, Query
+from chenu_server.pipeline.records import Asked, EventSegment, Operation, OutputChunk
 from chenu_server.vocabulary import EventKind, PartKind, QueryStatus
 
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)
@@ -58,7 +58,7 @@ class QueryLog:
     def __init__(self, key: Key, asked: Asked) -> None:
         self.key = key
         self.asked = asked
-        self.query: Query | None = None
+        self.query: Operation | None = None
         self.refusal: ChenuError | None = None
         self.rested = asyncio.Event()
         self._items: list[Event | Piece] = []
@@ -142,7 +142,7 @@ class QueryLog:
         self.heard = max(self.heard, position)
         self._wake()
 
-    def set_query(self, query: Query) -> None:
+    def set_query(self, query: Operation) -> None:
         """The row as it was just committed."""
         # A read that began before the last commit may come back after it, and must not take the
         # query back to where it was.
@@ -278,7 +278,7 @@ class QueryLog:
                 bytes_max -= item.end - item.offset
         return position, found
 
-    async def rest(self, *, stops: bool = False) -> Query:
+    async def rest(self, *, stops: bool = False) -> Operation:
         """
         The query once it is blocked or final, for one that wants it to run, or to end.
 
@@ -287,7 +287,7 @@ class QueryLog:
         """
         return await self._rested(_Reader(stops=stops))
 
-    async def _rested(self, reader: _Reader) -> Query:
+    async def _rested(self, reader: _Reader) -> Operation:
         with self._read_by(reader):
             while True:
                 if reader.error is not None:

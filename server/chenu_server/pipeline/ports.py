@@ -23,7 +23,13 @@ from chenu_server.pipeline.model import (
     Snapshot,
     TokenUsage,
 )
-from chenu_server.pipeline.records import Attempt, EventSegment, OutputChunk, Query, QueryContent
+from chenu_server.pipeline.records import (
+    Attempt,
+    EventSegment,
+    Operation,
+    OutputChunk,
+    QueryContent,
+)
 from chenu_server.providers.ports import Provider
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import QueryStatus
@@ -52,7 +58,7 @@ class Admission:
 class Admitted:
     """Yes, and it is durable: the first candidate of `chain` may be called, now."""
 
-    query: Query
+    query: Operation
     attempt: Attempt
     chain: tuple[Candidate, ...]
     output_cap: int
@@ -64,7 +70,7 @@ class Admitted:
 class Blocked:
     """A person must approve first; nothing ran."""
 
-    query: Query
+    query: Operation
     pending: CheckpointPending
 
 
@@ -72,7 +78,7 @@ class Blocked:
 class Closed:
     """It ended in this command; the query's outcome says why."""
 
-    query: Query
+    query: Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +95,14 @@ class Wait:
 class Known:
     """The id was used before by this principal for this very request."""
 
-    query: Query
+    query: Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
     """Another id's query waits for a person with this very action; this id is its name now, too."""
 
-    query: Query
+    query: Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ class Conflict:
 class NotResumable:
     """The query is not approved (any more); nothing was written."""
 
-    query: Query
+    query: Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +147,7 @@ class AttemptEnd:
 class NextAttempt:
     """An attempt failed before its first token: whether `chain[0]` may be called now."""
 
-    query: Query
+    query: Operation
     ended: AttemptEnd
     chain: tuple[Candidate, ...]
 
@@ -160,7 +166,7 @@ class NotHeld:
 class Settlement:
     """Lane G: how the query ended and what it used. `ended` is None if nothing executes."""
 
-    query: Query
+    query: Operation
     status: QueryStatus
     outcome: Outcome
     ended: AttemptEnd | None
@@ -174,7 +180,7 @@ class Resumption:
     """An approved query's question: whether exactly this may run now."""
 
     caller: Caller
-    query: Query
+    query: Operation
     request: QueryRequest
     analysis: Analysis
     snapshot: Snapshot
@@ -217,11 +223,11 @@ class Governance(Protocol):
         """Use an approval, once, in the command that writes the `execute` entry."""
         ...
 
-    async def settle(self, settlement: Settlement) -> Query:
+    async def settle(self, settlement: Settlement) -> Operation:
         """Post or void the money, store the output, close the query."""
         ...
 
-    async def cancel(self, query: Query, by: Principal, reason: str) -> Query:
+    async def cancel(self, query: Operation, by: Principal, reason: str) -> Operation:
         """Cancel a query that waits for a person; another is returned as it is."""
         ...
 
@@ -295,7 +301,7 @@ class QueryFilter:
 class Stored:
     """All that is stored of a query's log, at one moment. Events and output are in order."""
 
-    query: Query | None
+    query: Operation | None
     segments: Sequence[EventSegment]
     chunks: Sequence[OutputChunk]
 
@@ -320,11 +326,11 @@ class Stops(Protocol):
 class QueryStore(Protocol):
     """Queries as they are stored, read outside any command."""
 
-    async def get(self, identity_id: str, request_id: str) -> Query | None:
+    async def get(self, identity_id: str, request_id: str) -> Operation | None:
         """One query, by any of its ids, or None."""
         ...
 
-    async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:
+    async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Operation]:
         """Newest first."""
         ...
 
@@ -340,7 +346,7 @@ class QueryStore(Protocol):
         """What the query was asked, or None."""
         ...
 
-    async def pending(self, query: Query) -> CheckpointPending:
+    async def pending(self, query: Operation) -> CheckpointPending:
         """The refusal that a blocked query answers."""
         ...
 

@@ -31,10 +31,10 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """A query's state. Small: it is written by every command of its life.
+class Operation:
+    """A governed operation's state. Small: it is written by every command of its life.
 
-    Whatever else is governed has such a row too, of its own kind, without what only a query has.
+    A query is the first kind. Any other has the same row, without what only a model's call has.
     """
 
     identity_id: str

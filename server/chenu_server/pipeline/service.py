@@ -45,7 +45,7 @@ from chenu_server.pipeline.ports import (
     Stops,
     Validation,
 )
-from chenu_server.pipeline.records import Asked, Query
+from chenu_server.pipeline.records import Asked, Operation
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.state import QueryState
 from chenu_server.pipeline.stop import Stopped, StopReason
@@ -177,7 +177,7 @@ class PipelineService:
             return self._runs.get(query.key) or await self._open_log(query)
         return self.resume_approved(query, deadline_s)
 
-    def resume_approved(self, query: Query, deadline_s: float | None) -> QueryRun:
+    def resume_approved(self, query: Operation, deadline_s: float | None) -> QueryRun:
         """Run an approved query; the approval is used in the command that lets it run."""
         known = self._runs.get(query.key)
         if known is not None:
@@ -274,7 +274,7 @@ class PipelineService:
         if step.query.status is QueryStatus.RUNNING:
             await self._tail(run.log, run)
 
-    async def _lead_to(self, known: Query, run: QueryRun) -> None:
+    async def _lead_to(self, known: Operation, run: QueryRun) -> None:
         """The id is another name of this query: whoever is attached here goes on there."""
         self._forget(run)  # it runs nothing, and takes no place from the query that it names
         log = self._hub.find(known.key) or self._hub.create(known.key, known.asked)
@@ -293,7 +293,7 @@ class PipelineService:
         else:
             run.lead_to(self._taken_up(query, log, run))
 
-    def _taken_up(self, query: Query, log: QueryLog, run: QueryRun) -> QueryRun:
+    def _taken_up(self, query: Operation, log: QueryLog, run: QueryRun) -> QueryRun:
         """The run of a query that is approved, or runs elsewhere, in the time of who asked again.
 
         It stands under the query's own key: repeats share it, and it counts as any other.
@@ -310,7 +310,7 @@ class PipelineService:
         self._spawn(query.key, first, self._tail(log, first))
         return first
 
-    async def _walk_resumed(self, query: Query, run: QueryRun) -> None:
+    async def _walk_resumed(self, query: Operation, run: QueryRun) -> None:
         """F and G on the stored results of B and C."""
         await self._load(run.log)  # also a loaded one: the approval may be another process's
         content = await self._store.content(query.identity_id, query.request_id)
@@ -356,7 +356,7 @@ class PipelineService:
 
     # --- reading ------------------------------------------------------------------------------
 
-    async def _open_log(self, query: Query) -> QueryLog:
+    async def _open_log(self, query: Operation) -> QueryLog:
         """The log of a stored query, live if it still runs."""
         log = self._hub.find(query.key) or self._hub.create(query.key, query.asked)
         # Loaded, it may yet be behind: of what another process commits, this one is told nothing.
@@ -378,7 +378,7 @@ class PipelineService:
         query = await self.get(caller, request_id)
         return self._runs.get(query.key) or await self._open_log(query)
 
-    async def get(self, caller: Caller, request_id: str) -> Query:
+    async def get(self, caller: Caller, request_id: str) -> Operation:
         """
         One query of the caller's identity, by any of its ids.
 
@@ -391,13 +391,13 @@ class PipelineService:
         assert query is not None
         return query
 
-    async def page(self, caller: Caller, wanted: QueryFilter) -> Sequence[Query]:
+    async def page(self, caller: Caller, wanted: QueryFilter) -> Sequence[Operation]:
         """Queries of the caller's identity, newest first."""
         return await self._store.page(caller.identity_id, wanted)
 
     # --- ending -------------------------------------------------------------------------------
 
-    async def cancel(self, caller: Caller, request_id: str, reason: str) -> Query:
+    async def cancel(self, caller: Caller, request_id: str, reason: str) -> Operation:
         """
         Cancel a query, wherever it is; a final one is returned as it is.
 

@@ -131,7 +131,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             encode.add_answer(response, query, await self._parts_of(query))
         return response
 
-    async def _parts_of(self, query: records.Query) -> tuple[Part, ...]:
+    async def _parts_of(self, query: records.Operation) -> tuple[Part, ...]:
         """The stored output; none if it would not fit in an answer anyway."""
         if not encode.may_fit(query):
             return ()
@@ -200,7 +200,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         if with_outcome and log.current.query is not None:
             await self._raise_unless_completed(log.current.query)
 
-    async def _raise_unless_completed(self, query: records.Query) -> None:
+    async def _raise_unless_completed(self, query: records.Operation) -> None:
         if query.status is QueryStatus.BLOCKED:
             raise await self._store.pending(query)
         if query.status is not QueryStatus.COMPLETED:
@@ -216,7 +216,7 @@ async def _read(request: pb.QueryRequest, principal: Principal) -> QueryRequest:
     return wanted
 
 
-def _blocks(event: Event, query: records.Query) -> bool:
+def _blocks(event: Event, query: records.Operation) -> bool:
     """Whether the query waits here, and not only once did."""
     return event.kind is EventKind.PIPELINE_BLOCKED and query.status is QueryStatus.BLOCKED
 

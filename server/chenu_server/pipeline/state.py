@@ -13,7 +13,7 @@ from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Analysis, Encoded, LaneReport, QueryRequest, Snapshot
 from chenu_server.pipeline.output import Output
 from chenu_server.pipeline.ports import Admitted, AttemptEnd, Blocked
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.stop import Stop
 from chenu_server.values import dataclass, field
 from chenu_server.vocabulary import Lane, LaneStatus
@@ -49,7 +49,7 @@ class QueryState:
     content_digest: bytes
     deadline_ms: int
     arrival: int = 0
-    record: Query | None = None
+    record: Operation | None = None
     lanes: Lanes = field(default_factory=Lanes)
     analysis: Analysis | None = None
     snapshot: Snapshot | None = None

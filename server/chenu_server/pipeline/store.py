@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from chenu_server.infra.db.reader import Reader
 from chenu_server.pipeline.ports import QueryFilter, Stored
-from chenu_server.pipeline.records import EventSegment, OutputChunk, Query, QueryContent
+from chenu_server.pipeline.records import EventSegment, Operation, OutputChunk, QueryContent
 from chenu_server.pipeline.tables import (
     OUTPUT_CHUNKS,
     QUERIES,
@@ -27,15 +27,15 @@ class SqlQueries:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    async def get(self, identity_id: str, request_id: str) -> Query | None:
+    async def get(self, identity_id: str, request_id: str) -> Operation | None:
         """One query, by any of its ids, or None."""
         rows = await self._reader.rows(_by_id(identity_id, request_id))
         if not rows:
             # Nearly every id is a query's own, so the second look is not joined to the first.
             rows = await self._reader.rows(_by_alias(identity_id, request_id))
-        return Query(**rows[0]._mapping) if rows else None
+        return Operation(**rows[0]._mapping) if rows else None
 
-    async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Query]:
+    async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Operation]:
         """Newest first."""
         columns = QUERIES.c
         query = sa.select(QUERIES).where(columns.identity_id == identity_id, _IS_QUERY)
@@ -48,7 +48,7 @@ class SqlQueries:
             query = query.where(sa.or_(older, behind))
         ordered = query.order_by(columns.created_us.desc(), columns.request_id)
         rows = await self._reader.rows(ordered.limit(wanted.count))
-        return [Query(**row._mapping) for row in rows]
+        return [Operation(**row._mapping) for row in rows]
 
     async def whole(self, identity_id: str, request_id: str) -> Stored:
         """A query's row, all its events and output: of one snapshot."""
@@ -61,7 +61,7 @@ class SqlQueries:
             segments = connection.execute(events).all()
             chunks = connection.execute(_chunks_of(identity_id, request_id)).all()
             return Stored(
-                query=Query(**queries[0]._mapping) if queries else None,
+                query=Operation(**queries[0]._mapping) if queries else None,
                 segments=[EventSegment(**row._mapping) for row in segments],
                 chunks=[OutputChunk(**row._mapping) for row in chunks],
             )
@@ -79,13 +79,13 @@ class SqlQueries:
         rows = await self._reader.rows(wanted)
         return QueryContent(**rows[0]._mapping) if rows else None
 
-    async def to_resume(self) -> Sequence[Query]:
+    async def to_resume(self) -> Sequence[Operation]:
         """Approved queries that said `resume_on_approval`."""
         columns = QUERIES.c
         wanted = sa.select(QUERIES).where(
             UNFINISHED, columns.status == QueryStatus.APPROVED, columns.resume_on_approval.is_(True)
         )
-        return [Query(**row._mapping) for row in await self._reader.rows(wanted)]
+        return [Operation(**row._mapping) for row in await self._reader.rows(wanted)]
 
     async def arrivals_since(self, since_us: int) -> Sequence[tuple[str, int]]:
         """Identity and arrival time of the asks of the last while, oldest first."""

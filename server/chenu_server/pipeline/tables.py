@@ -16,8 +16,8 @@ from chenu_server.pipeline.records import (
     Attempt,
     AttemptState,
     EventSegment,
+    Operation,
     OutputChunk,
-    Query,
     QueryAlias,
     QueryContent,
 )
@@ -257,7 +257,7 @@ OUTPUT_CHUNKS: Final = sa.Table(
 
 # Published: a log's readers see the query as it was just committed.
 QUERIES_MAP: Final = TableMap(
-    Query,
+    Operation,
     QUERIES,
     fixed=frozenset({"kind", "content_digest", "route_snapshot", "created_us"}),
 )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from chenu_server.infra.db import migrate
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.pipeline.output import StoredPart
-from chenu_server.pipeline.records import OutputChunk, Query
+from chenu_server.pipeline.records import Operation, OutputChunk
 from chenu_server.pipeline.tables import OUTPUT_CHUNKS, OUTPUT_CHUNKS_MAP, QUERIES, QUERIES_MAP
 from chenu_server.vocabulary import PartKind
 from tests.contract.tables import samples
@@ -39,9 +39,9 @@ def answered(connection: sa.Connection, request_id: str, lengths: Sequence[int])
         put(connection, "output_chunks", CHUNK, request_id=request_id, offset=offset, text=text)
 
 
-def rows(connection: sa.Connection) -> tuple[dict[str, Query], list[OutputChunk]]:
+def rows(connection: sa.Connection) -> tuple[dict[str, Operation], list[OutputChunk]]:
     """What the server reads."""
-    queries = [Query(**row._mapping) for row in connection.execute(sa.select(QUERIES))]
+    queries = [Operation(**row._mapping) for row in connection.execute(sa.select(QUERIES))]
     ordered = sa.select(OUTPUT_CHUNKS).order_by("request_id", "part", "offset")
     chunks = [OutputChunk(**row._mapping) for row in connection.execute(ordered)]
     return {query.request_id: query for query in queries}, chunks

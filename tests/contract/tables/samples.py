@@ -28,8 +28,8 @@ from chenu_server.pipeline.records import (
     Attempt,
     AttemptState,
     EventSegment,
+    Operation,
     OutputChunk,
-    Query,
     QueryAlias,
     QueryContent,
 )
@@ -136,7 +136,7 @@ USAGE: Final = TokenUsage(
     cache_write_tokens=4,
     cache_write_hour_tokens=5,
 )
-QUERY: Final = Query(
+QUERY: Final = Operation(
     identity_id="ali'ce",
     request_id="r",
     principal_type=PrincipalType.SERVICE,

@@ -19,7 +19,7 @@ from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.operations.ask import Admit
 from chenu_server.operations.run import Settle
 from chenu_server.pipeline.ports import Admitted, Closed
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.reasons import Reason
 from chenu_server.vocabulary import Period, PrincipalType, Role, Scope
 from tests.contract.tables.samples import MAPS
@@ -69,9 +69,9 @@ async def admitted(writer: SqlWriter, request_id: str, amount: int) -> Admitted:
     return outcome
 
 
-async def post(writer: SqlWriter, query: Admitted, used: int) -> Query:
+async def post(writer: SqlWriter, query: Admitted, used: int) -> Operation:
     """The query ends, and has used so much."""
-    end: Query = await writer.submit(Settle(settlement(query, ended(query, used * UNIT))))
+    end: Operation = await writer.submit(Settle(settlement(query, ended(query, used * UNIT))))
     return end
 
 

@@ -14,7 +14,7 @@ from chenu_server.infra.db.reader import Reader
 from chenu_server.infra.db.writer import SqlWriter
 from chenu_server.operations.ask import Admit
 from chenu_server.operations.late import LateCommits
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.store import SqlQueries
 from chenu_server.vocabulary import QueryStatus
 from tests.contract.db.faulty import Faults, FaultyStore
@@ -59,7 +59,7 @@ async def test_an_admission_that_committed_late_is_ended_by_itself(database_url:
     assert [(HoldState.VOIDED.value, 0, 0, 0)] == stands
 
 
-async def stored(reader: Reader) -> Query:
+async def stored(reader: Reader) -> Operation:
     """The one query."""
     found = await SqlQueries(reader).get(ACME, "q")
     assert found is not None

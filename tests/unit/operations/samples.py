@@ -43,7 +43,7 @@ from chenu_server.pipeline.records import (
     Attempt,
     AttemptState,
     EventSegment,
-    Query,
+    Operation,
     QueryContent,
 )
 from chenu_server.providers.model import Rates
@@ -251,9 +251,9 @@ class World:
         return resumption(self.query, wanted)
 
     @property
-    def query(self) -> Query:
+    def query(self) -> Operation:
         """The query `q` as it stands."""
-        found = self.rows.get(Query, (ACME, "q"))
+        found = self.rows.get(Operation, (ACME, "q"))
         assert found is not None
         return found
 
@@ -304,7 +304,7 @@ class World:
         self.rows.put(replace(found, limit_nanousd=limit_nanousd))
 
 
-def resumption(query: Query, asked: Admission, **fields: Any) -> Resumption:
+def resumption(query: Operation, asked: Admission, **fields: Any) -> Resumption:
     """An approved query's question, with its stored results."""
     given: dict[str, Any] = {"encoded": asked.encoded, "deadline_ms": 60_000, **fields}
     return Resumption(
@@ -367,7 +367,7 @@ def check_laws(rows: FakeRows) -> None:
     """What holds at every committed state, whatever the commands were."""
     for budget_row in rows.all(Budget):
         _check_money(rows, budget_row)
-    for query in rows.all(Query):
+    for query in rows.all(Operation):
         _check_log(rows, query)
         _check_attempts(rows, query)
 
@@ -385,14 +385,14 @@ def _check_money(rows: FakeRows, limit: Budget) -> None:
     assert sum(r.posted_nanousd for r in reservations) == sum(p.posted_nanousd for p in periods)
     assert sum(r.overrun_nanousd for r in reservations) == sum(p.overrun_nanousd for p in periods)
     for reservation in reservations:
-        query = rows.get(Query, reservation.key)
+        query = rows.get(Operation, reservation.key)
         assert query is not None
         assert query.status.is_final == (reservation.state.value != "held")
         assert query.status.is_final == (reservation.ended_us > 0)
         assert reservation.amount_nanousd == 0 or not query.status.is_final
 
 
-def _check_log(rows: FakeRows, query: Query) -> None:
+def _check_log(rows: FakeRows, query: Operation) -> None:
     """Sequences are dense; the final event stands last, once, exactly when the query has ended."""
     segments = [each for each in rows.all(EventSegment) if each.key[:2] == query.key]
     events = [event for segment in segments for event in segment.events]
@@ -405,7 +405,7 @@ def _check_log(rows: FakeRows, query: Query) -> None:
         assert query.owner_id == ""
 
 
-def _check_attempts(rows: FakeRows, query: Query) -> None:
+def _check_attempts(rows: FakeRows, query: Operation) -> None:
     """One attempt executes exactly while the query runs, and the query's cost is their sum."""
     attempts = [each for each in rows.all(Attempt) if each.key[:2] == query.key]
     executing = [each for each in attempts if each.state is AttemptState.EXECUTING]

@@ -11,7 +11,7 @@ from chenu_server.governance.budgets.model import Hold
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline.ports import Admission, Admitted, Blocked, Closed, Conflict, Known, Wait
-from chenu_server.pipeline.records import Attempt, AttemptState, Query, QueryContent
+from chenu_server.pipeline.records import Attempt, AttemptState, Operation, QueryContent
 from chenu_server.vocabulary import (
     CheckpointState,
     CheckpointType,
@@ -202,7 +202,7 @@ def test_the_same_id_in_another_identity_is_another_query() -> None:
     caller = Caller(principal=CALLER.principal, identity_id="umbrella", roles=CALLER.roles)
 
     assert isinstance(world.admit(admission(caller=caller)), Admitted)
-    assert {"acme", "umbrella"} == {query.identity_id for query in world.rows.all(Query)}
+    assert {"acme", "umbrella"} == {query.identity_id for query in world.rows.all(Operation)}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from chenu_server.pipeline.ports import (
     Full,
     Known,
 )
-from chenu_server.pipeline.records import Query, QueryAlias
+from chenu_server.pipeline.records import Operation, QueryAlias
 from chenu_server.vocabulary import CheckpointState, Decision, Intent, PrincipalType
 from tests.dice import examples
 from tests.unit.operations.samples import (
@@ -116,7 +116,7 @@ class Walk:
     def checkpoint(self, request_id: str) -> Checkpoint | None:
         """Where a query waits, by any of its ids."""
         first = self.names.get(request_id, ("",))[0]
-        query = self.world.rows.get(Query, (ACME, first))
+        query = self.world.rows.get(Operation, (ACME, first))
         key = (ACME, query.checkpoint_id if query else "")
         return self.world.rows.get(Checkpoint, key)
 
@@ -161,7 +161,7 @@ class Walk:
             return
         each = self.queries[checkpoint.request_id]
         ask = (checkpoint.request_id, each.caller, each.action, 0)
-        query = self.world.rows.get(Query, (ACME, checkpoint.request_id))
+        query = self.world.rows.get(Operation, (ACME, checkpoint.request_id))
         assert query is not None
         resumed = resumption(query, self.asked(ask))
         answer = self.world.act(Consume(resumed, self.world.rules, take_slot=True))
@@ -185,7 +185,7 @@ class Walk:
         waiting = [each for each in checkpoints if each.is_open and not has_lapsed(each, now)]
         actions = Counter((each.requested_by, each.action_digest) for each in waiting)
         pending = [each for each in checkpoints if each.state is CheckpointState.PENDING]
-        own = {each.request_id: each.request_id for each in rows.all(Query)}
+        own = {each.request_id: each.request_id for each in rows.all(Operation)}
         others = {each.request_id: each.first_request_id for each in rows.all(QueryAlias)}
 
         named = {name: first for name, (first, *_) in self.names.items()}

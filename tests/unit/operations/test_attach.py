@@ -23,7 +23,7 @@ from chenu_server.pipeline.ports import (
     Known,
     Wait,
 )
-from chenu_server.pipeline.records import EventSegment, Query, QueryAlias
+from chenu_server.pipeline.records import EventSegment, Operation, QueryAlias
 from chenu_server.vocabulary import Decision, Intent, PrincipalType
 from tests.unit.budgets.samples import NOON
 from tests.unit.operations.samples import (
@@ -288,5 +288,5 @@ def test_an_attached_ask_shares_the_fate_of_the_first() -> None:
 
     assert isinstance(admitted, Admitted)
     assert Known(query=world.query) == world.admit(AGAIN)
-    assert (1, 1) == (len(world.rows.all(Hold)), len(world.rows.all(Query)))
+    assert (1, 1) == (len(world.rows.all(Hold)), len(world.rows.all(Operation)))
     assert {"q"} == {each.request_id for each in world.rows.all(EventSegment)}

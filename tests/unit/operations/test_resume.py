@@ -9,7 +9,7 @@ import pytest
 
 from chenu_server.errors import ServerOverloaded
 from chenu_server.operations.resume import resume_approved
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from tests.unit.operations.samples import World
 
 
@@ -17,15 +17,15 @@ from tests.unit.operations.samples import World
 class Waiting:
     """Approved queries, and what starting one of them raises."""
 
-    queries: list[Query]
+    queries: list[Operation]
     raises: dict[str, Exception] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
 
-    async def to_resume(self) -> Sequence[Query]:
+    async def to_resume(self) -> Sequence[Operation]:
         """All of them."""
         return self.queries
 
-    def resume_approved(self, query: Query, deadline_s: float | None) -> object:
+    def resume_approved(self, query: Operation, deadline_s: float | None) -> object:
         """Start it, or fail."""
         if query.request_id in self.raises:
             raise self.raises[query.request_id]

@@ -16,7 +16,7 @@ from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.output import text_of
 from chenu_server.pipeline.ports import Governance, Settlement
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.vocabulary import EventKind, QueryStatus
 from tests.unit.operations.samples import BOUND_1
 from tests.unit.pipeline.test_execution import FakeProvider, Scene
@@ -29,7 +29,7 @@ class FakeGovernance:
     refusals: list[ChenuError] = field(default_factory=list)
     seen: list[Settlement] = field(default_factory=list)
 
-    async def settle(self, settlement: Settlement) -> Query:
+    async def settle(self, settlement: Settlement) -> Operation:
         """The next refusal, or the query."""
         self.seen.append(settlement)
         if self.refusals:

@@ -14,7 +14,7 @@ from chenu_server.errors import GovernanceUnavailable, QueryCancelled
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.cancels import Cancels
 from chenu_server.pipeline.log import QueryLog
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.stop import Stopped
 from chenu_server.vocabulary import PrincipalType, QueryStatus
@@ -42,13 +42,13 @@ ENDED = replace(RUNNING, status=QueryStatus.CANCELLED, event_count=RUNNING.event
 class World:
     """A query as it is stored, and the process that runs it, which hears or does not."""
 
-    def __init__(self, stored: Query | None, *, hears: bool = True) -> None:
+    def __init__(self, stored: Operation | None, *, hears: bool = True) -> None:
         self.stored = stored
         self.meanwhile = stored
         self.hears = hears
         self.away = False
         self.asked: list[str] = []
-        self.governed: list[Query] = []
+        self.governed: list[Operation] = []
         self.runs: dict[Key, QueryRun] = {}
         self.log = QueryLog(KEY, ASKED)
         self.cancels = Cancels(
@@ -60,7 +60,7 @@ class World:
             within_s=0.05,
         )
 
-    async def _open_log(self, query: Query) -> QueryLog:
+    async def _open_log(self, query: Operation) -> QueryLog:
         self.log.set_query(query)
         return self.log
 
@@ -76,20 +76,20 @@ class World:
         if self.hears:
             self.log.set_query(ENDED)
 
-    async def get(self, identity_id: str, request_id: str) -> Query | None:
+    async def get(self, identity_id: str, request_id: str) -> Operation | None:
         """As it is stored."""
         return self.stored
 
-    async def cancel(self, query: Query, by: Principal, reason: str) -> Query:
+    async def cancel(self, query: Operation, by: Principal, reason: str) -> Operation:
         """The unit's answer: what is stored by now."""
         self.governed.append(query)
         assert self.meanwhile is not None
         return self.meanwhile
 
-    async def cancelled(self) -> Query:
+    async def cancelled(self) -> Operation:
         """Cancel it."""
 
-        async def get() -> Query:
+        async def get() -> Operation:
             assert self.stored is not None
             return self.stored
 

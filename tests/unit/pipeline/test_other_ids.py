@@ -22,7 +22,7 @@ from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Cursor, QueryRequest
 from chenu_server.pipeline.output import TEXT, text_of
 from chenu_server.pipeline.ports import Stored
-from chenu_server.pipeline.records import Asked, EventSegment, Query
+from chenu_server.pipeline.records import Asked, EventSegment, Operation
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.service import PipelineLimits, PipelineService
 from chenu_server.pipeline.stop import StopReason
@@ -85,7 +85,7 @@ class World:
         )
 
     @property
-    def query(self) -> Query:
+    def query(self) -> Operation:
         """The first query as it is stored."""
         ended = self.status.is_final
         return replace(FIRST, status=self.status, event_count=2 if ended else 1, attempts=1)
@@ -103,7 +103,7 @@ class World:
         return Attach(self.query, is_new=self.is_new)
 
     @asynccontextmanager
-    async def _prepared(self, query: Query, content: object) -> AsyncIterator[Any]:
+    async def _prepared(self, query: Operation, content: object) -> AsyncIterator[Any]:
         flags = SimpleNamespace(detached=True, resume_on_approval=False)
         yield SimpleNamespace(request=flags)
 
@@ -116,7 +116,7 @@ class World:
 
     # --- what is stored, counted and cancelled --------------------------------------------------
 
-    async def get(self, identity_id: str, request_id: str) -> Query:
+    async def get(self, identity_id: str, request_id: str) -> Operation:
         """The one query, by any of its ids."""
         return self.query
 
@@ -132,7 +132,7 @@ class World:
         """Some."""
         return object()
 
-    async def cancel(self, query: Query, by: Principal, reason: str) -> Query:
+    async def cancel(self, query: Operation, by: Principal, reason: str) -> Operation:
         """Cancelled, if it is the first."""
         assert "first" == query.request_id
         if self.uncancellable is not None:

@@ -49,7 +49,7 @@ class Outcome(Protocol):
         ...
 
 
-class Operation(Protocol):
+class OperationRow(Protocol):
     """What is read here of an operation's row."""
 
     identity_id: str
@@ -71,7 +71,11 @@ class Operation(Protocol):
 
 
 def spending_of(
-    operation: Operation, asked: ReserveAsk, *, expires_us: int, pending: ChenuError | None = None
+    operation: OperationRow,
+    asked: ReserveAsk,
+    *,
+    expires_us: int,
+    pending: ChenuError | None = None,
 ) -> Spending:
     """A reservation as its row has it; `pending` is what it answers while it waits."""
     return Spending(
@@ -90,7 +94,7 @@ def spending_of(
     )
 
 
-def _refusal(operation: Operation, pending: ChenuError | None) -> ChenuError | None:
+def _refusal(operation: OperationRow, pending: ChenuError | None) -> ChenuError | None:
     outcome, state = operation.outcome, STATES[operation.status]
     if outcome.reason is not None:
         return errors.of(outcome.reason).restored(outcome.error)

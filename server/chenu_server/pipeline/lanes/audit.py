@@ -13,7 +13,7 @@ from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
 from chenu_server.pipeline.model import Outcome, TokenUsage
 from chenu_server.pipeline.ports import Governance, Settlement
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.values import replace
 from chenu_server.vocabulary import QueryStatus
@@ -33,7 +33,7 @@ class AuditLane:
     def __init__(self, governance: Governance) -> None:
         self._governance = governance
 
-    async def run(self, query: QueryState, run: Run, step: Proceed | Fail) -> Query:
+    async def run(self, query: QueryState, run: Run, step: Proceed | Fail) -> Operation:
         """
         The query as it ended, once that is durable.
 
@@ -53,7 +53,7 @@ class AuditLane:
             # held no longer; else it would be until a restart.
             return await self._recorded(_without_answer(settlement), run)
 
-    async def _recorded(self, settlement: Settlement, run: Run) -> Query:
+    async def _recorded(self, settlement: Settlement, run: Run) -> Operation:
         """Try until the database takes it."""
         request_id, delay_s = settlement.query.request_id, _RETRY_FIRST_S
         while True:

@@ -19,7 +19,7 @@ from chenu_server.pipeline.ports import (
     Resumption,
     Wait,
 )
-from chenu_server.pipeline.records import Query, QueryContent
+from chenu_server.pipeline.records import Operation, QueryContent
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.pipeline.stored import plan_from, request_from
 from chenu_server.pipeline.waiting import ProviderQueue, Waiter, first_with_room
@@ -44,7 +44,7 @@ class ResumeLane:
         self._files = files
 
     @asynccontextmanager
-    async def prepared(self, query: Query, content: QueryContent) -> AsyncIterator[QueryState]:
+    async def prepared(self, query: Operation, content: QueryContent) -> AsyncIterator[QueryState]:
         """
         The stored results of lanes A and B, and lane C within the approved cost.
 
@@ -56,7 +56,7 @@ class ResumeLane:
         async with self._files.filled(query.identity_id, stored) as request:
             yield self._state(query, content, request)
 
-    def _state(self, query: Query, content: QueryContent, request: QueryRequest) -> QueryState:
+    def _state(self, query: Operation, content: QueryContent, request: QueryRequest) -> QueryState:
         plan = plan_from(content.plan)
         caller = requester_of(query, plan.roles)
         state = QueryState(

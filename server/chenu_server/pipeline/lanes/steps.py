@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chenu_server.errors import CheckpointPending
 from chenu_server.pipeline.model import Outcome
-from chenu_server.pipeline.records import Query
+from chenu_server.pipeline.records import Operation
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import QueryStatus
 
@@ -18,7 +18,7 @@ class Proceed:
 class Block:
     """Stop here until a person has decided."""
 
-    query: Query
+    query: Operation
     pending: CheckpointPending
 
 
@@ -26,7 +26,7 @@ class Block:
 class Deny:
     """Closed in lane D's own command."""
 
-    query: Query
+    query: Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Attach:
     One that `is_new` came under an id that was not known before.
     """
 
-    query: Query
+    query: Operation
     is_new: bool = False
 
 
