@@ -114,7 +114,7 @@ class ContentKind(Word):
 
 
 class Scope(Word):
-    """Which queries a budget covers."""
+    """Which queries, and which reservations of services, a budget covers."""
 
     GLOBAL = "global", 1
     IDENTITY = "identity", 2

@@ -189,6 +189,43 @@ async def test_an_id_names_one_thing_of_one_principal(anywhere: Stage) -> None:
     assert HELD == (await shown(client, request)).state
 
 
+async def test_the_same_service_for_somebody_else_is_another_asker(anywhere: Stage) -> None:
+    """What was approved or held for Alice is not Bob's to use, spoil or end."""
+    alice = anywhere.client(acting_for=("user:alice",))
+    bob = anywhere.client(acting_for=("user:bob",))
+    request, person = sms(intents=[PAYMENT]), anywhere.person()
+    failure = await refused(alice, request)
+    await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
+    conflicts = [
+        await refused(bob, request),
+        await unposted(bob, request, 1),
+        await bob.fail(bob.budgets.Void, bb.VoidRequest(request_id=request.request_id)),
+    ]
+    held = await reserve(alice, request)
+
+    assert ["REQUEST_ID_CONFLICT"] * 3 == [conflict.reason for conflict in conflicts]
+    assert HELD == held.state
+    assert "REQUEST_ID_CONFLICT" == (await refused(bob, request)).reason
+    assert POSTED == (await post(alice, request, 1)).state
+
+
+async def test_what_is_said_to_be_spent_and_is_not_posted_stands_in_the_ledger(
+    anywhere: Stage,
+) -> None:
+    """Too much, or too late: no budget moves, and an auditor sees who claims what."""
+    client, person, request = anywhere.client(), anywhere.person(), sms(2 * USD)
+    await reserve(client, request)
+    await unposted(client, request, 3 * USD)
+    await void(client, request)
+    await unposted(client, request, USD)
+    listed = await person.call(person.audit.ListEntries, ab.ListEntriesRequest())
+
+    claims = [entry for entry in listed.entries if entry.resource_kind == "claim"]
+    assert [request.request_id] * 2 == [claim.resource_id for claim in claims]
+    assert {"RESERVATION_NOT_HELD"} == {claim.reason for claim in claims}
+    assert (0, 0, 0) == await books(anywhere)
+
+
 async def test_a_reservation_is_no_query(anywhere: Stage) -> None:
     """Whatever reads queries does not know of it."""
     client, request = anywhere.client(), sms(intents=[PAYMENT])
@@ -263,6 +300,26 @@ async def test_a_reserve_is_new_work_and_its_repeat_is_not(
         assert POSTED == (await post(client, request, 1)).state
 
 
+async def test_repeats_of_one_call_are_counted_once(database_url: str, tmp_path: Path) -> None:
+    """A service that repeats what is slow must not block its identity: at once, or given up."""
+    settings = {
+        "limits.identity_limit": 4,
+        "limits.identity_burst": 4,
+        "failpoints": "reserve.before_commit=sleep:300",
+    }
+    async with staged(database_url, tmp_path, settings) as stage:
+        await stage.budget()
+        client, request = stage.client(), sms()
+        calls = [client.outcome(client.budgets.Reserve, request, timeout_s=0.1) for _ in range(6)]
+        given_up = await asyncio.gather(*calls)
+        held = await asyncio.gather(*(reserve(client, request) for _ in range(6)))
+
+        assert {"DEADLINE_EXCEEDED"} == {each.code.name for each in given_up if each}
+        assert {HELD} == {each.state for each in held}
+        assert [HELD] * 3 == [(await reserve(client, sms())).state for _ in range(3)]
+        assert "RATE_LIMITED" == (await refused(client, sms())).reason
+
+
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
@@ -272,6 +329,8 @@ async def test_a_reserve_is_new_work_and_its_repeat_is_not(
         ("amount_nanousd", {"amount_nanousd": -1}),
         ("amount_nanousd", {"amount_nanousd": 10**18 + 1}),
         ("target.operation", {"target": action_pb2.Target(kind="campaign")}),
+        ("target.operation", {"target": action_pb2.Target(operation=" ")}),
+        ("target.operation", {"target": action_pb2.Target(operation="sms.send\n")}),
         ("target.operation", {"target": action_pb2.Target(operation="x" * 129)}),
         ("description", {"description": "x" * 2_001}),
         ("intents", {"intents": [99]}),

@@ -166,7 +166,8 @@ words! {
 }
 
 words! {
-    /// Which queries a budget covers. `chenu.api.governance.v1.BudgetScope`.
+    /// Which queries, and which reservations of services, a budget covers.
+    /// `chenu.api.governance.v1.BudgetScope`.
     BudgetScope {
         /// Every query of every identity.
         Global = 1, "global";

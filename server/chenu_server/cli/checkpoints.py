@@ -208,10 +208,14 @@ def _row(checkpoint: checkpoint_pb2.Checkpoint) -> tuple[str, ...]:
 
 
 def _fields(checkpoint: checkpoint_pb2.Checkpoint) -> list[tuple[str, str]]:
+    from chenu.api.governance.v1 import action_pb2
+    from chenu.names import name_of
+
     state, types = _names(checkpoint)
+    kind = name_of(action_pb2.OperationKind, checkpoint.operation_kind)
     return [
         ("checkpoint", checkpoint.checkpoint_id),
-        ("query", checkpoint.request_id),
+        (kind or "query", checkpoint.request_id),
         ("state", state),
         ("types", types),
         ("question", checkpoint.question_en),

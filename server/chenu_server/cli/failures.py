@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -13,6 +14,7 @@ from chenu_server.reasons import Reason
 if TYPE_CHECKING:
     from chenu import errors
 
+_NO_ADVICE: Final[Mapping[str, str]] = {}
 # Of a call that the transport lost, and of one whose reason only a newer version knows.
 _LOST: Final = (ExitCode.UNAVAILABLE, "check --target and that the server runs")
 _UNKNOWN: Final = (ExitCode.FAILED, "this version does not know the reason; update chenu")
@@ -28,11 +30,12 @@ def exit_code_of(error: errors.ChenuError) -> ExitCode:
     return _action(error.reason)[0]
 
 
-def next_step(error: errors.ChenuError) -> str:
-    """What to do about it."""
+def next_step(error: errors.ChenuError, advice: Mapping[str, str] = _NO_ADVICE) -> str:
+    """What to do about it; `advice` is what the command that met it says by reason."""
     if error.retry_after is not None:
         return f"try again in {error.retry_after.total_seconds():.3f} s"
-    return _action(error.reason)[1].format_map(_Known(error.metadata))
+    advised = advice.get(error.reason) or _action(error.reason)[1]
+    return advised.format_map(_Known(error.metadata))
 
 
 def _action(name: str) -> tuple[ExitCode, str]:
@@ -42,12 +45,12 @@ def _action(name: str) -> tuple[ExitCode, str]:
     return ExitCode[reason.exit.upper()], reason.advice
 
 
-def as_text(error: errors.ChenuError) -> str:
+def as_text(error: errors.ChenuError, advice: Mapping[str, str] = _NO_ADVICE) -> str:
     """The failure for people."""
-    return f"chenu: {visible(str(error))}\nnext: {visible(next_step(error))}"
+    return f"chenu: {visible(str(error))}\nnext: {visible(next_step(error, advice))}"
 
 
-def as_object(error: errors.ChenuError) -> dict[str, Any]:
+def as_object(error: errors.ChenuError, advice: Mapping[str, str] = _NO_ADVICE) -> dict[str, Any]:
     """The failure for programs."""
     after = error.retry_after
     return {
@@ -58,7 +61,7 @@ def as_object(error: errors.ChenuError) -> dict[str, Any]:
             "metadata": dict(error.metadata),
             "fields": [{"field": name, "problem": problem} for name, problem in error.fields],
             "retry_after_ms": None if after is None else int(after.total_seconds() * 1_000),
-            "next": next_step(error),
+            "next": next_step(error, advice),
         }
     }
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, cast
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec, cast
 
 import typer
 
@@ -99,11 +99,18 @@ class Session:
     output: Output
 
 
+NO_ADVICE: Final[Mapping[str, str]] = {}
+
 Act = Callable[Concatenate[Session, P], Coroutine[Any, Any, None]]
 
 
-def remote(app: typer.Typer, name: str) -> Callable[[Act[P]], Act[P]]:
-    """Register an asynchronous function of a `Session` as a command with the options of `Reach`."""
+def remote(
+    app: typer.Typer, name: str, *, advice: Mapping[str, str] = NO_ADVICE
+) -> Callable[[Act[P]], Act[P]]:
+    """Register an asynchronous function of a `Session` as a command with the options of `Reach`.
+
+    `advice` says, by reason, what to do next where this command has something better to say.
+    """
 
     def register(act: Act[P]) -> Act[P]:
         _, *own = parameters_of(act)
@@ -115,7 +122,7 @@ def remote(app: typer.Typer, name: str) -> Callable[[Act[P]], Act[P]]:
 
         def call(reach: Reach, context: typer.Context, **given: Any) -> None:
             chosen = reach.preferring(_typed(context))
-            _run(chosen, lambda session: cast(Any, act)(session, **given))
+            _run(chosen, lambda session: cast(Any, act)(session, **given), advice)
 
         add_command(app, name, [*own, reach, context], call, help_of(act))
         return act
@@ -123,7 +130,7 @@ def remote(app: typer.Typer, name: str) -> Callable[[Act[P]], Act[P]]:
     return register
 
 
-def _run(reach: Reach, act: Act[[]]) -> None:
+def _run(reach: Reach, act: Act[[]], advice: Mapping[str, str]) -> None:
     import asyncio
 
     from chenu import errors
@@ -133,9 +140,9 @@ def _run(reach: Reach, act: Act[[]]) -> None:
         asyncio.run(_in_session(reach, act))
     except errors.ChenuError as error:
         if reach.as_json:
-            note_json(failures.as_object(error))
+            note_json(failures.as_object(error, advice))
         else:
-            note(failures.as_text(error))
+            note(failures.as_text(error, advice))
         raise typer.Exit(failures.exit_code_of(error)) from error
     except KeyboardInterrupt as interrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from interrupt

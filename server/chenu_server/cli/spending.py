@@ -20,6 +20,15 @@ app = commands("Money that a service spends itself.")
 RequestId = Annotated[str, typer.Argument(help="The reservation's request_id.")]
 AmountUsd = Annotated[str, typer.Option("--amount-usd", help="US dollars, such as 2.50.")]
 TTL_S = 600
+# What is said of a query would lead astray.
+ADVICE = {
+    "CHECKPOINT_PENDING": "`chenu checkpoints approve {checkpoint_id}`, then the same again with"
+    " --request-id {request_id}",
+    "BUDGET_EXHAUSTED": "reserve less under a new id, or ask a budget_admin to raise the limit",
+    "REQUEST_ID_CONFLICT": "make a new --request-id; what another has reserved is not yours",
+    "CHECKPOINT_EXPIRED": "reserve again under a new id",
+    "CHECKPOINT_CANCELLED": "reserve again under a new id",
+}
 
 
 @dataclass(frozen=True)
@@ -31,9 +40,11 @@ class Purpose:
     description: Annotated[str, typer.Option(help="More of it, for approvers.")] = ""
     intent: Annotated[list[str] | None, typer.Option(help="send, payment ... Repeatable.")] = None
     sphere: Annotated[str, typer.Option(help="personal, business, team ...")] = ""
+    target_sphere: Annotated[str, typer.Option(help="Where the thing lives.")] = ""
+    run_id: Annotated[str, typer.Option(help="The piece of work that it belongs to.")] = ""
 
 
-@remote(app, "reserve")
+@remote(app, "reserve", advice=ADVICE)
 async def reserve(
     session: Session,
     amount_usd: AmountUsd,
@@ -46,20 +57,17 @@ async def reserve(
     ] = "",
 ) -> None:
     """Hold money in every budget that applies, or in none."""
-    from chenu import errors
     from chenu.ids import new_id
 
-    request = _request(amount_usd, operation, purpose, ttl, request_id or new_id())
-    try:
-        reservation = await session.client.spending.reserve(request)
-    except errors.CheckpointPending:
-        if not session.output.as_json:
-            note(f"once approved, repeat it with --request-id {request.request_id}")
-        raise
+    if not request_id:  # before the call: whatever becomes of it, its money can be posted or voided
+        request_id = new_id()
+        note(f"request {request_id}")
+    request = _request(amount_usd, operation, purpose, ttl, request_id)
+    reservation = await session.client.spending.reserve(request)
     session.output.message(reservation, _fields(reservation))
 
 
-@remote(app, "post")
+@remote(app, "post", advice=ADVICE)
 async def post(session: Session, request_id: RequestId, amount_usd: AmountUsd) -> None:
     """Say what was spent; the rest is free again."""
     amount = parse.nanousd("--amount-usd", amount_usd)
@@ -67,7 +75,7 @@ async def post(session: Session, request_id: RequestId, amount_usd: AmountUsd) -
     session.output.message(reservation, _fields(reservation))
 
 
-@remote(app, "void")
+@remote(app, "void", advice=ADVICE)
 async def void(
     session: Session,
     request_id: RequestId,
@@ -78,7 +86,7 @@ async def void(
     session.output.message(reservation, _fields(reservation))
 
 
-@remote(app, "get")
+@remote(app, "get", advice=ADVICE)
 async def get(session: Session, request_id: RequestId) -> None:
     """Show one reservation as it stands."""
     reservation = await session.client.spending.get(request_id)
@@ -96,8 +104,12 @@ def _request(
         request_id=request_id,
         amount_nanousd=parse.nanousd("--amount-usd", amount_usd),
         target=action_pb2.Target(
-            operation=operation, kind=purpose.target_kind, id=purpose.target_id
+            operation=operation,
+            kind=purpose.target_kind,
+            id=purpose.target_id,
+            sphere=parse.choice("--target-sphere", action_pb2.Sphere, purpose.target_sphere),
         ),
+        run_id=purpose.run_id,
         description=purpose.description,
         intents=parse.choices("--intent", action_pb2.Intent, purpose.intent or []),
         sphere=parse.choice("--sphere", action_pb2.Sphere, purpose.sphere),

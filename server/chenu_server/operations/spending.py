@@ -83,9 +83,9 @@ class Post:
         """For the kernel."""
         return engine.Command({"Post": self._plain}, asking.NO_RULES)
 
-    def outcome(self, answer: Answer) -> bool | Conflict:
-        """Whether there is such a reservation; its row says what became of it."""
-        return _found(answer)
+    def outcome(self, answer: Answer) -> Answer:
+        """Which makes sense only beside what was asked."""
+        return answer
 
 
 class Void:
@@ -98,9 +98,9 @@ class Void:
         """For the kernel."""
         return engine.Command({"Void": self._plain}, asking.NO_RULES)
 
-    def outcome(self, answer: Answer) -> bool | Conflict:
+    def outcome(self, answer: Answer) -> Answer:
         """As of `Post`."""
-        return _found(answer)
+        return answer
 
 
 class Lapse:
@@ -149,16 +149,14 @@ class WriterSpending:
     async def _ended(
         self, caller: Caller, request_id: str, command: Post | Void
     ) -> Spending | None:
-        found: bool | Conflict = await self._writer.submit(command)
-        if isinstance(found, Conflict):
+        answer: Answer = await self._writer.submit(command)
+        if answer.kind == "Conflict":
             raise RequestIdConflict(request_id)
-        # Read once more, for what was asked stands in a row that no command loads. Should it fail,
-        # the same call is answered alike.
-        return await self._reader.get(caller.identity_id, request_id) if found else None
-
-
-def _found(answer: Answer) -> bool | Conflict:
-    return Conflict() if answer.kind == "Conflict" else answer.kind != "Absent"
+        if answer.kind == "Absent":
+            return None
+        # What was asked stands in a row that no command loads, and never changes. Should it not be
+        # read, the same call is answered alike.
+        return _standing(answer, await self._reader.asked(caller.identity_id, request_id))
 
 
 def _named(caller: Caller, request_id: str) -> Plain:

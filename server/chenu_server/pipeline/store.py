@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,6 +11,7 @@ from chenu_server.infra.db.reader import Reader
 from chenu_server.pipeline.ports import QueryFilter, Stored
 from chenu_server.pipeline.records import EventSegment, Operation, OutputChunk, QueryContent
 from chenu_server.pipeline.tables import (
+    IS_QUERY,
     OUTPUT_CHUNKS,
     QUERIES,
     QUERY_ALIASES,
@@ -18,7 +19,7 @@ from chenu_server.pipeline.tables import (
     QUERY_EVENTS,
     UNFINISHED,
 )
-from chenu_server.vocabulary import OperationKind, QueryStatus
+from chenu_server.vocabulary import QueryStatus
 
 
 class SqlQueries:
@@ -37,17 +38,7 @@ class SqlQueries:
 
     async def page(self, identity_id: str, wanted: QueryFilter) -> Sequence[Operation]:
         """Newest first."""
-        columns = QUERIES.c
-        query = sa.select(QUERIES).where(columns.identity_id == identity_id, _IS_QUERY)
-        if wanted.statuses:
-            query = query.where(columns.status.in_(wanted.statuses))
-        if wanted.before is not None:
-            created_us, request_id = wanted.before
-            older = columns.created_us < created_us
-            behind = sa.and_(columns.created_us == created_us, columns.request_id > request_id)
-            query = query.where(sa.or_(older, behind))
-        ordered = query.order_by(columns.created_us.desc(), columns.request_id)
-        rows = await self._reader.rows(ordered.limit(wanted.count))
+        rows = await self._reader.rows(page_sql(identity_id, wanted))
         return [Operation(**row._mapping) for row in rows]
 
     async def whole(self, identity_id: str, request_id: str) -> Stored:
@@ -100,12 +91,22 @@ class SqlQueries:
         return [(row.identity_id, row.created_us) for row in rows]
 
 
-# Whatever else is governed has its row beside the queries', and is none.
-_IS_QUERY: Final = QUERIES.c.kind == OperationKind.QUERY
+def page_sql(identity_id: str, wanted: QueryFilter) -> sa.Select[Any]:
+    """What `page` asks."""
+    columns = QUERIES.c
+    query = sa.select(QUERIES).where(columns.identity_id == identity_id, IS_QUERY)
+    if wanted.statuses:
+        query = query.where(columns.status.in_(wanted.statuses))
+    if wanted.before is not None:
+        created_us, request_id = wanted.before
+        older = columns.created_us < created_us
+        behind = sa.and_(columns.created_us == created_us, columns.request_id > request_id)
+        query = query.where(sa.or_(older, behind))
+    return query.order_by(columns.created_us.desc(), columns.request_id).limit(wanted.count)
 
 
 def _by_id(identity_id: str, request_id: str) -> sa.Select[Any]:
-    return sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id), _IS_QUERY)
+    return sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id), IS_QUERY)
 
 
 def _chunks_of(identity_id: str, request_id: str) -> sa.Select[Any]:

@@ -118,8 +118,9 @@ def _labels(plain: Any) -> tuple[tuple[str, str], ...]:
 LABELS: Final = Json[tuple[tuple[str, str], ...]](_labels_list, _labels, repeats=True)
 USAGE: Final = Json[TokenUsage](_usage_list, _usage)
 
-# Reads must repeat it word for word: SQLite uses a partial index for nothing else.
+# Reads must repeat them word for word: SQLite uses a partial index for nothing else.
 UNFINISHED: Final = sa.text("status IN ('running', 'approved')")
+IS_QUERY: Final = sa.text("kind = 'query'")
 
 QUERIES: Final = sa.Table(
     "queries",
@@ -167,7 +168,15 @@ QUERIES: Final = sa.Table(
     sa.CheckConstraint("length(content_digest) = 32", "ck_queries_digest"),
     sa.CheckConstraint("cost_nanousd >= 0", "ck_queries_cost"),
     sa.CheckConstraint("event_count >= 0 AND output_length >= 0", "ck_queries_sizes"),
-    sa.Index("ix_queries_listed", "identity_id", "created_us", "request_id"),
+    sa.Index(
+        # Of an identity that reserves more than it asks, a page of queries is few rows.
+        "ix_queries_listed",
+        "identity_id",
+        "created_us",
+        "request_id",
+        sqlite_where=IS_QUERY,
+        postgresql_where=IS_QUERY,
+    ),
     sa.Index("ix_queries_created", "created_us"),
     sa.Index(
         # Of all queries ever stored a handful are unfinished, and the sweeps look for nothing else.

@@ -19,6 +19,8 @@ from chenu_server.governance.checkpoints.tables import CHECKPOINTS
 from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.owner_sql import NAMED_NOWHERE
 from chenu_server.infra.db.reader import Reader
+from chenu_server.pipeline.ports import QueryFilter
+from chenu_server.pipeline.store import page_sql
 from chenu_server.pipeline.tables import QUERIES, QUERY_CONTENTS
 from chenu_server.vocabulary import CheckpointState, OperationKind, QueryStatus
 from tests.contract.tables import samples
@@ -95,9 +97,9 @@ async def test_lapsed_reservations_are_found_page_by_page(database_url: str, cou
     rows = [row for pair in (*pairs, *others) for row in pair]
     async with written(database_url, Put(rows=tuple(rows))) as reader:
         store = spendings(reader)
-        found = await all_pages(lambda last: store.lapsed(50, last, count), first=("", ""))
+        found = await all_pages(lambda last: store.lapsed(50, last, count), first=(0, "", ""))
 
-    assert sorted((f"of {each}", held.request_id) for each in IDS) == sorted(found)
+    assert sorted((50, f"of {each}", held.request_id) for each in IDS) == sorted(found)
 
 
 def plans(
@@ -140,7 +142,7 @@ async def test_what_was_posted_is_not_looked_at(database_url: str) -> None:
     """Nor what services have spent, or hold still."""
     held = replace(samples.HOLD, owner_id="", expires_us=50)
     posted = {"request_id": "'r' || n.n", "state": "'posted'", "amount_nanousd": "0"}
-    asked = spending_store.lapsed_sql(QUERIES, 50, ("", ""), 256)
+    asked = spending_store.lapsed_sql(QUERIES, 50, (0, "", ""), 256)
     async with written(database_url, Put(rows=(held,))):
         shown = plans(database_url, RESERVATIONS, posted, [asked])
 
@@ -160,3 +162,14 @@ async def test_what_services_hold_is_no_dead_owners(database_url: str) -> None:
 
     assert "ix_queries_unfinished" in shown
     assert ["dead"] == found
+
+
+async def test_a_list_of_queries_passes_reservations_by(database_url: str) -> None:
+    """An identity whose services reserve more than they ask pages through queries alone."""
+    asked = replace(samples.QUERY, kind=OperationKind.QUERY)
+    held = {"request_id": "'q' || n.n", "kind": "'reservation'", "created_us": "n.n"}
+    wanted = page_sql(asked.identity_id, QueryFilter(statuses=(), before=None, count=50))
+    async with written(database_url, Put(rows=(asked,))):
+        shown = plans(database_url, QUERIES, held, [wanted])
+
+    assert "ix_queries_listed" in shown

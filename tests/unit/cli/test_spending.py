@@ -73,5 +73,15 @@ def test_who_has_to_wait_is_told_under_which_id_to_go_on(
     result = chenu(*RESERVE, "--request-id", ID, *(["--json"] if as_json else []))
 
     assert ExitCode.BLOCKED == result.exit_code
-    assert ID in result.stderr
-    assert as_json or f"--request-id {ID}" in result.stderr
+    assert f"then the same again with --request-id {ID}" in result.stderr
+    assert "watch" not in result.stderr
+
+
+def test_the_id_that_is_made_is_told_before_the_call(gateway: Gateway, chenu: Shell) -> None:
+    """Whatever becomes of it: else money could be held that nobody can post or void."""
+    gateway.answers["Reserve"] = status_pb2.Status(code=14, message="gone")
+    result = chenu(*RESERVE, "--json")
+
+    (asked,) = gateway.asked[:1]
+    assert isinstance(asked, budget_service_pb2.ReserveRequest)
+    assert f"request {asked.request_id}\n" in result.stderr

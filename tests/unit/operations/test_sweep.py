@@ -24,10 +24,10 @@ class Lapsing:
     waiting: list[str] = field(default_factory=list)
 
     async def lapsed(
-        self, now_us: int, after: tuple[str, str], count: int
-    ) -> Sequence[tuple[str, str]]:
+        self, now_us: int, after: tuple[int, str, str], count: int
+    ) -> Sequence[tuple[int, str, str]]:
         """Those behind a place."""
-        found = sorted(("acme", each) for each in self.waiting)
+        found = sorted((7, "acme", each) for each in self.waiting)
         return [each for each in found if each > after][:count]
 
 

@@ -17,6 +17,8 @@ use crate::{Broken, Decided, Moment};
 
 const VOIDED: &str = "voided";
 const EXPIRED: &str = "expired";
+/// What the ledger calls money that somebody says was spent.
+const CLAIM: &str = "claim";
 
 pub(crate) fn key(identity_id: &str, request_id: &str) -> OperationKey {
     (identity_id.to_owned(), request_id.to_owned())
@@ -68,8 +70,10 @@ pub(crate) fn found(
     }
     let Some(found) = view.operation(&key).cloned() else { return Ok(Found::Nothing) };
     // Another principal of the identity gets a conflict, as for a query: what this one spends is
-    // not his to end.
-    let own = found.kind == OperationKind::Reservation && found.subject == caller.principal;
+    // not his to end. So does the same one for somebody else, for whom nobody has approved it.
+    let own = found.kind == OperationKind::Reservation
+        && found.subject == caller.principal
+        && found.acting_for == caller.acting_for;
     if !own || content.is_some_and(|content| *content != found.content_digest) {
         return Ok(Found::Other);
     }
@@ -104,6 +108,7 @@ pub(crate) fn post(view: &mut View<'_>, asked: &Post, now: &Moment) -> Decided<A
     // but this is the asker's own word, and with it a member could drive a budget that it shares
     // with everybody into the red.
     let Some(hold) = held(view, &operation).filter(enough) else {
+        note_claim(view, &operation, asked);
         return Ok(as_it_stands(view, operation));
     };
     budgets::post(view, &hold, asked.amount_nanousd, false, now.now_us)?;
@@ -112,6 +117,24 @@ pub(crate) fn post(view: &mut View<'_>, asked: &Post, now: &Moment) -> Decided<A
     let (status, outcome) = (QueryState::Completed, Outcome::default());
     end(view, &mut operation, Ended { status, outcome, reason: "", payload }, now)?;
     Ok(standing(operation, None, 0))
+}
+
+/// What is said to have been spent and is posted nowhere stands in the ledger, and moves no money.
+fn note_claim(view: &mut View<'_>, operation: &Operation, asked: &Post) {
+    let again =
+        operation.status == QueryState::Completed && operation.cost_nanousd == asked.amount_nanousd;
+    if again {
+        return;
+    }
+    let payload = Payload::new()
+        .with("claimed_nanousd", asked.amount_nanousd)
+        .with("posted_nanousd", operation.cost_nanousd)
+        .with("status", operation.status.wire_name());
+    let reason = ErrorReason::ReservationNotHeld.wire_name();
+    let (decision, action) = (LedgerDecision::Deny, LedgerAction::Execute);
+    let mut entry = entry::about(operation, decision, action, reason, &payload);
+    CLAIM.clone_into(&mut entry.resource_kind);
+    view.record(entry);
 }
 
 /// It is voided, or told as it stands: nothing is held for it any more.

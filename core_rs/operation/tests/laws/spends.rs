@@ -3,7 +3,7 @@
 use chenu_engine::reasons::ErrorReason;
 use chenu_engine::vocabulary::{CheckpointType, OperationKind, QueryState};
 use chenu_operation::answer::Answer;
-use chenu_operation::command::{Command, Lapse, Post, Reserve, Verdict, Void};
+use chenu_operation::command::{Caller, Command, Lapse, Post, Reserve, Verdict, Void};
 use chenu_operation::decide::Effects;
 use chenu_operation::rows::{Content, HoldState, Operation};
 
@@ -49,13 +49,15 @@ pub(crate) fn reserve(id: &str, amount_nanousd: i64, gated: bool) -> Reserve {
     }
 }
 
-/// The same by somebody else: another service, or another identity's.
+/// The same by somebody else: another service, another identity's, or for a person.
 pub(crate) fn by(who: usize, mut asked: Reserve) -> Reserve {
     asked.caller = match who % 5 {
         0 => asks::caller(asks::service("other"), ACME),
         1 => asks::caller(asks::service("zed"), ZENITH),
+        2 => asks::caller(asks::service("backend"), ACME),
         _ => return asked,
     };
+    asked.caller.acting_for.extend((who % 5 == 2).then(|| "user:ann".to_owned()));
     asked.content.identity_id.clone_from(&asked.caller.identity_id);
     asked
 }
@@ -83,12 +85,13 @@ pub(crate) fn check(before: &World, after: &World, command: &Command, effects: &
         Command::Reserve(asked) => check_reserve(before, after, asked, effects),
         Command::Post(asked) => {
             let under = before.operation(&asked.caller.identity_id, &asked.request_id);
-            check_own(under, &asked.caller.principal, &effects.answer);
+            check_own(under, &asked.caller, &effects.answer);
+            check_claim(under, asked, effects);
             check_posted(before, under, asked.amount_nanousd, &effects.answer);
         }
         Command::Void(asked) => {
             let under = before.operation(&asked.caller.identity_id, &asked.request_id);
-            check_own(under, &asked.caller.principal, &effects.answer);
+            check_own(under, &asked.caller, &effects.answer);
             if let Answer::Reservation { operation, .. } = &effects.answer {
                 assert!(operation.is_final(), "nothing is held for it any more: {operation:?}");
             }
@@ -135,13 +138,14 @@ fn check_no_answer(before: &World, under: Option<&Operation>, asked: &Reserve, a
     }
     let alias = before.aliases().any(|it| it.request_id == asked.request_id);
     let other = under.is_some_and(|it| it.content_digest != asked.content_digest);
-    let others = under.is_some_and(|it| !is_own(it, asked));
+    let others = under.is_some_and(|it| !is_own(it, &asked.caller));
     assert_eq!(&Answer::Conflict, answer);
     assert!(alias || other || others, "{asked:?}: {under:?}");
 }
 
-fn is_own(it: &Operation, asked: &Reserve) -> bool {
-    it.kind == OperationKind::Reservation && it.subject == asked.caller.principal
+fn is_own(it: &Operation, caller: &Caller) -> bool {
+    let who = (&it.subject, &it.acting_for);
+    it.kind == OperationKind::Reservation && who == (&caller.principal, &caller.acting_for)
 }
 
 /// What is refused at first is refused for money, and for the right want of it.
@@ -171,13 +175,26 @@ fn check_used(before: &World, under: &Operation, asked: &Reserve, operation: &Op
 }
 
 /// Who has not reserved it ends nothing.
-fn check_own(under: Option<&Operation>, who: &chenu_operation::rows::Principal, answer: &Answer) {
-    let own = under.filter(|it| it.kind == OperationKind::Reservation && it.subject == *who);
+fn check_own(under: Option<&Operation>, who: &Caller, answer: &Answer) {
+    let own = under.filter(|it| is_own(it, who));
     match answer {
         Answer::Absent => assert_eq!(None, under),
         Answer::Conflict => assert_eq!(None, own),
         _ => assert!(own.is_some(), "{under:?}"),
     }
+}
+
+/// What is said to be spent is posted, was posted, or stands in the ledger as a claim.
+fn check_claim(under: Option<&Operation>, asked: &Post, effects: &Effects) {
+    let claims = effects.entries.iter().filter(|entry| entry.resource_kind == "claim").count();
+    let posted = match &effects.answer {
+        Answer::Reservation { operation, .. } => {
+            operation.status == QueryState::Completed
+                && operation.cost_nanousd == asked.amount_nanousd
+        }
+        _ => true, // nothing of this caller's is there
+    };
+    assert_eq!(usize::from(!posted), claims, "{asked:?}: {under:?}");
 }
 
 /// What is held is posted if it suffices and is not over; nothing else ever is.

@@ -44,8 +44,9 @@ def ask_from(request: pb.ReserveRequest) -> ReserveAsk:
     if not 1 <= request.amount_nanousd <= LIMIT_MAX_NANOUSD:
         raise InvalidField("amount_nanousd", f"must be from 1 to {LIMIT_MAX_NANOUSD}")
     target = target_from(request.target)
-    if not target.operation:
-        raise InvalidField("target.operation", "is empty; say what the money is for")
+    # Policies and approvers go by it: what cannot be seen would pass for something else.
+    if not target.operation.strip() or not target.operation.isprintable():
+        raise InvalidField("target.operation", "say in printable characters what the money is for")
     return ReserveAsk(
         request_id=request_id,
         amount_nanousd=request.amount_nanousd,

@@ -60,6 +60,10 @@ class SpendingReader(Protocol):
         """One reservation of the identity, or None."""
         ...
 
+    async def asked(self, identity_id: str, request_id: str) -> ReserveAsk:
+        """What a reservation that there is was asked for."""
+        ...
+
 
 class NewWork(Protocol):
     """Counts new work per identity; refuses by raising."""

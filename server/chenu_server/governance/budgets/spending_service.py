@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NoReturn
 
-from chenu_server.caller import Caller
+from chenu_server.caller import Caller, Principal
 from chenu_server.errors import InvalidField, ReservationNotHeld, RoleRequired
 from chenu_server.governance.budgets.ports import Boundary
 from chenu_server.governance.budgets.spending_model import ReserveAsk, Spending
-from chenu_server.governance.budgets.spending_ports import NewWork, Spender, SpendingReader
+from chenu_server.governance.budgets.spending_ports import (
+    NewWork,
+    Reserved,
+    Spender,
+    SpendingReader,
+)
 from chenu_server.vocabulary import ReservationState, Role
 
 KIND = "reservation"
+
+_Call = tuple[str, Principal, tuple[str, ...], ReserveAsk]
+"""Who asks for what: the same of all of it is a repeat."""
 
 
 class SpendingService:
@@ -24,6 +33,7 @@ class SpendingService:
         self._reader = reader
         self._boundary = boundary
         self._new_work = new_work
+        self._calls: dict[_Call, asyncio.Task[Reserved]] = {}
 
     async def reserve(self, caller: Caller, asked: ReserveAsk) -> Spending:
         """
@@ -37,14 +47,36 @@ class SpendingService:
             RateLimited, IdentityBlocked: Too much new work.
             CheckpointLimit, GovernanceUnavailable: Nothing of it happened.
         """
+        # Its own task, which outlives this call: an arrival is given back also where the caller
+        # has left meanwhile, or its repeats would block the identity.
+        reserved = await asyncio.shield(self._under_way(caller, asked))
+        if reserved.spending.refusal is not None:
+            raise reserved.spending.refusal
+        return reserved.spending
+
+    def _under_way(self, caller: Caller, asked: ReserveAsk) -> asyncio.Task[Reserved]:
+        """The call that is made of this, shared by its repeats: one of them is counted."""
         arrival = self._new_work.arrive(caller.identity_id)
+        key = (caller.identity_id, caller.principal, caller.acting_for, asked)
+        known = self._calls.get(key)
+        if known is not None:
+            self._new_work.give_back(caller.identity_id, arrival)
+            return known
+        call = self._calls[key] = asyncio.create_task(self._reserved(caller, asked, arrival))
+        call.add_done_callback(lambda done: self._forget(key, done))
+        return call
+
+    def _forget(self, key: _Call, done: asyncio.Task[Reserved]) -> None:
+        del self._calls[key]
+        if not done.cancelled():
+            done.exception()  # looked at here too: whoever asked may have left
+
+    async def _reserved(self, caller: Caller, asked: ReserveAsk, arrival: int) -> Reserved:
         arrival = await self._new_work.counting(caller.identity_id, arrival)
         reserved = await self._spender.reserve(caller, asked)
         if not reserved.is_new:
             self._new_work.give_back(caller.identity_id, arrival)
-        if reserved.spending.refusal is not None:
-            raise reserved.spending.refusal
-        return reserved.spending
+        return reserved
 
     async def post(self, caller: Caller, request_id: str, amount_nanousd: int) -> Spending:
         """

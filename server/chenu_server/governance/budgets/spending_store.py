@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from chenu_server.governance.budgets.spending_decide import ask_from, spending_of
-from chenu_server.governance.budgets.spending_model import Spending
+from chenu_server.governance.budgets.spending_model import ReserveAsk, Spending
 from chenu_server.governance.budgets.tables import LAPSING, RESERVATIONS
 from chenu_server.infra.db.reader import Reader
 from chenu_server.vocabulary import OperationKind, QueryStatus
@@ -44,34 +44,45 @@ class SqlSpendings:
         asked = ask_from(row.request_id, row.request)
         return spending_of(row, asked, expires_us=0 if ended else row.expires_us)
 
+    async def asked(self, identity_id: str, request_id: str) -> ReserveAsk:
+        """What a reservation that there is was asked for. It never changes."""
+        contents = self._contents.c
+        wanted = sa.select(contents.request).where(
+            contents.identity_id == identity_id, contents.request_id == request_id
+        )
+        rows = await self._reader.rows(wanted)
+        return ask_from(request_id, rows[0].request)
+
     async def lapsed(
-        self, now_us: int, after: tuple[str, str], count: int
-    ) -> Sequence[tuple[str, str]]:
-        """Identity and id of reservations whose time is over, by these behind `after`."""
+        self, now_us: int, after: tuple[int, str, str], count: int
+    ) -> Sequence[tuple[int, str, str]]:
+        """Time, identity and id of what is out of time, in this order behind `after`."""
         rows = await self._reader.rows(lapsed_sql(self._operations, now_us, after, count))
-        return [(row.identity_id, row.request_id) for row in rows]
+        return [(row.expires_us, row.identity_id, row.request_id) for row in rows]
 
 
 def lapsed_sql(
-    operations: sa.Table, now_us: int, after: tuple[str, str], count: int
-) -> sa.Select[tuple[str, str]]:
+    operations: sa.Table, now_us: int, after: tuple[int, str, str], count: int
+) -> sa.Select[tuple[int, str, str]]:
     """What `lapsed` asks: of held money without an owner, what is over and waits for nobody."""
     holds = RESERVATIONS.c
     over = (
-        sa.select(holds.identity_id, holds.request_id)
-        .where(LAPSING, holds.expires_us <= now_us)
+        sa.select(holds.expires_us, holds.identity_id, holds.request_id)
+        # By itself, for the index knows this one alone.
+        .where(LAPSING, holds.expires_us <= now_us, holds.expires_us >= after[0])
         .subquery()
     )
     return (
         sa.select(over)
         .select_from(over.join(operations, _same(operations, over)))
         .where(
-            sa.tuple_(over.c.identity_id, over.c.request_id) > sa.tuple_(*map(sa.literal, after)),
+            sa.tuple_(over.c.expires_us, over.c.identity_id, over.c.request_id)
+            > sa.tuple_(*map(sa.literal, after)),
             operations.c.kind == OperationKind.RESERVATION,
             # What waits for a person ends with its checkpoint.
             operations.c.status == QueryStatus.RUNNING,
         )
-        .order_by(over.c.identity_id, over.c.request_id)
+        .order_by(over.c.expires_us, over.c.identity_id, over.c.request_id)
         .limit(count)
     )
 

@@ -9,7 +9,6 @@ from chenu.api.governance.v1 import (
     budget_service_pb2_grpc,
     reservation_pb2,
 )
-from chenu.ids import new_id
 
 
 class Spending:
@@ -31,18 +30,16 @@ class Spending:
         """
         Hold money; what is returned may be spent before its `expire_time`.
 
-        A request without a `request_id` is given one. Keep your own where a restart must not
-        reserve twice, or a person may have to approve: the same request then uses the approval.
+        The request has a `request_id` that you made (`chenu.ids.new_id`) and keep until the money
+        is posted: whatever becomes of a call, the same request is the same reservation, also after
+        a restart, and uses the approval where a person had to be asked.
 
         Raises:
             CheckpointPending: A person must approve first.
             BudgetRefused, PolicyDenied, CheckpointEnded: No, for good under this id.
             Conflict: The id was used for something else, or its reservation has ended.
         """
-        asked = budget_service_pb2.ReserveRequest()
-        asked.CopyFrom(request)
-        asked.request_id = asked.request_id or new_id()
-        answer = await self._connection.unary(self._stub.Reserve, asked, timeout_s)
+        answer = await self._connection.unary(self._stub.Reserve, request, timeout_s)
         return answer.reservation
 
     async def post(

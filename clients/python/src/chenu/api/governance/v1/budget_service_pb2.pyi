@@ -45,7 +45,7 @@ class _BudgetScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BudgetSco
     """BUDGET_SCOPE_PROVIDER, wire name `provider`: not accepted yet."""
 
 class BudgetScope(_BudgetScope, metaclass=_BudgetScopeEnumTypeWrapper):
-    """BudgetScope says which queries a budget covers."""
+    """BudgetScope says which queries, and which reservations of services, a budget covers."""
 
 BUDGET_SCOPE_UNSPECIFIED: BudgetScope.ValueType  # 0
 """BUDGET_SCOPE_UNSPECIFIED is never sent."""
@@ -572,7 +572,10 @@ class ReserveRequest(_message.Message):
 
     @_builtins.property
     def intents(self) -> _containers.RepeatedScalarFieldContainer[_action_pb2.Intent.ValueType]:
-        """intents are declared, at most 8; nothing is detected in the description."""
+        """intents are declared, at most 8; nothing is detected in the description, so the shipped rules
+        (`send`, `payment` and the others need a person) hold for what says so. An operator's policy
+        goes by the operation and the amount, whatever is declared.
+        """
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

@@ -192,8 +192,8 @@ class BudgetServiceServicer:
         """Post ends a reservation with what was spent; the rest is free again. It never posts more than
         was reserved, nor what is held no more: what was spent beyond that is reserved and posted under
         another request_id. The same amount once more gives the same answer, another one
-        RESERVATION_NOT_HELD. Only the principal that reserved may; for any other it is
-        REQUEST_ID_CONFLICT.
+        RESERVATION_NOT_HELD. What is refused so stands in the ledger as a claim. Only the principal
+        that reserved may, for whom it acted then; for any other it is REQUEST_ID_CONFLICT.
 
         Reasons: RESERVATION_NOT_HELD, REQUEST_ID_CONFLICT, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD,
         GOVERNANCE_UNAVAILABLE.
