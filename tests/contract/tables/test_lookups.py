@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 from chenu_server.governance.budgets.model import Budget, BudgetPeriod
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits.model import RETIRED_US, Slot
+from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.ledger_tables import BATCHES_MAP, ENTRIES_MAP, HEADS_MAP, PAYLOADS_MAP
 from chenu_server.infra.db.session import Session
+from chenu_server.infra.db.sqlite import HEAD_SQL, Statements
 from chenu_server.pipeline.records import Attempt
 from chenu_server.vocabulary import CheckpointState
 from tests.contract.tables import samples
 from tests.contract.tables.batches import commit, counted, found, stored
+from tests.fakes.rows import KERNEL
 
 
 def slot(number: int, free_at_us: int, provider: str = "p", ledger_number: int = 0) -> Slot:
@@ -146,3 +151,30 @@ def test_many_keys_find_their_own_rows_at_once(session: Session) -> None:
     assert [[each for each in periods if (each.budget_id,) == key] for key in keys] == [
         sorted(rows, key=lambda each: each.period_start_us) for rows in under
     ]
+
+
+def test_no_statement_of_a_batch_builds_a_table_of_its_own(sqlite_url: str) -> None:
+    """SQLite would open, fill and drop one in each batch, which costs more than what it reads."""
+    asked = [(HEAD_SQL, 1)]
+    for table in (*KERNEL.tables.values(), ENTRIES_MAP, PAYLOADS_MAP, HEADS_MAP, BATCHES_MAP):
+        statements = Statements(table)
+        asked += [(text, _parameters(text)) for text in statements.lookups.values()]
+        for count in (1, 16):
+            rows = [(None,) * len(table.columns)] * count
+            asked += [(text, len(list(given))) for text, given in statements.writes(rows)]
+        keys = [(None,) * len(table.key_columns)] * 4
+        asked.append((statements.of_keys(None, keys, 0)[0], 4 * len(table.key_columns)))
+    with writer_engine(sqlite_url).connect() as connection:
+        explained = {
+            text: {op for _, op, *_ in connection.exec_driver_sql(f"EXPLAIN {text}", (0,) * count)}
+            for text, count in asked
+        }
+
+    assert [] == [text for text, ops in explained.items() if "OpenEphemeral" in ops]
+    assert [] == [text for text, ops in explained.items() if "OpenAutoindex" in ops]
+
+
+def _parameters(text: str) -> int:
+    """How many values a statement takes: numbered ones, or one for each sign."""
+    numbered = re.findall(r"\?(\d+)", text)
+    return max(map(int, numbered)) if numbered else text.count("?")

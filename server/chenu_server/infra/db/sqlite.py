@@ -48,10 +48,12 @@ from chenu_server.values import dataclass
 Texts = tuple[list[str], list[str], dict[str, list[str]], dict[str, str], dict[str, str]]
 """What the kernel is given of a table: writes, keys; look-ups that are whole, limited, counted."""
 
-_HEAD_SQL: Final = (
-    "SELECT ledger_number, origin, size, last_hash, last_time_us"
-    # Another ledger's first, if there were one: there must be none.
-    " FROM ledger_heads ORDER BY ledger_number = ? LIMIT 1"
+_HEADS_SQL: Final = "SELECT ledger_number, origin, size, last_hash, last_time_us FROM ledger_heads"
+# Another ledger's first, if there were one: there must be none. Sorted, the two would be a table
+# that each batch builds and drops.
+HEAD_SQL: Final = (
+    f"{_HEADS_SQL} WHERE ledger_number <> ?1"
+    f" UNION ALL {_HEADS_SQL} WHERE ledger_number = ?1 LIMIT 1"
 )
 _BATCH_SQL: Final = f"SELECT batch_id FROM {BATCHES_MAP.table.name} WHERE writer_id = ?"
 # Key counts are rounded up to a power of two, so that few texts are ever prepared.
@@ -137,7 +139,7 @@ class SqliteSession:
             self._cursor.execute("BEGIN IMMEDIATE")
             mono_ns = time.monotonic_ns()
             clock_us = self._wall_us()
-            row = self._cursor.execute(_HEAD_SQL, (self._ledger_number,)).fetchone()
+            row = self._cursor.execute(HEAD_SQL, (self._ledger_number,)).fetchone()
         except sqlite3.Error as error:
             self.rollback()
             raise CannotBegin(str(error)) from error
@@ -274,7 +276,7 @@ class Whole:
         pragmas = settings.sqlite_pragmas(self.busy_timeout_ms, self.log_bytes)
         try:
             return engine.SqliteSession(
-                file=self.path, pragmas=pragmas, tables=texts, head=_HEAD_SQL
+                file=self.path, pragmas=pragmas, tables=texts, head=HEAD_SQL
             )
         except ValueError as error:
             raise CannotBegin(str(error)) from error
