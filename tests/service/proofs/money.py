@@ -10,6 +10,7 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from tests.harness import Failure, Stage, only
 from tests.service.asking import blocked
 from tests.service.proofs.registry import proves
+from tests.service.spending import reserve, sms, unposted, void
 
 UNPRICED = """
 [models."unpriced-1"]
@@ -48,6 +49,15 @@ async def overrun(stage: Stage) -> Failure:
     request = pb.QueryRequest(text="Hello", routing=only("groq", "openai/gpt-oss-120b"))
     await client.call(client.pipeline.Query, request)
     return await client.fail(client.pipeline.Query, request)
+
+
+@proves("RESERVATION_NOT_HELD")
+async def spent_too_late(stage: Stage) -> Failure:
+    """What a service gave back, it then says it has spent."""
+    client, request = stage.client(), sms()
+    await reserve(client, request)
+    await void(client, request)
+    return await unposted(client, request, request.amount_nanousd)
 
 
 @proves("BUDGET_REQUIRED", budget=False)
