@@ -89,6 +89,8 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     with migrate.answering():
         owner = await loop.run_in_executor(None, acquire_owner, url, lease_ms, renew_ms)
     served = asyncio.Event()
+    # Pushed before whatever writes in its name, so that it goes after all of that has ended: with
+    # its lock let go too early, another would take over rows that are still being written.
     stack.push_async_callback(_leave, owner, served)
     reader = Reader(url, threads=settings.database.reader_threads)
     stack.push_async_callback(reader.close)
@@ -140,6 +142,7 @@ async def _begun_writer(
         on_reconnect=lambda: _call(renewals),
         new_origin=lambda: origin or f"chenu/{new_id()}",
     )
+    # Before it starts: a commit whose outcome is learnt late may be this writer's very first.
     late.attach(writer)
     await writer.start()
     return writer

@@ -48,6 +48,7 @@ class BoundContents:
             return _of_reservation(checkpoint, ask_from(stored.request_id, stored.request))
         request, plan = request_from(stored.request), plan_from(stored.plan)
         said = said_of(request)
+        # The digest holds the cap as planned; plans from before it was kept were made with these.
         cap = plan.output_cap or request.max_output_tokens or self._default_cap
         facts = payload(**_facts(checkpoint, request, plan, said), output_cap=cap)
         items = [
@@ -92,6 +93,7 @@ def _of_reservation(checkpoint: Checkpoint, asked: ReserveAsk) -> list[Bound]:
 
 def _spoken(conversation: Conversation) -> list[Bound]:
     """Every part of the conversation, by its place; the facts say who said it."""
+    # A plain question is one text, without a place, as it is in most queries.
     if conversation == asked(conversation.last_text):
         return [_bound(ContentKind.TEXT, conversation.last_text)]
     return [

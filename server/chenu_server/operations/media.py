@@ -163,7 +163,9 @@ class FileKeeper:
 
     async def _read(self, identity_id: str, file: Medium) -> bytes:
         data = await self._reader.read(identity_id, file.sha256, 0, file.size)
+        # Tens of megabytes take longer than the loop may stand still.
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        # An approval is bound to the digest: other bytes under it must not go to a provider.
         if digest != file.sha256:
             raise GovernanceUnavailable
         return data
@@ -171,6 +173,7 @@ class FileKeeper:
     async def _keep(self, identity_id: str, hold_id: str, file: Medium) -> None:
         for command in chunks_of(identity_id, hold_id, file):
             async with self._turns:
+                # Swept as a dead process's: with what is left the file would not be whole.
                 if not await self._writer.submit(command):
                     raise GovernanceUnavailable
 

@@ -83,6 +83,7 @@ class AuditService:
             return
         async for chunk in self._chunks(max(head.size, head.stored)):
             yield await asyncio.to_thread(_lines, chunk)
+        # Last, since what lacks it was cut: a file without a tail never verifies.
         tail = engine.export_tail(head.origin, head.ledger_number, head.size, head.last_hash)
         yield tail.encode() + b"\n"
 
@@ -107,6 +108,8 @@ def _recorded(sealed: Sealed) -> Recorded:
         entry = engine.decode_entry(sealed.canonical)
     except ValueError:
         return Recorded(_damaged(sealed), sealed.entry_hash, "")
+    # Well formed, but another place's, or with a number that no message can carry: shown as
+    # it is it would hide what should stand here, or fail the page.
     if entry.sequence != sealed.sequence or entry.ledger_number > _INT32_MAX:
         return Recorded(_damaged(sealed), sealed.entry_hash, "")
     payload = b"" if sealed.payload is None else sealed.payload
@@ -176,6 +179,7 @@ def _failure(verifier: engine.ChainVerifier, sealed: Sealed, expected: int) -> s
 def _copies_failure(sealed: Sealed) -> str:
     """A changed copy would hide an entry from those who search for it."""
     entry = engine.decode_entry(sealed.canonical)
+    # Only the canonical bytes are hashed; the columns beside them are what filters look at.
     wrong = [name for name, value in sealed.copies.items() if getattr(entry, name) != value]
     return f"entry {sealed.sequence} is listed with another {', '.join(wrong)}" if wrong else ""
 

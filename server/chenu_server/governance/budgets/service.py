@@ -142,7 +142,7 @@ class BudgetService:
         Raises:
             IdentityBoundaryViolation: The caller's identity has no such budget.
             EtagMismatch: It has changed since it was read.
-            BudgetInUse: Running or blocked queries hold money on it.
+            BudgetInUse: Queries or reservations hold money on it.
         """
         command = DeleteBudget(caller=caller, budget_id=budget_id, version=_version(etag))
         # Decided in the command and not by a look before it: a query that is admitted in between
@@ -168,6 +168,7 @@ def _version(etag: str) -> int | None:
     """The version of an etag; an etag that this server never gave is no version that exists."""
     if not etag:
         return None
+    # 18 digits fit into a bigint; more would fail in the database, as if the fault were ours.
     return int(etag) if etag.isascii() and etag.isdigit() and len(etag) < 19 else 0
 
 

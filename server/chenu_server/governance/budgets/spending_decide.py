@@ -99,6 +99,7 @@ def _refusal(operation: OperationRow, pending: ChenuError | None) -> ChenuError 
     if outcome.reason is not None:
         return errors.of(outcome.reason).restored(outcome.error)
     if state is ReservationState.POSTED:
+        # Completed, yet no OK for `Reserve`, which would say that the money may be spent: it is.
         return ReservationNotHeld(operation.request_id, state.value)
     return pending if state is ReservationState.BLOCKED else None
 

@@ -56,6 +56,7 @@ class SpendingService:
 
     def _under_way(self, caller: Caller, asked: ReserveAsk) -> asyncio.Task[Reserved]:
         """The call that is made of this, shared by its repeats: one of them is counted."""
+        # Ahead of the look at what is under way: who is blocked is refused, repeats or not.
         arrival = self._new_work.arrive(caller.identity_id)
         key = (caller.identity_id, caller.principal, caller.acting_for, asked)
         known = self._calls.get(key)
@@ -125,6 +126,7 @@ class SpendingService:
         found = await self._reader.get(caller.identity_id, request_id)
         if found is None:
             await self._boundary.refuse(caller, kind=KIND, id=request_id)
+        # Inside one identity others are known to exist, so this is refused and no violation.
         if caller.principal != found.principal and Role.BUDGET_ADMIN not in caller.roles:
             raise RoleRequired(Role.BUDGET_ADMIN.value)
         return found

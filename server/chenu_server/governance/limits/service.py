@@ -100,6 +100,8 @@ class IdentityLimiter:
         times_us: defaultdict[str, list[int]] = defaultdict(list)
         now_us = self._now_us()
         for identity_id, arrived_us in await history.arrivals_since(stored_now_us - longest_us):
+            # What a clock that was ahead stored as later than now would count for longer than the
+            # window is: it counts as of now.
             times_us[identity_id].append(now_us - max(stored_now_us - arrived_us, 0))
         for identity_id, arrived in times_us.items():
             self._windows.restore(identity_id, arrived)
@@ -119,6 +121,7 @@ class IdentityLimiter:
 
     async def blocked(self) -> Sequence[IdentityState]:
         """The identities that are blocked now, by id."""
+        # A block that has ended stays in the map until there is need of its place.
         states = [self._state(identity_id) for identity_id in sorted(self._blocked)]
         return [state for state in states if state.blocked_until_us]
 
@@ -232,6 +235,7 @@ class SharedLimiter:
 
     def give_back(self, identity_id: str, token: int) -> None:
         """Uncount a call whose id proved known."""
+        # 0 is a call that was not counted at all, or not yet.
         if token:
             self._windows.give_back(identity_id, token)
 
@@ -293,6 +297,7 @@ class LimitService:
         ]
 
     def _provider(self, name: str, limit: ProviderLimit, use: SlotUse) -> ProviderState:
+        # While there is a free slot nobody waits for the oldest to come back.
         next_free_us = use.next_free_us if use.in_use >= limit.requests else 0
         return ProviderState(
             provider=name,
