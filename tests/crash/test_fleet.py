@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from chenu_server.upstream import Behaviour
 from tests.crash.books import assert_books_balance
 from tests.crash.scene import DELETION, QUESTION, Scene
 from tests.crash.site import DONE, PROVIDERS, Running, Site
+from tests.crash.spender import SPENT, Service
 from tests.harness import eventually, only
 
 ANSWER = "Es ist sieben Uhr — 七時 — und alles ist gut. " * 6
@@ -43,6 +45,9 @@ CLOCKS = {
         "",
     ),
 }
+
+PAYMENTS = 24
+LONGER_THAN_ANY_STEP_S = 2 * 3_600
 
 pytestmark = pytest.mark.crash
 
@@ -134,6 +139,27 @@ async def test_asked_here_watched_there_approved_at_a_third(
 
     assert [logs[0]] * 3 == logs
     assert (ANSWER, DONE, 1) == (logs[0][-1][2], again, scene.calls)
+
+
+@pytest.mark.parametrize("clocks", CLOCKS)
+async def test_money_is_held_for_its_time(postgres_site: Site, clocks: str) -> None:
+    """Held at one, repeated at the next, posted at the third: no clock ends it before its time."""
+    services = [Service(ttl_s=LONGER_THAN_ANY_STEP_S) for _ in range(PAYMENTS)]
+    async with three(postgres_site, CLOCKS[clocks]) as servers:
+
+        def turn(shift: int) -> Iterable[tuple[Service, Running]]:
+            return zip(services, cycle(servers[shift:] + servers[:shift]), strict=False)
+
+        # All of one before any of the next, so that clocks step while the money is held.
+        held = [await each.reserve(at) for each, at in turn(0)]
+        again = [await each.reserve(at) for each, at in turn(1)]
+        posted = [await each.post(at) for each, at in turn(2)]
+        admin = servers[0].person
+        listed = await admin.call(admin.budgets.ListBudgets, bb.ListBudgetsRequest())
+        books = [(each.posted_nanousd, each.reserved_nanousd) for each in listed.budgets]
+
+    assert [DONE] * PAYMENTS == held == again == posted
+    assert [(PAYMENTS * SPENT, 0)] == books
 
 
 async def test_of_three_one_is_killed(postgres_site: Site) -> None:

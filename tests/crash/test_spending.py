@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 from typing import Final
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
-from chenu.api.governance.v1 import action_pb2
 from chenu.api.governance.v1 import budget_service_pb2 as bb
-from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
-from tests.crash.site import DONE, Callers, Site, outcome_of
+from tests.crash.site import DONE, Callers, Site
+from tests.crash.spender import AMOUNT, SPENT, Service
 from tests.harness import eventually
 
 pytestmark = pytest.mark.crash
 
-AMOUNT: Final = 1_000
-SPENT: Final = 300
 ENDED: Final = "RESERVATION_NOT_HELD"
-
-
-class Service:
-    """Who spends, under one id."""
-
-    def __init__(self, *, gated: bool = False) -> None:
-        self.request = bb.ReserveRequest(
-            request_id=str(uuid4()),
-            amount_nanousd=AMOUNT,
-            target=action_pb2.Target(operation="sms.send"),
-            intents=[action_pb2.INTENT_PAYMENT] if gated else [],
-        )
-
-    async def reserve(self, at: Callers) -> str:
-        """Hold the money."""
-        budgets = at.backend.budgets
-        return (await outcome_of(at.backend.call(budgets.Reserve, self.request)))[1]
-
-    async def post(self, at: Callers) -> str:
-        """Say what was spent."""
-        asked = bb.PostRequest(request_id=self.request.request_id, amount_nanousd=SPENT)
-        return (await outcome_of(at.backend.call(at.backend.budgets.Post, asked)))[1]
-
-    async def void(self, at: Callers) -> str:
-        """Say that nothing was."""
-        asked = bb.VoidRequest(request_id=self.request.request_id)
-        return (await outcome_of(at.backend.call(at.backend.budgets.Void, asked)))[1]
-
-    async def approve(self, at: Callers) -> None:
-        """A person says yes to what waits."""
-        found = await at.backend.fail(at.backend.budgets.Reserve, self.request)
-        asked = cb.ResolveCheckpointRequest(
-            checkpoint_id=found.metadata["checkpoint_id"],
-            decision_id=str(uuid4()),
-            decision=cb.CHECKPOINT_DECISION_APPROVE,
-        )
-        await at.person.call(at.person.checkpoints.ResolveCheckpoint, asked)
 
 
 async def books(at: Callers) -> tuple[int, int]:

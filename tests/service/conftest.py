@@ -1,4 +1,4 @@
-"""Servers on SQLite: one for each test, or one for a module whose tests do not disturb it."""
+"""Servers: one for each test, or one for a module whose tests do not disturb it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.harness import Stage, staged
+from tests.service.spending import USD
 
 
 @pytest.fixture
@@ -17,6 +18,14 @@ async def stage(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
     """A server with an upstream, and a budget for `acme`."""
     async with staged(sqlite_url, tmp_path) as running:
         await running.budget()
+        yield running
+
+
+@pytest.fixture
+async def funded(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    """A server on either store, where acme may spend 10 USD."""
+    async with staged(database_url, tmp_path) as running:
+        await running.budget(limit_nanousd=10 * USD)
         yield running
 
 

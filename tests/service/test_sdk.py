@@ -31,8 +31,10 @@ from tests.harness import (
     staged,
     token_of,
 )
+from tests.service.asking import approval
 from tests.service.proofs.rates import hello
 from tests.service.relay import relayed
+from tests.service.spending import HELD, PAYMENT, POSTED, USD, books, sms
 
 QUEUED = event_pb2.EVENT_TYPE_RATE_LIMIT_QUEUED
 STARTED = event_pb2.EVENT_TYPE_PIPELINE_START
@@ -168,6 +170,42 @@ async def test_a_run_whose_connections_break_is_read_once_and_whole(
     assert list(range(1, len(sequences) + 1)) == sequences
     assert stored.answer.text == log.text
     assert 1 == stage.upstream.arrivals_total
+
+
+async def test_money_is_held_once_over_a_connection_that_breaks(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """A service whose call was cut off asks again: one reservation, one approval, one payment."""
+    request = sms(intents=[PAYMENT])
+    async with (
+        staged(sqlite_url, tmp_path) as stage,
+        relayed(stage.application.port) as relay,
+        Client(f"127.0.0.1:{relay.port}", token=_token(stage)) as client,
+    ):
+        await stage.budget(limit_nanousd=10 * USD)
+        with pytest.raises(errors.CheckpointPending) as caught:
+            await client.spending.reserve(request)
+        person = stage.person()
+        found = await stage.client().fail(stage.client().budgets.Reserve, request)
+        await person.call(person.checkpoints.ResolveCheckpoint, approval(found))
+        reserving = asyncio.create_task(client.spending.reserve(request, timeout_s=30))
+        await asyncio.sleep(0)
+        relay.cut()
+        held = await asyncio.wait_for(reserving, 30)
+        posting = asyncio.create_task(client.spending.post(request.request_id, amount_nanousd=USD))
+        await asyncio.sleep(0)
+        relay.cut()
+        posted = await asyncio.wait_for(posting, 30)
+        with pytest.raises(errors.Conflict) as over:
+            await client.spending.reserve(request)
+        standing = await books(stage)
+
+    assert found.metadata["checkpoint_id"] == caught.value.checkpoint_id
+    assert HELD == held.state
+    assert (POSTED, USD) == (posted.state, posted.posted_nanousd)
+    assert "RESERVATION_NOT_HELD" == over.value.reason
+    assert relay.opened >= 3
+    assert (USD, 0, 0) == standing
 
 
 async def test_a_violation_of_ones_own_is_still_one(stage: Stage) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -35,24 +34,15 @@ from tests.service.spending import (
     void,
 )
 
-
-@pytest.fixture
-async def anywhere(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    """A server on either store, where acme may spend 10 USD."""
-    async with staged(database_url, tmp_path) as running:
-        await running.budget(limit_nanousd=10 * USD)
-        yield running
-
-
 # --- held, posted, voided -------------------------------------------------------------------------
 
 
-async def test_what_is_held_is_posted_once_and_the_rest_is_free(anywhere: Stage) -> None:
+async def test_what_is_held_is_posted_once_and_the_rest_is_free(funded: Stage) -> None:
     """The two phases; each call again is answered alike."""
-    client, request = anywhere.client(), sms(5 * USD)
+    client, request = funded.client(), sms(5 * USD)
     held = await reserve(client, request)
     again = await reserve(client, request)
-    before = await books(anywhere)
+    before = await books(funded)
     posted = await post(client, request, 3 * USD)
     once_more = await post(client, request, 3 * USD)
 
@@ -60,12 +50,12 @@ async def test_what_is_held_is_posted_once_and_the_rest_is_free(anywhere: Stage)
     assert held == again and posted == once_more
     assert (0, 5 * USD, 0) == before
     assert (POSTED, 3 * USD) == (posted.state, posted.posted_nanousd)
-    assert (3 * USD, 0, 0) == await books(anywhere)
+    assert (3 * USD, 0, 0) == await books(funded)
 
 
-async def test_nothing_that_has_ended_is_spent_again(anywhere: Stage) -> None:
+async def test_nothing_that_has_ended_is_spent_again(funded: Stage) -> None:
     """An OK of `Reserve` says that the money is held; whoever repeats it later gets none."""
-    client, spent, unspent = anywhere.client(), sms(), sms()
+    client, spent, unspent = funded.client(), sms(), sms()
     for request in (spent, unspent):
         await reserve(client, request)
     await post(client, spent, USD)
@@ -79,12 +69,12 @@ async def test_nothing_that_has_ended_is_spent_again(anywhere: Stage) -> None:
     assert "voided" == not_held(await unposted(client, unspent, 0))
     voiding = bb.VoidRequest(request_id=spent.request_id)
     assert "posted" == not_held(await client.fail(client.budgets.Void, voiding))
-    assert (USD, 0, 0) == await books(anywhere)
+    assert (USD, 0, 0) == await books(funded)
 
 
-async def test_no_more_is_posted_than_was_reserved(anywhere: Stage) -> None:
+async def test_no_more_is_posted_than_was_reserved(funded: Stage) -> None:
     """A member's word alone drives no budget into the red."""
-    client, request = anywhere.client(), sms(2 * USD)
+    client, request = funded.client(), sms(2 * USD)
     await reserve(client, request)
 
     failure = await unposted(client, request, 2 * USD + 1)
@@ -94,22 +84,22 @@ async def test_no_more_is_posted_than_was_reserved(anywhere: Stage) -> None:
     assert POSTED == (await post(client, request, 2 * USD)).state
 
 
-async def test_of_twenty_at_once_as_many_are_held_as_the_budget_covers(anywhere: Stage) -> None:
+async def test_of_twenty_at_once_as_many_are_held_as_the_budget_covers(funded: Stage) -> None:
     """Exactly, whoever comes first; those that are refused hold nothing."""
-    clients = [anywhere.client(name=f"backend-{at % 4}") for at in range(20)]
+    clients = [funded.client(name=f"backend-{at % 4}") for at in range(20)]
     asked = [client.outcome(client.budgets.Reserve, sms(3 * USD)) for client in clients]
 
     outcomes = Counter(failure and failure.reason for failure in await asyncio.gather(*asked))
 
     assert {None: 3, "BUDGET_EXHAUSTED": 17} == outcomes
-    assert (0, 9 * USD, 0) == await books(anywhere)
+    assert (0, 9 * USD, 0) == await books(funded)
 
 
-async def test_an_id_that_failed_stays_failed(anywhere: Stage) -> None:
+async def test_an_id_that_failed_stays_failed(funded: Stage) -> None:
     """Whatever room there is later: the service was told no, and may have acted on it."""
-    client, request = anywhere.client(), sms(11 * USD)
+    client, request = funded.client(), sms(11 * USD)
     first = await refused(client, request)
-    anywhere.sql("UPDATE budgets SET limit_nanousd = :limit", limit=100 * USD)
+    funded.sql("UPDATE budgets SET limit_nanousd = :limit", limit=100 * USD)
 
     again = await refused(client, request)
     anew = sms(11 * USD)
@@ -121,16 +111,16 @@ async def test_an_id_that_failed_stays_failed(anywhere: Stage) -> None:
     assert (rb.RESERVATION_STATE_REFUSED, "BUDGET_EXHAUSTED") == (stored.state, stored.reason)
 
 
-async def test_without_a_budget_nothing_is_held(anywhere: Stage) -> None:
+async def test_without_a_budget_nothing_is_held(funded: Stage) -> None:
     """As no query runs without one."""
-    client = anywhere.client("zenith")
+    client = funded.client("zenith")
 
     assert "BUDGET_REQUIRED" == (await refused(client, sms())).reason
 
 
-async def test_queries_and_reservations_share_a_budget(anywhere: Stage) -> None:
+async def test_queries_and_reservations_share_a_budget(funded: Stage) -> None:
     """Money that a service holds is there for no query."""
-    client = anywhere.client()
+    client = funded.client()
     await reserve(client, sms(10 * USD))
 
     failure = await client.fail(client.pipeline.Query, pb.QueryRequest(text="Hello"))
@@ -141,15 +131,15 @@ async def test_queries_and_reservations_share_a_budget(anywhere: Stage) -> None:
 # --- time ---------------------------------------------------------------------------------------
 
 
-async def test_what_nobody_posts_is_free_again_when_its_time_is_over(anywhere: Stage) -> None:
+async def test_what_nobody_posts_is_free_again_when_its_time_is_over(funded: Stage) -> None:
     """A service that died holds a budget for its time and no longer; a late bill is refused."""
-    client, request = anywhere.client(), sms()
+    client, request = funded.client(), sms()
     request.ttl.seconds = 3_600
     held = await reserve(client, request)
-    anywhere.sql("UPDATE reservations SET expires_us = 1")
+    funded.sql("UPDATE reservations SET expires_us = 1")
 
     async def freed() -> bool:
-        return (0, 0, 0) == await books(anywhere)
+        return (0, 0, 0) == await books(funded)
 
     await eventually(freed)
     ended = await shown(client, request)
@@ -164,9 +154,9 @@ async def test_what_nobody_posts_is_free_again_when_its_time_is_over(anywhere: S
 # --- whose it is --------------------------------------------------------------------------------
 
 
-async def test_an_id_names_one_thing_of_one_principal(anywhere: Stage) -> None:
+async def test_an_id_names_one_thing_of_one_principal(funded: Stage) -> None:
     """Other content, another principal, or a query under the same id is a conflict."""
-    client, other, request = anywhere.client(), anywhere.client(name="other"), sms()
+    client, other, request = funded.client(), funded.client(name="other"), sms()
     await reserve(client, request)
     dearer = bb.ReserveRequest()
     dearer.CopyFrom(request)
@@ -189,11 +179,11 @@ async def test_an_id_names_one_thing_of_one_principal(anywhere: Stage) -> None:
     assert HELD == (await shown(client, request)).state
 
 
-async def test_the_same_service_for_somebody_else_is_another_asker(anywhere: Stage) -> None:
+async def test_the_same_service_for_somebody_else_is_another_asker(funded: Stage) -> None:
     """What was approved or held for Alice is not Bob's to use, spoil or end."""
-    alice = anywhere.client(acting_for=("user:alice",))
-    bob = anywhere.client(acting_for=("user:bob",))
-    request, person = sms(intents=[PAYMENT]), anywhere.person()
+    alice = funded.client(acting_for=("user:alice",))
+    bob = funded.client(acting_for=("user:bob",))
+    request, person = sms(intents=[PAYMENT]), funded.person()
     failure = await refused(alice, request)
     await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
     conflicts = [
@@ -210,10 +200,10 @@ async def test_the_same_service_for_somebody_else_is_another_asker(anywhere: Sta
 
 
 async def test_what_is_said_to_be_spent_and_is_not_posted_stands_in_the_ledger(
-    anywhere: Stage,
+    funded: Stage,
 ) -> None:
     """Too much, or too late: no budget moves, and an auditor sees who claims what."""
-    client, person, request = anywhere.client(), anywhere.person(), sms(2 * USD)
+    client, person, request = funded.client(), funded.person(), sms(2 * USD)
     await reserve(client, request)
     await unposted(client, request, 3 * USD)
     await void(client, request)
@@ -223,12 +213,12 @@ async def test_what_is_said_to_be_spent_and_is_not_posted_stands_in_the_ledger(
     claims = [entry for entry in listed.entries if entry.resource_kind == "claim"]
     assert [request.request_id] * 2 == [claim.resource_id for claim in claims]
     assert {"RESERVATION_NOT_HELD"} == {claim.reason for claim in claims}
-    assert (0, 0, 0) == await books(anywhere)
+    assert (0, 0, 0) == await books(funded)
 
 
-async def test_a_reservation_is_no_query(anywhere: Stage) -> None:
+async def test_a_reservation_is_no_query(funded: Stage) -> None:
     """Whatever reads queries does not know of it."""
-    client, request = anywhere.client(), sms(intents=[PAYMENT])
+    client, request = funded.client(), sms(intents=[PAYMENT])
     await refused(client, request)
     await reserve(client, sms())
     listed = await client.call(client.pipeline.ListQueries, pb.ListQueriesRequest())
@@ -245,30 +235,30 @@ async def test_a_reservation_is_no_query(anywhere: Stage) -> None:
     assert rb.RESERVATION_STATE_BLOCKED == (await shown(client, request)).state
 
 
-async def test_only_who_reserved_and_a_budget_admin_see_it(anywhere: Stage) -> None:
+async def test_only_who_reserved_and_a_budget_admin_see_it(funded: Stage) -> None:
     """Amounts are nobody else's."""
-    client, request = anywhere.client(), sms(labels={"team": "growth"}, run_id="r-1")
+    client, request = funded.client(), sms(labels={"team": "growth"}, run_id="r-1")
     held = await reserve(client, request)
     asked = bb.GetReservationRequest(request_id=request.request_id)
-    other = anywhere.client(name="other")
+    other = funded.client(name="other")
     failure = await other.fail(other.budgets.GetReservation, asked)
 
     assert ("ROLE_REQUIRED", "budget_admin") == (failure.reason, failure.metadata["role"])
-    assert held == await shown(anywhere.person(), request) == await shown(client, request)
+    assert held == await shown(funded.person(), request) == await shown(client, request)
     assert ({"team": "growth"}, "r-1") == (dict(held.labels), held.run_id)
     assert (action_pb2.SPHERE_PERSONAL, request.target) == (held.sphere, held.target)
 
 
-async def test_the_ledger_tells_the_whole_story(anywhere: Stage) -> None:
+async def test_the_ledger_tells_the_whole_story(funded: Stage) -> None:
     """Who asked, who approved, what it cost, and that the chain holds."""
-    client, person, request = anywhere.client(), anywhere.person(), sms(intents=[PAYMENT])
+    client, person, request = funded.client(), funded.person(), sms(intents=[PAYMENT])
     failure = await refused(client, request)
     await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
     await reserve(client, request)
     await post(client, request, USD)
     asked = ab.ListEntriesRequest()
     listed = await person.call(person.audit.ListEntries, asked)
-    operator = anywhere.operator()
+    operator = funded.operator()
     verified = await operator.call(operator.audit.VerifyLedger, ab.VerifyLedgerRequest())
 
     about = [entry for entry in listed.entries if entry.resource_id == request.request_id]
@@ -342,9 +332,9 @@ async def test_repeats_of_one_call_are_counted_once(database_url: str, tmp_path:
         ("ttl", {"ttl": {"seconds": -1}}),
     ],
 )
-async def test_a_wrong_field_is_named(anywhere: Stage, field: str, changed: dict[str, Any]) -> None:
+async def test_a_wrong_field_is_named(funded: Stage, field: str, changed: dict[str, Any]) -> None:
     """And nothing is held."""
-    failure = await refused(anywhere.client(), sms(**changed))
+    failure = await refused(funded.client(), sms(**changed))
 
     assert ("INVALID_FIELD", field) == (failure.reason, failure.metadata["field"])
-    assert (0, 0, 0) == await books(anywhere)
+    assert (0, 0, 0) == await books(funded)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -30,20 +29,12 @@ from tests.service.spending import (
 )
 
 
-@pytest.fixture
-async def anywhere(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    """A server on either store, where acme may spend 10 USD."""
-    async with staged(database_url, tmp_path) as running:
-        await running.budget(limit_nanousd=10 * USD)
-        yield running
-
-
-async def test_what_is_approved_is_held_by_the_same_call(anywhere: Stage) -> None:
+async def test_what_is_approved_is_held_by_the_same_call(funded: Stage) -> None:
     """The money waits along; the approval is used once, by the same `Reserve`."""
-    client, person, request = anywhere.client(), anywhere.person(), sms(intents=[PAYMENT])
+    client, person, request = funded.client(), funded.person(), sms(intents=[PAYMENT])
     failure = await refused(client, request)
     waiting = await shown(client, request)
-    before = await books(anywhere)
+    before = await books(funded)
     early = not_held(await unposted(client, request, 1))
     await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
     approved = not_held(await unposted(client, request, 1))
@@ -60,12 +51,12 @@ async def test_what_is_approved_is_held_by_the_same_call(anywhere: Stage) -> Non
     assert ("blocked", "approved") == (early, approved)
     assert (HELD, HELD) == (held.state, again.state)
     assert POSTED == (await post(client, request, USD)).state
-    assert (USD, 0, 0) == await books(anywhere)
+    assert (USD, 0, 0) == await books(funded)
 
 
-async def test_an_approver_sees_all_that_is_approved(anywhere: Stage) -> None:
+async def test_an_approver_sees_all_that_is_approved(funded: Stage) -> None:
     """Who, how much, what for, under which id; and that it is no query."""
-    client, person, request = anywhere.client(), anywhere.person(), sms(intents=[PAYMENT])
+    client, person, request = funded.client(), funded.person(), sms(intents=[PAYMENT])
     failure = await refused(client, request)
     checkpoint_id = failure.metadata["checkpoint_id"]
     got = await person.call(
@@ -88,9 +79,9 @@ async def test_an_approver_sees_all_that_is_approved(anywhere: Stage) -> None:
     )
 
 
-async def test_an_approver_can_recompute_what_the_approval_binds(anywhere: Stage) -> None:
+async def test_an_approver_can_recompute_what_the_approval_binds(funded: Stage) -> None:
     """From what was read and ARCHITECTURE.md §8: nothing that is not shown is approved."""
-    client = anywhere.client(acting_for=("user:ann", "service:cron"))
+    client = funded.client(acting_for=("user:ann", "service:cron"))
     target = action_pb2.Target(
         operation="sms.send", kind="campaign", id="é/7", sphere=action_pb2.SPHERE_TEAM
     )
@@ -112,30 +103,30 @@ async def test_an_approver_can_recompute_what_the_approval_binds(anywhere: Stage
     assert failure.metadata["action_digest"] == reservation_digest(facts, description).hex()
 
 
-async def test_what_is_rejected_stays_so_and_holds_nothing(anywhere: Stage) -> None:
+async def test_what_is_rejected_stays_so_and_holds_nothing(funded: Stage) -> None:
     """A no is for good, under this id."""
-    client, person, request = anywhere.client(), anywhere.person(), sms(intents=[PAYMENT])
+    client, person, request = funded.client(), funded.person(), sms(intents=[PAYMENT])
     failure = await refused(client, request)
     await person.call(person.checkpoints.ResolveCheckpoint, rejection(failure))
 
     assert "CHECKPOINT_REJECTED" == (await refused(client, request)).reason
     assert rb.RESERVATION_STATE_REJECTED == (await shown(client, request)).state
-    assert (0, 0, 0) == await books(anywhere)
+    assert (0, 0, 0) == await books(funded)
 
 
 @pytest.mark.parametrize("approved", [False, True])
 async def test_an_approval_that_does_not_come_or_is_not_used_ends_it(
-    anywhere: Stage, *, approved: bool
+    funded: Stage, *, approved: bool
 ) -> None:
     """The money goes with the checkpoint's time, or the approval's."""
-    client, person, request = anywhere.client(), anywhere.person(), sms(intents=[PAYMENT])
+    client, person, request = funded.client(), funded.person(), sms(intents=[PAYMENT])
     failure = await refused(client, request)
     if approved:
         await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
-    anywhere.sql("UPDATE checkpoints SET created_us = 0, expires_us = 1, use_before_us = 1")
+    funded.sql("UPDATE checkpoints SET created_us = 0, expires_us = 1, use_before_us = 1")
 
     async def freed() -> bool:
-        return (0, 0, 0) == await books(anywhere)
+        return (0, 0, 0) == await books(funded)
 
     await eventually(freed)
 
@@ -144,9 +135,9 @@ async def test_an_approval_that_does_not_come_or_is_not_used_ends_it(
 
 
 @pytest.mark.parametrize("by_checkpoint", [False, True])
-async def test_what_waits_is_withdrawn_whole(anywhere: Stage, *, by_checkpoint: bool) -> None:
+async def test_what_waits_is_withdrawn_whole(funded: Stage, *, by_checkpoint: bool) -> None:
     """By the service or by an approver: reservation, checkpoint and money go together."""
-    client, person, request = anywhere.client(), anywhere.person(), sms(intents=[PAYMENT])
+    client, person, request = funded.client(), funded.person(), sms(intents=[PAYMENT])
     failure = await refused(client, request)
     checkpoint_id = failure.metadata["checkpoint_id"]
     if by_checkpoint:
@@ -166,12 +157,12 @@ async def test_what_waits_is_withdrawn_whole(anywhere: Stage, *, by_checkpoint: 
         "CHECKPOINT_CANCELLED"
         == (await person.fail(person.checkpoints.ResolveCheckpoint, approval(failure))).reason
     )
-    assert (0, 0, 0) == await books(anywhere)
+    assert (0, 0, 0) == await books(funded)
 
 
-async def test_one_approval_is_for_one_reservation(anywhere: Stage) -> None:
+async def test_one_approval_is_for_one_reservation(funded: Stage) -> None:
     """Two that are alike are two payments, so a person is asked twice."""
-    client, person = anywhere.client(), anywhere.person()
+    client, person = funded.client(), funded.person()
     one, other = sms(intents=[PAYMENT]), sms(intents=[PAYMENT])
     failures = [await refused(client, request) for request in (one, other)]
     await person.call(person.checkpoints.ResolveCheckpoint, approval(failures[0]))
