@@ -237,11 +237,12 @@ class Stage:
         async with grpc.aio.insecure_channel(address, options) as channel:
             yield Client(channel, client.metadata)
 
-    def sql(self, statement: str, **values: object) -> None:
-        """Change what is stored behind the server's back: time travel, and nothing else."""
+    def sql(self, *statements: str, **values: object) -> None:
+        """Change what is stored behind the server's back, all at once: time travel, no more."""
         engine = sa.create_engine(self.settings.database.url, poolclass=sa.NullPool)
         with engine.begin() as connection:
-            connection.execute(sa.text(statement), values)
+            for statement in statements:
+                connection.execute(sa.text(statement), values)
         engine.dispose()
 
     def person(self, identity: str = "acme", name: str = "ann") -> Client:

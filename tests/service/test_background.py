@@ -61,8 +61,11 @@ async def test_what_a_dead_owner_left_is_ended(stage: Stage) -> None:
     asking = asyncio.create_task(client.outcome(client.pipeline.Query, _query(request_id)))
     async with asyncio.timeout(20):
         await stage.upstream.until_open(1)
-    stage.sql("UPDATE queries SET owner_id = 'dead' WHERE status = 'running'")
-    stage.sql("INSERT INTO owners SELECT 'dead', lock_key, label, 0, NULL, 1 FROM owners")
+    # At once: a sweep in between would enter the owner by itself.
+    stage.sql(
+        "INSERT INTO owners SELECT 'dead', lock_key, label, 0, NULL, 1 FROM owners",
+        "UPDATE queries SET owner_id = 'dead' WHERE status = 'running'",
+    )
     state = await state_at_its_end(client, request_id)
     await eventually(lambda: _has_one_owner(stage))
     stage.upstream.release()
