@@ -8,6 +8,7 @@ mod boundary;
 mod budget;
 mod canonical;
 mod classes;
+mod completions;
 mod convert;
 mod intent;
 mod kernel;
@@ -29,6 +30,8 @@ mod _core {
     use super::budget::{cost, period_start};
     #[pymodule_export]
     use super::canonical::{digest, encode_list};
+    #[pymodule_export]
+    use super::completions::Completions;
     #[pymodule_export]
     use super::intent::{Analysis, analyze, sensitivity_of};
     #[pymodule_export]

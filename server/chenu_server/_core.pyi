@@ -1085,6 +1085,17 @@ class Command:
         """Nobody waits for it any more: unless it is under way, it is not decided."""
 
 @final
+class Completions:
+    """What threads without the interpreter have finished, for one event loop to take in."""
+
+    def __new__(cls) -> Completions: ...
+    def fileno(self) -> int:
+        """What becomes readable once there is something to take in."""
+
+    def drain(self) -> None:
+        """Call all that has come, in order; what one raises keeps none of the others."""
+
+@final
 class Clock:
     """What is known of the batches' time."""
 
