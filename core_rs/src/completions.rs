@@ -39,6 +39,11 @@ impl Completions {
         self.0.awake.as_raw_fd()
     }
 
+    /// Has the loop call this, from whichever thread.
+    fn send(&self, call: Py<PyAny>) {
+        self.sender().send(move |py| call.call0(py).map(drop));
+    }
+
     /// Calls all that has come, in order. What one raises is told, and keeps none of the others.
     fn drain(&self, py: Python<'_>) {
         // Emptied first: what comes behind it wakes the loop anew.

@@ -35,7 +35,9 @@ mod _core {
     #[pymodule_export]
     use super::intent::{Analysis, analyze, sensitivity_of};
     #[pymodule_export]
-    use super::kernel::sqlite::{SqliteSession, has_sqlite, sqlite_entry_point};
+    use super::kernel::intake::Intake;
+    #[pymodule_export]
+    use super::kernel::sqlite::{SqliteSession, failpoints_armed, has_sqlite, sqlite_entry_point};
     #[pymodule_export]
     use super::kernel::{Batch, Clock, Command, Rules, tables};
     #[pymodule_export]

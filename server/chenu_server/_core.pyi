@@ -23,11 +23,13 @@ __all__ = [
     "ChainVerifier",
     "Clock",
     "Command",
+    "Completions",
     "Decision",
     "EntryDraft",
     "ExportVerifier",
     "FairQueue",
     "IdentityWindows",
+    "Intake",
     "LedgerEntry",
     "MediaLimits",
     "ModelRecord",
@@ -54,6 +56,7 @@ __all__ = [
     "encode_list",
     "export_line",
     "export_tail",
+    "failpoints_armed",
     "has_sqlite",
     "is_json_object",
     "look",
@@ -1051,6 +1054,7 @@ def refusal_of(status: int, body: bytes) -> Refusal:
 _Values = tuple[int | bool | str | bytes, ...]
 _Row = tuple[str, _Values]
 _Fetch = tuple[str, str | None, bool, list[_Values], list[int]]
+_Ran = tuple["Batch", tuple[int, int], int, int, str | None] | tuple[str, str]
 
 def tables() -> list[tuple[str, list[str]]]:
     """The tables of governed rows: the name of each, and its columns in order."""
@@ -1092,8 +1096,60 @@ class Completions:
     def fileno(self) -> int:
         """What becomes readable once there is something to take in."""
 
+    def send(self, call: Callable[[], object]) -> None:
+        """Have the loop call this, from whichever thread."""
+
     def drain(self) -> None:
         """Call all that has come, in order; what one raises keeps none of the others."""
+
+@final
+class Intake:
+    """What waits for the writer's thread: commands with a caller, and notes without one.
+
+    Filled by the event loop, emptied by one thread. With each comes what Python knows of it.
+    """
+
+    def __new__(
+        cls,
+        *,
+        queue_max: int,
+        notes_max: int,
+        batch_max: int,
+        loop_within_ms: int,
+        gather_within_ms: int,
+    ) -> Intake:
+        """Take how many may wait, how many are taken at once, and how long others are waited for.
+
+        `loop_within_ms` is for the loop to take in a batch's answers, `gather_within_ms` for
+        others to join a batch.
+        """
+
+    def __len__(self) -> int:
+        """How many commands wait."""
+
+    def put(self, command: Command, whose: object) -> bool:
+        """Queue a command; False when as many wait as may."""
+
+    def put_note(self, command: Command, whose: object) -> bool:
+        """Queue a note for the next batch; False when as many wait as may, and it is lost."""
+
+    def wake_for_notes(self) -> None:
+        """Take the notes that still wait, in a batch of their own if need be."""
+
+    def answered(self) -> None:
+        """The event loop has taken in the last batch's answers."""
+
+    def close(self) -> None:
+        """Let `take` end once everything queued before has been taken."""
+
+    def take(self, within_s: float) -> list[Any] | None:
+        """What came with whatever waits now, notes first; None once it is closed and empty.
+
+        The list is empty when the time passed. Never called by two threads.
+        """
+
+def failpoints_armed(are: bool) -> None:
+    """From now on what is taken is handed to Python before it is begun, or no longer."""
 
 @final
 class Clock:
@@ -1215,12 +1271,40 @@ class SqliteSession:
         clock: Clock,
         shift_us: int,
         before_commit: Callable[[], object] | None,
-    ) -> tuple[Batch, tuple[int, int], int, int, str | None] | tuple[str, str]:
+    ) -> _Ran:
         """Decide and commit: the batch, its time, how far the clock is behind, and jumped.
 
         The text behind them is why COMMIT failed, if it did: the batch happened or it did not.
         `names` are the ledger's number, what a new one is called, the writer and the batch;
         `shift_us` is by how much the clock is set wrong. Two texts: what failed before, and why.
+        """
+
+    def serve(
+        self,
+        intake: Intake,
+        *,
+        names: tuple[int, str, str],
+        clock: Clock,
+        completions: Completions,
+        answer: Callable[[list[Any], Batch, tuple[int, int]], object],
+        odd: tuple[bool, int],
+        within_s: tuple[float, float, float],
+    ) -> tuple[
+        Literal["closed", "due", "handed", "ran"],
+        tuple[()] | tuple[list[Any]] | tuple[list[Any], str, _Ran],
+        float | None,
+    ]:
+        """Commit batch after batch, until something has to be done otherwise.
+
+        Each is given to `answer`, in the loop that takes in the completions, with its jobs and
+        its time. A batch comes back where its clock jumps by more than the microseconds of `odd`,
+        or begins or ends to be as far behind, as it says whether it was. `within_s` is the time
+        until something else is due, and until it is doubtful whether a commit is possible: from
+        now on, and behind a commit.
+
+        Returns:
+            Why it ended; the jobs that are left, for "ran" with their batch's id and what `run`
+            would have returned; and how many seconds ago the last batch was committed, if one was.
         """
 
     def close(self) -> None:

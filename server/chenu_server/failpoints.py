@@ -13,6 +13,8 @@ import threading
 import time
 from typing import Final
 
+from chenu_server import engine
+
 COMMANDS: Final = (
     *("admit", "validate", "retry", "consume", "settle", "resolve", "expire", "cancel", "recover"),
     *("dispatched", "held_back", "let_go", "readmitted", "violation", "hold_files", "keep_chunk"),
@@ -103,6 +105,7 @@ def arm(spec: str) -> None:
     a clock back by an hour from its ninth reading on.
     """
     _armed.update(_points(spec))
+    engine.failpoints_armed(any_armed())
 
 
 def checked(spec: str) -> str:
@@ -129,3 +132,4 @@ def _points(spec: str) -> dict[str, _Failpoint]:
 def disarm() -> None:
     """Take every point off."""
     _armed.clear()
+    engine.failpoints_armed(False)

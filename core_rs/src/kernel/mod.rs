@@ -19,6 +19,7 @@ use pythonize::depythonize;
 
 use crate::convert::{hash, locked, mistake};
 
+pub(crate) mod intake;
 pub(crate) mod sqlite;
 mod values;
 

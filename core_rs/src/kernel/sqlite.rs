@@ -2,16 +2,30 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chenu_store::clock::Told;
-use chenu_store::sqlite::{self, Asked, Failure, Names, Texts};
+use chenu_store::serve::{Ended, Serving, Within};
+use chenu_store::sqlite::{self, Asked, Failure, Names, Ran, Texts};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::intake::{Intake, Job, whose};
 use super::{Batch, Clock, Command};
+use crate::completions::{Completions, Sender};
 use crate::convert::{locked, mistake};
+
+/// Whether something is armed that a batch has to pass through Python for.
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// From now on what is taken is handed to Python before it is begun, or no longer.
+#[pyfunction]
+pub(crate) fn failpoints_armed(are: bool) {
+    ARMED.store(are, Ordering::Release);
+}
 
 /// `(writes, keyed, whole, first, count)`: the statements of one table.
 type Statements = (
@@ -69,13 +83,40 @@ impl SqliteSession {
     ) -> PyResult<Bound<'py, PyTuple>> {
         let commands: Vec<&Command> = commands.iter().map(Py::get).collect();
         let run = || self.ran(&commands, &named(names), clock, shift_us, before_commit.as_ref());
-        match py.detach(run) {
-            Ok((batch, told, unknown)) => {
-                let now = (told.now.now_us, told.now.mono_ns);
-                (batch, now, told.behind_us, told.jumped_us, unknown).into_pyobject(py)
-            }
-            Err(failure) => (kind(&failure), failure.to_string()).into_pyobject(py),
-        }
+        found(py, py.detach(run))
+    }
+
+    /// Commits what comes, and gives each batch to `answer` by way of the completions, until
+    /// something has to be done otherwise: why, what it is about, and how many seconds ago the last
+    /// batch was committed, if one was.
+    #[pyo3(signature = (
+        intake, *, names, clock, completions, answer, odd, within_s
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "they are keyword-only in Python")]
+    fn serve<'py>(
+        &self,
+        py: Python<'py>,
+        intake: &Intake,
+        names: (u32, String, String),
+        clock: &Clock,
+        completions: &Completions,
+        answer: Py<PyAny>,
+        odd: (bool, i64),
+        within_s: [f64; 3],
+    ) -> PyResult<(&'static str, Bound<'py, PyTuple>, Option<f64>)> {
+        let (ledger_number, origin, writer_id) = names;
+        let names = named((ledger_number, origin, writer_id, String::new()));
+        let answering = Answering { sender: completions.sender(), answer: Arc::new(answer) };
+        let [due, doubt, believed] = within_s.map(seconds);
+        let within = Within { due, doubt, believed };
+        let with = With { intake: &intake.0, names, clock, answering, odd, within };
+        // Whoever closed it has something else to do.
+        let nothing = || (Ended::Due, None);
+        let (ended, proved) = py.detach(|| {
+            locked(&self.0).as_mut().map_or_else(nothing, |session| with.serve(session))
+        });
+        let (why, what) = handed(py, ended)?;
+        Ok((why, what, proved.map(|ago| ago.as_secs_f64())))
     }
 
     /// Closes the connection.
@@ -92,7 +133,7 @@ impl SqliteSession {
         clock: &Clock,
         shift_us: i64,
         before_commit: Option<&Py<PyAny>>,
-    ) -> Result<(Batch, Told, Option<String>), Failure> {
+    ) -> Result<Ran, Failure> {
         let mut session = locked(&self.0);
         let session = session.as_mut().ok_or(Failure::CannotBegin("it is closed".to_owned()))?;
         let pairs: Vec<_> = commands.iter().map(|each| each.pair()).collect();
@@ -102,9 +143,84 @@ impl SqliteSession {
             time: &mut |last_us| told(clock, shift_us, last_us),
             before_commit: &mut || before_commit.map_or(Ok(()), called),
         };
-        let ran = session.run(&mut asked, names)?;
-        Ok((Batch::new_decided(ran.batch, ran.decisions), ran.told, ran.unknown))
+        session.run(&mut asked, names)
     }
+}
+
+/// What a session serves with.
+struct With<'a> {
+    intake: &'a chenu_store::intake::Intake<Job>,
+    names: Names,
+    clock: &'a Clock,
+    answering: Answering,
+    odd: (bool, i64),
+    within: Within,
+}
+
+impl With<'_> {
+    fn serve(self, session: &mut sqlite::Session) -> (Ended<Job>, Option<Duration>) {
+        Serving {
+            intake: self.intake,
+            names: self.names,
+            time: &mut |last_us| told(self.clock, 0, last_us),
+            odd: self.odd,
+            by_hand: &|| ARMED.load(Ordering::Acquire),
+            answer: &mut |jobs, ran| self.answering.answer(jobs, ran),
+            within: self.within,
+        }
+        .run(session)
+    }
+}
+
+/// Who is told of a batch, in the event loop.
+struct Answering {
+    sender: Sender,
+    // Counted apart from Python's own count, which nobody may touch without the interpreter.
+    answer: Arc<Py<PyAny>>,
+}
+
+impl Answering {
+    fn answer(&self, jobs: Vec<Job>, ran: Ran) {
+        let answer = Arc::clone(&self.answer);
+        self.sender.send(move |py| {
+            let now = moment(&ran.told);
+            let batch = Batch::new_decided(ran.batch, ran.decisions);
+            answer.call1(py, (whose(py, jobs)?, batch, now)).map(drop)
+        });
+    }
+}
+
+/// Why serving ended, and the jobs that it is about: with what came of their batch, if it was run.
+fn handed(py: Python<'_>, ended: Ended<Job>) -> PyResult<(&'static str, Bound<'_, PyTuple>)> {
+    Ok(match ended {
+        Ended::Closed => ("closed", PyTuple::empty(py)),
+        Ended::Due => ("due", PyTuple::empty(py)),
+        Ended::Handed(jobs) => ("handed", (whose(py, jobs)?,).into_pyobject(py)?),
+        Ended::Failed(jobs, failure) => {
+            ("ran", (whose(py, jobs)?, "", found(py, Err(failure))?).into_pyobject(py)?)
+        }
+        Ended::Told(jobs, ran, names) => {
+            ("ran", (whose(py, jobs)?, names.batch_id, found(py, Ok(*ran))?).into_pyobject(py)?)
+        }
+    })
+}
+
+fn found(py: Python<'_>, ran: Result<Ran, Failure>) -> PyResult<Bound<'_, PyTuple>> {
+    match ran {
+        Ok(Ran { batch, decisions, told, unknown }) => {
+            let batch = Batch::new_decided(batch, decisions);
+            (batch, moment(&told), told.behind_us, told.jumped_us, unknown).into_pyobject(py)
+        }
+        Err(failure) => (kind(&failure), failure.to_string()).into_pyobject(py),
+    }
+}
+
+fn moment(told: &Told) -> (i64, i64) {
+    (told.now.now_us, told.now.mono_ns)
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 fn texts_of((writes, keyed, whole, first, count): Statements) -> Texts {

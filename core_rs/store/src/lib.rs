@@ -10,8 +10,10 @@ pub mod batch;
 pub mod clock;
 pub mod column;
 pub mod fetch;
+pub mod intake;
 pub mod schema;
 pub mod seal;
+pub mod serve;
 pub mod sqlite;
 pub mod told;
 

@@ -20,6 +20,9 @@ from chenu_server.infra.db.session import (
 )
 from chenu_server.infra.db.tablemap import TableMap, Values
 
+# As often does a writer see whether something else is due.
+PATIENCE_S = 0.02
+
 
 @dataclass
 class Faults:
@@ -136,6 +139,11 @@ class FaultyWhole:
         self._whole = whole
         self._session = session
         self._faults = faults
+
+    def serve(self, intake: engine.Intake, **_: Any) -> Any:
+        """Hand over what comes: what fails here fails batch by batch."""
+        jobs = intake.take(PATIENCE_S)
+        return ("closed", (), None) if jobs is None else ("handed", (jobs,), None)
 
     def run(self, **batch: Any) -> Any:
         """Decide and commit, or lose the connection before, in the middle or after."""

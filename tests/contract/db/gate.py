@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from chenu_server import engine, failpoints
 from chenu_server.command import Command
+from chenu_server.infra.db.batch import Batch
 from chenu_server.infra.db.intake import Job
 from chenu_server.infra.db.writer import SqlWriter
 from tests.contract.db.sample import Nothing
@@ -21,14 +23,16 @@ async def held(writer: SqlWriter) -> AsyncIterator[None]:
     committer = writer._committer
     commit = committer._commit
 
-    def wait(jobs: Sequence[Job]) -> None:
+    def wait(jobs: Sequence[Job], begun: Batch | None = None) -> None:
         entered.set()
         released.wait(10)
-        commit(jobs)
+        commit(jobs, begun)
 
     committer._commit = wait  # type: ignore[method-assign]  # once, and then as it was
+    engine.failpoints_armed(True)  # else a batch that goes well does not come by here
     holding = asyncio.create_task(writer.submit(Nothing()))
     await asyncio.get_running_loop().run_in_executor(None, entered.wait)
+    engine.failpoints_armed(failpoints.any_armed())
     committer._commit = commit  # type: ignore[method-assign]  # see above
     try:
         yield

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import mmap
 import re
 import sqlite3
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from chenu_server import engine
-from chenu_server.command import Command
+from chenu_server import engine, failpoints
+from chenu_server.command import Command, Row
 from chenu_server.errors import GovernanceUnavailable, Internal
 from chenu_server.governance.budgets.commands import CreateBudget
 from chenu_server.governance.budgets.tables import BUDGET_PERIOD_ROWS
@@ -25,6 +28,8 @@ from chenu_server.infra.db.intake import WriterLimits
 from chenu_server.infra.db.session import CannotBegin
 from chenu_server.infra.db.sqlite import SqliteStore, Whole
 from chenu_server.infra.db.writer import SqlWriter
+from chenu_server.pipeline.records import EventSegment
+from chenu_server.pipeline.tables import QUERIES
 from chenu_server.values import replace
 from chenu_server.vocabulary import Period, Scope
 from tests.contract.db.conftest import OpenWriter, rows_of
@@ -134,6 +139,54 @@ async def test_an_older_library_is_left_alone(
     assert 1 == await writer.submit(Change())
 
 
+async def test_a_batch_is_committed_while_others_have_the_interpreter(
+    only_sqlite_url: str, open_writer: OpenWriter
+) -> None:
+    """Else each one waits for every call that the loop is at, and makes them wait."""
+    writer = await open_writer(only_sqlite_url)
+    await writer.submit(Change())
+    index = file_of(only_sqlite_url).with_name(file_of(only_sqlite_url).name + "-shm")
+    interval_s, until_s = sys.getswitchinterval(), time.monotonic() + 20
+    asked = asyncio.create_task(writer.submit(Change()))
+    with index.open("rb") as file, mmap.mmap(file.fileno(), 48, prot=mmap.PROT_READ) as log:
+        before = after = log[:]
+        try:
+            sys.setswitchinterval(60)
+            await asyncio.sleep(0)
+            # Nothing here gives the interpreter away, nor does anybody get it who asks.
+            while after == before and time.monotonic() < until_s:
+                after = log[:]
+        finally:
+            sys.setswitchinterval(interval_s)
+
+    assert after != before
+    assert 2 == await asked
+
+
+async def test_batches_are_told_in_their_order_whichever_way_they_went(
+    only_sqlite_url: str, open_writer: OpenWriter
+) -> None:
+    """A log that had the second one's events first would lose the first one's."""
+    told: list[str] = []
+
+    def publish(rows: Sequence[Row]) -> None:
+        told.extend(row.request_id for row in rows if isinstance(row, EventSegment))
+
+    writer = await open_writer(only_sqlite_url, on_commit=publish)
+    for number, spec in enumerate(["", "admit.before_commit=sleep:0", ""]):
+        failpoints.disarm()
+        failpoints.arm(spec)
+        writer.note(Ask(str(number)))
+        writer._intake.wake_for_notes()
+        # Not awaited: meanwhile the loop must not hear of anything.
+        while number == len(rows_of(only_sqlite_url, sa.select(QUERIES.c.request_id))):
+            time.sleep(0.001)  # noqa: ASYNC251 - see above
+    assert [] == told
+    await until(lambda: len(told) == 3)
+
+    assert ["0", "1", "2"] == told
+
+
 async def test_health_is_what_batches_meet(
     only_sqlite_url: str, open_writer: OpenWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,9 +195,9 @@ async def test_health_is_what_batches_meet(
     def broken(*_: object) -> object:
         raise CannotBegin("no more files")
 
-    writer = await open_writer(SqliteStore(only_sqlite_url), limits=QUICK)
     with monkeypatch.context() as patched:
         patched.setattr(Whole, "opened", broken)
+        writer = await open_writer(SqliteStore(only_sqlite_url), limits=QUICK)
         with pytest.raises(GovernanceUnavailable):
             await writer.submit(Change())
         for _ in range(3):

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from chenu_server import engine, failpoints
-from chenu_server.command import Answer, Command, EntryDraft, Moment, Row
+from chenu_server.command import Answer, Command, EntryDraft, Row
 from chenu_server.errors import Internal
 from chenu_server.ids import new_id
 from chenu_server.infra.db.clock import BatchClock
@@ -37,6 +37,10 @@ _FAILURES: Final[dict[str, type[SessionError]]] = {
 }
 
 
+Ran = tuple[engine.Batch, tuple[int, int], int, int, str | None] | tuple[str, str]
+"""What `SqliteSession.run` returns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """Which chain a writer continues, what a new one is called, and who writes."""
@@ -59,12 +63,14 @@ class Batch:
 
     One that its caller has left when the transaction is open is left out: it may have been told
     meanwhile that nothing is recorded. With `apart` each one's statements run by themselves, as its
-    turn comes: one that fails is dropped, and the others commit.
+    turn comes: one that fails is dropped, and the others commit. `found` is what came of a batch
+    that the kernel has run already.
     """
 
     commands: Sequence[engine.Command]
     apart: bool = False
     batch_id: str = field(default_factory=new_id)
+    found: Ran | None = None
     _decisions: Decisions | None = None
 
     def run(self, session: Session, kernel: Kernel, ledger: Ledger, clock: BatchClock) -> None:
@@ -73,6 +79,10 @@ class Batch:
         Raises:
             SessionError: Which one says whether the batch happened.
         """
+        if self.found is not None:
+            found, self.found = self.found, None
+            self._take_in(found, kernel, clock)
+            return
         whole = None if self.apart else session.whole(kernel.tables)
         if whole is not None:
             self._run_whole(whole, kernel, ledger, clock)
@@ -90,17 +100,24 @@ class Batch:
             shift_us=failpoints.shift_us("clock.offset") + failpoints.shift_us("clock.database"),
             before_commit=partial(self._hit, "before_commit") if failpoints.any_armed() else None,
         )
+        self._take_in(found, kernel, clock)
+
+    def _take_in(self, found: Ran, kernel: Kernel, clock: BatchClock) -> None:
         if len(found) == 2:
             failure, why = found
             raise _FAILURES[failure](why)
         batch, now, behind_us, jumped_us, unknown = found
         clock.alarm(behind_us, jumped_us)
         # Also of a COMMIT that failed: should it have happened, these are its answers.
-        self._decisions = Decisions(kernel.tables, Moment(*now), batch)
+        self.decided(kernel.of(batch, now))
         if unknown is not None:
             raise CommitUnknown(unknown)
-        if not self._decisions.has_left_nothing:
+        if self._decisions is not None and not self._decisions.has_left_nothing:
             self._committed()
+
+    def decided(self, decisions: Decisions) -> None:
+        """It has been run elsewhere, and this is what it came to."""
+        self._decisions = decisions
 
     def _run_in_steps(
         self, session: Session, kernel: Kernel, ledger: Ledger, clock: BatchClock

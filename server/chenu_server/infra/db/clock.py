@@ -30,7 +30,7 @@ class BatchClock:
     def __init__(self, mono_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self.kernel = engine.Clock()
         self._mono_ns = mono_ns
-        self._alarmed = False
+        self.alarmed = False
 
     def moment(self, clock_us: int, mono_ns: int, last_us: int) -> Moment:
         """
@@ -53,6 +53,6 @@ class BatchClock:
         """Warn once for each time that the clock is found wrong."""
         if jumped_us > ALARM_US:
             log.warning("database_clock_jumped", by_us=jumped_us)
-        if behind_us > ALARM_US and not self._alarmed:
+        if behind_us > ALARM_US and not self.alarmed:
             log.warning("database_clock_behind", by_us=behind_us)
-        self._alarmed = behind_us > ALARM_US
+        self.alarmed = behind_us > ALARM_US

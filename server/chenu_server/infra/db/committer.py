@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import structlog
 
+from chenu_server import engine, failpoints
 from chenu_server.command import Moment
 from chenu_server.ids import new_id
 from chenu_server.infra.db.batch import Batch, Ledger
-from chenu_server.infra.db.clock import BatchClock
-from chenu_server.infra.db.intake import Intake, Job, WriterLimits
+from chenu_server.infra.db.clock import ALARM_US, BatchClock
+from chenu_server.infra.db.intake import Job, WriterLimits
 from chenu_server.infra.db.kernel import Kernel
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, BatchRow
 from chenu_server.infra.db.session import (
@@ -41,7 +44,8 @@ _ATTEMPTS = 2
 class Committer:
     """Commits batches on one session. All but `healthy` belongs to the writer's thread.
 
-    `committed` and `refused` tell a batch's end; every job meets exactly one of them.
+    `committed` and `refused` tell a batch's end, in the event loop; every job meets exactly one of
+    them.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Committer:
         self._tend_s = limits.tend_ms / 1_000
         self._committed = committed
         self._refused = refused
+        self._completions: engine.Completions | None = None
         self._reconnected = reconnected
         self._session: Session | None = None
         self._unknown: tuple[Sequence[Job], Batch] | None = None
@@ -98,10 +103,11 @@ class Committer:
         last_us = begun.head.last_time_us if begun.head else 0
         return self.clock.moment(begun.clock_us, begun.mono_ns, last_us)
 
-    def run(self, intake: Intake) -> None:
+    def run(self, intake: engine.Intake, completions: engine.Completions) -> None:
         """Commit until the intake is closed and empty."""
+        self._completions = completions
         try:
-            while (jobs := intake.take(self._patience_s())) is not None:
+            while (jobs := self._taken(intake, completions)) is not None:
                 again = self._resolved()
                 for batch in (again, jobs):
                     if batch:
@@ -109,6 +115,57 @@ class Committer:
                 self._look_after()
         finally:
             self._end()
+
+    def _taken(
+        self, intake: engine.Intake, completions: engine.Completions
+    ) -> Sequence[Job] | None:
+        """What waits and must be committed from here; None: the intake is closed and empty.
+
+        Where the store can, all that goes as it should is committed inside, and this thread does
+        not meet the interpreter for as long.
+        """
+        whole = self._whole()
+        if whole is None:
+            return intake.take(self._patience_s())
+        now_s = time.monotonic()
+        why, what, proved_ago_s = whole.serve(
+            intake,
+            names=(self._ledger.number, self._ledger.origin, self._ledger.writer_id),
+            clock=self.clock.kernel,
+            completions=completions,
+            answer=self._served,
+            odd=(self.clock.alarmed, ALARM_US),
+            within_s=(self._tend_at_s - now_s, self._doubt_at_s - now_s, self._probe_s),
+        )
+        if proved_ago_s is not None:
+            self._doubt_at_s = time.monotonic() - proved_ago_s + self._probe_s
+        if why == "closed":
+            return None
+        if len(what) == 3:
+            jobs, batch_id, found = what
+            self._commit(jobs, Batch([job.asked for job in jobs], batch_id=batch_id, found=found))
+            return []
+        return what[0] if what else []
+
+    def _whole(self) -> engine.SqliteSession | None:
+        """What serves by itself, while nothing is in doubt and nobody has to look on."""
+        if self._down or self._unknown is not None or failpoints.any_armed():
+            return None
+        try:
+            return self._session.whole(self._kernel.tables) if self._session else None
+        except SessionError:
+            return None  # what a batch meets there it can be told
+
+    def _served(self, jobs: Sequence[Job], batch: engine.Batch, now: tuple[int, int]) -> None:
+        """In the event loop: a batch has been committed without this thread."""
+        done = Batch([job.asked for job in jobs])
+        done.decided(self._kernel.of(batch, now))
+        self._committed(jobs, done)
+
+    def _tell(self, call: Callable[..., None], *args: Any) -> None:
+        """Behind all that the kernel has told the loop by itself: batches are told in order."""
+        assert self._completions is not None, "a committer runs before it has something to tell"
+        self._completions.send(partial(call, *args))
 
     def _patience_s(self) -> float:
         """How long to wait for work before something else is due."""
@@ -150,15 +207,16 @@ class Committer:
         self._down = False
         self._doubt_at_s = time.monotonic() + self._probe_s
 
-    def _commit(self, jobs: Sequence[Job]) -> None:
-        """Commit jobs as one batch; again, each apart, if a statement of theirs fails."""
+    def _commit(self, jobs: Sequence[Job], begun: Batch | None = None) -> None:
+        """Commit jobs as one batch, perhaps begun already; again, each apart, if one fails."""
         apart = False
         for _ in range(_ATTEMPTS):
             session = self._session or self._reconnect()
             # While a COMMIT is unknown, another one would hide what became of it.
             if session is None or self._unknown is not None or not jobs:
                 break
-            batch = Batch([job.asked for job in jobs], apart=apart)
+            batch = begun or Batch([job.asked for job in jobs], apart=apart)
+            begun = None
             try:
                 batch.run(session, self._kernel, self._ledger, self.clock)
             except StatementFailed as error:
@@ -185,14 +243,14 @@ class Committer:
                 continue
             else:
                 self._proved()
-                self._committed(jobs, batch)
+                self._tell(self._committed, jobs, batch)
             return
         self._refuse(jobs)
 
     def _refuse(self, jobs: Sequence[Job]) -> None:
         """Tell them, and find out at once whether the next would fare better."""
         self._doubt_at_s = 0.0
-        self._refused(jobs)
+        self._tell(self._refused, jobs)
 
     def _resolved(self) -> Sequence[Job]:
         """Learn what became of a COMMIT without an answer; the jobs that must run again.
@@ -212,7 +270,7 @@ class Committer:
         self._unknown = None
         log.info("commit_resolved", batch_id=batch.batch_id, happened=happened)
         if happened:
-            self._committed(jobs, batch)
+            self._tell(self._committed, jobs, batch)
             return []
         # Whoever was told meanwhile that it could not be recorded must not find it recorded.
         return [job for job in jobs if not job.abandoned]
@@ -244,5 +302,5 @@ class Committer:
     def _end(self) -> None:
         self._down = True
         if self._unknown is not None:
-            self._refused(self._unknown[0])
+            self._tell(self._refused, self._unknown[0])
         self._close_session()

@@ -50,6 +50,10 @@ class Kernel:
         batch = engine.Batch(now.now_us, now.mono_ns, ledger_number)
         return Decisions(self.tables, now, batch)
 
+    def of(self, batch: engine.Batch, now: tuple[int, int]) -> Decisions:
+        """A batch that has been run, at this time."""
+        return Decisions(self.tables, Moment(*now), batch)
+
 
 class Decisions:
     """One batch: what it decides, and all that this leaves."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import structlog
 
 from chenu_server.command import Command, EntryDraft, Row
-from chenu_server.errors import GovernanceUnavailable, Internal
+from chenu_server.errors import GovernanceUnavailable, Internal, ServerOverloaded
 from chenu_server.ids import new_id
+from chenu_server.infra.completions import taken_in
 from chenu_server.infra.db.batch import Batch, Decided, Ledger
 from chenu_server.infra.db.committer import Committer
-from chenu_server.infra.db.intake import Intake, Job, WriterLimits
+from chenu_server.infra.db.intake import Job, WriterLimits
 from chenu_server.infra.db.kernel import Kernel
 from chenu_server.infra.db.session import CannotConnect, Store
 from chenu_server.infra.db.tablemap import TableMap
@@ -60,7 +62,8 @@ class SqlWriter:
         new_origin: Callable[[], str] = lambda: f"chenu/{new_id()}",
     ) -> None:
         self._limits = limits or WriterLimits()
-        self._intake = Intake(self._limits)
+        self._intake = self._limits.intake()
+        self._taking_in = ExitStack()
         self._on_commit = on_commit
         self._on_record = on_record
         self._on_late = on_late
@@ -72,13 +75,11 @@ class SqlWriter:
             Kernel(tables),
             Ledger(ledger_number, new_origin(), writer_id or new_id()),
             self._limits,
-            committed=lambda jobs, batch: self._in_loop(self._answer, jobs, batch),
-            refused=lambda jobs: self._in_loop(self._refuse, jobs),
+            committed=self._answer,
+            refused=self._refuse,
             reconnected=on_reconnect,
         )
-        self._thread = threading.Thread(
-            target=self._committer.run, args=(self._intake,), name="chenu-writer", daemon=True
-        )
+        self._thread: threading.Thread | None = None
 
     @property
     def healthy(self) -> bool:
@@ -106,17 +107,24 @@ class SqlWriter:
         except CannotConnect as error:
             raise GovernanceUnavailable from error
         self._loop = loop
+        completions = self._taking_in.enter_context(taken_in())
+        self._thread = threading.Thread(
+            target=self._committer.run,
+            args=(self._intake, completions),
+            name="chenu-writer",
+            daemon=True,
+        )
         self._thread.start()
 
     async def close(self) -> None:
         """Refuse what comes from now on, commit what is queued, and end the thread."""
-        if self._loop is None or self._closing:
+        if self._loop is None or self._thread is None or self._closing:
             return
         self._closing = True
         self._intake.close()
         await self._loop.run_in_executor(None, self._thread.join)
-        # The last batch's answers were called for before the thread ended: let them run.
-        await asyncio.sleep(0)
+        # The last batch's answers were given before the thread ended: they are taken in here.
+        self._taking_in.close()
 
     async def submit(self, command: Command[Any]) -> Any:
         """The command's outcome, after its commit.
@@ -132,7 +140,8 @@ class SqlWriter:
         # Nothing takes it out again: who leaves is passed over when its turn comes, and if it was
         # too late for that, `on_late` hears of it.
         job = _job(command, future)
-        self._intake.put(job)
+        if not self._intake.put(job.asked, job):
+            raise ServerOverloaded(self._limits.overload_retry_ms * 1_000, "decisions")
         timer = self._loop.call_later(self._limits.answer_within_ms / 1_000, _give_up, job)
         try:
             return await future
@@ -148,7 +157,9 @@ class SqlWriter:
         """
         if self._loop is None or self._closing:
             raise GovernanceUnavailable
-        self._intake.put_note(_job(command, None))
+        job = _job(command, None)
+        if not self._intake.put_note(job.asked, job):
+            log.warning("note_lost", command=job.asked.name)
         # One timer for all that come until then: mostly a batch takes them along before it rings.
         if not self._waking:
             self._waking = True
@@ -157,13 +168,6 @@ class SqlWriter:
     def _wake(self) -> None:
         self._waking = False
         self._intake.wake_for_notes()
-
-    def _in_loop(self, call: Callable[..., None], *args: Any) -> None:
-        assert self._loop is not None
-        try:
-            self._loop.call_soon_threadsafe(call, *args)
-        except RuntimeError:
-            log.warning("loop_closed_before_answer")
 
     def _answer(self, jobs: Sequence[Job], batch: Batch) -> None:
         self._guarded(lambda: self._on_commit(batch.published()))
