@@ -119,6 +119,8 @@ impl Refusal {
         let (mut said, mut whole, mut rest) = (String::new(), true, piece);
         while let Some((before, after)) = rest.split_once('{') {
             let (name, behind) = after.split_once('}').unwrap_or((after, ""));
+            // What is put in is not looked at again: a model's name may hold a bracket, which is
+            // none of the message's form.
             let value = self.known(name);
             whole &= !value.is_empty();
             said.push_str(before);

@@ -136,6 +136,7 @@ impl Loaded {
             // the highest in use, by which it counts them.
             Row::Slot(row) if row.free_at_us == RETIRED_US => {}
             Row::Slot(row) => keep(&mut self.slots, slot_key(&row), row),
+            // Of a file commands ask only whether it is there, so its key is all that is kept.
             Row::StoredFile(row) => drop(self.files.insert((row.identity_id, row.sha256))),
             Row::HeldFile(row) => drop(self.held_files.insert((row.hold_id, row.sha256))),
             _ => {} // written once and read by no command
@@ -256,6 +257,7 @@ impl<'a> View<'a> {
 
     /// An operation's attempts, in order.
     pub fn attempts(&self, key: &OperationKey) -> impl Iterator<Item = &Attempt> {
+        // As they are stored: the one command that asks for all of them does so before it puts any.
         let (first, last) = ((key.clone(), i64::MIN), (key.clone(), i64::MAX));
         self.loaded.attempts.range(first..=last).map(|(_, row)| row)
     }

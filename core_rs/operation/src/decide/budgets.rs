@@ -200,6 +200,8 @@ pub(crate) fn reserve(
         return Ok(Err(short));
     }
     let leg = |each: &Standing| (each.budget.budget_id.clone(), each.period.period_start_us);
+    // Also where no budget applies and nothing is held: whoever goes on with the operation or ends
+    // it asks this row whether it is still its own to do.
     view.put(Row::Hold(Hold {
         identity_id: identity_id.clone(),
         request_id: request_id.clone(),

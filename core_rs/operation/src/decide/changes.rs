@@ -70,6 +70,8 @@ pub(crate) fn update(view: &mut View<'_>, asked: &UpdateBudget, now: &Moment) ->
         return stale;
     }
     let before = Payload::new().with("limit_before_nanousd", budget.limit_nanousd);
+    // No period is touched: a changed limit neither freezes a budget nor thaws one, which takes a
+    // person's word and reason.
     let changed = Budget {
         limit_nanousd: asked.limit_nanousd,
         version: budget.version + 1,

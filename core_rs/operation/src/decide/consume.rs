@@ -164,6 +164,7 @@ fn run(
     log::report(&mut operation.query.lanes, report);
     operation.status = QueryState::Running;
     operation.owner_id.clone_from(&rules.owner_id);
+    // Counted from now on: the time that a person took to decide is none of the run's.
     operation.deadline_ms = asked.deadline_ms;
     operation.query.output_cap = judged.output_cap;
     attempts::open(view, operation, judged.chain, &slot, drafts, now)
@@ -179,6 +180,8 @@ pub(crate) fn refuse(
     let Waiting { checkpoint, mut operation, hold } = found;
     let reason = refusal.reason.wire_name();
     waiting::withdraw(view, checkpoint, &Principal::system(), reason, now);
+    // One that is held no longer may be the very reason of the refusal, and has nothing to give
+    // back.
     if hold.state == HoldState::Held {
         budgets::void(view, &hold, now.now_us)?;
     }

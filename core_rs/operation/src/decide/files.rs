@@ -34,6 +34,8 @@ pub(crate) fn needs_keep(asked: &KeepChunk) -> Vec<Need> {
 
 /// Whether it is written.
 pub(crate) fn keep(view: &mut View<'_>, asked: &KeepChunk) -> Answer {
+    // Its process was taken for dead, and what it had stored is swept: with the chunks that are
+    // left a file would be called whole that lacks its beginning.
     if !view.is_held(&asked.hold_id, &asked.chunk.sha256) {
         return Answer::Done(false);
     }

@@ -85,6 +85,7 @@ fn end_event(attempt: &Attempt) -> Decided<event::EventDraft> {
         detail: "the server ended before it was recorded",
         will_retry: false,
         duration_us: 0,
+        // What its provider called the call went with the process: it is stored at the end alone.
         named: false,
     };
     event::call_error(attempt, error)

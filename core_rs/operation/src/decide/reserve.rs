@@ -181,6 +181,7 @@ fn consume(view: &mut View<'_>, asked: &Reserve, rules: &Rules, now: &Moment) ->
     }
     let Waiting { checkpoint, mut operation, hold } = found;
     let expires_us = now.now_us + asked.ttl_ms * 1_000;
+    // By its own time from now on, which has not begun while a person was asked.
     view.put(Row::Hold(Hold { expires_us, ..hold }));
     let payload = Payload::new()
         .with("action_digest", operation.action_digest.hex())
@@ -251,6 +252,8 @@ fn operation(asked: &Reserve, status: QueryState, now: &Moment) -> Operation {
         content_digest: asked.content_digest.clone(),
         action_digest: asked.action_digest.clone(),
         status,
+        // No process of ours runs it, so neither a start nor a takeover ends it: its time alone
+        // does.
         owner_id: String::new(),
         deadline_ms: asked.ttl_ms,
         resume_on_approval: false,

@@ -110,6 +110,7 @@ fn close_left_open(
         detail: "it was recorded too late to be run",
         will_retry: false,
         duration_us: 0,
+        // Nobody was called, so there is nobody's name for it.
         named: false,
     };
     let draft = event::call_error(&left, error)?;

@@ -84,6 +84,7 @@ pub(crate) fn found(
 /// The reservation as it stands, written by this command or before it.
 pub(crate) fn as_it_stands(view: &View<'_>, operation: Operation) -> Answer {
     let checkpoint = view.checkpoint(&operation.identity_id, &operation.checkpoint_id).cloned();
+    // Where this very command has ended it, the row in sight is still that of before.
     let hold = view.hold(&operation.key()).filter(|_| !operation.is_final());
     let expires_us = hold.map_or(0, |hold| hold.expires_us);
     standing(operation, checkpoint, expires_us)
@@ -123,6 +124,7 @@ pub(crate) fn post(view: &mut View<'_>, asked: &Post, now: &Moment) -> Decided<A
 fn note_claim(view: &mut View<'_>, operation: &Operation, asked: &Post) {
     let again =
         operation.status == QueryState::Completed && operation.cost_nanousd == asked.amount_nanousd;
+    // The same call once more, for its answer was lost: all that it says is posted.
     if again {
         return;
     }
@@ -143,6 +145,8 @@ pub(crate) fn void(view: &mut View<'_>, asked: &Void, now: &Moment) -> Decided<A
         Found::Nothing => return Ok(Answer::Absent),
         Found::Other => return Ok(Answer::Conflict),
         Found::Own(operation) if operation.waits() => {
+            // The question to a person has to end in the same commit, or an approval could come for
+            // money that is gone.
             return withdraw(view, asked, *operation, now);
         }
         Found::Own(operation) => *operation,

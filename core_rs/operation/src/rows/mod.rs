@@ -51,6 +51,8 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // From what gives bytes, such as Python's values, they come as they are; JSON has only
+        // their hex.
         from.deserialize_any(BytesOrHex)
     }
 }
