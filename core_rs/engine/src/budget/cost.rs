@@ -83,6 +83,7 @@ pub fn cap_that_fits(query: &CapQuery) -> Result<Option<i64>, AmountError> {
     let spare = i128::from(available) * RATE_TOKENS - input_cost(&wanted)?;
     // Output that costs nothing fits at any length.
     let cap = spare.checked_div(i128::from(wanted.output_rate));
+    // No less than the least cap, which was found to fit just now.
     let wanted_cap = i128::from(wanted.output_cap);
     narrow(cap.map_or(wanted_cap, |cap| cap.min(wanted_cap))).map(Some)
 }

@@ -149,14 +149,20 @@ fn conjunction(word: &Word, before: Option<&Token>, after: Option<&Token>) -> Op
     match &*word.plain {
         "and" | "et" => Some(Link::And),
         "or" | "nor" | "ni" => Some(Link::Or),
+        // `où` asks where.
         "ou" if word.accent != Accent::Grave => Some(Link::Or),
+        // `puis-je` asks for leave, and in `et puis` the first word links already.
         "puis" if !is(after, &["je"]) && !is(before, &["et"]) => Some(Link::Then),
         "then" | "ensuite" | "puis" => (!is(after, &["je"])).then_some(Link::Then),
+        // `nothing but` and `all but` belong to an object; an order behind them is one all the
+        // same.
         "but" if is(before, &["nothing", "none", "all", "everything"]) => {
             orders(after).then_some(Link::But)
         }
+        // `le but` is the French noun.
         "but" => (!is(before, &["le", "mon", "ton", "son", "notre", "votre"])).then_some(Link::But),
         "so" => {
+            // Before these `so` says how much, and joins nothing.
             let degree = ["kind", "many", "much", "good", "nice", "far", "that"];
             (!is(after, &degree)).then_some(Link::But)
         }

@@ -64,6 +64,7 @@ fn mark(glyphs: &mut [Glyph], mark: char, end: usize) {
     if let Some(last) = glyphs.last_mut() {
         last.acute |= mark == ACUTE;
         last.grave |= mark == GRAVE;
+        // The mark is part of the letter: cut out of the text, the word would lose its last accent.
         last.end = end;
     }
 }

@@ -155,6 +155,7 @@ fn add_entities(
 ) {
     let quoted = quotations.iter().filter_map(|quotation| {
         let marks = (tokens.get(quotation.first)?, tokens.get(quotation.last)?);
+        // A fence has three marks at each end, and a quotation takes one of them for its own.
         let inside = text.get(marks.0.end..marks.1.start)?.trim_matches('`').trim();
         (!inside.is_empty()).then(|| ("quoted".to_owned(), inside.to_owned()))
     });

@@ -161,6 +161,8 @@ fn frames_inside(items: &[Item<'_>], mood: Mood, reading: &mut Reading) {
     let (mut asked, mut denied, mut wished) = (false, false, false);
     for (at, item) in items.iter().enumerate() {
         let Some(word) = item.word() else { continue };
+        // What stands before this was read as an order already, and the first word with the
+        // clause's head.
         let frame = frame_at(items, at, false).filter(|_| at >= reading.end.max(1));
         let open = frame.is_some_and(|(frame, _)| match frame.asks {
             Asks::AtHead => false,

@@ -249,6 +249,8 @@ impl ExportVerifier {
 
     fn entry_line(&mut self, line: &[u8], parsed: &Line<'_>) -> Result<(), Broken> {
         self.check_form(line, parsed)?;
+        // Made anew from what the line says: were the bytes in the file too, they and the fields
+        // could differ.
         let canonical = parsed.entry().canonical()?;
         let chain = self.chain.get_or_insert_with(|| ChainVerifier::new(None, parsed.ledger));
         chain.entry(&canonical, &parsed.entry_hash.0, parsed.disclosed()?)

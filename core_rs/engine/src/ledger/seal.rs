@@ -94,6 +94,7 @@ fn seal_one(
     sequence: u64,
     prev_hash: Hash,
 ) -> Result<SealedEntry, LedgerError> {
+    // Before anything is hashed: what no export can hold must not become part of the chain.
     std::str::from_utf8(&draft.payload).map_err(|_| LedgerError::PayloadNotUtf8)?;
     let payload_digest = payload_digest(&draft.salt, &draft.payload);
     let canonical = entry(batch, draft, sequence, payload_digest, prev_hash).canonical()?;

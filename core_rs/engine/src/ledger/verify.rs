@@ -135,6 +135,7 @@ impl ChainVerifier {
         let entry = LedgerEntry::decode(canonical)?;
         let hash = entry_hash(canonical);
         self.check_place(&entry)?;
+        // The chain holds without it, but it is what readers are shown as the entry's hash.
         if hash != stored_hash {
             return Err(Broken::EntryHash(entry.sequence));
         }

@@ -53,6 +53,8 @@ impl CallBuckets {
         if rate == 0 {
             return 0;
         }
+        // No key is forgotten before its bucket is full again: pushed out by new ones, it would
+        // begin with a full one.
         let cell = match self.keys.claim(key, now_us) {
             Ok(cell) => cell,
             Err(room_us) => return room_us.saturating_sub(now_us),

@@ -47,6 +47,7 @@ impl<V: Expiring + Default> KeyTable<V> {
             self.make_room(now_us)?;
             self.add(key);
         }
+        // Never the error: the key was there, or has been added.
         self.get_mut(key).ok_or(now_us)
     }
 

@@ -278,6 +278,7 @@ impl History {
     }
 
     fn used(&self, window_us: i64, now_us: i64) -> usize {
+        // They stand in order, so those that have left the window are the first ones.
         let left = self.admissions.partition_point(|it| it.saturating_add(window_us) <= now_us);
         self.admissions.len() - left
     }

@@ -108,6 +108,7 @@ fn check(author: Author, file: &str, policy: &Policy) -> Result<(String, Loaded)
         return Err(refused(file, &id, "an operator's policy can only forbid"));
     }
     let checkpoint = checkpoint_of(file, &id, policy)?;
+    // By its own name, or verdicts would name it by its place in its file.
     let policy = policy.new_id(PolicyId::new(&id));
     Ok((id, Loaded { policy, checkpoint, file: file.to_owned() }))
 }

@@ -151,6 +151,8 @@ fn collected(policies: impl Iterator<Item = Policy>) -> Result<CedarSet, String>
 fn revision(schema: &str, policies: &Policies) -> Result<String, String> {
     let mut fields = vec![schema.to_owned()];
     for (id, one) in policies {
+        // As JSON, which has neither layout nor comments, and in the map's order, whichever file it
+        // stood in.
         let policy = one.policy.to_json().map_err(|error| error.to_string())?;
         fields.extend([id.clone(), policy.to_string()]);
     }

@@ -165,6 +165,7 @@ fn facts_of(
     providers: &SetsByName,
     wires: &SetsByName,
 ) -> Facts {
+    // Its place in the map's order, which is that of the list that is made of the map's keys.
     let place = |sets: &SetsByName, word: &String| sets.range::<String, _>(..word).count();
     Facts {
         provider: place(providers, &record.provider),

@@ -110,6 +110,7 @@ impl Signal {
 
     /// Tokens a second of an answer of usual length, its latency counted in.
     pub(super) fn speed(&self, speed: u32) -> u32 {
+        // Nothing was measured, or the record tells no speed to divide by.
         if self.latency_ms == 0 || speed == 0 {
             return speed;
         }

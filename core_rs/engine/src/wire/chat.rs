@@ -115,6 +115,7 @@ impl ChatAnswer {
         let chunk: Raw<'_> =
             serde_json::from_str(data).map_err(|_| Fault::malformed("an event is not JSON"))?;
         if event.name == "error" {
+            // Its name says that it is an error, so its object need not be called one.
             return Err(fault_of(chunk, !self.has_begun()));
         }
         self.chunk(chunk, out)
@@ -142,6 +143,7 @@ impl ChatAnswer {
 
     pub(super) fn stop(&self) -> Stop {
         match self.stop.as_deref() {
+            // A refusal that is told in a field of its own may end with a plain `stop`.
             Some(_) if self.refused => Stop::Refusal,
             Some("stop" | "eos" | "end_turn") => Stop::End,
             Some("length" | "max_tokens" | "model_length") => Stop::Length,
@@ -156,6 +158,7 @@ impl ChatAnswer {
             read(Some(raw)).ok_or_else(|| Fault::malformed("an event is not a JSON object"))?;
         // Usage first: it counts also where the same event brings the end.
         self.usage.tell(chunk.usage);
+        // Groq tells a stream's usage here.
         self.usage.tell(read::<Chunk<'_>>(chunk.x_groq).and_then(|groq| groq.usage));
         if let Some(model) = word(chunk.model).filter(|model| !model.is_empty()) {
             // It goes into rows and log lines, whose length a provider must not decide.

@@ -131,6 +131,7 @@ impl Content {
     /// The part that a piece belongs to: the one that is open, or else a new one.
     fn part(&mut self, kind: Kind, block: Option<u64>, out: &mut Vec<Event>) -> &mut Open {
         let is_same = self.open.as_ref().is_some_and(|open| {
+            // Chat Completions knows no blocks: there only another kind begins another part.
             let is_other_block = block.is_some() && open.block.is_some() && block != open.block;
             open.kind == kind && !is_other_block
         });

@@ -165,6 +165,7 @@ impl Decoder {
     }
 
     fn recognise(&mut self, begun: Vec<u8>, out: &mut Vec<Event>) -> Result<(), Fault> {
+        // Byte by byte, for the byte order mark may be cut between two pieces.
         let visible = begun
             .iter()
             .find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, 0xEF | 0xBB | 0xBF));
@@ -207,6 +208,8 @@ impl Decoder {
                     "malformed" => Fault::truncated(),
                     _ => fault,
                 })?;
+                // In its terminator's place. Whether the answer is whole is then told by its reason
+                // to stop alone, without which this is an error as well.
                 if !self.is_done() && self.ends_without_terminator {
                     self.read_all(&[terminator(&self.answer)], out)?;
                 }

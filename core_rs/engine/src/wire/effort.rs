@@ -64,6 +64,7 @@ impl<'a> Effort<'a> {
         let (mut seen, mut parts) = (HashSet::new(), vec![root]);
         while let Some(part) = parts.pop() {
             let Some(keywords) = part.as_object() else { continue };
+            // Once each: a part may refer to itself from further below, and the walk would not end.
             if !seen.insert(std::ptr::from_ref(part)) {
                 continue;
             }
@@ -94,6 +95,7 @@ impl<'a> Effort<'a> {
             return Err(format!("{word} is not supported here"));
         }
         let dialect = keywords.get("$schema").and_then(Value::as_str).unwrap_or_default();
+        // They move references by `id`, which is not looked for here.
         if ["draft-03", "draft-04"].iter().any(|old| dialect.contains(old)) {
             return Err("its dialect is older than draft 6".to_owned());
         }
@@ -211,6 +213,7 @@ impl<'a> Known<'a> {
             Value::Object(properties) => (properties.len(), properties.len()),
             _ => (0, 0),
         };
+        // Each pattern for properties is tried on each property's name.
         (1 + self.listed + of_value + self.patterns * properties) as u64
     }
 }
@@ -226,6 +229,8 @@ fn same<'a>(root: &'a Value, keywords: &'a Keywords) -> Vec<&'a Value> {
 /// What a `$ref` means, if it is a plain pointer into the schema.
 fn target<'a>(root: &'a Value, keywords: &Keywords) -> Option<&'a Value> {
     let pointer = keywords.get("$ref")?.as_str()?.strip_prefix('#')?;
+    // One that is percent-encoded is not read here and so refused, for what is counted must be what
+    // the validator follows.
     if pointer.contains('%') { None } else { root.pointer(pointer) }
 }
 

@@ -202,6 +202,7 @@ pub(super) fn told_by(raw: Raw<'_>) -> Option<Refusal> {
     let codes = codes.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let message = word(error.message).unwrap_or_default();
     let status = [error.code, error.status].into_iter().find_map(number);
+    // A field of errors with nothing in it is none: it stands beside good answers, too.
     if codes.trim().is_empty() && message.is_empty() && status.is_none() && inner.is_some() {
         return None;
     }

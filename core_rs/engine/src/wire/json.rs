@@ -20,6 +20,8 @@ pub(super) struct Wtf8(pub(super) Vec<u8>);
 
 impl<'de> Deserialize<'de> for Wtf8 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As bytes: asked for a text, the parser refuses a lone surrogate, whose other half may
+        // come with the next event.
         deserializer.deserialize_bytes(BytesOf)
     }
 }
@@ -51,6 +53,7 @@ pub(super) fn word(raw: Option<Raw<'_>>) -> Option<String> {
 /// Whether a field says something: it is there, and neither null, empty, `false` nor zero.
 pub(super) fn says_something(raw: Option<Raw<'_>>) -> bool {
     raw.is_some_and(|raw| {
+        // As its provider spaced it: an empty object may hold a space.
         let text: String = raw.get().split_whitespace().collect();
         !matches!(text.as_str(), "null" | "{}" | "[]" | "\"\"" | "false" | "0")
     })

@@ -160,6 +160,7 @@ impl MessagesAnswer {
         let Some(message) = read::<Message<'_>>(message) else { return };
         self.usage.tell(message.usage, false);
         if let Some(model) = word(message.model).filter(|model| !model.is_empty()) {
+            // As on the other wire: its length is not the provider's to decide.
             self.model = model.chars().take(128).collect();
         }
     }

@@ -32,6 +32,7 @@ impl Proofs {
             let most = format!("thoughts are signed with more than {PROOFS_BYTES_MAX} bytes");
             return Err(Fault::malformed(most));
         }
+        // Parts are never gone back to, so a piece belongs to the last proof or begins another.
         if self.proofs.last().is_none_or(|last| last.part != part) {
             self.proofs.push(Proof { part, ..Proof::default() });
         }

@@ -191,6 +191,7 @@ fn name_all(calls: &mut [Call]) {
         // A provider may use this very form for the calls that it does name, and a result must not
         // find two.
         let names = (at..).map(|number| format!("call_{number}"));
+        // One is always free: the numbers do not end, and the calls do.
         call.id = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
         taken.insert(call.id.clone());
     }

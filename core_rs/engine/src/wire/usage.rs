@@ -151,6 +151,7 @@ impl ChatUsage {
         let (prompt, output) = (self.prompt_tokens(), self.output_tokens());
         let cached = self.cached.value() + self.cache_write.value();
         let counts = [self.prompt, self.completion, self.total];
+        // Of the three any two tell the third.
         let told = counts.iter().filter(|count| count.told.is_some()).count() >= 2;
         let all = [&counts[..], &[self.cached, self.cache_write, self.reasoning]].concat();
         // No prompt has 0 tokens and no cached part is more than the whole: who tells such has not

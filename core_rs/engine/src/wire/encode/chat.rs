@@ -45,6 +45,7 @@ fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a 
 
 fn message<S: Sink>(message: &Message, json: &mut Json<S>) {
     match message.role {
+        // All of them stand in one message at the front.
         Role::System => {}
         Role::User => json.object(|json| user(&message.parts, json)),
         Role::Assistant => json.object(|json| assistant(&message.parts, json)),

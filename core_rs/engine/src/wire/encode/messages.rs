@@ -82,6 +82,7 @@ fn can_be_sent(part: &Part) -> bool {
 
 fn content<S: Sink>(parts: &[&Part], json: &mut Json<S>) {
     match parts {
+        // One that is to be cached needs a block, which alone can say so.
         [Part::Text { text, cached: false }] => json.string([text.as_str()]),
         _ => json.list(|json| parts.iter().for_each(|part| json.object(|json| block(part, json)))),
     }
