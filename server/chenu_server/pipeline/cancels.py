@@ -66,6 +66,8 @@ class Cancels:
         elif run is not None:
             query = await self._stopped_here(run)
         query = await self._stopped_anywhere(query or await get())
+        # While it waits for a person, or for its approval to be used, no run answers for it: the
+        # command ends it, and leaves what runs as it is.
         if query.checkpoint_id and not query.status.is_final:
             query = await self._governance.cancel(query, caller.principal, reason)
             # Its approval may have been used meanwhile, at another process.
@@ -101,6 +103,7 @@ class Cancels:
                 # It only waited here for its turn: asked at another process too, it may run there.
                 query = await self._store.get(*map(str, run.log.key))
             running = query is not None and query.status is QueryStatus.RUNNING
+            # Never stored, or its end cannot be recorded now: then the refusal is the answer.
             if query is None or (running and not self._runs_elsewhere(query)):
                 raise
             return query

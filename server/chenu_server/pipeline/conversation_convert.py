@@ -147,6 +147,7 @@ def _part(part: pb.Part) -> Part:
 
 
 def _is_cached(part: pb.Part) -> bool:
+    # Enums of proto3 are open: a number that no version names comes as it was sent.
     if part.cache_hint not in pb.CacheHint.values():
         raise InvalidField("messages.parts.cache_hint", f"unknown value {part.cache_hint}")
     return part.cache_hint == pb.CACHE_HINT_EPHEMERAL
@@ -180,6 +181,7 @@ def _result(part: pb.Part) -> Part:
 def _reasoning(reasoning: pb.Reasoning) -> Part:
     if not (reasoning.text or reasoning.redacted):
         raise InvalidField("messages.parts.reasoning", "is empty")
+    # It is sent back sealed and alone, so what stands beside it would reach no model.
     if reasoning.redacted and (reasoning.text or reasoning.signature):
         raise InvalidField("messages.parts.reasoning", "a redacted thought has nothing beside it")
     return Part(
@@ -315,6 +317,7 @@ def _format(wanted: pb.ResponseFormat) -> ResponseFormat:
         if wanted.name or wanted.schema:
             raise InvalidField("response_format.schema", "only with `json_schema`")
         return ResponseFormat(kind=kind)
+    # Chat Completions wants one, and whoever asks need not think of any.
     name = _name(wanted.name, "response_format.name") if wanted.name else "answer"
     return ResponseFormat(kind=kind, name=name, schema=wanted.schema)
 

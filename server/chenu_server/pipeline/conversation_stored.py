@@ -104,4 +104,6 @@ def _option(kind: type[Any], told: dict[str, Any]) -> Any:
 
 
 def _frozen(value: object) -> object:
+    # JSON has no tuples, and with a list in it a conversation would not equal the one that was
+    # stored.
     return tuple(value) if isinstance(value, list) else value

@@ -86,6 +86,7 @@ def question_from(request: router_service_pb2.RouteRequest, principal: Principal
     Raises:
         InvalidField: A field's value is not one that a query takes; names the field.
     """
+    # Only what was said: an empty message that is given counts as said.
     given: dict[str, Any] = {field.name: value for field, value in request.ListFields()}
     return request_from(pb.QueryRequest(**given), principal)
 

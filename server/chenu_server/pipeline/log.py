@@ -249,6 +249,7 @@ class QueryLog:
         return self.current._parts()
 
     def _parts(self) -> tuple[Part, ...]:
+        # Also of parts without a piece: a sealed thought has a proof and no text.
         said: dict[PartKey, list[str]] = {key: [] for key in sorted(self._headings)}
         for item in self._items:
             if isinstance(item, Piece):
@@ -354,6 +355,7 @@ class QueryLog:
         self, reader: _Reader, after: Cursor, coalesce_s: float
     ) -> AsyncGenerator[Event, None]:
         self._must_hold(after)
+        # Nothing was sent yet, so the first piece waits for no window.
         index, quiet_until = 0, 0.0
         with self._read_by(reader):
             while True:
@@ -362,6 +364,8 @@ class QueryLog:
                 if self.refusal is not None:
                     raise self.refusal
                 if self._first is not None:
+                    # By the cursor that the reader came with: what stood here was live only, and
+                    # has no place there.
                     following = self._first._said_to(reader, after, coalesce_s)
                     async with aclosing(following) as events:
                         async for said in events:
@@ -370,6 +374,8 @@ class QueryLog:
                 if index >= len(self._items):
                     if self._ended:
                         return
+                    # Without an await since the look at what there is, so that nothing is slept
+                    # through.
                     reader.woken.clear()
                     await reader.woken.wait()
                     continue
@@ -423,6 +429,7 @@ class QueryLog:
     def _next(self, index: int, after: Cursor) -> tuple[Event | None, int]:
         item = self._items[index]
         if isinstance(item, Event):
+            # What is live only has no sequence, and is shown to whoever reads now.
             known = 0 < item.sequence <= after.sequence
             return (None if known else item), index + 1
         seen = self._seen_of(item, after)

@@ -31,6 +31,7 @@ class SqlFiles:
     async def read(self, identity_id: str, sha256: str, offset: int, size: int) -> bytes:
         """The bytes of a file from `offset` on, at most `size`; fewer at its end."""
         columns, end = FILE_CHUNKS.c, offset + size
+        # Chunks begin at whole multiples alone: the first bytes wanted stand in the one before.
         first = offset - offset % CHUNK_BYTES
         wanted = (
             sa.select(columns.data)

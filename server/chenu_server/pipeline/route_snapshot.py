@@ -65,6 +65,7 @@ def snapshot_of(
 ) -> RouteSnapshot:
     """The models that can be called, by provider and then as their record has them."""
     enabled = [record for name, record in sorted(records.items()) if name in providers]
+    # One whose limits are unknown is shown in the catalogue, and never routed to.
     models = tuple(model for record in enabled for model in record.models if model.is_complete)
     wires = {record.name: record.wire for record in enabled}
     abilities = tuple(_abilities(model, wires[model.provider]) for model in models)
@@ -139,6 +140,7 @@ def _engine_record(model: ModelRecord, wire: str, abilities: frozenset[str]) -> 
         output_tokens_max=model.output_tokens_max,
         capabilities=sorted(abilities),
         regions=list(model.regions),
+        # Nova's lock is the rules' to say, and no other role has any.
         locked_role=None,
     )
 

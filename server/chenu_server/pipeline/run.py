@@ -59,6 +59,7 @@ class QueryRun:
 
     def watched_elsewhere(self, *, is_watched: bool) -> None:
         """Somebody is attached at another process, or nobody is any more."""
+        # Told twice it would count twice, and the query could never be abandoned.
         if is_watched is self._is_watched:
             return
         self._is_watched = is_watched

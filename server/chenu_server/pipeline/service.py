@@ -141,13 +141,16 @@ class PipelineService:
         asked = Asked(caller.principal, content_digest(request))
         run = self._runs.get(key)
         log = run.log if run is not None else self._hub.find(key)
+        # Found out here where a log is at hand; else lane D finds it by the row.
         other = log is not None and log.asked != asked
+        # Nothing begins by it: who asks again for an answer must not be blocked for that.
         if other or run is not None:
             self._new_work.give_back(caller.identity_id, arrival)
         if other:
             raise RequestIdConflict(request.request_id)
         if run is not None:
             return run
+        # Who lets an approval start it has said as well that nobody need be there.
         detached = request.detached or request.resume_on_approval
         run = self._open_run(key, asked, deadline_s, detached=detached)
         if keep is not None:
@@ -183,6 +186,7 @@ class PipelineService:
         if known is not None:
             return known
         deadline_s = deadline_s or query.deadline_ms / 1e3
+        # Until its stored request is read, nobody knows whether it goes on without anybody.
         run = self._open_run(query.key, query.asked, deadline_s, detached=True)
         run.log.set_query(query)  # a reader here may hold it as it was before the approval
         self._spawn(query.key, run, self._walk_resumed(query, run))
@@ -240,6 +244,8 @@ class PipelineService:
             log.refuse(error)
             self._hub.drop(log)
         else:
+            # For a watcher nothing has ended: the query stands as it stood, and may go on. Behind a
+            # bug nobody may be left to say so.
             log.fail_readers(error, watchers=isinstance(error, Internal))
 
     # --- walking ------------------------------------------------------------------------------
@@ -250,6 +256,7 @@ class PipelineService:
         counting = self._new_work.counting(query.caller.identity_id, query.arrival)
         for lane in (lanes.intent, lanes.context, lanes.encoding):
             await lane.run(query, run)
+        # Before anything is decided: a call that is too many must leave no trace but in its window.
         query.arrival = await counting
         for deciding in (lanes.governance, lanes.checkpoint):
             step = await deciding.run(query, run)
@@ -260,8 +267,10 @@ class PipelineService:
 
     async def _leave(self, step: Step, query: QueryState, run: QueryRun) -> None:
         """The query rests: blocked, denied, or known from before."""
+        # What blocks or denies it stands in the log already: the commit has put it there.
         if not isinstance(step, Attach):
             return
+        # An id that was known is no new work; another id that asked for what waits is.
         if not step.is_new:
             self._new_work.give_back(query.caller.identity_id, query.arrival)
         if step.query.key != run.log.key:
@@ -376,6 +385,7 @@ class PipelineService:
         if run is not None:
             return run
         query = await self.get(caller, request_id)
+        # Under the first of its ids, where the one that was asked for is another name.
         return self._runs.get(query.key) or await self._open_log(query)
 
     async def get(self, caller: Caller, request_id: str) -> Operation:

@@ -233,6 +233,7 @@ def _validation(query: QueryState, validation: Validation) -> pb.QueryResponse:
     if denial.reason:
         answer.outcome.CopyFrom(encode.outcome_of(denial))
         policies = dict(denial.error).get("policies", "")
+        # A list is stored parted by a sign that stands in no policy's name.
         answer.denied_policies.extend(each for each in policies.split("\x1f") if each)
     return pb.QueryResponse(query=encode.validated_of(query, validation), validation=answer)
 

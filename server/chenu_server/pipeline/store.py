@@ -100,6 +100,7 @@ def page_sql(identity_id: str, wanted: QueryFilter) -> sa.Select[Any]:
     if wanted.before is not None:
         created_us, request_id = wanted.before
         older = columns.created_us < created_us
+        # Of one time the ids ascend, as they are ordered below.
         behind = sa.and_(columns.created_us == created_us, columns.request_id > request_id)
         query = query.where(sa.or_(older, behind))
     return query.order_by(columns.created_us.desc(), columns.request_id).limit(wanted.count)

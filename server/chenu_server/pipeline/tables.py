@@ -268,6 +268,8 @@ OUTPUT_CHUNKS: Final = sa.Table(
 QUERIES_MAP: Final = TableMap(
     Operation,
     QUERIES,
+    # They never change: named in an update, SQLite would write every index anew that holds one of
+    # them.
     fixed=frozenset({"kind", "content_digest", "route_snapshot", "created_us"}),
 )
 QUERY_ALIASES_MAP: Final = TableMap(QueryAlias, QUERY_ALIASES, append_only=True)

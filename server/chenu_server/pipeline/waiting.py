@@ -113,6 +113,7 @@ class ProviderQueue:
             if not isinstance(answer, Wait):
                 self._served(ticket)
                 return answer
+            # There is one: a wait tells no time only where no slot was to be taken.
             until_us = max(answer.free_times_us[0] - self._now_us(), 0)
             # A little late and never early: tried before the slot is free, the command would be for
             # nothing.

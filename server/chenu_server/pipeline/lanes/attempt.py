@@ -106,6 +106,7 @@ def succeeded(call: Call) -> AttemptEnd:
 
 def failed(call: Call, failure: ProviderFailure) -> AttemptEnd:
     """The end of a call that its provider failed."""
+    # It had ended with its terminator, so what it told of its tokens is final, as of a good answer.
     if failure.billing is Billing.TOLD and (usage := failure.usage) is not None:
         return _end(
             call,

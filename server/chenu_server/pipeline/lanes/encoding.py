@@ -100,6 +100,8 @@ class EncodingLane:
             if not approved_max_nanousd:
                 raise
             return _NOWHERE  # what it names has gone since; it ends, and holds its money no longer
+        # A resumed one has to end by its command: refused here, its money would stay held until the
+        # approval lapses.
         if not approved_max_nanousd:
             _refuse_too_large_files(route)
         return route

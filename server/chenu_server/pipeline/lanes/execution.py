@@ -154,6 +154,8 @@ class ExecutionLane:
     ) -> None:
         """Once until the model answers again: every call of this provider would say the same."""
         told = (candidate.provider, candidate.model, failure.kind)
+        # By the very provider and not by its name: of another one that has it now the operator is
+        # told anew.
         if self._needs_operator.get(told) is not provider:
             self._needs_operator[told] = provider
             _log.error(
@@ -307,6 +309,7 @@ class ExecutionLane:
         following = NextAttempt(query=call.admitted.query, ended=query.ended, chain=chain)
 
         async def submit(take_slot: bool) -> Admitted | TooDear | NotHeld | Wait:
+            # It takes a slot if there is one, which must not pass by those who wait for it.
             return await self._governance.retry(following) if take_slot else Wait()
 
         return await self._queued(chain[0].provider, submit, query, run)
@@ -355,5 +358,6 @@ def _fail(error: ChenuError) -> Fail:
 def unserved_error(reason: StopReason, request_id: str) -> ChenuError:
     """What a query answers that was stopped while it waited for a slot: nothing went out."""
     if reason is StopReason.SHUTDOWN:
+        # Nothing of it was recorded, so the same call may be made again, here or elsewhere.
         return ServerOverloaded(OVERLOAD_RETRY_US, "queries")
     return stop_error(reason, request_id)

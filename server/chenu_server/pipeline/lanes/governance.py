@@ -113,6 +113,7 @@ class GovernanceLane:
 def _along(admission: Admission, chain: tuple[Candidate, ...]) -> Admission:
     """The same question for what is left of its chain."""
     encoded = admission.encoded
+    # At the first try, which is nearly always the only one: nothing is copied.
     if chain == encoded.route.chain:
         return admission
     return replace(admission, encoded=replace(encoded, route=replace(encoded.route, chain=chain)))
