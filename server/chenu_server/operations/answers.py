@@ -45,6 +45,7 @@ def admitted(answer: Answer, chain: Sequence[Candidate]) -> Admitted:
         query=query,
         attempt=attempt,
         chain=tuple(
+            # Others only where the budgets have lowered the cap.
             each if each.bound_nanousd == bound else replace(each, bound_nanousd=bound)
             for each, bound in bounds
         ),

@@ -33,10 +33,13 @@ class LateCommits:
     def on_late(self, name: str, outcome: object) -> None:
         """Called by the writer, in the loop."""
         _log.warning("committed_late", command=name)
+        # Whatever else was committed stands by itself: a wait ends by its person or its time, what
+        # has ended is over.
         if isinstance(outcome, Admitted):
             self._spawn(self._void(outcome))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        # The loop itself holds tasks weakly.
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -44,6 +47,7 @@ class LateCommits:
     async def _void(self, admitted: Admitted) -> None:
         assert self._writer is not None, "attached before the writer starts"
         settlement = settlement_of(admitted)
+        # Until it is recorded the money is held and the query runs for nobody.
         while True:
             try:
                 await self._writer.submit(Settle(settlement))

@@ -127,6 +127,7 @@ class FileKeeper:
             GovernanceUnavailable, ServerOverloaded: They cannot be stored now.
         """
         hold_id = new_id()
+        # Before the command: a sweep that finds its rows must find it here.
         self._holds.add(hold_id)
         try:
             digests = [bytes.fromhex(file.sha256) for file in files]
@@ -154,6 +155,7 @@ class FileKeeper:
             yield request
             return
         size = sum(file.size for file in files)
+        # Before any byte is read: there has to be room for what comes into memory.
         self._room.take(identity_id, size)
         try:
             data = {file.sha256: await self._read(identity_id, file) for file in files}

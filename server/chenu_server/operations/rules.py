@@ -49,6 +49,7 @@ class Rules:
             pending_max=self.pending_max,
             policies_revision=self.policies.revision,
         )
+        # Frozen, and this field is made of all the others.
         object.__setattr__(self, "kernel", rules)
 
     def limit_of(self, provider: str) -> ProviderLimit:

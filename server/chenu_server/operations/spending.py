@@ -56,6 +56,7 @@ class Reserve:
                 "identity_id": caller.identity_id,
                 "request_id": asked.request_id,
                 "request": ask_json(asked),
+                # It walks no lanes.
                 "plan": "",
             },
             "verdict": subject.verdict(verdict),
@@ -182,6 +183,7 @@ def _facts(caller: Caller, asked: ReserveAsk) -> Facts:
         operation=target.operation,
         mode=Mode.COMMAND.value,
         intents=intents,
+        # What is declared counts alone: the description is read by people.
         detected_intents=(),
         sphere=asked.sphere.value,
         target_kind=target.kind,

@@ -35,6 +35,7 @@ def facts_of(asked: Admission | Resumption) -> Facts:
         principal_type=caller.principal.type.value,
         principal_id=caller.principal.id,
         identity_id=caller.identity_id,
+        # In one order: verdicts are remembered by all facts, and a set has none.
         roles=tuple(role.value for role in sorted(caller.roles)),
         acting_for=caller.acting_for,
         operation=target.operation or OPERATION,

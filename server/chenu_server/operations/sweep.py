@@ -77,6 +77,8 @@ class Sweeper:
                 expired += bool(await self._decided(command, checkpoint_id))
             if len(found) < BATCH:
                 return expired
+            # Behind them and not from the start: those that could not be ended would be found
+            # again, for ever.
             after = found[-1][2]
 
     async def lapse(self) -> int:

@@ -64,6 +64,8 @@ def sequence_from(after: tuple[str, ...]) -> int:
     match after:
         case ():
             return 0
+        # Of more digits it would not fit the column, and the database's error would look like a
+        # bug.
         case (sequence,) if sequence.isdecimal() and len(sequence) < 19:
             return int(sequence)
     raise InvalidField("page_token", "is not a token of this listing")

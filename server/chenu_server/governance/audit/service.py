@@ -112,6 +112,7 @@ def _recorded(sealed: Sealed) -> Recorded:
     # it is it would hide what should stand here, or fail the page.
     if entry.sequence != sealed.sequence or entry.ledger_number > _INT32_MAX:
         return Recorded(_damaged(sealed), sealed.entry_hash, "")
+    # Whatever stands in one payload, a page must show the entries beside it.
     payload = b"" if sealed.payload is None else sealed.payload
     return Recorded(entry, sealed.entry_hash, payload.decode(errors="replace"))
 
@@ -160,6 +161,8 @@ def _line(sealed: Sealed) -> str:
 
 def _first_failure(verifier: engine.ChainVerifier, chunk: Sequence[Sealed]) -> Verdict | None:
     for sealed in chunk:
+        # Before the entry is looked at: should it be the first that fails, this is how far all of
+        # it held.
         size, head = verifier.size, verifier.head
         failure = _failure(verifier, sealed, size + 1)
         if failure:

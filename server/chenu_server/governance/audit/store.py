@@ -46,6 +46,7 @@ _BYTES: Final = (
     LEDGER_PAYLOADS.c.salt,
     LEDGER_PAYLOADS.c.payload,
 )
+# Joined from outside: an erased payload has no row, and its entry stands.
 _SEALED: Final = sa.select(
     *_COPIES, *(_AsStored(column).label(column.name) for column in _BYTES)
 ).select_from(
@@ -84,6 +85,8 @@ class SqlLedger:
         row = connection.execute(heads).one_or_none()
         stored = connection.execute(highest).scalar_one()
         if row is None:
+            # Entries without a head are no empty ledger: they are exported as they stand, and do
+            # not verify.
             none = Head("", self._ledger_number, 0, ZERO_HASH, stored or 0)
             return none if stored else None
         return Head(

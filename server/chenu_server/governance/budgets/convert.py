@@ -19,6 +19,7 @@ _SCOPES: Final[dict[int, Scope]] = {
 _PERIODS: Final[dict[int, Period]] = {
     pb.BudgetPeriod.Value(f"BUDGET_PERIOD_{period.name}"): period for period in Period
 }
+# The contract names more of each, which are not taken yet.
 _SCOPES_TAKEN: Final = (Scope.GLOBAL, Scope.IDENTITY)
 _PERIODS_TAKEN: Final = (Period.DAILY, Period.MONTHLY, Period.TOTAL)
 _ON_EXHAUST_TAKEN: Final = (pb.ON_EXHAUST_UNSPECIFIED, pb.ON_EXHAUST_DENY)
@@ -36,6 +37,8 @@ def place_from(after: tuple[str, ...]) -> Place | None:
     match after:
         case ():
             return None
+        # Of more digits it would not fit the column, and the database's error would look like a
+        # bug.
         case (created_us, budget_id) if created_us.isdecimal() and len(created_us) < 19:
             return Place(int(created_us), id_from(budget_id, "page_token"))
     raise InvalidField("page_token", "is not a token of this listing")

@@ -85,6 +85,8 @@ class BudgetService:
         Raises:
             IdentityBoundaryViolation: The caller's identity has no such budget.
         """
+        # Once for both: at midnight a period that has ended could else be shown as the one that
+        # begins.
         starts = self._starts()
         found = await self._reader.get(caller.identity_id, budget_id, starts)
         if found is None:

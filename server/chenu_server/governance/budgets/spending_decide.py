@@ -130,6 +130,8 @@ def action_digest(caller: Caller, asked: ReserveAsk) -> bytes:
 
 def _fields(asked: ReserveAsk) -> list[object]:
     target = asked.target
+    # In the order of ARCHITECTURE.md §8: by it repeats and approvals are found again, for as long
+    # as they are stored.
     return [
         asked.amount_nanousd,
         [target.operation, target.kind, target.id, target.sphere],

@@ -92,6 +92,7 @@ class SpendingService:
         found = await self._spender.post(caller, request_id, amount_nanousd)
         if found is None:
             await self._boundary.refuse(caller, kind=KIND, id=request_id)
+        # Still held, so it was more than that: the kernel posts whatever fits.
         if found.state is ReservationState.HELD:
             reserved = f"{found.asked.amount_nanousd} were reserved; reserve what is beyond anew"
             raise InvalidField("amount_nanousd", reserved)

@@ -24,6 +24,7 @@ class SqlSpendings:
     async def get(self, identity_id: str, request_id: str) -> Spending | None:
         """One reservation, with what was asked and until when it is held."""
         operations, contents, holds = self._operations.c, self._contents.c, RESERVATIONS.c
+        # A refused one never held anything, and has no row there.
         joined = self._operations.join(
             self._contents, _same(self._operations, self._contents)
         ).outerjoin(RESERVATIONS, _same(self._operations, RESERVATIONS))

@@ -46,6 +46,7 @@ def _open(identity_id: str, starts: Starts) -> sa.Select[Any]:
     start = sa.case(*((budgets.period == period, at_us) for period, at_us in starts.items()))
     current = sa.and_(periods.budget_id == budgets.budget_id, periods.period_start_us == start)
     return (
+        # By names of their own: both tables know a budget's id and its identity.
         sa.select(*budgets, *(column.label(f"p_{column.name}") for column in periods))
         .select_from(BUDGETS.outerjoin(BUDGET_PERIOD_ROWS, current))
         .where(budgets.identity_id == identity_id, sa.not_(budgets.deleted))

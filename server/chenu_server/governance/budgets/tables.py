@@ -39,6 +39,7 @@ BUDGETS: Final = sa.Table(
     sa.Column("updated_us", sa.BigInteger, nullable=False),
     sa.CheckConstraint("limit_nanousd >= 0 AND granted_nanousd >= 0", "ck_budgets_amounts"),
     sa.Index(
+        # Deleted ones keep their rows, and another may take their place.
         "uq_budgets_open",
         "identity_id",
         "scope",

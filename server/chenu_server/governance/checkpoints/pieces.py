@@ -23,6 +23,7 @@ def page_from(
     while index < len(things):
         thing = things[index]
         size = min(thing.size - offset, room)
+        # The page is full; a thing without any bytes still has its place on it.
         if not size and offset < thing.size:
             return pieces, Place(index, offset)
         pieces.append(Piece(thing, offset, size, thing.data[offset : offset + size]))

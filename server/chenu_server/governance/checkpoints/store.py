@@ -39,6 +39,7 @@ class SqlCheckpoints:
             created_us, checkpoint_id = wanted.before
             older = columns.created_us < created_us
             same = columns.created_us == created_us
+            # Of one time the ids ascend, as they are ordered below.
             behind = sa.and_(same, columns.checkpoint_id > checkpoint_id)
             query = query.where(sa.or_(older, behind))
         ordered = query.order_by(columns.created_us.desc(), columns.checkpoint_id)

@@ -30,6 +30,7 @@ class RecordViolation:
             "peer": self.caller.peer,
             "type": self.type,
             "target_kind": self.target_kind,
+            # Cut behind the escaping, which makes it longer.
             "target_id": printable(self.target_id)[:TARGET_ID_MAX],
         }
         rules = asking.rules_of_ledger(self.ledger_number)

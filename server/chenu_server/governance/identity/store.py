@@ -26,6 +26,7 @@ class SqlViolations:
             query = query.where(columns.source_identity == wanted.source_identity)
         if wanted.before is not None:
             time_us, violation_id = wanted.before
+            # Of one time the ids ascend, as they are ordered above.
             behind = sa.and_(columns.time_us == time_us, columns.violation_id > violation_id)
             query = query.where(sa.or_(columns.time_us < time_us, behind))
         rows = await self._reader.rows(query.limit(wanted.count))

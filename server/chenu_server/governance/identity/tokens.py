@@ -90,6 +90,7 @@ def read_key(path: Path) -> bytes:
         key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
     except binascii.Error as error:
         raise KeyFileError(f"key file {path} holds no base64url key; make a new one") from error
+    # RFC 7518 §3.2: a key for HS256 is at least as long as its hash.
     if len(key) < KEY_BYTES:
         raise KeyFileError(f"key file {path} holds fewer than {KEY_BYTES} bytes; make a new one")
     return key
@@ -165,6 +166,7 @@ def verify(token: str, issuers: Mapping[str, Issuer], now_us: int) -> VerifiedTo
     try:
         return token_of(decoded["payload"], issuer, now_us)
     except TokenRefused as refused:
+        # For the log: the signature holds by now, so the subject is a word of the issuer's.
         refused.issuer, refused.key_id = claimed["issuer"], claimed["key_id"]
         refused.subject = _shown(decoded["payload"].get("sub"))
         raise

@@ -72,6 +72,7 @@ class IdentityLimiter:
         arrival = self._windows.arrive(identity_id, now_us)
         match arrival.verdict:
             case "admitted":
+                # On a clock that never steps back it is the very time that the window has noted.
                 return now_us
             case "limited":
                 self._remember(identity_id, now_us, arrival.retry_after_us)
@@ -134,6 +135,7 @@ class IdentityLimiter:
         if len(self._blocked) >= self.limit.keys_max:
             ends = self._blocked.items()
             self._blocked = {known: until_us for known, until_us in ends if until_us > now_us}
+        # Without room it is not listed, and blocked all the same: the windows decide.
         if self.limit.block_us and len(self._blocked) < self.limit.keys_max:
             self._blocked[identity_id] = now_us + retry_after_us
 
@@ -209,6 +211,7 @@ class SharedLimiter:
             RateLimited, IdentityBlocked: When it is awaited; as `IdentityLimiter.arrive`.
             GovernanceUnavailable, ServerOverloaded: Likewise: it cannot be counted now.
         """
+        # Both are off, so nobody need be asked.
         if not (self.limit.requests or self.limit.burst):
             return _Known(token)
         return _Counting(self, identity_id, self._windows.arrive(identity_id))

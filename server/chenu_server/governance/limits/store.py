@@ -36,6 +36,8 @@ class SqlSlots:
             )
             .where(
                 columns.ledger_number == self._ledger_number,
+                # The end of a hold stands negated: in force it lies below the time that it is now,
+                # negated too.
                 sa.or_(is_taken, columns.free_at_us < -now_us),
             )
             .group_by(columns.provider)
@@ -55,6 +57,7 @@ class SqlSlots:
             columns.free_at_us < RETIRED_US,
         )
         wanted = sa.select(columns.free_at_us).where(*of_provider).order_by(columns.free_at_us)
+        # One more than asked for: the first row may be a hold, which is no slot.
         times = [row.free_at_us for row in await self._reader.rows(wanted.limit(count + 1))]
         if not times or times[0] >= 0:
             return tuple(times[:count])

@@ -43,6 +43,8 @@ class Policies:
     def __init__(self, policies: PolicySet) -> None:
         self._policies = policies
         self.revision: Final = policies.revision
+        # Of this set alone: what other policies said of the same facts must not be found behind a
+        # reload.
         self.evaluate = lru_cache(maxsize=REMEMBERED_MAX)(self._evaluate)
 
     def _evaluate(self, facts: Facts) -> PolicyVerdict:
