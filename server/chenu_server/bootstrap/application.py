@@ -70,6 +70,7 @@ class Application:
 
 async def serve(settings: Settings, load: Callable[[], Settings]) -> None:
     """Serve until a signal of `STOPPING`, then drain; SIGHUP reads again what `load` gives."""
+    # Before anything is begun: a signal that comes meanwhile would end the process where it stands.
     stopping, reloading = told_by(*STOPPING), told_by(signal.SIGHUP)
     async with application(settings) as running, reloaded_when(reloading, running.reload, load):
         _leave_what_stays()
@@ -113,6 +114,7 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
         DatabaseUnavailable, GovernanceUnavailable: The database does not answer.
         OSError: The address cannot be listened on.
     """
+    # Before anything can fail: what is logged of that may quote a secret.
     telemetry.configure(
         level=settings.log.level, as_json=settings.log.json_lines, secrets=settings.secrets()
     )

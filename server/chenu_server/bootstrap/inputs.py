@@ -82,6 +82,7 @@ async def _probe(settings: Settings) -> list[Probed]:
 
 
 async def _problems(settings: Settings) -> list[str]:
+    # Each once: the whole, at last, finds again what its parts have found.
     found: dict[str, None] = {}
     for part in _parts(settings):
         try:

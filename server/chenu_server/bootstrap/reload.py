@@ -98,6 +98,7 @@ class Reload:
             for name in names
             if name not in RELOADED and getattr(asked, name) != getattr(now, name)
         ]
+        # Of the rest what holds now is kept, so that nothing looks changed which is not.
         settings = now.model_copy(update={name: getattr(asked, name) for name in RELOADED})
         return _Read(
             settings=settings,

@@ -141,6 +141,7 @@ def registry_of(
     return ProviderRegistry(
         plan.loaded,
         {name: _provider_settings(each) for name, each in called.items()},
+        # Those that are called as before keep their sessions.
         before=before,
     )
 

@@ -85,6 +85,7 @@ def layers_of(
 ) -> Sequence[Layer]:
     """The eight layers around every call, outermost first; `now_us` is the batches' time."""
     limits = settings.limits
+    # Of two layers: a principal's key has a colon, which no identity's has.
     buckets = CallBuckets(
         rate_per_s=limits.calls_per_s, burst=limits.calls_burst, keys_max=limits.keys_max
     )
@@ -125,6 +126,7 @@ def new_queue(
     return ProviderQueue(
         provider,
         waiting_max=settings.limits.waiting_max,
+        # The same for all: a provider's own limit is of calls, and windows have one length.
         held_us=provider_limit(settings, None).held_before_dispatch_us,
         free_times=stores.slots.free_times,
         now_us=now_us,

@@ -84,6 +84,7 @@ def explain(problems: Iterable[Problem]) -> str:
 
 def show(settings: Settings) -> dict[str, Any]:
     """All settings as plain values, without secrets."""
+    # As the file spells it, so that what is shown can be written there.
     plain = settings.model_dump(mode="json", by_alias=True)
     # The URL is no secret as a whole, so nothing of it was hidden.
     plain["database"]["url"] = PASSWORD.sub(r"\1**********@", settings.database.url)
@@ -92,6 +93,7 @@ def show(settings: Settings) -> dict[str, Any]:
 
 def _from_file(path: Path | None) -> tuple[str, dict[str, Any]]:
     named = path or Path(os.environ.get(FILE_VARIABLE, FILE_DEFAULT))
+    # One that somebody has named must be there; this one is only looked for.
     if named == FILE_DEFAULT and not named.exists():
         return "defaults", {}
     try:
@@ -142,6 +144,7 @@ def _problems(
         # A mistake that is one of ours says what to do about it; for the others it is made of the
         # field's own description.
         do = found.get("ctx", {}).get("do") or _advice(found["type"], place)
+        # From the top: the layer that holds a value last is the one whose value counts.
         source = next((name for name, it in reversed(layers) if _holds(it, place)), layers[0][0])
         why = _WHY.get(found["type"], found["msg"].removeprefix("Value error, "))
         yield Problem(key=".".join(map(str, place)), source=source, why=why, do=do)

@@ -17,6 +17,7 @@ CLAUDES_PROVIDER: Final = "anthropic"
 
 
 def _role(value: str) -> str:
+    # Requests' roles are brought into this form: one in any other would never be met.
     if value != value.strip().lower() or not value.isprintable() or not value:
         raise refusal(f"{value!r} is not how a role is known", "write it in lower case, unpadded")
     return value
@@ -100,6 +101,7 @@ class ModelChain(Section):
 class AgentModelsSettings(Section):
     """Models in place of the defaults: task before agent before department before global."""
 
+    # `global` is a key of the file, and no name that Python takes.
     model_config = ConfigDict(populate_by_name=True)
 
     tasks: dict[TaskName, ModelChain] = Field(default_factory=dict)

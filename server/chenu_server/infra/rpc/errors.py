@@ -70,6 +70,7 @@ def _details(error: ChenuError, now_us: int, cut: Cut) -> Iterator[Message]:
     )
     if isinstance(error, Retryable):
         yield _retry_info(error.retry_after_us)
+    # For another `request_id`: this one has its outcome, so its time is no pushback.
     elif isinstance(error, errors.ProviderUnavailable) and error.retry_at_us:
         yield _retry_info(error.retry_at_us - now_us)
     elif isinstance(error, errors.BudgetExhausted):

@@ -51,6 +51,7 @@ class Media:
         rest = 0
         while at < end and rest <= at_most:
             begin = at
+            # Counted through all levels alike: what is bounded is the whole walk.
             if next(turns, None) is None:
                 raise InvalidField("request", "has more fields than any request may")
             try:

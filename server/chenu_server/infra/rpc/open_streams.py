@@ -142,6 +142,7 @@ async def _heard(requests: AsyncIterator[Any], place: _Place) -> AsyncIterator[A
 def _refuse_at(most: int, taken: set[_Place], resource: str) -> None:
     if most and len(taken) >= most:
         now_s = asyncio.get_running_loop().time()
+        # By then the first of them is ended, if nothing more is said on it.
         free_s = [when - now_s for each in taken if (when := each.timeout.when()) is not None]
         raise ServerOverloaded(int(min(free_s, default=RETRY_S) * 1e6), resource)
 

@@ -131,6 +131,7 @@ class RpcServer:
         """
         await self.refuse()
         with suppress(TimeoutError):
+            # Who is in hand still after that is cut by the stop below.
             async with asyncio.timeout(grace_s):
                 await self._chain.close()
         # One stop and never two at once: gRPC's core would end calls of a server that is gone.

@@ -69,6 +69,7 @@ def check_access(access: Access, caller: Caller) -> None:
         RoleRequired: It does; the error says what is needed.
     """
     in_system = caller.identity_id == SYSTEM_IDENTITY
+    # Also where such an rpc is asked for elsewhere: the refusal names the role that would do.
     role = access.system_role if in_system or access.system_only else access.role
     wanted = access.principal_type
     if (

@@ -43,4 +43,5 @@ def trace_of(traceparent: str | None) -> str:
 
 
 def _fresh(bits: int) -> str:
+    # All zeros are no id.
     return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"

@@ -53,6 +53,7 @@ class WriteLimit:
         self._timer = None
         if not self._due_s:
             return
+        # A later write has moved the time on since the timer was set.
         if self._loop.time() < self._due_s:
             self._timer = self._loop.call_at(self._due_s, self._check)
         else:
