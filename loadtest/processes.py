@@ -195,6 +195,7 @@ class ServerProcess(Process):
 
     def _logged_port(self) -> int | None:
         for line in self.output().splitlines():
+            # A line that is just being written is no JSON yet.
             if '"listening"' in line and line.endswith("}"):
                 return int(json.loads(line)["port"])
         return None
@@ -208,6 +209,7 @@ class UpstreamProcess(Process):
     ) -> None:
         """Start it: `program`, which takes the file for its port as its last word."""
         self._port_file = directory / "upstream.port"
+        # Else the port of an earlier one would be taken for its own.
         self._port_file.unlink(missing_ok=True)
         name, *words = program
         command = (*words, str(self._port_file))
@@ -308,6 +310,7 @@ def pinned(core: int | None) -> list[str]:
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
     """This process's, without what would configure another server."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("CHENU_")}
+    # Unbuffered: the port is read from the log while the process runs.
     return inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | dict(own)
 
 

@@ -84,10 +84,12 @@ def _locust(site: Site, users: int, seconds: int) -> list[str]:
     command = [sys.executable, "-m", "locust", "--headless", "--only-summary"]
     command += [f"--{name}={value}" for name, value in options.items()]
     done = subprocess.run(command, cwd=ROOT, timeout=seconds + 2 * STOP_WITHIN_S, check=False)
+    # Locust adds the suffix by itself.
     rows: list[dict[str, Any]] = json.loads(stats.with_suffix(".json").read_text())
     print(_table(rows))
     failed = {row["name"]: row["num_failures"] for row in rows if row["num_failures"]}
     problems = [f"{count} of {name} failed" for name, count in failed.items()]
+    # Of nothing nothing fails.
     if not any(row["num_requests"] for row in rows):
         problems.append("nothing was asked")
     if done.returncode and not problems:

@@ -57,6 +57,7 @@ def main() -> None:
     end_like_ctrl_c()
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         sys.exit(f"cores {SERVER_CORE} and {LOAD_CORE} are needed, one for the server")
+    # This process waits on the load's core, so that the server has its own for itself.
     os.sched_setaffinity(0, {LOAD_CORE})
     profile = Profile(options.profile)
     with (
@@ -105,6 +106,7 @@ class Bench:
         return found
 
     def _round(self, load: Load) -> None:
+        # The streams of the round before were answered otherwise.
         self._answers(DELTAS)
         if "unary" in self._parts:
             self._note("unary", load.spell("query", CONCURRENCY, self._seconds, expected=answer()))

@@ -101,6 +101,7 @@ def _pairs(sites: Sequence[Site], part: str, count: int, calls: int) -> list[tup
         pairs = []
         for number in range(count):
             used = {}
+            # Each is first as often as the other: whatever a half leaves behind meets both.
             for place in (0, 1) if number % 2 else (1, 0):
                 used[place] = halves[place]()
             pairs.append((used[0], used[1]))

@@ -46,6 +46,7 @@ class Profile:
         try:
             yield
         finally:
+            # As Ctrl-C would: it then writes what it has sampled.
             sampler.send_signal(signal.SIGINT)
             sampler.wait(STOP_TIMEOUT_S)
 

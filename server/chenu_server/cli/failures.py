@@ -21,6 +21,7 @@ _UNKNOWN: Final = (ExitCode.FAILED, "this version does not know the reason; upda
 
 
 class _Known(dict[str, str]):
+    # A server of another version may leave out what the advice names.
     def __missing__(self, key: str) -> str:
         return f"<{key}>"
 

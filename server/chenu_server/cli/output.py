@@ -195,5 +195,6 @@ def _table(header: Row, rows: Sequence[Row]) -> None:
 
     table = Table(*header, box=None, pad_edge=False, header_style="bold")
     for row in rows:
+        # As text: rich would take what stands in brackets for markup.
         table.add_row(*(Text(visible(cell)) for cell in row))
     Console().print(table)

@@ -42,6 +42,7 @@ def nanousd(option: str, amount: str) -> int:
     """An amount of US dollars such as `0.05` in nano-USD, exactly; zero for an empty text."""
     try:
         exact = Decimal(amount or "0") * NANOUSD_PER_USD
+        # In range first: as an int, `1e999999` would have a million digits.
         whole = int(exact) if 0 <= exact <= NANOUSD_MAX else -1
     except (ArithmeticError, ValueError) as error:
         raise typer.BadParameter(f"{amount!r} is not an amount", param_hint=option) from error
@@ -73,6 +74,7 @@ def digest(option: str, text: str) -> bytes:
     try:
         found = bytes.fromhex(text)
     except ValueError:
+        # As long as no digest is.
         found = b"?"
     if len(found) not in {0, 32}:
         raise typer.BadParameter("a digest is 64 hexadecimal digits", param_hint=option)

@@ -59,6 +59,7 @@ async def route(
     )
     if generate:
         given.mode = conversation_pb2.QUERY_MODE_GENERATION
+    # What no option has named is empty, and leaves the file's word as it is.
     wanted.MergeFrom(given)
     decision = await session.client.router.route(wanted)
     if session.output.as_json:

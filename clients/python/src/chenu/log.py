@@ -131,6 +131,7 @@ class LogReader:
             self._end(event.pipeline_error.query)
 
     def _whole(self, whole: event_pb2.PartComplete) -> None:
+        # A part without any bytes had no delta that could tell of its attempt.
         if whole.attempt == self.cursor.attempt or not whole.length:
             part = self._parts.setdefault(whole.part, _Read())
             part.kind, part.name, part.call_id = whole.kind, whole.name, whole.call_id

@@ -59,6 +59,7 @@ def value_of(enum: WireEnum[V_co], name: str) -> V_co:
 
 
 def _short(enum: EnumDescriptor, name: str) -> str:
+    # A lane's name begins with `lane_` on the wire, too.
     if enum is message_pb2.Lane.DESCRIPTOR:
         return name.lower()
     short = name.removeprefix(enum.values_by_number[0].name.removesuffix(ZERO)).lower()

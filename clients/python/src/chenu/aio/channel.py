@@ -83,6 +83,7 @@ def _idempotent_methods() -> Iterator[dict[str, str]]:
         for service in file.services_by_name.values():
             for method in service.methods:
                 level = method.GetOptions().idempotency_level
+                # Streams are taken up by whoever reads them, at the place where they were cut.
                 repeats = level != MethodOptions.IDEMPOTENCY_UNKNOWN and not method.server_streaming
                 if repeats and method.full_name != REPEATED_HERE:
                     yield {"service": service.full_name, "method": method.name}

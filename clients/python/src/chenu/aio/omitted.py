@@ -8,6 +8,7 @@ from chenu.api.pipeline.v1 import event_pb2, message_pb2
 
 def cursor_before_output(query: message_pb2.Query) -> event_pb2.Cursor:
     """Where the log of an ended query is read for its output and its end, and for nothing else."""
+    # The final event is the last one: behind this stand it and the output alone.
     return event_pb2.Cursor(sequence=max(0, query.last_sequence - 1))
 
 

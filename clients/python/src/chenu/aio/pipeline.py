@@ -212,6 +212,7 @@ def _request(
         # A copy: the caller's message, sent once more, is meant as another query, and must not
         # carry the id of this one.
         request.CopyFrom(query)
+    # A validation claims no id, and has no repeats to be told from.
     if not request.request_id and not request.validate_only:
         request.request_id = new_id()
     return request

@@ -23,6 +23,7 @@ def made(kind: Callable[P, M], *args: P.args, **fields: P.kwargs) -> M:
     try:
         return kind(*args, **fields)
     except ValueError as error:
+        # Protobuf does not say which field it could not take.
         wrong = next((name for name in fields if not _holds(kind, name, fields[name])), "request")
         raise errors.InvalidRequest(
             grpc.StatusCode.INVALID_ARGUMENT,

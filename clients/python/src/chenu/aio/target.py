@@ -16,6 +16,7 @@ def is_loopback(target: str) -> bool:
     if target.startswith(("unix:", "unix-abstract:")):
         return True
     addresses = unquote(_SCHEME.sub("", target, count=1)).split(",")
+    # Of several, gRPC may take any.
     return all(_stays(_host(address)) for address in addresses)
 
 
