@@ -173,6 +173,7 @@ fn is_noun(items: &[Item<'_>], after: usize) -> bool {
     let Some(next) = word_at(items, after) else {
         return false;
     };
+    // `delete-key` is a noun and `supprimes-tu` a question; `supprime-les` is an order.
     if next.joined {
         return next.has(class::INVERTS) || !next.has(class::OBJECT | class::CLITIC);
     }

@@ -129,6 +129,7 @@ fn step(items: &[Item<'_>], at: usize, forms: u8, framed: bool) -> Step {
 
 fn denial(items: &[Item<'_>], at: usize) -> Step {
     if reads(items, at + 1, &["only", "just", "merely", "simply", "seulement", "uniquement"]) {
+        // "Not only delete the drafts but the notes too" asks for both.
         return Step::Over(2);
     }
     let near = at + 1..at + DENIAL_REACH;
@@ -151,6 +152,7 @@ fn order(items: &[Item<'_>], verbs: Vec<Verb>, end: usize) -> Attempt {
         next += 1;
     }
     let french = is(items, next, class::NEGATES_BEFORE) && closes_denial(items, next);
+    // "Delete nothing" asks for nothing, and "remove nothing but the logs" for the logs.
     let nothing = is(items, end, class::NOTHING)
         && !reads(items, end + 1, &["but", "except", "other", "more", "fewer", "less", "later"]);
     if french || nothing { Attempt::Denied } else { Attempt::Order(verbs, end) }

@@ -157,6 +157,7 @@ fn is_question(head: &Word, items: &[Item<'_>]) -> bool {
     let governs = |word: &Word| word.has(class::AUXILIARY) || &*word.plain == "to";
     let french = ["comment", "pourquoi", "est", "peut", "puis", "dois", "faut"];
     let bare = french.contains(&&*head.plain);
+    // "What time is it and delete all my threads" has no word that governs a bare verb: it orders.
     bare || (asks && items.iter().filter_map(|item| item.word()).any(governs))
 }
 

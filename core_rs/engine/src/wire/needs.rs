@@ -26,6 +26,7 @@ impl Prompt {
             ("seed", sampling.seed.is_some()),
             ("stop", !sampling.stop.is_empty()),
             ("temperature", sampling.temperature.is_some()),
+            // Chat takes temperatures up to 2, Messages up to 1.
             ("temperature_above_1", sampling.temperature.is_some_and(|it| it > 1.0)),
             ("top_p", sampling.top_p.is_some()),
             ("vision", self.images().next().is_some()),
