@@ -60,6 +60,7 @@ class Process:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [*pinned(core), python, *command],
+                # A `chenu.toml` that lies where this was called from would configure the server.
                 cwd=directory,
                 env=_environment(environment or {}),
                 stdin=subprocess.DEVNULL,

@@ -92,6 +92,7 @@ def _locust(site: Site, users: int, seconds: int) -> list[str]:
     # Of nothing nothing fails.
     if not any(row["num_requests"] for row in rows):
         problems.append("nothing was asked")
+    # Its status says that calls failed, too, which is told by name already.
     if done.returncode and not problems:
         problems.append(f"Locust ended with {done.returncode}")
     return problems
@@ -139,6 +140,7 @@ async def _check(site: Site) -> list[str]:
                 open_nanousd += budget.reserved_nanousd + budget.overrun_nanousd
     billed = site.upstream.billed_nanousd()
     print(f"posted {posted} nano-USD, billed {billed}, reserved or overrun {open_nanousd}")
+    # Every call has ended by now: what is held still is held for nobody.
     problems = [] if (billed, 0) == (posted, open_nanousd) else ["the books do not agree"]
     return [*problems, *await _check_ledger(site)]
 
@@ -146,8 +148,10 @@ async def _check(site: Site) -> list[str]:
 async def _check_ledger(site: Site) -> list[str]:
     verifier, rest, failure = ExportVerifier(), b"", None
     async with _client(site, SYSTEM_IDENTITY, Role.SYSTEM_AUDITOR) as client:
+        # Both must say so: the server of its tables, and whoever has the export alone.
         verdict = await client.audit.verify()
         async for chunk in client.audit.export():
+            # Chunks end wherever so many bytes do, and not with a line.
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 failure = failure or verifier.line(line + b"\n")

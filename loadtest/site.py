@@ -32,6 +32,7 @@ class Site:
     ) -> Client:
         """A client for one principal in one identity, on a connection of its own."""
         token = self.mint.token(kind, name, {identity: roles})
+        # gRPC would let all channels of a process to one address share a connection.
         alone = (("grpc.use_local_subchannel_pool", 1),)
         return Client(self.server.target, token=token, options=alone)
 
@@ -77,8 +78,10 @@ def running_site(
         upstream = stack.enter_context(
             UpstreamProcess(directory, core=upstream_core, program=upstream_program)
         )
+        # The server's settings name its port, which it chooses as it starts.
         upstream.wait_listening()
         sections = {
+            # Any free port: several of these may run side by side.
             "server": {"listen": "127.0.0.1:0"},
             "database": {"url": url},
             "identity": mint.settings,

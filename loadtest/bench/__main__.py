@@ -136,6 +136,7 @@ class Bench:
 
     def _note(self, part: str, measured: Measured) -> None:
         self._rounds[part].append(measured)
+        # Right behind it: a minute later the machine may have another speed.
         self._spins[part].append(self._spin.us())
 
     def _answers(self, deltas: int, chars: int = 0) -> None:

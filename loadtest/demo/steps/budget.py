@@ -20,6 +20,8 @@ async def exhausted(stage: Stage) -> list[str]:
     client = stage["thrift"]
     bound = await _worst_case(stage)
     await fund(client, FIT * bound)
+    # Unanswered for now: the first that is settled gives back what it did not use, and a fourth
+    # might then fit.
     stage.upstream.hold()
     try:
         calls = [

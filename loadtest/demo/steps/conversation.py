@@ -70,6 +70,7 @@ async def worked_on_text(stage: Stage) -> list[str]:
     pending = await refused(errors.CheckpointPending, stage["orders"].pipeline.query(request))
     await stage["ada"].checkpoints.reject(pending.checkpoint_id, reason="it is a list of fruit")
     request.mode = c.QUERY_MODE_GENERATION
+    # The SDK has put the first one's in, and that one is rejected for good.
     request.request_id = ""
     answer = (await stage["orders"].pipeline.query(request)).answer
     same("fig\nplum", answer.text, "the list without duplicates")

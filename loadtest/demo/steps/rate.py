@@ -23,6 +23,7 @@ class RateLimit:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        # Under one id, so that what comes back is the very call that was refused.
         self._request = ask("And one more", RATE_MODEL, request_id=str(uuid.uuid4()))
         self._retry_at_s = 0.0
         self._told_s = 0.0

@@ -124,6 +124,8 @@ impl Load {
         let mut senders = Vec::new();
         for _ in 0..scene.connections {
             let socket = TcpStream::connect(&scene.target).await?;
+            // Else the kernel holds small frames back until an acknowledgement comes, which would
+            // be measured.
             socket.set_nodelay(true)?;
             let (sender, connection) = h2::client::Builder::new()
                 .initial_window_size(1 << 20)

@@ -70,6 +70,7 @@ async fn answered(
     let body = request.into_body().collect().await?.to_bytes();
     if is_control {
         let Control { behaviour: told } = serde_json::from_slice(&body)?;
+        // The answer's length is divided by it.
         behaviour.deltas.store(told.deltas.max(1), Ordering::Relaxed);
         behaviour.answer_chars.store(told.answer_chars, Ordering::Relaxed);
         return Ok(Response::new(Full::from("{}")));

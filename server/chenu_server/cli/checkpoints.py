@@ -100,6 +100,7 @@ async def approve(
     """Approve exactly the action that is shown; it may then run once."""
     expected = parse.digest("--digest", digest)
     checkpoint = await session.client.checkpoints.get(checkpoint_id)
+    # Who names the digest has read the action elsewhere, and approves nothing but that.
     if not (yes or expected):
         await _ask(session, checkpoint)
     approved = await session.client.checkpoints.approve(
@@ -154,6 +155,7 @@ async def _extent(session: Session, checkpoint_id: str) -> str:
 
 async def _ask(session: Session, checkpoint: checkpoint_pb2.Checkpoint) -> None:
     """Let the person see what would run and say yes to it."""
+    # A `y` that a pipe or a file holds was meant for something else.
     if not _has_person():
         raise fail(
             ExitCode.USAGE,

@@ -177,6 +177,7 @@ def _attach(request: pipeline_service_pb2.QueryRequest, files: Files) -> None:
     if attached:
         said = [*attached, conversation_pb2.Part(text=request.text)]
         request.messages.add(role=conversation_pb2.MESSAGE_ROLE_USER, parts=said)
+        # It is short for one message, and both at once are refused.
         request.text = ""
 
 

@@ -79,6 +79,8 @@ class Reach:
     def _given_token(self) -> str:
         if not self.token_file:
             return _header("--token", self.token)
+        # No check here: what stands in for a byte that is no text cannot be sent, and is refused by
+        # place.
         text = _read("--token-file", self.token_file).decode(errors="replace")
         return _header("--token-file", text)
 

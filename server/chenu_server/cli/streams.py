@@ -88,6 +88,7 @@ def _ended(lost: OutputLost) -> ExitCode:
     else:
         code = ExitCode.OUTPUT
         name = "standard output" if lost.descriptor == 1 else "standard error"
+        # Standard error may be lost as well, and then nobody can be told.
         with suppress(OutputLost):
             print(f"chenu: cannot write {name}: {lost.cause.strerror}", file=sys.stderr, flush=True)
     for stream in (sys.stdout, sys.stderr):
