@@ -46,6 +46,7 @@ class SqlQueries:
         events = sa.select(QUERY_EVENTS).where(*_is(QUERY_EVENTS, identity_id, request_id))
         events = events.order_by(QUERY_EVENTS.c.first_sequence)
 
+        # Read one by one, a settle in between would show the end of an answer without its text.
         def read(connection: sa.Connection) -> Stored:
             queries = connection.execute(_by_id(identity_id, request_id)).all()
             queries = queries or connection.execute(_by_alias(identity_id, request_id)).all()

@@ -89,6 +89,7 @@ class AuditService:
 
     async def _chunks(self, last: int) -> AsyncIterator[Sequence[Sealed]]:
         after = 0
+        # Each read on its own: entries are only added, so no long transaction need hold them still.
         while after < last:
             chunk = await self._reader.chunk(after, last, CHUNK_ROWS)
             # Fewer are stored than the head counts, which the end of a verification says.

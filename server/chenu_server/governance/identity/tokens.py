@@ -159,6 +159,8 @@ def verify(token: str, issuers: Mapping[str, Issuer], now_us: int) -> VerifiedTo
             options=_OPTIONS,
         )
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        # Anybody may write a token: brackets in brackets deeper than the parser follows are a
+        # RecursionError.
         check = _CHECKS.get(type(error), "it cannot be decoded")
         raise TokenInvalid(check=check, **claimed) from error
     if "crit" in decoded["header"]:  # no extension is known here, so none may be critical

@@ -22,6 +22,7 @@ FIELDS_MAX: Final = 5_000
 
 _VARINT, _LENGTH = 0, 2
 _FIXED: Final = {1: 8, 5: 4}
+# 64 bits, of which each byte carries seven.
 _VARINT_BYTES_MAX: Final = 10
 
 

@@ -19,6 +19,7 @@ ITEMS_MAX: Final = 2_048
 # A request of so many bytes cannot hold more: each item has a tag and a length.
 BYTES_OF_FEW: Final = 2 * ITEMS_MAX
 
+# Items that have a tag and a length each; numbers stand packed, without them.
 _WITH_LENGTH: Final = frozenset({FieldDescriptor.TYPE_MESSAGE, FieldDescriptor.TYPE_STRING})
 
 
