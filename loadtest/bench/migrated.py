@@ -26,6 +26,11 @@ LANES: Final = 7
 EVENT: Final = '[1,"lane.complete",1700000000000000,{"lane":"lane_a_intent","status":"completed"}]'
 LANE: Final = '["lane_a_intent","completed",100,"Which day is it?"]'
 
+REQUEST: Final = '{"text":"Which day is it?","labels":{"team":"orders"},"mode":"command"}'.ljust(
+    500
+)
+PLAN: Final = '{"chain":["groq/openai/gpt-oss-120b"],"intents":["query"]}'.ljust(400)
+
 # What the rows of a query say at the length at which they ordinarily say it; all else is empty.
 VALUES: Final = {
     "identity_id": "'acme-' || n % 1000",
@@ -39,10 +44,14 @@ VALUES: Final = {
     "lanes": f"'[{','.join([LANE] * LANES)}]'",
     "events": f"'[{','.join([EVENT] * 2 * LANES)}]'",
     "first_sequence": "1",
+    "attempt": "1",
+    "request": f"'{REQUEST}'",
+    "plan": f"'{PLAN}'",
     "usage": "'[20,63,0,0]'",
     "chain": "'[\"groq/openai/gpt-oss-120b\"]'",
     "question_en": "'\"service:orders asks to delete something. Approve exactly this request?\"'",
 }
+PARTS: Final = ("query_contents", "attempts", "query_events", "output_chunks", "reservations")
 DIGESTS: Final = ("content_digest", "action_digest", "context_hash")
 
 
@@ -67,7 +76,7 @@ def main() -> None:
 def _fill(url: str, rows: int) -> None:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.begin() as connection:
-        for name in ("queries", "reservations", "query_events"):
+        for name in ("queries", *PARTS):
             connection.execute(_copies(connection, name, rows))
         connection.execute(_copies(connection, "checkpoints", rows // CHECKPOINT_EVERY))
 

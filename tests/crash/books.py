@@ -51,8 +51,11 @@ def _states(database: sa.Connection, column: sa.Column[Any], request_id: str) ->
 
 def _column(database: sa.Connection, column: sa.Column[Any], request_id: str) -> list[Any]:
     table = column.table
-    wanted = sa.select(column).where(table.c.request_id == request_id).order_by(*table.primary_key)
-    return list(database.scalars(wanted))
+    wanted = sa.select(column).order_by(*table.primary_key)
+    if "query_id" in table.c:
+        wanted = wanted.join_from(table, QUERIES, QUERIES.c.id == table.c.query_id)
+    named = QUERIES if "query_id" in table.c else table
+    return list(database.scalars(wanted.where(named.c.request_id == request_id)))
 
 
 def assert_sums_agree(database: sa.Connection) -> None:

@@ -25,6 +25,7 @@ MAPS: Final = (
     *pipeline_tables.MAPS,
     *media_tables.MAPS,
     *budget_tables.MAPS,
+    budget_tables.holds_map(pipeline_tables.QUERIES_MAP),
     *limit_tables.MAPS,
     *checkpoint_tables.MAPS,
     *identity_tables.MAPS,

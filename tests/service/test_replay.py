@@ -26,7 +26,7 @@ def stored(stage: Stage) -> list[Any]:
     engine = sa.create_engine(stage.settings.database.url, poolclass=sa.NullPool)
     query = sa.text(
         "SELECT content.request, query.chain, query.route_snapshot FROM queries query"
-        " JOIN query_contents content USING (identity_id, request_id) ORDER BY request_id"
+        " JOIN query_contents content ON content.query_id = query.id ORDER BY request_id"
     )
     with engine.connect() as connection:
         rows = list(connection.execute(query))

@@ -125,6 +125,7 @@ async def _begun_writer(
             *pipeline_tables.MAPS,
             *media_tables.MAPS,
             *budget_tables.MAPS,
+            budget_tables.holds_map(pipeline_tables.QUERIES_MAP),
             *limit_tables.MAPS,
             *checkpoint_tables.MAPS,
             *identity_tables.MAPS,

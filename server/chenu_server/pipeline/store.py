@@ -13,10 +13,13 @@ from chenu_server.pipeline.records import EventSegment, Operation, OutputChunk, 
 from chenu_server.pipeline.tables import (
     IS_QUERY,
     OUTPUT_CHUNKS,
+    OUTPUT_CHUNKS_MAP,
     QUERIES,
+    QUERIES_MAP,
     QUERY_ALIASES,
-    QUERY_CONTENTS,
+    QUERY_CONTENTS_MAP,
     QUERY_EVENTS,
+    QUERY_EVENTS_MAP,
     UNFINISHED,
 )
 from chenu_server.vocabulary import QueryStatus
@@ -43,7 +46,7 @@ class SqlQueries:
 
     async def whole(self, identity_id: str, request_id: str) -> Stored:
         """A query's row, all its events and output: of one snapshot."""
-        events = sa.select(QUERY_EVENTS).where(*_is(QUERY_EVENTS, identity_id, request_id))
+        events = QUERY_EVENTS_MAP.select().where(*_is(QUERIES, identity_id, request_id))
         events = events.order_by(QUERY_EVENTS.c.first_sequence)
 
         # Read one by one, a settle in between would show the end of an answer without its text.
@@ -67,14 +70,14 @@ class SqlQueries:
 
     async def content(self, identity_id: str, request_id: str) -> QueryContent | None:
         """What the query was asked, or None."""
-        wanted = sa.select(QUERY_CONTENTS).where(*_is(QUERY_CONTENTS, identity_id, request_id))
+        wanted = QUERY_CONTENTS_MAP.select().where(*_is(QUERIES, identity_id, request_id))
         rows = await self._reader.rows(wanted)
         return QueryContent(**rows[0]._mapping) if rows else None
 
     async def to_resume(self) -> Sequence[Operation]:
         """Approved queries that said `resume_on_approval`."""
         columns = QUERIES.c
-        wanted = sa.select(QUERIES).where(
+        wanted = QUERIES_MAP.select().where(
             UNFINISHED, columns.status == QueryStatus.APPROVED, columns.resume_on_approval.is_(True)
         )
         return [Operation(**row._mapping) for row in await self._reader.rows(wanted)]
@@ -95,7 +98,7 @@ class SqlQueries:
 def page_sql(identity_id: str, wanted: QueryFilter) -> sa.Select[Any]:
     """What `page` asks."""
     columns = QUERIES.c
-    query = sa.select(QUERIES).where(columns.identity_id == identity_id, IS_QUERY)
+    query = QUERIES_MAP.select().where(columns.identity_id == identity_id, IS_QUERY)
     if wanted.statuses:
         query = query.where(columns.status.in_(wanted.statuses))
     if wanted.before is not None:
@@ -108,12 +111,12 @@ def page_sql(identity_id: str, wanted: QueryFilter) -> sa.Select[Any]:
 
 
 def _by_id(identity_id: str, request_id: str) -> sa.Select[Any]:
-    return sa.select(QUERIES).where(*_is(QUERIES, identity_id, request_id), IS_QUERY)
+    return QUERIES_MAP.select().where(*_is(QUERIES, identity_id, request_id), IS_QUERY)
 
 
 def _chunks_of(identity_id: str, request_id: str) -> sa.Select[Any]:
     columns = OUTPUT_CHUNKS.c
-    wanted = sa.select(OUTPUT_CHUNKS).where(*_is(OUTPUT_CHUNKS, identity_id, request_id))
+    wanted = OUTPUT_CHUNKS_MAP.select().where(*_is(QUERIES, identity_id, request_id))
     return wanted.order_by(columns.attempt, columns.part, columns.offset)
 
 
@@ -124,7 +127,7 @@ def _by_alias(identity_id: str, request_id: str) -> sa.Select[Any]:
         QUERIES.c.identity_id == columns.identity_id,
         QUERIES.c.request_id == columns.first_request_id,
     )
-    named = sa.select(QUERIES).join(QUERY_ALIASES, same)
+    named = QUERIES_MAP.select().join(QUERY_ALIASES, same)
     return named.where(*_is(QUERY_ALIASES, identity_id, request_id))
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings
+from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings, number
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.pipeline.events import Event
@@ -125,8 +125,9 @@ IS_QUERY: Final = sa.text("kind = 'query'")
 QUERIES: Final = sa.Table(
     "queries",
     METADATA,
-    sa.Column("identity_id", sa.Text, primary_key=True),
-    sa.Column("request_id", sa.Text, primary_key=True),
+    number("id", sa.Identity()),
+    sa.Column("identity_id", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False),
     sa.Column("kind", EnumText(OperationKind), nullable=False, server_default="query"),
     sa.Column("principal_type", EnumText(PrincipalType), nullable=False),
     sa.Column("principal_id", sa.Text, nullable=False),
@@ -165,6 +166,7 @@ QUERIES: Final = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("updated_us", sa.BigInteger, nullable=False),
     sa.Column("ended_us", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("identity_id", "request_id", name="uq_queries_ids"),
     sa.CheckConstraint("length(content_digest) = 32", "ck_queries_digest"),
     sa.CheckConstraint("cost_nanousd >= 0", "ck_queries_cost"),
     sa.CheckConstraint("event_count >= 0 AND output_length >= 0", "ck_queries_sizes"),
@@ -207,17 +209,16 @@ QUERY_ALIASES: Final = sa.Table(
 QUERY_CONTENTS: Final = sa.Table(
     "query_contents",
     METADATA,
-    sa.Column("identity_id", sa.Text, primary_key=True),
-    sa.Column("request_id", sa.Text, primary_key=True),
+    number("query_id"),
     sa.Column("request", sa.Text, nullable=False),
     sa.Column("plan", sa.Text, nullable=False),
+    sa.CheckConstraint("query_id > 0", "ck_query_contents_query"),
 )
 
 ATTEMPTS: Final = sa.Table(
     "attempts",
     METADATA,
-    sa.Column("identity_id", sa.Text, primary_key=True),
-    sa.Column("request_id", sa.Text, primary_key=True),
+    number("query_id"),
     sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("state", EnumText(AttemptState), nullable=False),
     sa.Column("provider", sa.Text, nullable=False),
@@ -233,6 +234,7 @@ ATTEMPTS: Final = sa.Table(
     sa.Column("ended_us", sa.BigInteger, nullable=False),
     sa.Column("provider_request_id", FreeText, nullable=False, server_default='""'),
     sa.Column("answered_model", FreeText(repeats=True), nullable=False, server_default='""'),
+    sa.CheckConstraint("query_id > 0", "ck_attempts_query"),
     sa.CheckConstraint("attempt >= 1", "ck_attempts_attempt"),
     sa.CheckConstraint("bound_nanousd >= 0 AND cost_nanousd >= 0", "ck_attempts_amounts"),
 )
@@ -240,18 +242,17 @@ ATTEMPTS: Final = sa.Table(
 QUERY_EVENTS: Final = sa.Table(
     "query_events",
     METADATA,
-    sa.Column("identity_id", sa.Text, primary_key=True),
-    sa.Column("request_id", sa.Text, primary_key=True),
+    number("query_id"),
     sa.Column("first_sequence", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("events", Json[tuple[Event, ...]](_events_list, _events), nullable=False),
+    sa.CheckConstraint("query_id > 0", "ck_query_events_query"),
     sa.CheckConstraint("first_sequence >= 1", "ck_query_events_sequence"),
 )
 
 OUTPUT_CHUNKS: Final = sa.Table(
     "output_chunks",
     METADATA,
-    sa.Column("identity_id", sa.Text, primary_key=True),
-    sa.Column("request_id", sa.Text, primary_key=True),
+    number("query_id"),
     sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("offset", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -260,6 +261,7 @@ OUTPUT_CHUNKS: Final = sa.Table(
     sa.Column("name", FreeText, nullable=False),
     sa.Column("call_id", FreeText, nullable=False),
     sa.Column("proof", Strings, nullable=False),
+    sa.CheckConstraint("query_id > 0", "ck_output_chunks_query"),
     sa.CheckConstraint('"offset" >= 0', "ck_output_chunks_offset"),
     sa.CheckConstraint("part >= 0", "ck_output_chunks_part"),
 )
@@ -268,26 +270,32 @@ OUTPUT_CHUNKS: Final = sa.Table(
 QUERIES_MAP: Final = TableMap(
     Operation,
     QUERIES,
+    numbered=2,
     # They never change: named in an update, SQLite would write every index anew that holds one of
     # them.
     fixed=frozenset({"kind", "content_digest", "route_snapshot", "created_us"}),
 )
 QUERY_ALIASES_MAP: Final = TableMap(QueryAlias, QUERY_ALIASES, append_only=True)
-QUERY_CONTENTS_MAP: Final = TableMap(QueryContent, QUERY_CONTENTS)
+QUERY_CONTENTS_MAP: Final = TableMap(QueryContent, QUERY_CONTENTS, part_of=QUERIES_MAP)
 ATTEMPTS_MAP: Final = TableMap(
     Attempt,
     ATTEMPTS,
+    part_of=QUERIES_MAP,
     lookups={
         "of_query": LookupSql(
-            keys=(ATTEMPTS.c.identity_id, ATTEMPTS.c.request_id),
+            keys=(QUERIES.c.identity_id, QUERIES.c.request_id),
             order_by="attempt",
             limited=False,
         )
     },
 )
 # Published, both: what is committed of a log goes to those who follow it.
-QUERY_EVENTS_MAP: Final = TableMap(EventSegment, QUERY_EVENTS, append_only=True)
-OUTPUT_CHUNKS_MAP: Final = TableMap(OutputChunk, OUTPUT_CHUNKS, append_only=True)
+QUERY_EVENTS_MAP: Final = TableMap(
+    EventSegment, QUERY_EVENTS, append_only=True, part_of=QUERIES_MAP
+)
+OUTPUT_CHUNKS_MAP: Final = TableMap(
+    OutputChunk, OUTPUT_CHUNKS, append_only=True, part_of=QUERIES_MAP
+)
 
 MAPS: Final = (
     QUERIES_MAP,

@@ -10,23 +10,33 @@ import sqlalchemy as sa
 
 from chenu_server.infra.db import migrate
 from chenu_server.infra.db.engine import writer_engine
+from chenu_server.infra.db.tablemap import TableMap
 from chenu_server.pipeline.output import StoredPart
 from chenu_server.pipeline.records import Operation, OutputChunk
-from chenu_server.pipeline.tables import OUTPUT_CHUNKS, OUTPUT_CHUNKS_MAP, QUERIES, QUERIES_MAP
+from chenu_server.pipeline.tables import OUTPUT_CHUNKS_MAP, QUERIES_MAP
 from chenu_server.vocabulary import PartKind
 from tests.contract.tables import samples
 
+
 # What the columns of before hold, as the driver takes it.
-QUERY = dict(zip(QUERIES.columns.keys(), QUERIES_MAP.encode(samples.QUERY), strict=True))
-CHUNK = dict(
-    zip(OUTPUT_CHUNKS.columns.keys(), OUTPUT_CHUNKS_MAP.encode(samples.CHUNK), strict=True)
-)
+def named(table: TableMap[Any], row: Any) -> dict[str, Any]:
+    """A row's values by the names of their columns."""
+    names = (column.name for column in table.columns)
+    return dict(zip(names, table.encode(row), strict=True))
+
+
+QUERY = named(QUERIES_MAP, samples.QUERY)
+CHUNK = named(OUTPUT_CHUNKS_MAP, samples.CHUNK)
 
 
 def put(connection: sa.Connection, table: str, row: dict[str, Any], **changes: Any) -> None:
     """Insert what of a row the table has a column for."""
     there = sa.Table(table, sa.MetaData(), autoload_with=connection)
-    values = {name: value for name, value in {**row, **changes}.items() if name in there.columns}
+    row = {**row, **changes}
+    if "query_id" in there.columns:
+        of = "SELECT id FROM queries WHERE identity_id = :identity_id AND request_id = :request_id"
+        row["query_id"] = connection.scalar(sa.text(of), row)
+    values = {name: value for name, value in row.items() if name in there.columns}
     connection.execute(sa.insert(there).values(values))
 
 
@@ -41,8 +51,8 @@ def answered(connection: sa.Connection, request_id: str, lengths: Sequence[int])
 
 def rows(connection: sa.Connection) -> tuple[dict[str, Operation], list[OutputChunk]]:
     """What the server reads."""
-    queries = [Operation(**row._mapping) for row in connection.execute(sa.select(QUERIES))]
-    ordered = sa.select(OUTPUT_CHUNKS).order_by("request_id", "part", "offset")
+    queries = [Operation(**row._mapping) for row in connection.execute(QUERIES_MAP.select())]
+    ordered = OUTPUT_CHUNKS_MAP.select().order_by("request_id", "part", "offset")
     chunks = [OutputChunk(**row._mapping) for row in connection.execute(ordered)]
     return {query.request_id: query for query in queries}, chunks
 

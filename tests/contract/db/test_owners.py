@@ -21,7 +21,7 @@ from chenu_server.infra.db.owners import Owner, SessionOwner, StoreInUse, acquir
 from chenu_server.infra.db.postgres import WRITER_LOCK
 from chenu_server.infra.db.urls import sqlite_file
 from chenu_server.infra.db.urls import sqlite_url as sqlite_url_of
-from chenu_server.pipeline.tables import QUERIES
+from chenu_server.pipeline.tables import QUERIES, QUERIES_MAP
 from chenu_server.vocabulary import QueryStatus
 from tests.contract.tables.samples import QUERY
 
@@ -118,7 +118,7 @@ def test_what_an_owner_was_asked_is_forgotten_with_it(
 def left_running(owner_id: str) -> dict[str, Any]:
     """A query's row, by column."""
     query = replace(QUERY, status=QueryStatus.RUNNING, owner_id=owner_id, ended_us=0)
-    return {column.name: getattr(query, column.name) for column in QUERIES.columns}
+    return {column.name: getattr(query, column.name) for column in QUERIES_MAP.columns}
 
 
 def until_someone_waits(engine: sa.Engine) -> None:

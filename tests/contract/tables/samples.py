@@ -50,6 +50,7 @@ from chenu_server.vocabulary import (
 
 MAPS: Final = (
     *budgets.MAPS,
+    budgets.holds_map(pipeline.QUERIES_MAP),
     *limits.MAPS,
     *checkpoints.MAPS,
     *pipeline.MAPS,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from os import urandom
-from typing import Final
+from typing import Any, Final
 
 from chenu_server import engine
 from chenu_server.command import EntryDraft, Row
@@ -21,8 +21,11 @@ from chenu_server.infra.db.ledger_tables import (
     PayloadRow,
 )
 from chenu_server.infra.db.reader import Reader
-from chenu_server.infra.db.session import Write
+from chenu_server.infra.db.session import Fetch, Write
+from chenu_server.pipeline.records import Operation
+from chenu_server.values import replace
 from tests.contract.tables.batches import OF
+from tests.contract.tables.samples import QUERY
 from tests.stores import store_at
 
 SALT_BYTES: Final = 32
@@ -37,15 +40,27 @@ class Put:
 
 
 def put(url: str, what: Put) -> None:
-    """Commit them in one batch."""
+    """Commit them in one batch; an operation whose parts are put is there already, or put too."""
     session = store_at(url).connect()
     begun = session.begin()
+    wholes = {row.key[:2] for row in what.rows if _is_part(row)}
+    known = {row.key for row in what.rows if isinstance(row, Operation)}
+    for key in wholes - known:
+        (there,) = session.fetch([Fetch(OF[Operation], [key])])
+        if not there:
+            row = replace(QUERY, identity_id=str(key[0]), request_id=str(key[1]))
+            session.write([Write(OF[Operation], [OF[Operation].encode(row)])])
     head = begun.head or HeadRow(0, f"chenu/{new_id()}", 0, ZERO_HASH, 0)
     now_us = max(begun.clock_us, head.last_time_us)
-    writes = [Write(OF[type(row)], [OF[type(row)].encode(row)]) for row in what.rows]
+    ordered = sorted(what.rows, key=_is_part)
+    writes = [Write(OF[type(row)], [OF[type(row)].encode(row)]) for row in ordered]
     session.write([*writes, *_sealed(head, what.drafts, now_us)])
     session.commit()
     session.close()
+
+
+def _is_part(row: Any) -> bool:
+    return OF[type(row)].part_of is not None
 
 
 def _sealed(head: HeadRow, drafts: Sequence[EntryDraft], now_us: int) -> list[Write]:

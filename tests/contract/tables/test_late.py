@@ -16,6 +16,7 @@ from chenu_server.operations.ask import Admit
 from chenu_server.operations.late import LateCommits
 from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.store import SqlQueries
+from chenu_server.pipeline.tables import QUERIES
 from chenu_server.vocabulary import QueryStatus
 from tests.contract.db.faulty import Faults, FaultyStore
 from tests.contract.tables.samples import MAPS
@@ -31,7 +32,11 @@ STANDS = sa.select(
     RESERVATIONS.c.amount_nanousd,
     PERIODS.c.reserved_nanousd,
     PERIODS.c.posted_nanousd,
-).join(PERIODS, PERIODS.c.identity_id == RESERVATIONS.c.identity_id)
+).select_from(
+    RESERVATIONS.join(QUERIES, QUERIES.c.id == RESERVATIONS.c.query_id).join(
+        PERIODS, PERIODS.c.identity_id == QUERIES.c.identity_id
+    )
+)
 
 
 async def test_an_admission_that_committed_late_is_ended_by_itself(database_url: str) -> None:

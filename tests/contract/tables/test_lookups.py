@@ -121,6 +121,8 @@ def test_a_querys_attempts_come_in_order(session: Session) -> None:
     """The last one is the one that may still be running."""
     second = samples.ATTEMPT
     first, third = replace(second, attempt=1), replace(second, attempt=3)
+    other = replace(samples.QUERY, request_id="other")
+    commit(session, samples.QUERY, other)
     commit(session, third, first, second, replace(first, request_id="other"))
 
     assert [[first, second, third]] == found(

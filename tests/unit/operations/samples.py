@@ -155,6 +155,9 @@ def analysis(intents: tuple[Intent, ...]) -> Analysis:
     )
 
 
+CONTENT: Final = QueryContent(identity_id=ACME, request_id="", request="{}", plan="{}")
+
+
 def admission(
     request_id: str = "q",
     *,
@@ -184,7 +187,7 @@ def admission(
         caller=caller,
         request=request,
         content_digest=content,
-        content=QueryContent(identity_id=ACME, request_id=request_id, request="{}", plan="{}"),
+        content=replace(CONTENT, identity_id=caller.identity_id, request_id=request_id),
         analysis=analysis(intents),
         snapshot=Snapshot(
             snapshot_id="snapshot",

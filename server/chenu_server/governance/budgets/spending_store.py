@@ -23,18 +23,18 @@ class SqlSpendings:
 
     async def get(self, identity_id: str, request_id: str) -> Spending | None:
         """One reservation, with what was asked and until when it is held."""
-        operations, contents, holds = self._operations.c, self._contents.c, RESERVATIONS.c
+        operations, contents, holds = self._operations, self._contents, RESERVATIONS
         # A refused one never held anything, and has no row there.
-        joined = self._operations.join(
-            self._contents, _same(self._operations, self._contents)
-        ).outerjoin(RESERVATIONS, _same(self._operations, RESERVATIONS))
+        joined = operations.join(contents, contents.c.query_id == operations.c.id).outerjoin(
+            holds, holds.c.query_id == operations.c.id
+        )
         wanted = (
-            sa.select(self._operations, contents.request, holds.expires_us)
+            sa.select(operations, contents.c.request, holds.c.expires_us)
             .select_from(joined)
             .where(
-                operations.identity_id == identity_id,
-                operations.request_id == request_id,
-                operations.kind == OperationKind.RESERVATION,
+                operations.c.identity_id == identity_id,
+                operations.c.request_id == request_id,
+                operations.c.kind == OperationKind.RESERVATION,
             )
         )
         rows = await self._reader.rows(wanted)
@@ -47,9 +47,11 @@ class SqlSpendings:
 
     async def asked(self, identity_id: str, request_id: str) -> ReserveAsk:
         """What a reservation that there is was asked for. It never changes."""
-        contents = self._contents.c
-        wanted = sa.select(contents.request).where(
-            contents.identity_id == identity_id, contents.request_id == request_id
+        operations, contents = self._operations.c, self._contents.c
+        wanted = (
+            sa.select(contents.request)
+            .join_from(self._contents, self._operations, contents.query_id == operations.id)
+            .where(operations.identity_id == identity_id, operations.request_id == request_id)
         )
         rows = await self._reader.rows(wanted)
         return ask_from(request_id, rows[0].request)
@@ -68,25 +70,21 @@ def lapsed_sql(
     """What `lapsed` asks: of held money without an owner, what is over and waits for nobody."""
     holds = RESERVATIONS.c
     over = (
-        sa.select(holds.expires_us, holds.identity_id, holds.request_id)
+        sa.select(holds.expires_us, holds.query_id)
         # By itself, for the index knows this one alone.
         .where(LAPSING, holds.expires_us <= now_us, holds.expires_us >= after[0])
         .subquery()
     )
+    place = (over.c.expires_us, operations.c.identity_id, operations.c.request_id)
     return (
-        sa.select(over)
-        .select_from(over.join(operations, _same(operations, over)))
+        sa.select(*place)
+        .join_from(over, operations, operations.c.id == over.c.query_id)
         .where(
-            sa.tuple_(over.c.expires_us, over.c.identity_id, over.c.request_id)
-            > sa.tuple_(*map(sa.literal, after)),
+            sa.tuple_(*place) > sa.tuple_(*map(sa.literal, after)),
             operations.c.kind == OperationKind.RESERVATION,
             # What waits for a person ends with its checkpoint.
             operations.c.status == QueryStatus.RUNNING,
         )
-        .order_by(over.c.expires_us, over.c.identity_id, over.c.request_id)
+        .order_by(*place)
         .limit(count)
     )
-
-
-def _same(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:
-    return sa.and_(one.c.identity_id == other.c.identity_id, one.c.request_id == other.c.request_id)

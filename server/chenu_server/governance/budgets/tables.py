@@ -13,7 +13,7 @@ from chenu_server.governance.budgets.model import (
     HoldState,
     Leg,
 )
-from chenu_server.infra.db.columns import EnumText, Json
+from chenu_server.infra.db.columns import EnumText, Json, number
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.vocabulary import Period, Scope
@@ -78,11 +78,11 @@ BUDGET_PERIOD_ROWS: Final = sa.Table(
 # Reads must repeat it word for word: SQLite uses a partial index for nothing else.
 LAPSING: Final = sa.text("state = 'held' AND owner_id = ''")
 
+# Of each operation at most one, under its number.
 RESERVATIONS: Final = sa.Table(
     "reservations",
     METADATA,
-    sa.Column("identity_id", sa.Text, primary_key=True),
-    sa.Column("request_id", sa.Text, primary_key=True),
+    number("query_id"),
     sa.Column("state", EnumText(HoldState), nullable=False),
     sa.Column("amount_nanousd", sa.BigInteger, nullable=False),
     sa.Column("posted_nanousd", sa.BigInteger, nullable=False),
@@ -93,6 +93,7 @@ RESERVATIONS: Final = sa.Table(
     sa.Column("expires_us", sa.BigInteger, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("ended_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("query_id > 0", "ck_reservations_query"),
     sa.CheckConstraint(
         "amount_nanousd >= 0 AND posted_nanousd >= 0 AND overrun_nanousd >= 0",
         "ck_reservations_amounts",
@@ -133,6 +134,9 @@ BUDGET_PERIODS_MAP: Final = TableMap(
         ),
     },
 )
-HOLDS_MAP: Final = TableMap(Hold, RESERVATIONS)
+MAPS: Final = (BUDGETS_MAP, BUDGET_PERIODS_MAP)
 
-MAPS: Final = (BUDGETS_MAP, BUDGET_PERIODS_MAP, HOLDS_MAP)
+
+def holds_map(operations: TableMap[Any]) -> TableMap[Hold]:
+    """What is held for operations, whose table is the pipeline's."""
+    return TableMap(Hold, RESERVATIONS, part_of=operations)

@@ -97,6 +97,12 @@ class Json(TextColumn[T]):
         )
 
 
+def number(name: str, *given: sa.Identity) -> sa.Column[int]:
+    """A key that is a number, which SQLite takes for the row's own only where it is so spelt."""
+    kind = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    return sa.Column(name, kind, *given, primary_key=True, autoincrement=bool(given))
+
+
 def _remembering(result: Callable[[str], T]) -> Callable[[str], T]:
     remembered = lru_cache(maxsize=_REMEMBERED_MAX)(result)
     return lambda text: remembered(text) if len(text) <= _REMEMBERED_CHARACTERS else result(text)

@@ -41,7 +41,8 @@ class Kernel:
     def __init__(self, tables: Sequence[TableMap[Any]]) -> None:
         self.tables = {table.table.name: table for table in tables}
         for name, columns in engine.tables():
-            found = tuple(self.tables[name].table.columns.keys()) if name in self.tables else ()
+            table = self.tables.get(name)
+            found = tuple(column.name for column in table.columns) if table else ()
             if found != tuple(columns):
                 raise TypeError(f"the kernel has {name} as {columns}, here are {found}")
 

@@ -299,7 +299,7 @@ class _Statements:
     """The SQL of one table, as text, and what makes its parameters."""
 
     def __init__(self, table: TableMap[Any]) -> None:
-        self._columns = [pg_type(column.type) for column in table.table.columns]
+        self._columns = [pg_type(column.type) for column in table.columns]
         self._keys = [pg_type(column.type) for column in table.key_columns]
         self._by_id = _by_id(table, self._keys)
         self._lookups = {
@@ -310,9 +310,11 @@ class _Statements:
             for name, lookup in table.lookups.items()
             for counted in (False, True)
         }
-        self._upsert = upsert_sql(table, f"SELECT * FROM {_unnest(self._columns)}")
-        marks = ", ".join(f"${n}::{kind.name}" for n, kind in enumerate(self._columns, 1))
-        self._upsert_one = upsert_sql(table, f"VALUES ({marks})")
+        names = [f"value_{number}" for number in range(len(self._columns))]
+        given = f"{_unnest(self._columns)} AS given({', '.join(names)})"
+        self._upsert = upsert_sql(table, f"SELECT {table.stored(names)} FROM {given}")
+        marks = [f"${n}::{kind.name}" for n, kind in enumerate(self._columns, 1)]
+        self._upsert_one = upsert_sql(table, f"VALUES ({table.stored(marks)})")
 
     def by_id(self, fetch: Fetch) -> tuple[str, list[str]]:
         """The select by primary keys."""
@@ -345,11 +347,12 @@ def _unnest(types: Sequence[PgType], *more: str) -> str:
 def _by_id(table: TableMap[Any], keys: Sequence[PgType]) -> str:
     aliases = [f"key_{number}" for number in range(len(keys))]
     on = " AND ".join(
-        f"t.{name} = keys.{alias}" for name, alias in zip(table.key_names, aliases, strict=True)
+        f"{table.shown(key)} = keys.{alias}"
+        for key, alias in zip(table.key_columns, aliases, strict=True)
     )
     return (
         f"SELECT {_columns(table)} FROM {_unnest(keys)} AS keys({', '.join(aliases)})"
-        f" JOIN {table.table.name} AS t ON {on}"
+        f" CROSS JOIN {table.source} WHERE {table.conditions(on)}"
     )
 
 
@@ -359,17 +362,17 @@ def _lookup(table: TableMap[Any], lookup: LookupSql, *, only_counted: bool) -> s
     aliases = [f"key_{number}" for number in range(len(types))]
     order = f" ORDER BY {lookup.order_by}" if lookup.order_by else ""
     limit = " LIMIT keys.row_count" if lookup.limited else ""
-    condition = lookup.condition(*(f"keys.{alias}" for alias in aliases))
-    columns, given = ", ".join(table.columns), _columns(table)
+    condition = table.conditions(lookup.condition(*(f"keys.{alias}" for alias in aliases)))
+    columns = _columns(table)
     if only_counted:
-        columns, given, order, limit = "count(*) AS number", "t.number", "", ""
-    inner = f"SELECT {columns} FROM {table.table.name} WHERE {condition}{order}{limit}"
+        columns, order, limit = "count(*)", "", ""
+    inner = f"SELECT {columns} FROM {table.source} WHERE {condition}{order}{limit}"
     return (
-        f"SELECT keys.position - 1, {given}"
+        "SELECT keys.position - 1, found.*"
         f" FROM {_unnest(types, 'bigint')} WITH ORDINALITY"
-        f" AS keys({', '.join(aliases)}, row_count, position) CROSS JOIN LATERAL ({inner}) AS t"
+        f" AS keys({', '.join(aliases)}, row_count, position) CROSS JOIN LATERAL ({inner}) AS found"
     )
 
 
 def _columns(table: TableMap[Any]) -> str:
-    return ", ".join(f"t.{name}" for name in table.columns)
+    return ", ".join(map(table.shown, table.columns))

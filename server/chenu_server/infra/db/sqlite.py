@@ -286,12 +286,12 @@ class Statements:
     """The SQL of one table, as text."""
 
     def __init__(self, table: TableMap[Any]) -> None:
-        self._name = table.table.name
-        self._columns = ", ".join(f"t.{name}" for name in table.columns)
-        self._keys = table.key_names
+        self._table = table
+        self._columns = ", ".join(map(table.shown, table.columns))
+        self._keys = [table.shown(key) for key in table.key_columns]
         self._lookups = table.lookups
         self._by_count: dict[tuple[str | None, int], str] = {}
-        row = f"({', '.join('?' * len(table.columns))})"
+        row = f"({table.stored('?' * len(table.columns))})"
         self._write_by_count = {
             1 << power: upsert_sql(table, f"VALUES {', '.join([row] * (1 << power))}")
             for power in range(_ROWS_MAX.bit_length())
@@ -347,7 +347,7 @@ class Statements:
 
     def _by_id(self, count: int) -> str:
         names = [f"key_{number}" for number in range(len(self._keys))]
-        on = " AND ".join(f"t.{key} = {name}" for key, name in zip(self._keys, names, strict=True))
+        on = " AND ".join(f"{key} = {name}" for key, name in zip(self._keys, names, strict=True))
         return self._joined(names, count, given=self._columns, on=on)
 
     def _under(self, name: str, count: int) -> str:
@@ -366,17 +366,18 @@ class Statements:
         rows = ", ".join([f"({', '.join('?' * len(names))})"] * count)
         return (
             f"WITH keys({', '.join(names)}) AS (VALUES {rows})"
-            f" SELECT {given} FROM keys CROSS JOIN {self._name} AS t ON {on}"
+            f" SELECT {given} FROM keys CROSS JOIN {self._table.source}"
+            f" WHERE {self._table.conditions(on)}"
         )
 
     def _lookup(self, table: TableMap[Any], lookup: LookupSql, *, only_counted: bool) -> str:
         """For one key: `?1` is its position, `?2` the row count, its values follow."""
-        given = "count(*)" if only_counted else ", ".join(table.columns)
+        given = "count(*)" if only_counted else self._columns
         values = [f"?{number}" for number in range(3, 3 + len(lookup.keys))]
         order = f" ORDER BY {lookup.order_by}" if lookup.order_by and not only_counted else ""
         # Every parameter must stand in the text; a negative limit is none.
         limit = " LIMIT -1 - abs(?2)" if only_counted else " LIMIT ?2"
         return (
-            f"SELECT ?1, {given} FROM {table.table.name}"
-            f" WHERE {lookup.condition(*values)}{order}{limit}"
+            f"SELECT ?1, {given} FROM {table.source}"
+            f" WHERE {table.conditions(lookup.condition(*values))}{order}{limit}"
         )
