@@ -10,6 +10,9 @@
 //! This is the one crate with `unsafe` code: what is called by a library, and is handed pointers
 //! by it, cannot be checked by the compiler.
 
+#[cfg(feature = "machine")]
+pub mod machine;
+
 use std::ffi::{c_char, c_int};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

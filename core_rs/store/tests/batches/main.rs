@@ -1,5 +1,8 @@
-//! Batches of recorded commands against a database in memory.
+//! Batches of commands: what they load and leave, their time, seal and answers, in memory and on a
+//! `SQLite` file.
 
+#[cfg(test)]
+mod clock;
 #[cfg(test)]
 mod drops;
 #[cfg(test)]
@@ -7,7 +10,13 @@ mod memory;
 #[cfg(test)]
 mod replays;
 #[cfg(test)]
+mod seal;
+#[cfg(test)]
+mod sqlite;
+#[cfg(test)]
 mod together;
+#[cfg(test)]
+mod told;
 #[cfg(test)]
 #[path = "../../../operation/tests/vectors/walk.rs"]
 mod walk;

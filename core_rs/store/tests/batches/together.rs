@@ -23,23 +23,29 @@ fn decided(memory: &mut Memory, now: Moment, rules: &Rules, commands: &[Command]
 }
 
 /// An admission that a walk came to, with what there was before it.
-fn admission() -> (Memory, Moment, Rules, Admit) {
+pub(crate) fn admission() -> (Memory, Moment, Rules, Admit) {
+    ask_of(|answer| matches!(answer, Answer::Admitted { .. }))
+}
+
+/// The first ask of all walks that was answered so, with what there was before it.
+pub(crate) fn ask_of(is_answered: fn(&Answer) -> bool) -> (Memory, Moment, Rules, Admit) {
     for Walk { rows, steps, .. } in walks() {
         let mut memory = Memory::of(&rows);
         for (rules, step) in steps {
-            if let (Command::Admit(asked), Answer::Admitted { .. }) = (&step.command, &step.answer)
-            {
-                return (memory, step.now, rules, (**asked).clone());
+            match &step.command {
+                Command::Admit(asked) if is_answered(&step.answer) => {
+                    return (memory, step.now, rules, (**asked).clone());
+                }
+                _ => {}
             }
             decided(&mut memory, step.now, &rules, std::slice::from_ref(&step.command));
         }
     }
-    panic!("no walk admits anything");
+    panic!("no walk comes to that");
 }
 
-/// Six calls of a provider with seven free slots get one each, and none is made for them.
-#[test]
-fn each_command_of_a_batch_finds_a_slot_of_its_own() {
+/// Six calls of a provider with seven free slots.
+pub(crate) fn crowd() -> (Memory, Moment, Rules, Vec<Command>) {
     let (mut memory, now, rules, asked) = admission();
     let provider = asked.plan.chain[0].provider.clone();
     let limit = ProviderLimit { requests: CALLS + 1, ..rules.limit_of(&provider) };
@@ -58,15 +64,27 @@ fn each_command_of_a_batch_finds_a_slot_of_its_own() {
         asked.asked.request_id = format!("call {number}");
         Command::Admit(Box::new(asked))
     };
-    let commands: Vec<Command> = (0..CALLS).map(ask).collect();
+    let commands = (0..CALLS).map(ask).collect();
+    (memory, now, rules, commands)
+}
+
+/// Each gets one that is there, the longest free first.
+pub(crate) fn assert_served(decisions: &[Decision]) {
     let taken = |decision: &Decision| match decision {
         Ok(Answer::Admitted { attempt, .. }) => Some(attempt.slot),
         _ => None,
     };
-    let decisions = decided(&mut memory, now, &rules, &commands);
     let slots: Vec<Option<i64>> = decisions.iter().map(taken).collect();
 
     assert_eq!((1..=CALLS).rev().map(Some).collect::<Vec<_>>(), slots, "{decisions:?}");
+}
+
+/// None is made for them, and none is given twice.
+#[test]
+fn each_command_of_a_batch_finds_a_slot_of_its_own() {
+    let (mut memory, now, rules, commands) = crowd();
+
+    assert_served(&decided(&mut memory, now, &rules, &commands));
 }
 
 /// The period that a budget stands in is known once the budget is, which the batch itself made.

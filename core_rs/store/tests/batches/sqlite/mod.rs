@@ -1,0 +1,10 @@
+//! Whole batches on a file, by the machine's own library.
+
+mod commits;
+mod database;
+mod failures;
+mod faulty;
+mod paging;
+mod samples;
+mod statements;
+mod walks;
