@@ -82,10 +82,11 @@ pub fn seal(
     let sealed = ledger::seal(&batch, &whole)?;
     let end = sealed.last().map_or((head.size, head.last_hash), |it| (it.sequence, it.entry_hash));
     let entries = whole.iter().zip(&sealed).map(|(draft, sealed)| {
-        vec![
+        // The bytes have room for twice as many as a database has numbers for.
+        let sequence = i64::try_from(sealed.sequence).map_err(|_| LedgerError::SequenceOverflow)?;
+        Ok(vec![
             i64::from(head.ledger_number).put(),
-            // A chain of 2^63 entries is refused when it is sealed.
-            Value::Int(i64::try_from(sealed.sequence).unwrap_or(i64::MAX)),
+            sequence.put(),
             draft.entry_id.put(),
             Value::Text(batch_id.to_owned()),
             time_us.put(),
@@ -99,13 +100,13 @@ pub fn seal(
             draft.reason.put(),
             Value::Blob(sealed.canonical.clone()),
             Value::Blob(sealed.entry_hash.to_vec()),
-        ]
+        ])
     });
     let payloads = drafts.iter().zip(names).map(|(draft, name)| {
         vec![name.entry_id.put(), Value::Blob(name.salt.to_vec()), draft.payload.put()]
     });
     Ok(Sealed {
-        entries: entries.collect(),
+        entries: entries.collect::<Result<_, LedgerError>>()?,
         payloads: payloads.collect(),
         head: Head { size: end.0, last_hash: end.1, ..head.clone() },
     })

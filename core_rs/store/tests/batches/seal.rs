@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chenu_engine::ledger::{Broken, ChainVerifier, Disclosed, LedgerEntry};
+use chenu_engine::ledger::{Broken, ChainVerifier, Disclosed, LedgerEntry, LedgerError};
 use chenu_operation::entry::EntryDraft;
 use chenu_store::Value;
 use chenu_store::seal::{Head, Named, Sealed, seal};
@@ -144,4 +144,21 @@ fn without_entries_the_chain_stands_where_it_stood() {
     let sealed = seal(&head, "batch", 5, &[], &[]).unwrap();
 
     assert_eq!(Sealed { entries: Vec::new(), payloads: Vec::new(), head }, sealed);
+}
+
+/// A database counts to 2^63: the entry behind it would be stored under another one's number.
+#[test]
+fn a_chain_is_as_long_as_its_numbers_are() {
+    let drafts = drafts();
+    let most = i64::MAX.unsigned_abs();
+    let before = |size| Head { size, ..start() };
+    let two = &drafts[..2];
+    let last = seal(&before(most - 2), "batch", 5, two, &named(two)).unwrap();
+
+    assert_eq!((Value::Int(i64::MAX), most), (last.entries[1][1].clone(), last.head.size));
+    for size in [most - 1, most, u64::MAX] {
+        let refused = seal(&before(size), "batch", 5, two, &named(two));
+
+        assert_eq!(Err(LedgerError::SequenceOverflow), refused, "{size}");
+    }
 }
