@@ -57,6 +57,11 @@ class QueryRun:
         finally:
             self._detach()
 
+    def has_read(self, *, detached: bool) -> None:
+        """What its stored request says; whoever left before that was read has left all the same."""
+        self.detached = detached
+        self._abandon_if_left()
+
     def watched_elsewhere(self, *, is_watched: bool) -> None:
         """Somebody is attached at another process, or nobody is any more."""
         # Told twice it would count twice, and the query could never be abandoned.
@@ -88,13 +93,18 @@ class QueryRun:
         self._attached -= 1
         if self._first is not None:
             self._first._detach()
+        else:
+            self._abandon_if_left()
+
+    def _abandon_if_left(self) -> None:
+        if self._attached or self.detached or self._abandoning is not None:
+            return
         # Not at once: a client whose connection broke needs a moment to attach again, and to run
         # its query anew would cost it twice.
-        elif self._attached == 0 and not self.detached:
-            loop = asyncio.get_running_loop()
-            self._abandoning = loop.call_later(
-                self._abandon_after_s, self.stop.set, StopReason.ABANDONED
-            )
+        loop = asyncio.get_running_loop()
+        self._abandoning = loop.call_later(
+            self._abandon_after_s, self.stop.set, StopReason.ABANDONED
+        )
 
     def told_to_wait(self, provider: str) -> Callable[[int, int], None]:
         """Show that the query waits for a slot; live only."""

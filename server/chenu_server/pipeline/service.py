@@ -325,7 +325,8 @@ class PipelineService:
         content = await self._store.content(query.identity_id, query.request_id)
         assert content is not None, "an admitted query has its content"
         async with self._lanes.resume.prepared(query, content) as state:
-            run.detached = state.request.detached or state.request.resume_on_approval
+            request = state.request
+            run.has_read(detached=request.detached or request.resume_on_approval)
             step = await self._lanes.resume.run(state, run)
             if isinstance(step, Proceed):
                 await self._execute(state, run)

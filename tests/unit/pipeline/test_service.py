@@ -88,6 +88,35 @@ async def test_a_resumed_query_that_waits_for_a_slot_is_cancelled_at_once(stage:
     assert "QUERY_STATE_CANCELLED" == await state(client, request_id)
 
 
+@pytest.mark.parametrize("settings", [{"pipeline.abandon_after_ms": 100}])
+async def test_who_leaves_before_a_resumed_query_is_read_abandons_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would run, and cost, for nobody until its deadline."""
+    client, request_id, read = stage.client(), str(uuid4()), asyncio.Event()
+    pending = await blocked(client, request_id)
+    await approve(stage, pending.metadata["checkpoint_id"])
+    pipeline = stage.application.pipeline
+    content = pipeline._store.content
+
+    async def content_once_left(*key: str) -> object:
+        await read.wait()
+        return await content(*key)
+
+    monkeypatch.setattr(pipeline._store, "content", content_once_left)
+    stage.upstream.hold()
+    resumed = client.pipeline.Continue(
+        pb.ContinueRequest(request_id=request_id), metadata=client.metadata, timeout=60
+    )
+    await eventually(lambda: _attached(stage, 1))
+    resumed.cancel()
+    await eventually(lambda: _attached(stage, 0))
+    read.set()
+    await eventually(lambda: _runs_nothing(stage))
+
+    assert "QUERY_STATE_CANCELLED" == await state(client, request_id)
+
+
 @pytest.mark.parametrize("settings", [{**ONE_SLOT, "server.drain_grace_s": 1}])
 async def test_a_drain_does_not_call_interrupted_what_never_ran(stage: Stage) -> None:
     """A query that waited for its first slot has no unknown outcome: it may ask elsewhere."""
@@ -168,3 +197,12 @@ async def test_an_id_means_the_same_however_a_uuid_is_written(stage: Stage) -> N
 
     for spelling in (str(request_id), request_id.hex, request_id.urn, f"{{{request_id}}}"):
         assert "QUERY_STATE_COMPLETED" == await state(client, spelling)
+
+
+async def _attached(stage: Stage, count: int) -> bool:
+    runs = stage.application.pipeline._runs.values()
+    return [count] == [run._attached for run in runs]
+
+
+async def _runs_nothing(stage: Stage) -> bool:
+    return stage.application.pipeline.running == 0
