@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 import structlog
 
 from chenu_server.command import Writer
-from chenu_server.errors import ChenuError, QueryCancelled
+from chenu_server.errors import ChenuError, Internal, QueryCancelled
 from chenu_server.operations.run import Settle
 from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.model import TokenUsage
@@ -51,6 +51,11 @@ class LateCommits:
         while True:
             try:
                 await self._writer.submit(Settle(settlement))
+            except Internal as error:
+                # A bug in the command, which the same settlement would meet again for ever: its end
+                # is left to whoever takes over from this process.
+                _log.error("late_settle_failed", error=str(error))
+                return
             except ChenuError as error:
                 _log.warning("late_settle_failed", error=str(error))
                 await asyncio.sleep(1)

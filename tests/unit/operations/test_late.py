@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from chenu_server.command import Command
-from chenu_server.errors import GovernanceUnavailable
+from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal
 from chenu_server.operations.late import LateCommits
 from tests.unit.operations.samples import World
 
@@ -20,8 +21,9 @@ class Refusing:
 
     healthy = True
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, error: type[ChenuError] = GovernanceUnavailable) -> None:
         self._world = world
+        self._error = error
         self.refused = 0
         self.done = asyncio.Event()
 
@@ -29,7 +31,7 @@ class Refusing:
         """Run it, if it is time."""
         if self.refused < REFUSALS:
             self.refused += 1
-            raise GovernanceUnavailable
+            raise self._error
         outcome = self._world.act(command)
         self.done.set()
         return outcome
@@ -55,6 +57,19 @@ async def test_it_is_tried_until_it_is_recorded(monkeypatch: pytest.MonkeyPatch)
     assert REFUSALS == writer.refused == len(slept)
     assert world.query.status.is_final
     assert (0, 0, 0) == world.money
+
+
+async def test_what_a_bug_refuses_is_not_asked_again() -> None:
+    """The same settlement would meet it again each second, for as long as the process lives."""
+    world, late = World(), LateCommits()
+    writer = Refusing(world, Internal)
+    late.attach(writer)
+    with capture_logs() as logs:
+        late.on_late("admit", world.admitted())
+        await asyncio.gather(*late._tasks)
+
+    assert 1 == writer.refused
+    assert ("error", "late_settle_failed") == (logs[-1]["log_level"], logs[-1]["event"])
 
 
 async def test_what_nobody_would_run_is_left_alone() -> None:
