@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, timedelta
@@ -172,8 +173,13 @@ def _today() -> date:
 
 async def price_again(routes: Routes) -> None:
     """Resolve dated prices for the day that has begun."""
-    day = _today()
-    priced = resolve_prices(routes.plan.loaded, day)
+    while True:
+        loaded, day = routes.plan.loaded, _today()
+        # In a thread: it takes the time of many calls, which would all stand still at midnight.
+        priced = await asyncio.to_thread(resolve_prices, loaded, day)
+        # Unless a reload has put another catalogue in the place of the one that was priced.
+        if loaded is routes.plan.loaded:
+            break
     routes.reprice(replace(routes.plan, priced=priced, day=day))
     _log.info("prices_resolved", day=str(day))
 
