@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from chenu_server.bootstrap.background import AGAIN_AFTER_FAILURE_S, repeated
 from chenu_server.bootstrap.routes import until_midnight_s
-from chenu_server.errors import GovernanceUnavailable
+from chenu_server.errors import GovernanceUnavailable, Internal
 
 DAY_S = 86_400.0
 
@@ -66,6 +66,28 @@ async def test_what_waits_for_a_day_is_tried_again_within_a_minute(slept: list[f
         await repeated("price", work, lambda: DAY_S)  # type: ignore[arg-type] # as above
 
     assert [DAY_S, AGAIN_AFTER_FAILURE_S, DAY_S] == slept
+
+
+@pytest.mark.parametrize("bug", [KeyError("bug"), Internal()])
+async def test_a_bug_is_met_again_ever_later(slept: list[float], bug: Exception) -> None:
+    """Work that is done every 20 ms would else fill the log with fifty stacks a second."""
+    work = done_with([bug] * 2_000 + [None])
+
+    with capture_logs(), pytest.raises(Enough):
+        await repeated("others", work, lambda: 0.02)  # type: ignore[arg-type] # as above
+
+    assert [0.02, 0.02, 0.04, 0.08, 0.16] == slept[:5]
+    assert [AGAIN_AFTER_FAILURE_S, 0.02] == slept[-2:]
+
+
+async def test_what_is_only_refused_is_asked_for_as_often_as_ever(slept: list[float]) -> None:
+    """Once the database is back, what expired meanwhile must not wait for a minute more."""
+    work = done_with([GovernanceUnavailable()] * 9)
+
+    with capture_logs(), pytest.raises(Enough):
+        await repeated("sweep", work, lambda: 1.0)  # type: ignore[arg-type] # as above
+
+    assert [1.0] * 10 == slept
 
 
 def test_a_day_ends_at_its_midnight() -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from enum import Enum, auto
 
 import structlog
 
-from chenu_server.errors import ChenuError
+from chenu_server.errors import ChenuError, Internal
 
 _log = structlog.get_logger(__name__)
 
 AGAIN_AFTER_FAILURE_S = 60.0
+# Enough for what waits 1 ms, and no number that grows for as long as a server lives.
+_DOUBLED_MAX = 16
 
 
 def spawn_repeated(
@@ -39,21 +42,32 @@ async def repeated(
 
     A failure, a bug's too, is logged and the work is done again: a loop that died would leave
     every later expiry, price or approval lying, and nobody would be told. What ordinarily waits
-    for long is tried again after a minute.
+    for long is tried again after a minute, and what a bug fails again and again after twice as
+    long each time, up to that: every 20 ms it would fill the log with stacks.
     """
-    failed = False
+    turn, bugs = _Turn.DONE, 0
     while True:
-        await asyncio.sleep(min(wait_s(), AGAIN_AFTER_FAILURE_S) if failed else wait_s())
-        failed = not await _done(name, work)
+        pause_s = wait_s()
+        if turn is not _Turn.DONE:
+            pause_s = min(pause_s * 2 ** max(0, bugs - 1), AGAIN_AFTER_FAILURE_S)
+        await asyncio.sleep(pause_s)
+        turn = await _turn(name, work)
+        bugs = min(bugs, _DOUBLED_MAX) + 1 if turn is _Turn.FAILED else 0
 
 
-async def _done(name: str, work: Callable[[], Awaitable[object]]) -> bool:
+class _Turn(Enum):
+    DONE = auto()
+    REFUSED = auto()
+    FAILED = auto()
+
+
+async def _turn(name: str, work: Callable[[], Awaitable[object]]) -> _Turn:
     try:
         await work()
     except ChenuError as error:  # nothing can be recorded now, for one: no bug of the work's
         _log.warning("background_work_refused", work=name, error=str(error))
-        return False
+        return _Turn.FAILED if isinstance(error, Internal) else _Turn.REFUSED
     except Exception:  # noqa: BLE001 - see `repeated`
         _log.exception("background_work_failed", work=name)
-        return False
-    return True
+        return _Turn.FAILED
+    return _Turn.DONE
