@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,16 +10,15 @@ import typer
 from chenu_server.cli import parse
 from chenu_server.cli.exit_codes import ExitCode, fail
 from chenu_server.cli.groups import commands, local
+from chenu_server.cli.new_file import new_file
 from chenu_server.cli.output import Output, note, visible, when, who
 from chenu_server.cli.paging import Limit, first
 from chenu_server.cli.progress import progress
 from chenu_server.cli.remote import Session, remote
-from chenu_server.cli.streams import OutputLost
 from chenu_server.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from io import BufferedWriter
+    from collections.abc import AsyncIterator
 
     from chenu.api.governance.v1 import audit_service_pb2
 
@@ -159,36 +156,11 @@ def _verified(file: Path) -> tuple[int, str, str | None]:
 
 async def _write(output: Path, chunks: AsyncIterator[bytes]) -> int:
     size = 0
-    with _new_file(output) as file, progress("exporting", None) as advance:
+    with new_file(output) as file, progress("exporting", None) as advance:
         async for chunk in chunks:
             size += file.write(chunk)
             advance(len(chunk))
     return size
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[BufferedWriter]:
-    """A file that is there, durably, only if the block ends well; none is overwritten."""
-    try:
-        file = path.open("xb")
-    except FileExistsError as error:
-        raise fail(ExitCode.USAGE, f"{path} exists; name another file") from error
-    except OSError as error:
-        raise fail(ExitCode.USAGE, f"cannot write {path}: {error.strerror}") from error
-    try:
-        with file:
-            yield file
-            file.flush()
-            # An export may be all that is left of a ledger: what is said to be written must survive
-            # a power cut.
-            os.fsync(file.fileno())
-    except BaseException as error:
-        # Half an export does not verify, and under its name it would look like a broken ledger.
-        path.unlink()
-        if isinstance(error, OSError) and not isinstance(error, OutputLost):
-            text = f"cannot write {path}: {error.strerror}, so it is removed; make room"
-            raise fail(ExitCode.OUTPUT, text) from error
-        raise
 
 
 def _row(entry: audit_service_pb2.LedgerEntry) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chenu_server.cli import parse
-from chenu_server.cli.content import Thing, joined, lines_of, written
+from chenu_server.cli.content import joined, lines_of, written
 from chenu_server.cli.exit_codes import ExitCode, fail
 from chenu_server.cli.groups import commands
 from chenu_server.cli.output import fields, message_object, note, usd, when, who
@@ -74,16 +74,9 @@ async def content(
         shown = True
         print("\n".join(lines_of(thing)))
         if save is not None and thing.is_file:
-            _save(thing, save)
+            note(f"saved {written(thing, save)}")
     if not shown:
         note("nothing: what was asked is no longer stored")
-
-
-def _save(thing: Thing, directory: Path) -> None:
-    try:
-        note(f"saved {written(thing, directory)}")
-    except OSError as error:
-        raise typer.BadParameter(str(error), param_hint="--save") from error
 
 
 @remote(app, "approve")

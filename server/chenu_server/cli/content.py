@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from chenu_server.cli.new_file import new_file
 from chenu_server.cli.output import IN_PROSE, visible
 from chenu_server.values import dataclass
 
@@ -73,7 +74,7 @@ def written(thing: Thing, directory: Path) -> Path:
     """Write a file under a name that it did not choose; an older one of that name stays."""
     extension = _EXTENSIONS.get(thing.media_type, "bin")
     path = directory / f"{thing.kind}-{thing.id.replace('/', '-')}.{extension}"
-    with path.open("xb") as file:
+    with new_file(path) as file:
         file.write(thing.data)
     return path
 

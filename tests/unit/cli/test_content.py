@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from pathlib import Path
 
 import pytest
 
 from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
+from chenu_server.cli.exit_codes import ExitCode
 from tests.unit.cli.conftest import Gateway, Shell
 
 PLAIN = "text/plain; charset=utf-8"
@@ -138,3 +140,29 @@ def test_a_file_is_not_shown_but_saved(gateway: Gateway, chenu: Shell, tmp_path:
     ]
     assert picture == (tmp_path / "image-0-1.png").read_bytes()
     assert 2 == again.exit_code
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(
+    gateway: Gateway, chenu: Shell, tmp_path: Path
+) -> None:
+    """Once there is room the same command saves it; and half a picture is not what was asked."""
+    half = b"x" * 2**20
+    of = {"id": "0/1", "media_type": "image/png", "size": 2 * len(half)}
+    answered(
+        gateway,
+        piece(cb.CONTENT_KIND_IMAGE, half, **of),
+        piece(cb.CONTENT_KIND_IMAGE, half, **of, offset=len(half)),
+    )
+
+    _, most = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(half), most))
+    try:
+        full = chenu("checkpoints", "content", "c-1", "--save", str(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    left = [*tmp_path.iterdir()]
+    again = chenu("checkpoints", "content", "c-1", "--save", str(tmp_path))
+
+    assert (ExitCode.OUTPUT, []) == (full.exit_code, left)
+    assert ExitCode.OK == again.exit_code
+    assert half * 2 == (tmp_path / "image-0-1.png").read_bytes()

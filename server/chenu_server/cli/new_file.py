@@ -1,0 +1,40 @@
+"""A file that a command writes for somebody to keep: whole or not at all, and over no other."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chenu_server.cli.exit_codes import ExitCode, fail
+from chenu_server.cli.streams import OutputLost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedWriter
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BufferedWriter]:
+    """A file that is there, durably, only if the block ends well; none is overwritten."""
+    try:
+        file = path.open("xb")
+    except FileExistsError as error:
+        raise fail(ExitCode.USAGE, f"{path} exists; name another file") from error
+    except OSError as error:
+        raise fail(ExitCode.USAGE, f"cannot write {path}: {error.strerror}") from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            # An export may be all that is left of a ledger: what is said to be written must survive
+            # a power cut.
+            os.fsync(file.fileno())
+    except BaseException as error:
+        # Half an export does not verify, and under its name it would look like a broken ledger.
+        path.unlink()
+        if isinstance(error, OSError) and not isinstance(error, OutputLost):
+            text = f"cannot write {path}: {error.strerror}, so it is removed; make room"
+            raise fail(ExitCode.OUTPUT, text) from error
+        raise
