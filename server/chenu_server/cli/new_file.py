@@ -31,6 +31,7 @@ def new_file(path: Path) -> Iterator[BufferedWriter]:
             # An export may be all that is left of a ledger: what is said to be written must survive
             # a power cut.
             os.fsync(file.fileno())
+        _write_name(path.parent)
     except BaseException as error:
         # Half an export does not verify, and under its name it would look like a broken ledger.
         path.unlink()
@@ -38,3 +39,12 @@ def new_file(path: Path) -> Iterator[BufferedWriter]:
             text = f"cannot write {path}: {error.strerror}, so it is removed; make room"
             raise fail(ExitCode.OUTPUT, text) from error
         raise
+
+
+def _write_name(directory: Path) -> None:
+    """Until its directory is written, a file that is written may be gone after a power cut."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

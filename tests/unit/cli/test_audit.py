@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import grpc
@@ -159,6 +160,19 @@ def test_an_export_is_written_byte_for_byte(gateway: Gateway, chenu: Shell, tmp_
     assert ExitCode.OK == result.exit_code
     assert exported() == file.read_bytes()
     assert f"next: chenu audit verify {file}\n" == result.stderr
+
+
+def test_an_export_is_durable_with_its_name(
+    gateway: Gateway, chenu: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file whose directory was not written is gone after a power cut, whatever is in it."""
+    gateway.answers["ExportEntries"] = [*chunks(exported())]
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    file = tmp_path / "out.jsonl"
+    chenu("audit", "export", "-o", str(file))
+
+    assert [file.stat().st_ino, tmp_path.stat().st_ino] == synced
 
 
 def test_a_broken_export_leaves_no_file(gateway: Gateway, chenu: Shell, tmp_path: Path) -> None:
