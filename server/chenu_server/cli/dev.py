@@ -147,8 +147,10 @@ def _tokens(settings: Settings, folder: Path) -> dict[str, str]:
     for name, (kind, subject, identities) in CAST.items():
         claims = Claims(subject=subject, type=kind, identity=identities, lifetime=TOKEN_LIFETIME_S)
         tokens[name] = issued(issuer, claims, time.time_ns() // 1_000)
-        # Private before anything is in it: written first, it could be read in between.
-        (folder / name).touch(mode=0o600)
+        # Private before anything is in it: written first, it could be read in between. And new: an
+        # older file keeps its mode, and whoever has it open.
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).touch(mode=0o600, exist_ok=False)
         (folder / name).write_text(f"{tokens[name]}\n")
     return tokens
 

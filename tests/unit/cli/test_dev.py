@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -16,7 +18,8 @@ from typer.testing import CliRunner, Result
 from chenu_server.cli import dev as dev_command
 from chenu_server.cli.app import app
 from chenu_server.cli.exit_codes import ExitCode
-from chenu_server.config import KEY_VARIABLES
+from chenu_server.config import KEY_VARIABLES, LOCAL_ISSUER
+from chenu_server.governance.identity.tokens import create_key
 from chenu_server.upstream import FakeUpstream
 from tests.dev_server import START_S, dev_server
 
@@ -165,6 +168,22 @@ def test_without_a_key_nobody_real_is_called(monkeypatch: pytest.MonkeyPatch) ->
     result = CliRunner().invoke(app, ["dev", "--real"])
 
     assert (ExitCode.USAGE, True) == (result.exit_code, "ANTHROPIC_API_KEY" in result.stderr)
+
+
+def test_tokens_are_private_whatever_lay_there(tmp_path: Path) -> None:
+    """An older file may be open to others, and be read by them already."""
+    issuer = LOCAL_ISSUER.model_copy(update={"key_file": tmp_path / "token.key"})
+    settings = SimpleNamespace(identity=SimpleNamespace(issuers=[issuer]))
+    create_key(issuer.key_file)
+    older = tmp_path / "person"
+    older.touch(mode=0o644)
+    with older.open() as reader:
+        tokens = dev_command._tokens(cast(Any, settings), tmp_path)
+        read = reader.read()
+
+    assert {0o600} == {(tmp_path / name).stat().st_mode & 0o777 for name in tokens}
+    assert f"{tokens['person']}\n" == older.read_text()
+    assert "" == read
 
 
 @pytest.mark.parametrize(
