@@ -18,6 +18,8 @@ from chenu_server.values import dataclass
 from chenu_server.vocabulary import PrincipalType, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chenu_server.config import IssuerSettings
     from chenu_server.governance.identity.model import Issuer
 
@@ -105,7 +107,7 @@ def issued(issuer: Issuer, claims: Claims, now_us: int, *, as_json: bool = False
             "see --type, or principal_types in its configuration",
             as_json=as_json,
         )
-    identities = dict(_identity(text) for text in claims.identity)
+    identities = _identities(claims.identity)
     try:
         return issue(
             issuer,
@@ -163,6 +165,19 @@ def _principal_type(text: str) -> PrincipalType:
         raise typer.BadParameter(
             f"{text!r} is not one of {', '.join(PrincipalType)}", param_hint="--type"
         ) from error
+
+
+def _identities(texts: Sequence[str]) -> dict[str, list[Role]]:
+    identities: dict[str, list[Role]] = {}
+    for name, roles in map(_identity, texts):
+        # The roles of the first would be lost, and nobody told.
+        if name in identities:
+            raise typer.BadParameter(
+                f"{name!r} is given twice; give all of its roles at once: {name}=role,...",
+                param_hint="--identity",
+            )
+        identities[name] = roles
+    return identities
 
 
 def _identity(text: str) -> tuple[str, list[Role]]:

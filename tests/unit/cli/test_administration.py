@@ -155,6 +155,11 @@ def test_a_key_is_never_replaced(chenu: Run) -> None:
         ("--subject b --identity a=member --acting-for robot:c", ExitCode.USAGE, "user:ID"),
         ("--subject ana --identity ACME=member", ExitCode.USAGE, "no server takes such a token"),
         ("--subject ana --identity acme=member --issuer no", ExitCode.USAGE, "chenu-local"),
+        (
+            "--subject ana --identity acme=approver --identity acme=member",
+            ExitCode.USAGE,
+            "'acme' is given twice",
+        ),
     ],
 )
 def test_a_token_that_no_server_would_take_is_refused(
