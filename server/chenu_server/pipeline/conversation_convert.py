@@ -40,6 +40,7 @@ CACHE_HINTS_MAX: Final = 4
 STOPS_MAX: Final = 4
 STOP_MAX: Final = 256
 THINKING_TOKENS: Final = range(1_024, 128_001)
+THINKING_TOP_P_MIN: Final = 0.95
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What needs a person's approval, which calls cannot be held for yet.
@@ -71,7 +72,7 @@ def conversation_from(request: pipeline_service_pb2.QueryRequest) -> Conversatio
         messages = asked(text_from(request.text, "text")).messages
     else:
         messages = _messages(request.messages, has_tools=bool(tools))
-    return Conversation(
+    conversation = Conversation(
         messages=messages,
         tools=tools,
         tool_use=_tool_use(request.tool_use, tools) if said("tool_use") else ANY_TOOL_USE,
@@ -81,6 +82,9 @@ def conversation_from(request: pipeline_service_pb2.QueryRequest) -> Conversatio
         if said("thinking")
         else ANY_THINKING,
     )
+    if conversation.thinking.budget_tokens:
+        _must_let_it_think(conversation.sampling, conversation.tool_use)
+    return conversation
 
 
 def text_from(text: str, field: str) -> str:
@@ -332,6 +336,20 @@ def _thinking(thinking: pb.Thinking, output_cap: int) -> Thinking:
     if budget and budget >= output_cap:
         raise InvalidField("thinking.budget_tokens", "must be below max_output_tokens")
     return Thinking(effort=effort, budget_tokens=budget)
+
+
+def _must_let_it_think(sampling: Sampling, use: ToolUse) -> None:
+    """Only Messages has room for a budget, and refuses these beside it.
+
+    Source: Anthropic, "Extended thinking", on what it is compatible with.
+    """
+    beside = "with thinking.budget_tokens"
+    if sampling.temperature not in {None, 1.0}:
+        raise InvalidField("sampling.temperature", f"{beside} it is 1, or left out")
+    if sampling.top_p is not None and sampling.top_p < THINKING_TOP_P_MIN:
+        raise InvalidField("sampling.top_p", f"{beside} it is {THINKING_TOP_P_MIN} to 1")
+    if use.choice in {"required", "named"}:
+        raise InvalidField("tool_use.choice", f"{beside} no call can be forced")
 
 
 def _must_be_usable(tools: Sequence[Tool], wanted: ResponseFormat) -> None:

@@ -66,6 +66,12 @@ def talk(*messages: cp.ChatMessage, **more: Any) -> pb.QueryRequest:
     return pb.QueryRequest(messages=messages, **{"tools": [WEATHER], **more})
 
 
+def thinking(**more: Any) -> pb.QueryRequest:
+    """A request with a budget of thoughts."""
+    budget = cp.Thinking(budget_tokens=1_024)
+    return talk(USER, thinking=budget, max_output_tokens=2_048, **more)
+
+
 ALL = talk(
     message("SYSTEM", text("Be brief.")),
     message("USER", text("Weather?", cache_hint=cp.CACHE_HINT_EPHEMERAL)),
@@ -83,8 +89,7 @@ ALL = talk(
         temperature=0, top_p=1, stop=["END"], seed=0, presence_penalty=-2, frequency_penalty=2
     ),
     response_format=cp.ResponseFormat(kind=cp.RESPONSE_KIND_JSON_SCHEMA, schema=SCHEMA),
-    thinking=cp.Thinking(effort=cp.THINKING_EFFORT_LOW, budget_tokens=1_024),
-    max_output_tokens=2_048,
+    thinking=cp.Thinking(effort=cp.THINKING_EFFORT_LOW),
 )
 ALL_READ = Conversation(
     messages=(
@@ -126,13 +131,23 @@ ALL_READ = Conversation(
         frequency_penalty=2.0,
     ),
     response_format=ResponseFormat(kind="json_schema", name="answer", schema=SCHEMA),
-    thinking=Thinking(effort="low", budget_tokens=1_024),
+    thinking=Thinking(effort="low"),
 )
 
 
 def test_all_of_a_conversation_is_read() -> None:
     """What is dropped on the way would be seen by no policy and no person."""
     assert ALL_READ == conversation_from(ALL)
+
+
+@pytest.mark.parametrize("choice", [cp.TOOL_CHOICE_AUTO, cp.TOOL_CHOICE_NONE])
+def test_a_budget_of_thoughts_leaves_what_goes_with_it(choice: cp.ToolChoice.ValueType) -> None:
+    """Whatever the provider takes beside it is no reason to refuse."""
+    sampling = cp.Sampling(temperature=1, top_p=0.95, stop=["END"])
+    read = conversation_from(thinking(sampling=sampling, tool_use=cp.ToolUse(choice=choice)))
+
+    assert Thinking(budget_tokens=1_024) == read.thinking
+    assert Sampling(temperature=1.0, top_p=0.95, stop=("END",)) == read.sampling
 
 
 def test_a_text_is_short_for_one_message_of_one_text() -> None:
@@ -359,6 +374,17 @@ REFUSED: dict[str, tuple[str, pb.QueryRequest]] = {
     "all to think with": (
         "thinking.budget_tokens",
         talk(USER, thinking=cp.Thinking(budget_tokens=1_024), max_output_tokens=1_024),
+    ),
+    "cool thoughts": ("sampling.temperature", thinking(sampling=cp.Sampling(temperature=0))),
+    "hot thoughts": ("sampling.temperature", thinking(sampling=cp.Sampling(temperature=1.5))),
+    "few thoughts": ("sampling.top_p", thinking(sampling=cp.Sampling(top_p=0.94))),
+    "thoughts before a call": (
+        "tool_use.choice",
+        thinking(tool_use=cp.ToolUse(choice=cp.TOOL_CHOICE_REQUIRED)),
+    ),
+    "thoughts before this call": (
+        "tool_use.choice",
+        thinking(tool_use=cp.ToolUse(choice=cp.TOOL_CHOICE_NAMED, tool="get_weather")),
     ),
 }
 

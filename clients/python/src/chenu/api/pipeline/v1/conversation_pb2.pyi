@@ -771,7 +771,8 @@ class Thinking(_message.Message):
     """effort is how hard it tries."""
     budget_tokens: _builtins.int
     """budget_tokens is how many tokens it may think for, 1,024 to 128,000. 0: as its effort says. It
-    must be below max_output_tokens.
+    must be below max_output_tokens. Beside it sampling.temperature is 1 or left out,
+    sampling.top_p at least 0.95, and tool_use.choice neither REQUIRED nor NAMED.
     """
     def __init__(
         self,
