@@ -358,6 +358,9 @@ fn a_syntax_error_names_its_line() {
     let reason = refusal(&["// A comment.\n@id(\"half\")\nforbid (principal, action resource);"]);
 
     assert!(reason.starts_with("operator.cedar: line 3: "), "{reason}");
+
+    let first_column = refusal(&["// A comment.\n@id(\"half\")\n!"]);
+    assert!(first_column.starts_with("operator.cedar: line 3: "), "{first_column}");
 }
 
 #[test]

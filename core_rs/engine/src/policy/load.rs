@@ -161,7 +161,7 @@ fn unreadable(file: &str, text: &str, errors: &ParseErrors) -> PolicyError {
     let before = label.and_then(|label| text.get(..label.offset()));
     let place = before.map_or_else(
         || "as a whole".to_owned(),
-        |before| format!("line {}", before.lines().count().max(1)),
+        |before| format!("line {}", before.matches('\n').count().saturating_add(1)),
     );
     refused(file, &place, &errors.to_string())
 }
