@@ -68,11 +68,11 @@ fn preferred<'a>(index: &Index, query: &'a RouteQuery) -> Result<Option<ModelSet
     };
     let mut preferred = index.all.clone();
     if let Some(model) = model {
-        preferred.keep(index.named(model).ok_or(named)?);
+        preferred.keep(index.named(model).ok_or(model)?);
     }
     // Both must fit: a model of that name at another provider is not what was asked for.
     if let Some(provider) = provider {
-        preferred.keep(index.of_provider(provider).ok_or(named)?);
+        preferred.keep(index.of_provider(provider).ok_or(provider)?);
     }
     if preferred.is_empty() { Err(named) } else { Ok(Some(preferred)) }
 }

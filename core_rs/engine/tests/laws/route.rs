@@ -156,6 +156,9 @@ fn an_unknown_preference_is_told() {
     assert_eq!(Some("opus".to_owned()), route(&elsewhere).unknown_preferred);
     let provider = RouteQuery { preferred_provider: Some("nobody".to_owned()), ..query() };
     assert_eq!(Some("nobody".to_owned()), route(&provider).unknown_preferred);
+    // Of two names that of the unknown one: the other is spelt well.
+    let both = RouteQuery { preferred_model: Some("opus".to_owned()), ..provider };
+    assert_eq!(Some("nobody".to_owned()), route(&both).unknown_preferred);
 }
 
 /// Equal candidates are tried in the order of their names, not of the catalogue.
