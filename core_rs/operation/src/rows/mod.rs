@@ -73,9 +73,11 @@ impl serde::de::Visitor<'_> for BytesOrHex {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Bytes, E> {
         // An odd digit at the end asks for a pair that reaches beyond the text, gets none and is
-        // refused.
-        let byte =
-            |at: usize| text.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+        // refused. A number may begin with a sign, a byte may not.
+        let byte = |at: usize| {
+            let two = text.get(at..at + 2).filter(|two| !two.starts_with('+'));
+            two.and_then(|two| u8::from_str_radix(two, 16).ok())
+        };
         let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
         bytes.map(Bytes).ok_or_else(|| E::custom("bytes stand as hex"))
     }

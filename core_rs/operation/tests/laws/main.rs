@@ -3,7 +3,7 @@
 //! `world` keeps the rows and decides on those that a command names. `steps`, `answers`, `money`,
 //! `bills`, `shortage` and `freezing` say what one command may do, `laws` what holds at every
 //! commit, `slots` what providers are promised. `walks` goes at random through all of it, `orders`
-//! through every order of a few concurrent commands.
+//! through every order of a few concurrent commands. `hex` is about how rows are written.
 
 #[cfg(test)]
 mod answers;
@@ -13,6 +13,8 @@ mod asks;
 mod bills;
 #[cfg(test)]
 mod freezing;
+#[cfg(test)]
+mod hex;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
