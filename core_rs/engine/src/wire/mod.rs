@@ -12,6 +12,7 @@ mod effort;
 mod encode;
 mod error;
 mod expected;
+mod hearing;
 mod json;
 mod media;
 mod messages;
@@ -28,6 +29,7 @@ pub use content::PARTS_MAX;
 pub use decoder::{Decoder, Fed};
 pub use error::{Blame, Refusal, refusal_of};
 pub use expected::{Expected, OUTPUT_BYTES_MAX, unfenced};
+pub use hearing::Hearing;
 pub use media::{Bytes, DocumentLimits, ImageLimits, ImageRule, Look, MediaLimits, Source, look};
 pub use prompt::{
     CapField, Effort, Format, Message, Part, Prompt, Role, Sampling, Target, Thinking, Tool,

@@ -7,6 +7,7 @@ mod outputs;
 mod parts;
 mod random;
 mod refusals;
+mod saying;
 mod schemas;
 mod targets;
 mod usage;
