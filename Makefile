@@ -31,7 +31,7 @@ TYPED := $(wildcard server/chenu_server clients/python/src loadtest tests script
 NATIVE := target/release/chenu-load
 # The dice of `make test` fall alike every time; `make torture` throws them.
 CARGO_TEST := PROPTEST_RNG_SEED=1 cargo test --locked --package chenu-engine --package chenu-load \
-	--package chenu-operation --package chenu-store
+	--package chenu-operation --package chenu-store --package chenu-upstream
 # Tests make databases by the hundred and throw them away: in memory that costs a tenth of the CPU.
 TEST_TMP := $(shell [ -w /dev/shm ] && [ $$(df --output=avail /dev/shm | tail -1) -gt 4000000 ] \
 	&& echo /dev/shm || echo $${TMPDIR:-/tmp})

@@ -1,0 +1,304 @@
+//! One call, as the thread that does it goes through it.
+
+use std::future::ready;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
+
+use crate::client::{Limits, Request};
+use crate::exchange::{Failure, Shared};
+use crate::pool::{Lease, Pool};
+use crate::reading::Form;
+use crate::silence::Silence;
+
+/// An answer that never ends, be it of comments alone, must not go on for as long as the deadline
+/// lets it.
+const STREAM_BYTES_MAX: usize = 64 << 20;
+/// What is kept of a refusal.
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
+/// How long a provider may take to end a body behind the answer's end, for its connection to be
+/// kept.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(250);
+
+const EVENT_STREAM: &str = "text/event-stream";
+const GZIP: &str = "gzip";
+const GZIP_BEGINS: &[u8] = b"\x1f\x8b";
+
+/// What is made of what comes back.
+pub(crate) enum Purpose {
+    Answer(Form),
+    Body { bytes_max: usize },
+}
+
+pub(crate) struct Call {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) request: Request,
+    pub(crate) limits: Limits,
+    pub(crate) deadline: Instant,
+}
+
+/// A head that has come, its body, and until when that must have begun.
+struct Begun {
+    lease: Lease,
+    response: Response<Incoming>,
+    first_due: Instant,
+}
+
+pub(crate) async fn run(call: Call, purpose: Purpose, mut closed: watch::Receiver<bool>) {
+    let end = tokio::select! {
+        biased;
+        _ = closed.wait_for(|is_closed| *is_closed) => Err(call.lost()),
+        end = call.carry(purpose) => end,
+    };
+    if let Err(failure) = end {
+        call.shared.end(Err(failure), true);
+    }
+}
+
+/// Whoever waits for a call hears of its end, also where its thread ends first.
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.shared.end(Err(self.lost()), true);
+    }
+}
+
+impl Call {
+    fn lost(&self) -> Failure {
+        if self.shared.has_begun() { Failure::Truncated } else { Failure::Lost }
+    }
+
+    async fn carry(&self, purpose: Purpose) -> Result<(), Failure> {
+        let Begun { lease, response, first_due } = self.send().await?;
+        let (head, body) = response.into_parts();
+        let status = head.status.as_u16();
+        match purpose {
+            Purpose::Answer(form) if status == 200 => {
+                let coding = word_of(&head.headers, &CONTENT_ENCODING);
+                let is_stream = word_of(&head.headers, &CONTENT_TYPE) == EVENT_STREAM;
+                self.shared.begin(status, head.headers, Some((form, is_stream)));
+                self.answer(lease, body, first_due, &coding).await
+            }
+            Purpose::Answer(_) => {
+                self.shared.begin(status, head.headers, None);
+                Err(self.refusal(lease, body, first_due).await)
+            }
+            Purpose::Body { bytes_max } => {
+                self.shared.begin(status, head.headers, None);
+                self.body(lease, body, bytes_max).await
+            }
+        }
+    }
+
+    async fn send(&self) -> Result<Begun, Failure> {
+        let connect_due = Instant::now() + self.limits.connect();
+        loop {
+            let mut lease = self.lease(connect_due).await?;
+            // From the dispatch on: the time that the connection took is none of the model's.
+            let first_due = Instant::now() + self.limits.first_event();
+            let request = self.request.sent(self.pool.way());
+            let sent = lease.send(request, &self.shared.departure);
+            match timeout_at(first_due.min(self.deadline), sent).await {
+                Ok(Ok(response)) => return Ok(Begun { lease, response, first_due }),
+                // Its other end had left the connection, and nothing has left here.
+                Ok(Err(_)) if lease.is_used && self.shared.departure.left_ns().is_none() => {}
+                Ok(Err(error)) if error.is_parse() => return Err(Failure::NotHttp),
+                Ok(Err(_)) => return Err(Failure::Lost),
+                Err(_) => return Err(self.or_deadline(Failure::NoFirstEvent)),
+            }
+        }
+    }
+
+    async fn lease(&self, connect_due: Instant) -> Result<Lease, Failure> {
+        // Asked first: what is due already must send nothing, and a timer would let it.
+        if Instant::now() >= self.deadline {
+            return Err(Failure::Deadline);
+        }
+        let leased = self.pool.lease(self.request.origin());
+        match timeout_at(connect_due.min(self.deadline), leased).await {
+            Ok(leased) => leased.map_err(Failure::Unreached),
+            Err(_) => Err(self.or_deadline(Failure::NotConnected)),
+        }
+    }
+
+    async fn answer(
+        &self,
+        lease: Lease,
+        mut body: Incoming,
+        first_due: Instant,
+        coding: &str,
+    ) -> Result<(), Failure> {
+        let mut silence = Silence::new(first_due, self.limits.between_events());
+        let mut timer = pin!(sleep_until(first_due.min(self.deadline)));
+        let mut received_bytes = 0;
+        loop {
+            let piece = self.next(&mut body, &silence, timer.as_mut()).await?;
+            if !matches!(coding, "" | "identity") {
+                let begun = piece.as_deref().unwrap_or_default();
+                return Err(Failure::Encoded { is_plausible: is_plausible(coding, begun) });
+            }
+            received_bytes += piece.as_ref().map_or(0, Bytes::len);
+            if received_bytes > STREAM_BYTES_MAX {
+                return Err(Failure::TooLarge);
+            }
+            let (says, is_whole) = self.shared.feed(piece.as_deref())?;
+            if is_whole {
+                self.settle(lease, body).await;
+                return Ok(());
+            }
+            if says {
+                silence.broken(Instant::now());
+                // Moved lazily to a later time, so an event costs a look at the clock. The wait
+                // for the first may be the longer one.
+                if silence.due() < timer.deadline() {
+                    timer.as_mut().reset(silence.due());
+                }
+            }
+            self.until_read(&mut silence).await?;
+        }
+    }
+
+    /// The next piece of a body; `None`: it has ended cleanly.
+    async fn next(
+        &self,
+        body: &mut Incoming,
+        silence: &Silence,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Result<Option<Bytes>, Failure> {
+        loop {
+            tokio::select! {
+                biased;
+                piece = piece_of(body) => return piece,
+                () = timer.as_mut() => {}
+            }
+            let due = silence.due().min(self.deadline);
+            if Instant::now() < due {
+                timer.as_mut().reset(due);
+                continue;
+            }
+            // A process that stood still has unread events: those come first.
+            yield_now().await;
+            return tokio::select! {
+                biased;
+                piece = piece_of(body) => piece,
+                () = ready(()) => Err(self.or_deadline(silence.failure())),
+            };
+        }
+    }
+
+    /// Waits for as long as the reader is too far behind.
+    async fn until_read(&self, silence: &mut Silence) -> Result<(), Failure> {
+        while self.shared.is_full() {
+            let room = self.shared.room.notified();
+            timeout_at(self.deadline, room).await.map_err(|_| Failure::Deadline)?;
+            silence.listened_again(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Tell that the answer is whole, and keep its connection if the body ends there as well.
+    async fn settle(&self, lease: Lease, mut body: Incoming) {
+        let at_once = tokio::select! {
+            biased;
+            piece = piece_of(&mut body) => Some(piece),
+            () = ready(()) => None,
+        };
+        let ends_here = at_once == Some(Ok(None));
+        if !ends_here {
+            self.shared.end(Ok(()), false); // its reader need not wait for the rest
+        }
+        let drained = async {
+            if ends_here || drain(&mut body).await {
+                self.pool.take_back(lease).await;
+            }
+        };
+        let _ = timeout(DRAIN_TIMEOUT, drained).await;
+        self.shared.end(Ok(()), true);
+    }
+
+    /// A refusal's beginning, and whether all of it came: a whole one is free at any size.
+    async fn refusal(&self, lease: Lease, mut body: Incoming, first_due: Instant) -> Failure {
+        let whole = async {
+            // Read to its end though only the beginning is kept: that all of it came is what makes
+            // it free.
+            while let Some(piece) = piece_of(&mut body).await? {
+                self.shared.keep(&piece, REFUSAL_BYTES_MAX);
+            }
+            Ok::<_, Failure>(())
+        };
+        let is_complete =
+            matches!(timeout_at(first_due.min(self.deadline), whole).await, Ok(Ok(())));
+        if is_complete {
+            let _ = timeout(DRAIN_TIMEOUT, self.pool.take_back(lease)).await;
+        }
+        Failure::Refused { is_complete }
+    }
+
+    async fn body(
+        &self,
+        lease: Lease,
+        mut body: Incoming,
+        bytes_max: usize,
+    ) -> Result<(), Failure> {
+        let read = async {
+            while let Some(piece) = piece_of(&mut body).await? {
+                if !self.shared.keep(&piece, bytes_max) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        let read = timeout_at(self.deadline, read).await.map_err(|_| Failure::Deadline)?;
+        if read? {
+            let _ = timeout(DRAIN_TIMEOUT, self.pool.take_back(lease)).await;
+        }
+        self.shared.end(Ok(()), true);
+        Ok(())
+    }
+
+    /// Which of two limits it was that has passed.
+    fn or_deadline(&self, other: Failure) -> Failure {
+        if Instant::now() >= self.deadline { Failure::Deadline } else { other }
+    }
+}
+
+async fn piece_of(body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Failure::Truncated)?;
+        if let Ok(piece) = frame.into_data() {
+            return Ok(Some(piece)); // anything else are trailers
+        }
+    }
+    Ok(None)
+}
+
+async fn drain(body: &mut Incoming) -> bool {
+    while let Ok(piece) = piece_of(body).await {
+        if piece.is_none() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Nothing is decoded: it was asked for as it is. What begins as another thing than it calls
+/// itself was written by no model.
+fn is_plausible(coding: &str, begun: &[u8]) -> bool {
+    let begins = begun.starts_with(GZIP_BEGINS) || GZIP_BEGINS.starts_with(begun);
+    !begun.is_empty() && (coding != GZIP || begins)
+}
+
+/// A header's first word, in small letters: `text/html` of `Text/HTML; charset=utf-8`.
+fn word_of(headers: &HeaderMap, name: &HeaderName) -> String {
+    let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}

@@ -1,0 +1,151 @@
+//! How long a call may take, and what of it counts.
+
+use std::sync::mpsc::channel;
+use std::thread::sleep;
+use std::time::Duration;
+
+use chenu_upstream::{Failure, Limits};
+
+use crate::provider::{LONG, Provider, SSE, Seen, answer, said};
+use crate::{LIMITS, ask, ask_within, straight, text};
+
+const SHORT_MS: u64 = 100;
+
+#[test]
+fn a_deadline_that_has_passed_sends_nothing() {
+    let provider = Provider::new(|_, _| {});
+    let limits = Limits { timeout_us: 0, ..LIMITS };
+
+    assert_eq!(
+        (Failure::Deadline, false),
+        ask_within(&straight(), &provider.url, limits).failure()
+    );
+    assert!(provider.so_far().is_empty());
+}
+
+#[test]
+fn a_deadline_ends_whatever_is_waited_for() {
+    for says in ["", SSE, &format!("{SSE}\r\n"), &format!("{SSE}\r\n{}", said("Hi"))] {
+        let says = says.to_owned();
+        let provider = Provider::new(move |_, connection| {
+            connection.asked();
+            connection.send(&says);
+            connection.until_left();
+        });
+        let limits = Limits { timeout_us: SHORT_MS * 1_000, ..LIMITS };
+        let client = straight();
+
+        assert_eq!((Failure::Deadline, true), ask_within(&client, &provider.url, limits).failure());
+        assert!(matches!(
+            [provider.next(), provider.next(), provider.next()],
+            [Seen::Connected, Seen::Asked(_), Seen::Left]
+        ));
+    }
+}
+
+#[test]
+fn a_handshake_that_nobody_answers_is_no_connection() {
+    let provider = Provider::new(|_, connection| connection.until_left());
+    let url = provider.url.replace("http:", "https:");
+    let limits = Limits { connect_timeout_ms: SHORT_MS, ..LIMITS };
+
+    assert_eq!((Failure::NotConnected, false), ask_within(&straight(), &url, limits).failure());
+}
+
+#[test]
+fn an_answer_must_begin_in_time_and_what_says_nothing_is_no_beginning() {
+    for says in [String::new(), format!("{SSE}\r\n"), format!("{SSE}\r\n: ping\n\n{}", said(""))] {
+        let provider = Provider::new(move |_, connection| {
+            connection.asked();
+            connection.send(&says);
+            connection.until_left();
+        });
+        let limits = Limits { first_event_timeout_ms: SHORT_MS, ..LIMITS };
+        let failure = ask_within(&straight(), &provider.url, limits).failure();
+
+        assert_eq!((Failure::NoFirstEvent, true), failure);
+    }
+}
+
+#[test]
+fn an_answer_that_has_begun_must_go_on_in_its_own_time() {
+    let provider = Provider::new(move |_, connection| {
+        connection.asked();
+        connection.send(format!("{SSE}\r\n{}", said("Hi")));
+        connection.until_left();
+    });
+    let limits = Limits { between_events_timeout_ms: SHORT_MS, ..LIMITS };
+
+    let expected = ("Hi".to_owned(), Err(Failure::NoNextEvent));
+    assert_eq!(expected, ask_within(&straight(), &provider.url, limits).outcome());
+}
+
+#[test]
+fn a_refusal_that_does_not_end_in_time_is_no_complete_one() {
+    let provider = Provider::new(|_, connection| {
+        connection.asked();
+        connection.send("HTTP/1.1 503 Oh\r\n\r\nwait");
+        connection.until_left();
+    });
+    let limits = Limits { first_event_timeout_ms: SHORT_MS, ..LIMITS };
+    let failure = ask_within(&straight(), &provider.url, limits).failure();
+
+    assert_eq!((Failure::Refused { is_complete: false }, true), failure);
+}
+
+#[test]
+fn a_reader_that_is_away_is_not_the_providers_silence() {
+    let piece = said(&"x".repeat(100_000));
+    let provider = Provider::new(move |_, connection| {
+        connection.asked();
+        connection.send(format!("{SSE}\r\n"));
+        // More than is read ahead, and than fits on the way: it is held up by nobody but us.
+        connection.send_until_stalled(&piece, 320);
+        connection.send(&piece);
+        connection.send(answer("!"));
+    });
+    let limits = Limits { between_events_timeout_ms: SHORT_MS, ..LIMITS };
+    let client = straight();
+    let asked = ask_within(&client, &provider.url, limits);
+    asked.woken();
+    let seen = [provider.next(), provider.next(), provider.next()];
+    assert!(matches!(seen, [Seen::Connected, Seen::Asked(_), Seen::Stalled(_)]), "{seen:?}");
+
+    let (_, end) = asked.outcome();
+    // The piece that stalled was sent in part, so the rest of it is no event: but it was read.
+    assert!(!matches!(end, Err(Failure::NoNextEvent)), "{end:?}");
+}
+
+#[test]
+fn what_has_come_while_the_thread_stood_still_is_read_first() {
+    let (go_on, may) = channel();
+    let (tell, sent) = channel();
+    let slow = Provider::new(move |_, connection| {
+        connection.asked();
+        connection.send(format!("{SSE}\r\n{}", said("Hi")));
+        may.recv_timeout(LONG).unwrap();
+        connection.send(answer("!"));
+        tell.send(()).unwrap();
+    });
+    let (speak, may_speak) = channel();
+    let other = Provider::new(move |_, connection| {
+        connection.asked();
+        may_speak.recv_timeout(LONG).unwrap();
+        connection.send(format!("{SSE}\r\n{}", said("Hi")));
+        connection.until_left();
+    });
+    let limits = Limits { between_events_timeout_ms: SHORT_MS, ..LIMITS };
+    let client = straight();
+    // Whoever is woken by the thread that does all calls holds it up.
+    let holding_up = ask(&client, &other.url);
+    let will_hold = holding_up.exchange.wake(move || {
+        go_on.send(()).unwrap();
+        sent.recv_timeout(LONG).unwrap();
+        sleep(Duration::from_millis(2 * SHORT_MS));
+    });
+    let asked = ask_within(&client, &slow.url, limits);
+    asked.woken();
+    speak.send(()).unwrap();
+
+    assert_eq!((true, text("Hi!")), (will_hold, asked.outcome()));
+}
