@@ -18,6 +18,7 @@ mod media;
 mod policy;
 mod prompt;
 mod route;
+mod upstream;
 mod wire;
 
 // Every class is frozen and keeps what changes behind a lock, so a Python without a GIL may call
@@ -58,8 +59,10 @@ mod _core {
         Catalogue, Decision, ModelRecord, RouteQuery, RouteRules, Scored, Signal, Signals,
     };
     #[pymodule_export]
+    use super::upstream::{CallLimits, Upstream, UpstreamCall, has_certificates};
+    #[pymodule_export]
     use super::wire::{
-        AnswerDecoder, AnswerFault, AnswerPiece, AnswerUsage, Refusal, check_schemas,
+        AnswerFault, AnswerForm, AnswerPiece, AnswerTold, AnswerUsage, Refusal, check_schemas,
         is_json_object, refusal_of, unfenced,
     };
 }

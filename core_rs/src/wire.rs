@@ -1,13 +1,12 @@
-//! Binding of [`chenu_engine::wire`].
-
-use std::sync::Mutex;
+//! Binding of [`chenu_engine::wire`], and of what is read by it.
 
 use chenu_engine::wire::{self as engine, Declared, Event, Expected};
+use chenu_upstream::{End, Failure, Form, News};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 
 use crate::classes::result_class;
-use crate::convert::{locked, mistake};
+use crate::convert::mistake;
 use crate::prompt::wire_named;
 
 result_class! {
@@ -44,28 +43,43 @@ result_class! {
 }
 
 result_class! {
+    /// What is known of an answer, at any time.
+    AnswerTold from decoder: &engine::Decoder {
+        usage: AnswerUsage = decoder.usage().into(),
+        stop_reason: &'static str = decoder.stop().wire_name(),
+        model: String = decoder.model().to_owned(),
+        json: Option<String> = decoder.json().map(str::to_owned),
+    }
+}
+
+result_class! {
     /// What a piece of an answer brought.
     AnswerPiece from piece: Piece {
         parts: Vec<(u32, &'static str, String)> = piece.parts,
         calls: Vec<(u32, String, String, String)> = piece.calls,
         proofs: Vec<(u32, String, String)> = piece.proofs,
+        end: Option<&'static str> = piece.end,
         fault: Option<AnswerFault> = piece.fault.map(Into::into),
     }
 }
 
-/// What was fed, by kind.
+/// What has come, by kind.
 #[derive(Default)]
-struct Piece {
+pub(crate) struct Piece {
     parts: Vec<(u32, &'static str, String)>,
     calls: Vec<(u32, String, String, String)>,
     proofs: Vec<(u32, String, String)>,
+    end: Option<&'static str>,
     fault: Option<engine::Fault>,
 }
 
-impl From<engine::Fed> for Piece {
-    fn from(fed: engine::Fed) -> Self {
-        let mut piece = Self { fault: fed.fault, ..Self::default() };
-        fed.events.into_iter().for_each(|event| piece.add(event));
+impl From<News> for Piece {
+    fn from(news: News) -> Self {
+        let mut piece = Self { end: news.end.as_ref().map(word_of), ..Self::default() };
+        if let Some(Err(Failure::Fault(fault))) = news.end {
+            piece.fault = Some(fault);
+        }
+        news.events.into_iter().for_each(|event| piece.add(event));
         piece
     }
 }
@@ -73,8 +87,8 @@ impl From<engine::Fed> for Piece {
 impl Piece {
     fn add(&mut self, event: Event) {
         match event {
-            Event::Text { part, text } => self.say(part, "text", text),
-            Event::Reasoning { part, text } => self.say(part, "reasoning", text),
+            Event::Text { part, text } => self.parts.push((part, "text", text)),
+            Event::Reasoning { part, text } => self.parts.push((part, "reasoning", text)),
             Event::Call { part, id, name, arguments } => {
                 self.calls.push((part, id, name, arguments));
             }
@@ -83,15 +97,10 @@ impl Piece {
             }
         }
     }
+}
 
-    fn say(&mut self, part: u32, kind: &'static str, text: String) {
-        // One tuple for each part and not for each event: every one is an object of Python, and its
-        // reader joins them anyway.
-        match self.parts.last_mut() {
-            Some((last, _, said)) if *last == part => said.push_str(&text),
-            _ => self.parts.push((part, kind, text)),
-        }
-    }
+fn word_of(end: &End) -> &'static str {
+    end.as_ref().map_or_else(Failure::wire_name, |()| "whole")
 }
 
 fn expected(format: &str, schema: String) -> PyResult<Expected> {
@@ -108,65 +117,24 @@ fn tools(declared: Vec<(String, String)>) -> Vec<Declared> {
     declared.map(|(name, parameters)| Declared { name, parameters }).collect()
 }
 
-/// Reads the body of a 200 answer, in whatever pieces it arrives. Thread-safe.
+/// What an answer is read by.
 #[pyclass(frozen, module = "chenu_server._core")]
-pub(crate) struct AnswerDecoder(Mutex<engine::Decoder>);
+pub(crate) struct AnswerForm(pub(crate) Form);
 
 #[pymethods]
-impl AnswerDecoder {
+impl AnswerForm {
     #[new]
-    #[pyo3(signature = (wire, *, declared, format, schema, is_stream, ends_without_terminator))]
+    #[pyo3(signature = (wire, *, declared, format, schema, ends_without_terminator))]
     fn new(
         wire: &str,
         declared: Vec<(String, String)>,
         format: &str,
         schema: String,
-        is_stream: bool,
         ends_without_terminator: bool,
     ) -> PyResult<Self> {
-        let (wire, format, tools) = (wire_named(wire)?, expected(format, schema)?, tools(declared));
-        let decoder = engine::Decoder::new(wire, tools, format, is_stream, ends_without_terminator);
-        Ok(Self(Mutex::new(decoder)))
-    }
-
-    /// The next piece of the body.
-    fn feed(&self, body: &[u8]) -> AnswerPiece {
-        Piece::from(locked(&self.0).feed(body)).into()
-    }
-
-    /// The body has ended cleanly.
-    fn end(&self) -> AnswerPiece {
-        Piece::from(locked(&self.0).end()).into()
-    }
-
-    /// Whether the answer is whole.
-    #[getter]
-    fn done(&self) -> bool {
-        locked(&self.0).is_done()
-    }
-
-    /// What is known of its tokens, at any time.
-    #[getter]
-    fn usage(&self) -> AnswerUsage {
-        locked(&self.0).usage().into()
-    }
-
-    /// Why the model stopped.
-    #[getter]
-    fn stop_reason(&self) -> &'static str {
-        locked(&self.0).stop().wire_name()
-    }
-
-    /// The model as the provider names it, empty if it did not.
-    #[getter]
-    fn model(&self) -> String {
-        locked(&self.0).model().to_owned()
-    }
-
-    /// The JSON that was asked for, once the answer has ended with it.
-    #[getter]
-    fn json(&self) -> Option<String> {
-        locked(&self.0).json().map(str::to_owned)
+        let (wire, expected, declared) =
+            (wire_named(wire)?, expected(format, schema)?, tools(declared));
+        Ok(Self(Form { wire, declared, expected, ends_without_terminator }))
     }
 }
 

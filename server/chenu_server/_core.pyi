@@ -11,14 +11,16 @@ from typing import Any, Literal, Protocol, final
 
 __all__ = [
     "Analysis",
-    "AnswerDecoder",
     "AnswerFault",
+    "AnswerForm",
     "AnswerPiece",
+    "AnswerTold",
     "AnswerUsage",
     "Arrival",
     "Batch",
     "BoundaryVerdict",
     "CallBuckets",
+    "CallLimits",
     "Catalogue",
     "ChainVerifier",
     "Clock",
@@ -46,6 +48,8 @@ __all__ = [
     "Signal",
     "Signals",
     "SqliteSession",
+    "Upstream",
+    "UpstreamCall",
     "WindowState",
     "analyze",
     "check_schemas",
@@ -57,6 +61,7 @@ __all__ = [
     "export_line",
     "export_tail",
     "failpoints_armed",
+    "has_certificates",
     "has_sqlite",
     "is_json_object",
     "look",
@@ -233,6 +238,9 @@ def export_line(
 
 def export_tail(origin: str, ledger_number: int, size: int, head: bytes) -> str:
     """Write the last line of an export, without its newline."""
+
+def has_certificates(pem: bytes) -> bool:
+    """Whether a file of certificates has any that can be read."""
 
 @final
 class ChainVerifier:
@@ -852,7 +860,7 @@ class MediaLimits:
 
 @final
 class Prompt:
-    """What a model is asked, in words of no provider. The wires are those of `AnswerDecoder`."""
+    """What a model is asked, in words of no provider. The wires are those of `AnswerForm`."""
 
     def __new__(
         cls,
@@ -965,7 +973,7 @@ class AnswerFault:
 
 @final
 class AnswerPiece:
-    """What a piece of an answer brought, all of it before the fault. Each look makes a copy.
+    """What has come of an answer, all of it before its end. Each look makes a copy.
 
     Parts of an answer are numbered from 0 in the order in which they begin.
     """
@@ -980,11 +988,22 @@ class AnswerPiece:
     def proofs(self) -> list[tuple[int, str, str]]:
         """Part, signature and redacted thought; only with the answer's end."""
     @property
+    def end(self) -> str | None:
+        """How the call has ended, if it has: nothing more will come.
+
+        `whole`: with the answer's terminator, or with the body that was fetched. `refused`, or
+        `refused_in_part`: a status other than 200, whose body has come to its end or not. `fault`:
+        see there. `encoded`, `not_encoded`: the body calls itself so, and may be so or is not.
+        Before there was an answer: `deadline`, `not_connected` (in its time), `no_host`,
+        `no_listener`, `no_proxy`, `no_trust`, `no_tls`, `lost`, `not_http`, `no_first_event`.
+        Within it: `deadline`, `no_next_event`, `truncated`, `too_large`.
+        """
+    @property
     def fault(self) -> AnswerFault | None: ...
 
 @final
-class AnswerDecoder:
-    """Reads the body of a 200 answer; any split of the same bytes gives the same. Thread-safe."""
+class AnswerForm:
+    """What a provider is asked to answer in, by which its answer is read."""
 
     def __new__(
         cls,
@@ -993,11 +1012,9 @@ class AnswerDecoder:
         declared: Sequence[tuple[str, str]],
         format: str,
         schema: str,
-        is_stream: bool,
         ends_without_terminator: bool,
-    ) -> AnswerDecoder:
-        """`is_stream`: it calls itself an event stream.
-
+    ) -> AnswerForm:
+        """
         Args:
             declared: Name and JSON schema of each tool that may be called; an empty schema takes
                 any object.
@@ -1007,13 +1024,11 @@ class AnswerDecoder:
             ValueError: The wire is neither `openai_chat` nor `anthropic_messages`, or the format
                 is none.
         """
-    def feed(self, body: bytes) -> AnswerPiece:
-        """The next piece of the body; what follows the terminator or a fault is not read."""
-    def end(self) -> AnswerPiece:
-        """The body has ended cleanly, as far as the transport can tell."""
-    @property
-    def done(self) -> bool:
-        """Whether the answer is whole."""
+
+@final
+class AnswerTold:
+    """What is known of an answer, however it goes on."""
+
     @property
     def usage(self) -> AnswerUsage: ...
     @property
@@ -1150,6 +1165,100 @@ class Intake:
 
 def failpoints_armed(are: bool) -> None:
     """From now on what is taken is handed to Python before it is begun, or no longer."""
+
+@final
+class CallLimits:
+    """How long a call may take: in all, to connect, to say something first, and from then on."""
+
+    def __new__(
+        cls,
+        *,
+        timeout_us: int,
+        connect_timeout_ms: int,
+        first_event_timeout_ms: int,
+        between_events_timeout_ms: int,
+    ) -> CallLimits: ...
+
+@final
+class Upstream:
+    """The connections to one provider: bounded, kept for the next call, without cookies.
+
+    A thread of its own does the calls, one for the process; it never holds the interpreter.
+    """
+
+    def __new__(
+        cls,
+        completions: Completions,
+        *,
+        proxy: str | None = None,
+        proxy_authorization: str | None = None,
+        certificates: bytes | None = None,
+    ) -> Upstream:
+        """Open nothing yet; `completions` is emptied by the loop that calls.
+
+        Args:
+            proxy: The URL of what all goes through, without user and password.
+            proxy_authorization: The header's value, if the proxy wants one.
+            certificates: In PEM, whom to trust instead of whom the machine does.
+
+        Raises:
+            ValueError: The proxy's URL is none, or there are no certificates.
+            OSError: The process may have no further thread.
+        """
+    def ask(
+        self,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        form: AnswerForm,
+        limits: CallLimits,
+        on_dispatch: Callable[[int], object],
+    ) -> UpstreamCall:
+        """Send a request, once: it is never repeated or redirected, and nothing is decoded of it.
+
+        `on_dispatch` is called when its first byte has left, by the loop's next turn or by the
+        next look at the call, with that moment by `time.monotonic_ns`.
+
+        Raises:
+            ValueError: The URL or a header cannot be sent; neither is quoted.
+        """
+    def fetch(
+        self, url: str, headers: Sequence[tuple[str, str]], limits: CallLimits, bytes_max: int
+    ) -> UpstreamCall:
+        """Get what is no answer of a model, whatever its status: so much of its body is kept.
+
+        Raises:
+            ValueError: The URL or a header cannot be sent; neither is quoted.
+        """
+    def close(self) -> None:
+        """Close all connections: calls that are under way fail, and further ones."""
+
+@final
+class UpstreamCall:
+    """A call on its way. Ends with the object, too."""
+
+    def take(self) -> AnswerPiece | None:
+        """What has come since the last look; None if nothing has."""
+    def wake(self, future: object) -> bool:
+        """Have the future resolved once something has come; False: it has, take it."""
+    @property
+    def is_settled(self) -> bool:
+        """Whether its connection was kept or closed; a moment behind the end of a whole answer."""
+    @property
+    def dispatched(self) -> bool:
+        """Whether its first byte has left."""
+    @property
+    def status(self) -> int | None:
+        """Of the answer, once its head has come."""
+    def header(self, name: str) -> str:
+        """Of the answer; empty if it has none of that name."""
+    @property
+    def body(self) -> bytes:
+        """What was kept of a refusal, or fetched. Each look makes a copy."""
+    def told(self) -> AnswerTold | None:
+        """What is known of the answer; None while there is none of status 200."""
+    def close(self) -> None:
+        """Leave the call: what has not left will not, and a connection not read out is closed."""
 
 @final
 class Clock:

@@ -74,7 +74,7 @@ class Setup:
         return self.provider.stream(
             request or self.ask(),
             timeout_s=timeout_s,
-            on_dispatch=lambda: self.dispatched_ns.append(time.monotonic_ns()),
+            on_dispatch=self.dispatched_ns.append,
         )
 
 

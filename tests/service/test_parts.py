@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,11 +80,11 @@ class Script:
     calls: list[str] = field(default_factory=list)
 
     async def stream(
-        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
+        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[int], None]
     ) -> AsyncGenerator[ProviderEvent, None]:
         """One call."""
         self.calls.append(request.model)
-        on_dispatch()
+        on_dispatch(time.monotonic_ns())
         for event in self.says:
             yield event
         if self.error is not None:

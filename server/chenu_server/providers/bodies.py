@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from io import BytesIO
-from typing import Final
 
 from chenu_server.providers.model import ChatRequest, ProviderRecord
-
-# What aiohttp would write in one go, holding the loop for as long as that takes.
-_AT_ONCE_BYTES: Final = 1_048_576
 
 
 async def body_of(request: ChatRequest, record: ProviderRecord, *, stream_options: bool) -> bytes:
@@ -26,8 +21,3 @@ async def body_of(request: ChatRequest, record: ProviderRecord, *, stream_option
     # Files in base64 take tens of milliseconds, a text some microseconds: less than the way to a
     # thread and back.
     return await asyncio.to_thread(make) if request.prompt.has_files else make()
-
-
-def payload_of(body: bytes) -> bytes | BytesIO:
-    """The same for aiohttp, which writes a large one in pieces only if it reads it."""
-    return body if len(body) <= _AT_ONCE_BYTES else BytesIO(body)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import email.utils
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from chenu_server.engine import AnswerFault, refusal_of
@@ -94,15 +95,24 @@ def malformed(detail: str) -> ProviderFailure:
     )
 
 
-def no_answer() -> ProviderFailure:
-    """What came is encoded as nobody asked for, and cannot be read: no model wrote it."""
+def encoded(*, plausibly: bool) -> ProviderFailure:
+    """What came calls itself encoded, as nobody asked for; if it is not even that, no model's."""
     return ProviderFailure(
         retry=Retry.ELSEWHERE,
-        billing=Billing.FREE,
+        billing=Billing.UNKNOWN if plausibly else Billing.FREE,
         kind="not_an_answer",
         detail="the answer cannot be decoded; check the provider's base_url",
         needs_operator=True,
     )
+
+
+def of_end(end: str, *, dispatched: bool) -> ProviderFailure:
+    """A call that has ended without an answer, by the engine's word for how."""
+    if (failure := _ENDS.get(end)) is not None:
+        return failure()
+    if end == "deadline":
+        return timed_out(dispatched=dispatched)
+    return disconnected(dispatched=dispatched)
 
 
 def of_fault(fault: AnswerFault) -> ProviderFailure:
@@ -169,6 +179,18 @@ def _seconds_of(text: str, now_s: float, *, per_s: int = 1) -> float | None:
         return email.utils.parsedate_to_datetime(value).timestamp() - now_s
     except (ValueError, OverflowError):
         return None
+
+
+_ENDS: Final[Mapping[str, Callable[[], ProviderFailure]]] = {
+    "not_connected": not_connected,
+    "no_first_event": no_first_event,
+    "no_next_event": no_next_event,
+    "not_http": partial(malformed, "the answer is not HTTP"),
+    "truncated": truncated,
+    "too_large": partial(malformed, "the stream is larger than is read of any"),
+    "encoded": partial(encoded, plausibly=True),
+    "not_encoded": partial(encoded, plausibly=False),
+}
 
 
 def _after(dispatched: bool) -> Billing:

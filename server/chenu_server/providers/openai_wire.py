@@ -1,13 +1,13 @@
-"""OpenAI Chat Completions, as its author and many others serve it, over aiohttp."""
+"""OpenAI Chat Completions, as its author and many others serve it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-import aiohttp
 from yarl import URL
 
+from chenu_server.engine import Upstream
 from chenu_server.providers.answer import answered
 from chenu_server.providers.bodies import body_of
 from chenu_server.providers.call import Call
@@ -18,13 +18,11 @@ from chenu_server.providers.model import ChatRequest, ProviderEvent, ProviderRec
 class OpenAiProvider:
     """One provider that speaks Chat Completions."""
 
-    def __init__(
-        self, record: ProviderRecord, api_key: str | None, session: aiohttp.ClientSession
-    ) -> None:
+    def __init__(self, record: ProviderRecord, api_key: str | None, session: Upstream) -> None:
         self._record = record
         self._session = session
         address = URL(record.base_url.rstrip("/") + "/chat/completions")
-        self._url = address.with_query(dict(record.query)) if record.query else address
+        self._url = str(address.with_query(dict(record.query)) if record.query else address)
         self._headers = {
             **dict(record.headers),
             "Content-Type": "application/json",
@@ -36,15 +34,15 @@ class OpenAiProvider:
         }
 
     async def stream(
-        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
+        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[int], None]
     ) -> AsyncGenerator[ProviderEvent, None]:
         """Run one request; see `ports.Provider.stream`."""
-        call = Call(self._record, timeout_s=timeout_s, on_dispatch=on_dispatch)
+        call = Call(self._record, request, timeout_s=timeout_s, on_dispatch=on_dispatch)
         try:
             asks = self._record.stream_options
             body = await body_of(request, self._record, stream_options=asks)
-            await call.open(self._session, self._url, self._headers, body)
-            async with aclosing(answered(call, self._record, request)) as events:
+            call.send(self._session, self._url, self._headers, body)
+            async with aclosing(answered(call)) as events:
                 async for event in events:
                     yield event
         finally:

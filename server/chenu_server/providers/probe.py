@@ -5,21 +5,34 @@ Nothing that it answers is shown: it may quote the key.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-import aiohttp
 from yarl import URL
 
+from chenu_server.engine import CallLimits, Upstream
+from chenu_server.providers.call import next_of
 from chenu_server.providers.keys import key_header
 from chenu_server.providers.model import ProviderRecord
 from chenu_server.values import dataclass
 
 ANSWER_BYTES_MAX: Final = 16 << 20
-ANSWER_WITHIN_S: Final = 30.0
+ANSWER_WITHIN_MS: Final = 30_000
 MISSING_SHOWN_MAX: Final = 10
+
+# By the engine's word for how a call has ended.
+_UNREACHED: Final = {
+    "not_connected": "no connection within connect_timeout_ms; check base_url",
+    "deadline": "it did not answer in time; check base_url",
+    "no_first_event": "it did not answer in time; check base_url",
+    "no_trust": "its certificate is not trusted; check base_url, or name its CA's with ca_file",
+    "no_tls": "it does not speak TLS as it should; check base_url: http or https",
+    "no_proxy": "the proxy cannot be reached or refuses; check proxy",
+    "no_host": "there is no such host; correct base_url",
+    "no_listener": "nothing listens there; check base_url and that it runs",
+}
+_NO_HTTP: Final = "what answers there does not speak HTTP; correct base_url"
 
 # Where a wire lists its models, from the base URL.
 _PATHS: Final = {"anthropic_messages": "v1/models?limit=1000", "openai_chat": "models"}
@@ -46,7 +59,7 @@ async def probed(
     record: ProviderRecord,
     models: Collection[str],
     api_key: str | None,
-    session: aiohttp.ClientSession,
+    session: Upstream,
 ) -> Probed:
     """What comes of asking a provider for its models, of which these are to be called."""
     if record.models_path == "":
@@ -72,7 +85,7 @@ def _missing(names: Sequence[str]) -> tuple[str, ...]:
 
 
 async def _listed(
-    record: ProviderRecord, api_key: str | None, session: aiohttp.ClientSession
+    record: ProviderRecord, api_key: str | None, session: Upstream
 ) -> tuple[set[str], bool]:
     """The names, and whether they are all."""
     status, body = await _answer(record, api_key, session)
@@ -102,42 +115,24 @@ def _names_in(told: Any) -> tuple[set[str], bool]:
 
 
 async def _answer(
-    record: ProviderRecord, api_key: str | None, session: aiohttp.ClientSession
+    record: ProviderRecord, api_key: str | None, session: Upstream
 ) -> tuple[int, bytes]:
-    timeout = aiohttp.ClientTimeout(
-        total=min(record.first_event_timeout_ms / 1_000, ANSWER_WITHIN_S),
-        connect=record.connect_timeout_ms / 1_000,
-        ceil_threshold=1e9,
+    within_ms = min(record.first_event_timeout_ms, ANSWER_WITHIN_MS)
+    limits = CallLimits(
+        timeout_us=within_ms * 1_000,
+        connect_timeout_ms=record.connect_timeout_ms,
+        first_event_timeout_ms=within_ms,
+        between_events_timeout_ms=within_ms,
     )
+    headers = list(_headers(record, api_key).items())
+    call = session.fetch(str(_address(record)), headers, limits, ANSWER_BYTES_MAX)
     try:
-        async with session.get(
-            _address(record),
-            headers=_headers(record, api_key),
-            timeout=timeout,
-            allow_redirects=False,  # the key goes to the configured host and nowhere else
-        ) as response:
-            body = bytearray()
-            while len(body) < ANSWER_BYTES_MAX and (chunk := await response.content.readany()):
-                body += chunk
-            return response.status, bytes(body)
-    # `from None` throughout: an aiohttp error holds the request's headers, hence the key.
-    except aiohttp.ConnectionTimeoutError:
-        raise _NoList("no connection within connect_timeout_ms; check base_url") from None
-    except TimeoutError:
-        raise _NoList("it did not answer in time; check base_url") from None
-    except aiohttp.ClientConnectorCertificateError:
-        text = "its certificate is not trusted; check base_url, or name its CA's with ca_file"
-        raise _NoList(text) from None
-    except aiohttp.ClientConnectorSSLError:
-        raise _NoList("it does not speak TLS as it should; check base_url: http or https") from None
-    except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError):
-        raise _NoList("the proxy cannot be reached or refuses; check proxy") from None
-    except aiohttp.ClientConnectorDNSError:
-        raise _NoList("there is no such host; correct base_url") from None
-    except aiohttp.ClientConnectorError:
-        raise _NoList("nothing listens there; check base_url and that it runs") from None
-    except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError):
-        raise _NoList("what answers there does not speak HTTP; correct base_url") from None
+        end = (await next_of(call)).end
+        if end != "whole" or call.status is None:
+            raise _NoList(_UNREACHED.get(end or "", _NO_HTTP))
+        return call.status, call.body
+    finally:
+        call.close()
 
 
 def _address(record: ProviderRecord) -> URL:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import aiohttp
-
+from chenu_server.engine import Upstream, has_certificates
 from chenu_server.providers.address import problem_of
 from chenu_server.providers.anthropic import AnthropicProvider
 from chenu_server.providers.call import Way, open_session
@@ -48,19 +46,19 @@ class _Door:
 
     @property
     def account(self) -> tuple[ProviderRecord, str | None, str | None]:
-        """Whom it leads to. Trust is read anew each time, and never equal."""
+        """Whom it leads to, by whatever certificates."""
         return self.record, self.api_key, self.way.proxy
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
     door: _Door
-    session: aiohttp.ClientSession
+    session: Upstream
     provider: Provider
 
 
 class ProviderRegistry:
-    """The providers by name, each on an HTTP session of its own. Close it when done."""
+    """The providers by name, each on connections of its own. Close it when done."""
 
     def __init__(
         self,
@@ -117,7 +115,7 @@ class ProviderRegistry:
         kept = {each.session for registry in keep for each in registry._opened.values()}
         for opened in self._opened.values():
             if opened.session not in kept:
-                await opened.session.close()
+                opened.session.close()
 
 
 def _door(record: ProviderRecord, settings: ProviderSettings) -> _Door:
@@ -162,11 +160,14 @@ def _way_to(record: ProviderRecord, settings: ProviderSettings) -> Way:
     if settings.ca_file is None:
         return Way(proxy=settings.proxy)
     try:
-        trust = ssl.create_default_context(cafile=settings.ca_file)
-    except OSError as error:  # an ssl.SSLError is one
-        text = f"{settings.ca_file} holds no certificates that can be read ({error.strerror})"
+        certificates = settings.ca_file.read_bytes()
+    except OSError as error:
+        text = f"{settings.ca_file} cannot be read ({error.strerror})"
         raise _unusable(record, text, "ca_file") from error
-    return Way(proxy=settings.proxy, trust=trust)
+    if not has_certificates(certificates):
+        text = f"{settings.ca_file} holds no certificates that can be read"
+        raise _unusable(record, text, "ca_file")
+    return Way(proxy=settings.proxy, certificates=certificates)
 
 
 def _timed(record: ProviderRecord, settings: ProviderSettings) -> ProviderRecord:

@@ -69,7 +69,7 @@ class Site:
         settings = ProviderSettings(api_key=key, base_url=self.address(provider))
         registry = ProviderRegistry(self._catalogue, {provider: settings})
         stream = registry.providers[provider].stream(
-            request, timeout_s=20, on_dispatch=lambda: None
+            request, timeout_s=20, on_dispatch=lambda _: None
         )
         text, ends = "", list[Finished]()
         try:

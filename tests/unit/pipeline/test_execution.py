@@ -63,12 +63,12 @@ class FakeProvider:
     failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def stream(
-        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
+        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[int], None]
     ) -> AsyncGenerator[ProviderEvent, None]:
         """One call."""
         self.calls += 1
         if self.goes_out:
-            on_dispatch()
+            on_dispatch(time.monotonic_ns())
         if self.error is not None:
             self.failed.set()
             raise self.error
@@ -80,10 +80,10 @@ class BreakingProvider(FakeProvider):
     """Says what it was told to, and breaks then."""
 
     async def stream(
-        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
+        self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[int], None]
     ) -> AsyncGenerator[ProviderEvent, None]:
         """One call."""
-        on_dispatch()
+        on_dispatch(time.monotonic_ns())
         for event in self.events:
             yield event
         raise UNREACHED
@@ -333,7 +333,7 @@ async def test_nothing_is_tried_for_a_query_that_was_stopped() -> None:
     original = scene.provider.stream
 
     async def stopping(
-        request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[], None]
+        request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[int], None]
     ) -> AsyncGenerator[ProviderEvent, None]:
         run.stop.reason = StopReason.CANCELLED
         async for event in original(request, timeout_s=timeout_s, on_dispatch=on_dispatch):

@@ -64,7 +64,7 @@ async def test_a_model_is_called_by_its_providers_own_name(
         prompt = Prompt(asked("Hello").messages)
         request = ChatRequest(model=name, prompt=prompt, output_cap=9)
         provider = registry.providers["own"]
-        async for _ in provider.stream(request, timeout_s=20, on_dispatch=lambda: None):
+        async for _ in provider.stream(request, timeout_s=20, on_dispatch=lambda _: None):
             pass
         await registry.close()
         (body,) = upstream.bodies

@@ -24,7 +24,7 @@ async def call(provider: str, settings: ProviderSettings) -> ProviderFailure:
     request = ChatRequest(
         model=MODELS[provider], prompt=Prompt(asked("Hello").messages), output_cap=9
     )
-    stream = registry.providers[provider].stream(request, timeout_s=10, on_dispatch=lambda: None)
+    stream = registry.providers[provider].stream(request, timeout_s=10, on_dispatch=lambda _: None)
     try:
         with pytest.raises(ProviderFailure) as failure:
             async for _ in stream:

@@ -234,10 +234,10 @@ class ExecutionLane:
                 raise
         failpoints.hit("execution.after_answer")
 
-    def _dispatch(self, call: Call) -> Callable[[], None]:
-        def dispatched() -> None:
+    def _dispatch(self, call: Call) -> Callable[[int], None]:
+        def dispatched(at_ns: int) -> None:
             call.dispatched = True
-            self._governance.dispatched(call.admitted, time.monotonic_ns())
+            self._governance.dispatched(call.admitted, at_ns)
 
         return dispatched
 
