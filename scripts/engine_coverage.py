@@ -20,7 +20,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 WRAPPER: Final = ROOT / "scripts" / "rustc_with_coverage.sh"
-CRATES: Final = ("engine", "operation", "store")
+CRATES: Final = ("engine", "operation", "store", "upstream")
 SOURCES: Final = tuple(str(ROOT / "core_rs" / name / "src") for name in CRATES)
 SHORT: Final = ("--show-region-summary=false", "--show-branch-summary=false")
 TEST: Final = (

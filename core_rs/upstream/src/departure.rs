@@ -54,3 +54,37 @@ fn monotonic_ns() -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn watched() -> (Departure, Arc<Mutex<Vec<u64>>>) {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
+        (Departure::new(Some(Box::new(move |at| locked(&tell).push(at)))), told)
+    }
+
+    #[test]
+    fn what_was_stopped_does_not_leave() {
+        let (departure, told) = watched();
+        departure.stop();
+
+        assert_eq!((false, None), (departure.leave(), departure.left_ns()));
+        assert!(locked(&told).is_empty());
+    }
+
+    #[test]
+    fn what_has_left_is_not_stopped_and_is_told_once() {
+        let (departure, told) = watched();
+        let before = monotonic_ns();
+        let left = [departure.leave(), departure.leave()];
+        departure.stop();
+
+        let at = departure.left_ns().unwrap();
+        assert_eq!(([true, true], vec![at]), (left, locked(&told).clone()));
+        assert!((before..=monotonic_ns()).contains(&at));
+    }
+}

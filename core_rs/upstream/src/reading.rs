@@ -71,3 +71,30 @@ impl Reading {
 fn is_text(event: &Event) -> bool {
     matches!(event, Event::Text { .. } | Event::Reasoning { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_one_part_wait_for_their_reader_as_one() {
+        let form = Form {
+            wire: Wire::Chat,
+            declared: Vec::new(),
+            expected: Expected::Text,
+            ends_without_terminator: false,
+        };
+        let mut reading = Reading::new(form, true);
+        for (field, text) in
+            [("reasoning", "a"), ("reasoning", "b"), ("content", "c"), ("content", "d")]
+        {
+            let event =
+                format!("data: {{\"choices\":[{{\"delta\":{{\"{field}\":\"{text}\"}}}}]}}\n\n");
+            assert_eq!(Ok(true), reading.feed(Some(event.as_bytes())));
+        }
+
+        let thought = Event::Reasoning { part: 0, text: "ab".to_owned() };
+        let said = Event::Text { part: 1, text: "cd".to_owned() };
+        assert_eq!(vec![thought, said], reading.events);
+    }
+}

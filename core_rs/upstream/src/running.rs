@@ -11,7 +11,6 @@ use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::watch;
-use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use crate::client::{Limits, Request};
@@ -176,22 +175,16 @@ impl Call {
     ) -> Result<Option<Bytes>, Failure> {
         loop {
             tokio::select! {
+                // In this order: a process that stood still has unread events, and those come first.
                 biased;
                 piece = piece_of(body) => return piece,
                 () = timer.as_mut() => {}
             }
             let due = silence.due().min(self.deadline);
-            if Instant::now() < due {
-                timer.as_mut().reset(due);
-                continue;
+            if Instant::now() >= due {
+                return Err(self.or_deadline(silence.failure()));
             }
-            // A process that stood still has unread events: those come first.
-            yield_now().await;
-            return tokio::select! {
-                biased;
-                piece = piece_of(body) => piece,
-                () = ready(()) => Err(self.or_deadline(silence.failure())),
-            };
+            timer.as_mut().reset(due);
         }
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -122,9 +123,10 @@ async def test_who_cannot_be_reached_is_told_apart() -> None:
     assert [True] * 4 == [word in text for word, text in zip(words, said, strict=True)], said
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> None:
-    """With the setting that names who does."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+@contextlib.asynccontextmanager
+async def encrypted(folder: Path) -> AsyncIterator[tuple[int, Path]]:
+    """The port of a host that refuses every key, and the certificate that it signed for itself."""
+    certificate, key = folder / "cert.pem", folder / "key.pem"
     made = await asyncio.create_subprocess_exec(
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
         *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
@@ -141,15 +143,68 @@ async def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> 
         writer.write(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(answer, "localhost", 0, ssl=context)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
     async with server:
-        url = f"https://localhost:{server.sockets[0].getsockname()[1]}/v1"
+        yield server.sockets[0].getsockname()[1], certificate
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> None:
+    """With the setting that names who does."""
+    async with encrypted(tmp_path) as (port, certificate):
+        url = f"https://localhost:{port}/v1"
         strange = await probe("groq", url)
         known = await probe("groq", url, ca_file=certificate)
 
     assert "certificate is not trusted" in strange.problems[0]
     assert "ca_file" in strange.problems[0]
     assert "does not take the key" in known.problems[0]
+
+
+async def test_a_certificate_that_is_named_vouches_for_its_own_host_only(tmp_path: Path) -> None:
+    """Else whoever has one such key could take every provider's calls."""
+    async with encrypted(tmp_path) as (port, certificate):
+        found = await probe("groq", f"https://127.0.0.1:{port}/v1", ca_file=certificate)
+
+    assert "certificate is not trusted" in found.problems[0]
+
+
+@contextlib.asynccontextmanager
+async def tunnels(told: list[str]) -> AsyncIterator[int]:
+    """The port of a proxy that connects whoever asks, and keeps what it was asked."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):  # the other side has gone
+            while piece := await reader.read(65_536):
+                writer.write(piece)
+        writer.close()
+
+    async def dig(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        host, _, port = told[-1].split(" ")[1].rpartition(":")
+        there, back = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connected\r\nVia: this\r\n\r\n")
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    server = await asyncio.start_server(dig, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_host_behind_a_tunnel_is_asked_in_private(tmp_path: Path) -> None:
+    """The proxy learns where to, and its own password; nothing of the call."""
+    told = list[str]()
+    async with encrypted(tmp_path) as (port, certificate), tunnels(told) as proxy:
+        found = await probe(
+            "groq",
+            f"https://localhost:{port}/v1",
+            ca_file=certificate,
+            proxy=f"http://me:p%40ss@127.0.0.1:{proxy}",
+        )
+
+    assert "does not take the key" in found.problems[0]
+    (head,) = told
+    assert head.startswith(f"CONNECT localhost:{port} HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic bWU6cEBzcw==\r\n" in head
 
 
 async def test_silence_has_an_end(upstream: FakeUpstream) -> None:

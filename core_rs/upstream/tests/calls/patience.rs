@@ -6,21 +6,35 @@ use std::time::Duration;
 
 use chenu_upstream::{Failure, Limits};
 
-use crate::provider::{LONG, Provider, SSE, Seen, answer, said};
+use crate::provider::{LONG, Provider, SSE, Seen, answer, said, sized};
 use crate::{LIMITS, ask, ask_within, straight, text};
 
 const SHORT_MS: u64 = 100;
+/// What may wait for a reader.
+const UNREAD_BYTES_MAX: usize = 64 << 10;
 
 #[test]
-fn a_deadline_that_has_passed_sends_nothing() {
-    let provider = Provider::new(|_, _| {});
-    let limits = Limits { timeout_us: 0, ..LIMITS };
+fn a_deadline_that_has_passed_sends_nothing_on_any_connection() {
+    let provider = Provider::new(|_, connection| {
+        while connection.asked() {
+            connection.send(sized(&answer("Hi")));
+        }
+    });
+    let client = straight();
+    let passed = Limits { timeout_us: 0, ..LIMITS };
+    for limits in [passed, LIMITS, passed, LIMITS] {
+        let asked = ask_within(&client, &provider.url, limits);
+        match asked.outcome() {
+            (said, Ok(())) => assert_eq!("Hi", said),
+            (_, Err(failure)) => {
+                assert_eq!((Failure::Deadline, None), (failure, asked.exchange.left_ns()))
+            }
+        }
+        asked.settled();
+    }
 
-    assert_eq!(
-        (Failure::Deadline, false),
-        ask_within(&straight(), &provider.url, limits).failure()
-    );
-    assert!(provider.so_far().is_empty());
+    let asked = provider.so_far().iter().filter(|seen| matches!(seen, Seen::Asked(_))).count();
+    assert_eq!(2, asked);
 }
 
 #[test]
@@ -95,25 +109,25 @@ fn a_refusal_that_does_not_end_in_time_is_no_complete_one() {
 
 #[test]
 fn a_reader_that_is_away_is_not_the_providers_silence() {
-    let piece = said(&"x".repeat(100_000));
+    let (go_on, may) = channel();
     let provider = Provider::new(move |_, connection| {
         connection.asked();
-        connection.send(format!("{SSE}\r\n"));
-        // More than is read ahead, and than fits on the way: it is held up by nobody but us.
-        connection.send_until_stalled(&piece, 320);
-        connection.send(&piece);
+        // Its last event is the one too many: behind it nobody listens until the reader is back.
+        let event = said(&"x".repeat(1_000));
+        let events = event.repeat(UNREAD_BYTES_MAX / event.len() + 1);
+        connection.send(format!("{SSE}\r\n{events}"));
+        may.recv_timeout(LONG).unwrap();
         connection.send(answer("!"));
     });
     let limits = Limits { between_events_timeout_ms: SHORT_MS, ..LIMITS };
     let client = straight();
     let asked = ask_within(&client, &provider.url, limits);
     asked.woken();
-    let seen = [provider.next(), provider.next(), provider.next()];
-    assert!(matches!(seen, [Seen::Connected, Seen::Asked(_), Seen::Stalled(_)]), "{seen:?}");
+    sleep(Duration::from_millis(2 * SHORT_MS));
+    let back = asked.next();
+    go_on.send(()).unwrap();
 
-    let (_, end) = asked.outcome();
-    // The piece that stalled was sent in part, so the rest of it is no event: but it was read.
-    assert!(!matches!(end, Err(Failure::NoNextEvent)), "{end:?}");
+    assert_eq!((None, Ok(())), (back.end, asked.outcome().1));
 }
 
 #[test]

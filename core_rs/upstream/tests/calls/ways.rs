@@ -47,7 +47,7 @@ fn a_tunnel_is_dug_without_the_request() {
 }
 
 #[test]
-fn tls_begins_behind_the_tunnels_head() {
+fn what_a_tunnel_leads_to_must_speak_tls() {
     let proxy = Provider::new(|_, connection| {
         connection.asked();
         connection.send("HTTP/1.1 200 Connected\r\n\r\n");
