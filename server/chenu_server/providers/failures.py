@@ -187,7 +187,7 @@ _ENDS: Final[Mapping[str, Callable[[], ProviderFailure]]] = {
     "no_next_event": no_next_event,
     "not_http": partial(malformed, "the answer is not HTTP"),
     "truncated": truncated,
-    "too_large": partial(malformed, "the stream is larger than is read of any"),
+    "too_large": partial(malformed, "the stream is larger than 64 MiB"),
     "encoded": partial(encoded, plausibly=True),
     "not_encoded": partial(encoded, plausibly=False),
 }

@@ -51,7 +51,7 @@ def call(session: Upstream, url: str, on_dispatch: Callable[[int], None]) -> Cal
     """A call that was sent."""
     record = load_catalogue().provider("ollama")
     request = ChatRequest(model="qwen3:8b", prompt=Prompt(asked("Hello").messages), output_cap=9)
-    made = Call(record, request, timeout_s=WITHIN_S, on_dispatch=on_dispatch)
+    made = Call(record, request, timeout_s=6 * WITHIN_S, on_dispatch=on_dispatch)
     made.send(session, url, {"Accept": "*/*"}, b"{}")
     return made
 

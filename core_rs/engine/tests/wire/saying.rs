@@ -45,9 +45,7 @@ fn delta(fields: &Value) -> Vec<u8> {
 
 /// A part of a tool's call on the chat wire.
 fn call(fields: &Value) -> Vec<u8> {
-    let mut call = fields.clone();
-    call["index"] = json!(0);
-    delta(&json!({"tool_calls": [call]}))
+    delta(&json!({"tool_calls": [fields]}))
 }
 
 /// A delta on the messages wire.
@@ -56,7 +54,7 @@ fn block(fields: &Value) -> Vec<u8> {
 }
 
 fn part_of_a_call() -> Vec<u8> {
-    call(&json!({"function": {"arguments": "x"}}))
+    call(&json!({"index": 0, "function": {"arguments": "x"}}))
 }
 
 #[test]
@@ -65,7 +63,7 @@ fn what_goes_on_is_heard() {
     for piece in [
         delta(&json!({"content": "x"})),
         delta(&json!({"reasoning_content": "x"})),
-        call(&json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}})),
+        call(&json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}})),
         part_of_a_call(),
         delta(&json!({"audio": {"data": "x"}})), // what nobody knows yet
         event(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})),
@@ -86,7 +84,7 @@ fn what_only_keeps_a_connection_open_is_not() {
         delta(&json!({"role": "assistant", "content": ""})),
         delta(&json!({})),
         event(&json!({"choices": []})),
-        call(&json!({"function": {"arguments": ""}})),
+        call(&json!({"index": 0, "function": {"arguments": ""}})),
         delta(&json!({"content": null, "tool_calls": null, "reasoning": null})),
         event(&filler),
         b"event: keepalive\nid: 7\n\n".to_vec(),

@@ -27,7 +27,7 @@ fn a_deadline_that_has_passed_sends_nothing_on_any_connection() {
         match asked.outcome() {
             (said, Ok(())) => assert_eq!("Hi", said),
             (_, Err(failure)) => {
-                assert_eq!((Failure::Deadline, None), (failure, asked.exchange.left_ns()))
+                assert_eq!((Failure::Deadline, None), (failure, asked.exchange.left_ns()));
             }
         }
         asked.settled();
