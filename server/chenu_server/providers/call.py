@@ -9,6 +9,7 @@ from typing import Final
 
 from yarl import URL
 
+from chenu_server.completions import taken_in_here
 from chenu_server.engine import (
     AnswerForm,
     AnswerPiece,
@@ -19,7 +20,6 @@ from chenu_server.engine import (
 )
 from chenu_server.providers import failures
 from chenu_server.providers.model import ChatRequest, ProviderFailure, ProviderRecord
-from chenu_server.providers.taken_in import taken_in_here
 from chenu_server.values import dataclass, field
 
 _NAME_CHARACTERS_MAX = 256

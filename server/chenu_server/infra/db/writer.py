@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import structlog
 
 from chenu_server.command import Command, EntryDraft, Row
+from chenu_server.completions import taken_in_here
+from chenu_server.engine import Completions
 from chenu_server.errors import GovernanceUnavailable, Internal, ServerOverloaded
 from chenu_server.ids import new_id
-from chenu_server.infra.completions import taken_in
 from chenu_server.infra.db.batch import Batch, Decided, Ledger
 from chenu_server.infra.db.committer import Committer
 from chenu_server.infra.db.intake import Job, WriterLimits
@@ -63,7 +63,6 @@ class SqlWriter:
     ) -> None:
         self._limits = limits or WriterLimits()
         self._intake = self._limits.intake()
-        self._taking_in = ExitStack()
         self._on_commit = on_commit
         self._on_record = on_record
         self._on_late = on_late
@@ -80,6 +79,7 @@ class SqlWriter:
             reconnected=on_reconnect,
         )
         self._thread: threading.Thread | None = None
+        self._completions: Completions | None = None
 
     @property
     def healthy(self) -> bool:
@@ -107,10 +107,10 @@ class SqlWriter:
         except CannotConnect as error:
             raise GovernanceUnavailable from error
         self._loop = loop
-        completions = self._taking_in.enter_context(taken_in())
+        self._completions = taken_in_here()
         self._thread = threading.Thread(
             target=self._committer.run,
-            args=(self._intake, completions),
+            args=(self._intake, self._completions),
             name="chenu-writer",
             daemon=True,
         )
@@ -124,7 +124,8 @@ class SqlWriter:
         self._intake.close()
         await self._loop.run_in_executor(None, self._thread.join)
         # The last batch's answers were given before the thread ended: they are taken in here.
-        self._taking_in.close()
+        if self._completions is not None:
+            self._completions.drain()
 
     async def submit(self, command: Command[Any]) -> Any:
         """The command's outcome, after its commit.

@@ -1,4 +1,4 @@
-"""What Rust's threads have finished for calls, taken in by the loop that makes them."""
+"""What Rust's threads have finished, taken in by the loop that waits for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TAKEN_IN: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Completions]] = We
 
 
 def taken_in_here() -> Completions:
-    """The queue that the running loop empties once a turn: one, whatever the loop calls."""
+    """The queue that the running loop empties once a turn: one, whatever it waits for."""
     loop = asyncio.get_running_loop()
     completions = _TAKEN_IN.get(loop)
     if completions is None:
