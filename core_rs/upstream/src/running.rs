@@ -175,7 +175,7 @@ impl Call {
     ) -> Result<Option<Bytes>, Failure> {
         loop {
             tokio::select! {
-                // In this order: a process that stood still has unread events, and those come first.
+                // In this order: a process that stood still has unread events, which come first.
                 biased;
                 piece = piece_of(body) => return piece,
                 () = timer.as_mut() => {}
