@@ -63,8 +63,8 @@ async def test_a_call_between_two_reloads_is_cut_by_no_end_of_an_earlier_one(
     stage: Stage, goes: bool
 ) -> None:
     """What the older runs' end closes is not what the younger ones still read from."""
-    stage.upstream.behave("mistral", latency_ms=600)
-    stage.upstream.behave("groq", pace_ms=400, deltas=4, answer_chars=40)
+    stage.upstream.behave("mistral", latency_ms=2_500)
+    stage.upstream.behave("groq", pace_ms=900, deltas=4, answer_chars=40)
     first = asyncio.create_task(ask(stage, "mistral"))
     await under_way(stage, 1)
     await reload(stage, called(stage))
@@ -79,8 +79,8 @@ async def test_a_query_between_two_reloads_fails_over_to_the_provider_that_has_g
     stage: Stage,
 ) -> None:
     """Its chain was decided when that one could be called, and it ends on it; then it is gone."""
-    stage.upstream.behave("mistral", latency_ms=300)
-    stage.upstream.behave("openai", latency_ms=1_000, status=500)
+    stage.upstream.behave("mistral", latency_ms=2_500)
+    stage.upstream.behave("openai", latency_ms=2_500, status=500)
     first = asyncio.create_task(ask(stage, "mistral"))
     await under_way(stage, 1)
     await reload(stage, called(stage))
