@@ -15,6 +15,7 @@ VOCABULARY: Final = frozenset(
         "asking",
         "caller",
         "command",
+        "completions",
         "engine",
         "errors",
         "failpoints",
