@@ -15,6 +15,7 @@ mod running;
 mod silence;
 mod stream;
 mod trust;
+mod unpacked;
 
 pub use client::{Client, Limits, OnLeave, Request, Unsendable};
 pub use connect::{Proxy, Unreached, Way};

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, Response};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
@@ -18,6 +17,7 @@ use crate::exchange::{Failure, Shared};
 use crate::pool::{Lease, Pool};
 use crate::reading::Form;
 use crate::silence::Silence;
+use crate::unpacked::Unpacked;
 
 /// An answer that never ends, be it of comments alone, must not go on for as long as the deadline
 /// lets it.
@@ -29,8 +29,6 @@ const REFUSAL_BYTES_MAX: usize = 64 << 10;
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(250);
 
 const EVENT_STREAM: &str = "text/event-stream";
-const GZIP: &str = "gzip";
-const GZIP_BEGINS: &[u8] = b"\x1f\x8b";
 
 /// What is made of what comes back.
 pub(crate) enum Purpose {
@@ -79,13 +77,12 @@ impl Call {
     async fn carry(&self, purpose: Purpose) -> Result<(), Failure> {
         let Begun { lease, response, first_due } = self.send().await?;
         let (head, body) = response.into_parts();
-        let status = head.status.as_u16();
+        let (status, body) = (head.status.as_u16(), Unpacked::new(body, &head.headers));
         match purpose {
             Purpose::Answer(form) if status == 200 => {
-                let coding = word_of(&head.headers, &CONTENT_ENCODING);
                 let is_stream = word_of(&head.headers, &CONTENT_TYPE) == EVENT_STREAM;
                 self.shared.begin(status, head.headers, Some((form, is_stream)));
-                self.answer(lease, body, first_due, &coding).await
+                self.answer(lease, body, first_due).await
             }
             Purpose::Answer(_) => {
                 self.shared.begin(status, head.headers, None);
@@ -132,19 +129,14 @@ impl Call {
     async fn answer(
         &self,
         lease: Lease,
-        mut body: Incoming,
+        mut body: Unpacked,
         first_due: Instant,
-        coding: &str,
     ) -> Result<(), Failure> {
         let mut silence = Silence::new(first_due, self.limits.between_events());
         let mut timer = pin!(sleep_until(first_due.min(self.deadline)));
         let mut received_bytes = 0;
         loop {
             let piece = self.next(&mut body, &silence, timer.as_mut()).await?;
-            if !matches!(coding, "" | "identity") {
-                let begun = piece.as_deref().unwrap_or_default();
-                return Err(Failure::Encoded { is_plausible: is_plausible(coding, begun) });
-            }
             received_bytes += piece.as_ref().map_or(0, Bytes::len);
             if received_bytes > STREAM_BYTES_MAX {
                 return Err(Failure::TooLarge);
@@ -169,7 +161,7 @@ impl Call {
     /// The next piece of a body; `None`: it has ended cleanly.
     async fn next(
         &self,
-        body: &mut Incoming,
+        body: &mut Unpacked,
         silence: &Silence,
         mut timer: Pin<&mut Sleep>,
     ) -> Result<Option<Bytes>, Failure> {
@@ -177,7 +169,7 @@ impl Call {
             tokio::select! {
                 // In this order: a process that stood still has unread events, which come first.
                 biased;
-                piece = piece_of(body) => return piece,
+                piece = body.piece() => return piece,
                 () = timer.as_mut() => {}
             }
             let due = silence.due().min(self.deadline);
@@ -199,10 +191,10 @@ impl Call {
     }
 
     /// Tell that the answer is whole, and keep its connection if the body ends there as well.
-    async fn settle(&self, lease: Lease, mut body: Incoming) {
+    async fn settle(&self, lease: Lease, mut body: Unpacked) {
         let at_once = tokio::select! {
             biased;
-            piece = piece_of(&mut body) => Some(piece),
+            piece = body.piece() => Some(piece),
             () = ready(()) => None,
         };
         let ends_here = at_once == Some(Ok(None));
@@ -219,11 +211,11 @@ impl Call {
     }
 
     /// A refusal's beginning, and whether all of it came: a whole one is free at any size.
-    async fn refusal(&self, lease: Lease, mut body: Incoming, first_due: Instant) -> Failure {
+    async fn refusal(&self, lease: Lease, mut body: Unpacked, first_due: Instant) -> Failure {
         let whole = async {
             // Read to its end though only the beginning is kept: that all of it came is what makes
             // it free.
-            while let Some(piece) = piece_of(&mut body).await? {
+            while let Some(piece) = body.piece().await? {
                 self.shared.keep(&piece, REFUSAL_BYTES_MAX);
             }
             Ok::<_, Failure>(())
@@ -239,11 +231,11 @@ impl Call {
     async fn body(
         &self,
         lease: Lease,
-        mut body: Incoming,
+        mut body: Unpacked,
         bytes_max: usize,
     ) -> Result<(), Failure> {
         let read = async {
-            while let Some(piece) = piece_of(&mut body).await? {
+            while let Some(piece) = body.piece().await? {
                 if !self.shared.keep(&piece, bytes_max) {
                     return Ok(false);
                 }
@@ -264,18 +256,8 @@ impl Call {
     }
 }
 
-async fn piece_of(body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Failure::Truncated)?;
-        if let Ok(piece) = frame.into_data() {
-            return Ok(Some(piece)); // anything else are trailers
-        }
-    }
-    Ok(None)
-}
-
-async fn drain(body: &mut Incoming) -> bool {
-    while let Ok(piece) = piece_of(body).await {
+async fn drain(body: &mut Unpacked) -> bool {
+    while let Ok(piece) = body.piece().await {
         if piece.is_none() {
             return true;
         }
@@ -283,15 +265,8 @@ async fn drain(body: &mut Incoming) -> bool {
     false
 }
 
-/// Nothing is decoded: it was asked for as it is. What begins as another thing than it calls
-/// itself was written by no model.
-fn is_plausible(coding: &str, begun: &[u8]) -> bool {
-    let begins = begun.starts_with(GZIP_BEGINS) || GZIP_BEGINS.starts_with(begun);
-    !begun.is_empty() && (coding != GZIP || begins)
-}
-
 /// A header's first word, in small letters: `text/html` of `Text/HTML; charset=utf-8`.
-fn word_of(headers: &HeaderMap, name: &HeaderName) -> String {
+pub(crate) fn word_of(headers: &HeaderMap, name: &HeaderName) -> String {
     let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

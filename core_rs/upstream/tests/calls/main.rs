@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what a test stands on")]
 
+mod packed;
 mod patience;
 mod provider;
 mod ways;
@@ -363,25 +364,6 @@ fn a_refusal_of_any_size_is_read_out_and_its_beginning_kept() {
 
     assert_eq!((Failure::Refused { is_complete: true }, true), asked.failure());
     assert_eq!(64 << 10, asked.exchange.body().len());
-}
-
-#[test]
-fn what_calls_itself_encoded_is_read_by_nobody() {
-    for (coding, body, is_plausible) in [
-        ("gzip", b"no gzip".as_slice(), false),
-        ("GZIP", b"\x1f\x8b\x08\x00", true),
-        ("br", b"who knows", true),
-        ("br", b"", false),
-    ] {
-        let provider = Provider::new(move |_, connection| {
-            connection.asked();
-            connection.send(format!("{SSE}content-encoding: {coding}\r\n\r\n"));
-            connection.send(body);
-        });
-
-        let expected = (Failure::Encoded { is_plausible }, true);
-        assert_eq!(expected, ask_once(&provider.url).failure(), "{coding}");
-    }
 }
 
 #[test]
