@@ -89,7 +89,9 @@ async def test_what_is_left_before_it_has_left_never_does(session: Upstream) -> 
         last = call(session, provider.url, Told())  # behind them all
         await last.receive()
 
-        assert len(provider.heard) - 1 <= left
+        # A connection may have been made for one that was left: nobody was asked on it.
+        asked = [line for line in provider.heard if line]
+        assert len(asked) - 1 <= left
         assert left == sum(len(each.times_ns) for each in told)
 
 
