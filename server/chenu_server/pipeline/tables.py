@@ -188,6 +188,8 @@ QUERIES: Final = sa.Table(
         sqlite_where=UNFINISHED,
         postgresql_where=UNFINISHED,
     ),
+    # No number is given twice: of a row that somebody took away parts may be left.
+    sqlite_autoincrement=True,
 )
 
 QUERY_ALIASES: Final = sa.Table(

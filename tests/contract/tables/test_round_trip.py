@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from chenu_server.command import Row
+from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.session import Session, StatementFailed
 from chenu_server.pipeline.records import Operation
+from chenu_server.pipeline.tables import QUERIES
+from chenu_server.values import replace
 from tests.contract.tables.batches import OF, commit, stored
 from tests.contract.tables.samples import ALIAS, CHUNK, MAPS, QUERY, ROWS, SEGMENT
 
@@ -49,3 +53,15 @@ def test_a_part_of_nothing_is_refused(session: Session, row: Row) -> None:
     """Whose it were nobody would know: SQLite would give it a number of its own."""
     with pytest.raises(StatementFailed, match=r"_query"):
         commit(session, row)
+
+
+def test_a_number_is_never_given_twice(session: Session, database_url: str) -> None:
+    """Else what is left of a query that somebody has deleted would be part of the next one."""
+    commit(session, QUERY)
+    commit(session, SEGMENT)
+    with writer_engine(database_url).begin() as connection:
+        connection.execute(sa.delete(QUERIES))
+    commit(session, replace(QUERY, request_id="next"))
+    segment = replace(SEGMENT, request_id="next")
+
+    assert [] == stored(session, [segment])

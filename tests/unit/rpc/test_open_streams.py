@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]  # no stub
     reflection_pb2_grpc,
 )
 
+from chenu_server.infra.rpc import open_streams
 from chenu_server.infra.rpc.health import HEALTH
 from chenu_server.infra.rpc.interceptors import chain
 from chenu_server.infra.rpc.interceptors.write_limit import WriteLimit
@@ -255,16 +256,34 @@ async def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return pass_
 
 
-async def test_reflection_that_is_asked_nothing_is_ended(later: Callable[[float], None]) -> None:
+@pytest.fixture
+def done_with(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[None]:
+    """One for each message that a server is done with: its client may have read it before."""
+    messages: asyncio.Queue[None] = asyncio.Queue()
+    write = open_streams._Told.write
+
+    async def written(self: Any, message: Any) -> None:
+        await write(self, message)
+        messages.put_nowait(None)
+
+    monkeypatch.setattr(open_streams._Told, "write", written)
+    return messages
+
+
+async def test_reflection_that_is_asked_nothing_is_ended(
+    later: Callable[[float], None], done_with: asyncio.Queue[None]
+) -> None:
     """A tool that was left open holds its place for a minute and not for days."""
     async with serving(open_streams=limits(idle_s=60)) as served:
         call = reflection(served.channel)
         for _ in range(3):  # asked in time, it goes on for longer than it may be silent
             await call.write(LISTED)
             await call.read()
+            await done_with.get()
             later(59)
         await call.write(LISTED)
         await call.read()
+        await done_with.get()
         refusal = await ended(call, later, 61)
 
     assert ("SERVER_OVERLOADED", "idle streams without a token") == (
@@ -273,17 +292,22 @@ async def test_reflection_that_is_asked_nothing_is_ended(later: Callable[[float]
     )
 
 
-async def test_a_watch_with_nothing_to_tell_is_ended(later: Callable[[float], None]) -> None:
+async def test_a_watch_with_nothing_to_tell_is_ended(
+    later: Callable[[float], None], done_with: asyncio.Queue[None]
+) -> None:
     """Its client attaches again at once; one that has forgotten it does not."""
     async with serving(open_streams=limits(idle_s=60, watch_s=3_600)) as served:
         call = watch(served.channel)
         await call.read()
+        await done_with.get()
         later(3_599)
         await served.server.health.set_serving(False)
         told = (await call.read()).status
+        await done_with.get()
         later(3_599)
         await served.server.health.set_serving(True)
         told_again = (await call.read()).status
+        await done_with.get()
         refusal = await ended(call, later, 3_601)
 
     assert [health_pb2.HealthCheckResponse.NOT_SERVING, health_pb2.HealthCheckResponse.SERVING] == [

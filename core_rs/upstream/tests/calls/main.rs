@@ -109,6 +109,12 @@ impl Asked {
     }
 }
 
+/// Its one connection was closed from here.
+fn assert_left(provider: &Provider) {
+    let seen = [provider.next(), provider.next(), provider.next()];
+    assert!(matches!(seen, [Seen::Connected, Seen::Asked(_), Seen::Left]), "{seen:?}");
+}
+
 fn text(said: &str) -> (String, End) {
     (said.to_owned(), Ok(()))
 }
@@ -207,10 +213,7 @@ fn a_body_that_does_not_end_behind_its_answer_loses_its_connection() {
     let _ = asked.outcome();
     asked.exchange.close();
 
-    assert!(matches!(
-        [provider.next(), provider.next(), provider.next()],
-        [Seen::Connected, Seen::Asked(_), Seen::Left]
-    ));
+    assert_left(&provider);
 }
 
 #[test]
@@ -413,10 +416,7 @@ fn a_call_that_is_left_closes_its_connection_at_once() {
     asked.next();
     drop(asked);
 
-    assert!(matches!(
-        [provider.next(), provider.next(), provider.next()],
-        [Seen::Connected, Seen::Asked(_), Seen::Left]
-    ));
+    assert_left(&provider);
 }
 
 #[test]

@@ -6,5 +6,6 @@ mod failures;
 mod faulty;
 mod paging;
 mod samples;
+mod serving;
 mod statements;
 mod walks;

@@ -67,7 +67,8 @@ def upgrade() -> None:
     """Copy the tables, in the order in which their rows were written."""
     before = _set_aside()
     own = [*_copies(before["queries"]), _unique("uq_queries_ids"), *_checks(QUERY_CHECKS)]
-    op.create_table("queries", _number("id", sa.Identity()), *own, _key("queries", "id"))
+    number, primary = _number("id", sa.Identity()), _key("queries", "id")
+    op.create_table("queries", number, *own, primary, sqlite_autoincrement=True)
     names = _names(before["queries"])
     # The same rows get the same numbers, wherever a database keeps them.
     in_order = "ORDER BY created_us, identity_id, request_id"
