@@ -10,6 +10,7 @@ mod canonical;
 mod classes;
 mod completions;
 mod convert;
+mod fields;
 mod intent;
 mod kernel;
 mod ledger;

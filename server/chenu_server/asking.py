@@ -1,4 +1,4 @@
-"""What commands are made of, as the kernel takes it: plain values, by the names of its fields."""
+"""What commands are made of: the kernel reads its fields by name, of mappings and of objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from chenu_server import engine
 from chenu_server.caller import Caller, Principal
-from chenu_server.values import fields_of
 
 Plain = dict[str, Any]
 
@@ -30,16 +29,11 @@ def caller(of: Caller) -> Plain:
     }
 
 
-def plain(value: Any) -> Plain:
-    """The fields of a row whose values are plain already."""
-    return fields_of(value)
-
-
 def rules(
     *,
     ledger_number: int = 0,
-    limits: Mapping[str, Plain] | None = None,
-    default_limit: Plain = _NEVER,
+    limits: Mapping[str, object] | None = None,
+    default_limit: object = _NEVER,
     **more: Any,
 ) -> engine.Rules:
     """Rules for the kernel; what is left out never decides anything."""

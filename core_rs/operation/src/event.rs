@@ -4,6 +4,7 @@ use chenu_engine::vocabulary::{EventType, Lane, LaneStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::Broken;
+use crate::command::Asked;
 use crate::refusal::Outcome;
 use crate::rows::{Attempt, Checkpoint, LaneReport, StoredPart, TokenUsage};
 
@@ -22,10 +23,27 @@ fn draft(kind: EventType, body: &impl Serialize) -> Result<EventDraft, Broken> {
     Ok(EventDraft { kind, body })
 }
 
-/// A lane begins.
+/// An operation was accepted.
 ///
 /// # Errors
 /// As for all of these: [`Broken::Text`] for what cannot be JSON.
+pub fn pipeline_start(asked: &Asked) -> Result<EventDraft, Broken> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        sphere: &'a str,
+        mode: &'a str,
+        intents: &'a [String],
+        detected: &'a [String],
+        agent_role: &'a str,
+    }
+    let Asked { sphere, mode, intents, detected_intents: detected, agent_role, .. } = asked;
+    draft(EventType::PipelineStart, &Body { sphere, mode, intents, detected, agent_role })
+}
+
+/// A lane begins.
+///
+/// # Errors
+/// [`Broken::Text`].
 pub fn lane_start(lane: Lane) -> Result<EventDraft, Broken> {
     #[derive(Serialize)]
     struct Body {

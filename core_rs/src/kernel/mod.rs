@@ -15,9 +15,9 @@ use chenu_store::schema::TABLES;
 use chenu_store::seal::{Head, Named, Sealed, seal};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
-use pythonize::depythonize;
 
 use crate::convert::{hash, locked, mistake};
+use crate::fields::read;
 
 pub(crate) mod intake;
 pub(crate) mod sqlite;
@@ -31,7 +31,7 @@ pub(crate) struct Rules(Arc<Decides>);
 impl Rules {
     #[new]
     fn new(plain: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self(Arc::new(depythonize(plain).map_err(mistake)?)))
+        Ok(Self(Arc::new(read(plain)?)))
     }
 }
 
@@ -63,7 +63,7 @@ impl Command {
 impl Command {
     #[new]
     fn new(plain: &Bound<'_, PyAny>, rules: &Rules) -> PyResult<Self> {
-        let asked = depythonize(plain).map_err(mistake)?;
+        let asked = read(plain)?;
         Ok(Self { asked, rules: Arc::clone(&rules.0), has_left: AtomicBool::new(false) })
     }
 

@@ -93,8 +93,8 @@ class KeepChunk:
         """For the kernel."""
         plain = {
             "hold_id": self._hold_id,
-            "chunk": asking.plain(self._chunk),
-            "whole": None if self._whole is None else asking.plain(self._whole),
+            "chunk": self._chunk,
+            "whole": self._whole,
         }
         return engine.Command({"KeepChunk": plain}, asking.NO_RULES)
 

@@ -39,8 +39,8 @@ class Rules:
     def __post_init__(self) -> None:
         rules = asking.rules(
             ledger_number=self.ledger_number,
-            limits={name: asking.plain(limit) for name, limit in self.limits.items()},
-            default_limit=asking.plain(self.default_limit),
+            limits=dict(self.limits),
+            default_limit=self.default_limit,
             expiry_us=self.expiries.default_us,
             expiry_by_type_us=dict(self.expiries.by_type_us),
             owner_id=self.owner_id,

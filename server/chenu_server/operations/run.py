@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import cast
 
 from chenu_server import asking, engine
-from chenu_server.asking import Plain
 from chenu_server.command import Answer, Key
 from chenu_server.operations import answers, subject
 from chenu_server.operations.rules import Rules
-from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.ports import (
     Admitted,
-    AttemptEnd,
     NextAttempt,
     NotHeld,
     Settlement,
@@ -37,8 +34,8 @@ class Retry:
         """For the kernel."""
         asked = self._asked
         plain = {
-            "operation": _operation(asked.query),
-            "ended": _ended(asked.ended),
+            "operation": asked.query,
+            "ended": asked.ended,
             "chain": subject.chain(asked.chain),
         }
         return engine.Command({"Retry": plain}, self._rules.kernel)
@@ -63,9 +60,9 @@ class Settle:
             "identity_id": asked.query.identity_id,
             "request_id": asked.query.request_id,
             "status": asked.status,
-            "outcome": asking.plain(asked.outcome),
-            "ended": None if asked.ended is None else _ended(asked.ended),
-            "output": [_part(part) for part in asked.output],
+            "outcome": asked.outcome,
+            "ended": asked.ended,
+            "output": asked.output,
             "execution_us": asked.execution_us,
             "lane_started_ns": asked.lane_started_ns,
         }
@@ -100,37 +97,3 @@ class Recover:
     def outcome(self, answer: Answer) -> bool:
         """Whether the query was still the dead owner's, and is ended now."""
         return bool(answer.more["done"])
-
-
-def _ended(of: AttemptEnd) -> Plain:
-    return {
-        "attempt": {**asking.plain(of.attempt), "usage": asking.plain(of.attempt.usage)},
-        "usage": asking.plain(of.usage),
-        "charge_nanousd": of.charge_nanousd,
-        "estimated": of.estimated,
-        "failure": of.failure,
-        "duration_us": of.duration_us,
-        "stop_reason": of.stop_reason,
-        "detail": of.detail,
-    }
-
-
-def _operation(query: Operation) -> Plain:
-    return {
-        **asking.plain(query),
-        "usage": asking.plain(query.usage),
-        "lanes": subject.lanes(query.lanes),
-        "outcome": asking.plain(query.outcome),
-        "output_parts": [asking.plain(part) for part in query.output_parts],
-    }
-
-
-def _part(part: Part) -> Plain:
-    return {
-        "kind": part.kind,
-        "text": part.text,
-        "name": part.name,
-        "call_id": part.call_id,
-        "signature": part.signature,
-        "redacted": part.redacted,
-    }

@@ -20,7 +20,6 @@ from chenu_server.governance.budgets.spending_model import ReserveAsk, Spending
 from chenu_server.governance.budgets.spending_ports import Reserved, SpendingReader
 from chenu_server.governance.checkpoints.decide import pending_error
 from chenu_server.governance.policy.decide import Facts
-from chenu_server.operations import subject
 from chenu_server.operations.rules import Rules
 from chenu_server.pipeline.ports import Conflict, Full
 from chenu_server.vocabulary import Mode
@@ -59,7 +58,7 @@ class Reserve:
                 # It walks no lanes.
                 "plan": "",
             },
-            "verdict": subject.verdict(verdict),
+            "verdict": verdict,
             "checkpoint_id": rules.make_id() if verdict.checkpoints else "",
         }
         return engine.Command({"Reserve": plain}, rules.kernel)

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from pydantic_core import to_json
-
-from chenu_server import asking
 from chenu_server.asking import Plain
-from chenu_server.engine import PolicyVerdict
 from chenu_server.governance.policy.decide import Facts
-from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import (
     OPERATION,
     Analysis,
     Candidate,
     Encoded,
-    LaneReport,
     QueryRequest,
     Route,
     Snapshot,
@@ -60,15 +54,6 @@ def _names_in(route: Route) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, names)))
 
 
-def verdict(of: PolicyVerdict) -> Plain:
-    """What the policies said."""
-    return {
-        "allowed": of.allowed,
-        "denied_by": of.denied_by,
-        "checkpoints": of.checkpoints,
-    }
-
-
 def asked(request: QueryRequest, analysis: Analysis, snapshot: Snapshot) -> Plain:
     """What the asker says."""
     target, conversation = request.target, request.conversation
@@ -98,7 +83,7 @@ def plan(encoded: Encoded) -> Plain:
     return {
         "chain": chain(route.chain),
         # Told where nobody may be called; else nobody asks for them.
-        "exclusions": [] if route.chain else [asking.plain(each) for each in route.exclusions],
+        "exclusions": () if route.chain else route.exclusions,
         "price_unknown": route.price_unknown,
         "snapshot": route.snapshot,
         "output_cap": encoded.output_cap,
@@ -123,13 +108,3 @@ def chain(candidates: Iterable[Candidate]) -> list[Plain]:
         }
         for each in candidates
     ]
-
-
-def drafts(events: Iterable[EventDraft]) -> list[Plain]:
-    """Events before they have a place in the log."""
-    return [{"kind": each.kind, "body": to_json(each.body).decode()} for each in events]
-
-
-def lanes(reports: Iterable[LaneReport]) -> list[Plain]:
-    """How lanes went."""
-    return [asking.plain(each) for each in reports]

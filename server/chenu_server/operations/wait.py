@@ -9,6 +9,7 @@ from chenu_server.command import Answer
 from chenu_server.governance.checkpoints.model import Resolution, ResolveAnswer
 from chenu_server.operations import answers
 from chenu_server.pipeline.records import Operation
+from chenu_server.values import fields_of
 
 
 class _Waiting:
@@ -37,7 +38,7 @@ class Resolve(_Waiting):
 
     def asked(self) -> engine.Command:
         """For the kernel."""
-        more = {**asking.plain(self._asked), "by": asking.principal(self._asked.by)}
+        more = {**fields_of(self._asked), "by": asking.principal(self._asked.by)}
         return self._command("Resolve", more)
 
     def outcome(self, answer: Answer) -> ResolveAnswer:

@@ -21,11 +21,3 @@ class Event:
     kind: EventKind
     time_us: int
     body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class EventDraft:
-    """An event before its command gives it a sequence and the batch's time."""
-
-    kind: EventKind
-    body: Mapping[str, Any]

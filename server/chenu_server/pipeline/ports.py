@@ -11,7 +11,6 @@ from chenu_server.command import Key, Moment
 from chenu_server.engine import Prompt
 from chenu_server.errors import CheckpointPending
 from chenu_server.pipeline.conversation import Medium, Part
-from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.model import (
     Analysis,
     Candidate,
@@ -49,7 +48,6 @@ class Admission:
     snapshot: Snapshot
     encoded: Encoded
     deadline_ms: int
-    drafts: tuple[EventDraft, ...]
     lanes: tuple[LaneReport, ...]
     lane_started_ns: int
 

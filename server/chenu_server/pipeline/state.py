@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 from chenu_server.caller import Caller
-from chenu_server.pipeline import drafts
-from chenu_server.pipeline.events import EventDraft
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Analysis, Encoded, LaneReport, QueryRequest, Snapshot
 from chenu_server.pipeline.output import Output
@@ -21,23 +19,20 @@ from chenu_server.vocabulary import Lane, LaneStatus
 
 @dataclass(slots=True)
 class Lanes:
-    """The reports and event drafts of the lanes so far, timed on the monotonic clock."""
+    """The reports of the lanes so far, timed on the monotonic clock."""
 
     reports: list[LaneReport] = field(default_factory=list)
-    drafts: list[EventDraft] = field(default_factory=list)
     started_ns: int = 0
 
     def start(self, lane: Lane) -> None:
         """A lane begins."""
         self.started_ns = time.monotonic_ns()
-        self.drafts.append(drafts.lane_start(lane))
 
     def finish(self, lane: Lane, status: LaneStatus, summary: str = "") -> None:
         """The lane that began last has ended."""
         duration_us = (time.monotonic_ns() - self.started_ns) // 1_000
         report = LaneReport(lane=lane, status=status, duration_us=duration_us, summary=summary)
         self.reports.append(report)
-        self.drafts.append(drafts.lane_end(report))
 
 
 @dataclass(slots=True)

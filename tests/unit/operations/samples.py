@@ -16,7 +16,6 @@ from chenu_server.governance.policy.load import load_policies
 from chenu_server.operations.ask import Admit
 from chenu_server.operations.rules import Rules
 from chenu_server.operations.wait import Resolve
-from chenu_server.pipeline import drafts
 from chenu_server.pipeline.conversation import Part, asked
 from chenu_server.pipeline.model import (
     Analysis,
@@ -204,7 +203,6 @@ def admission(
             route=routed,
         ),
         deadline_ms=300_000,
-        drafts=(drafts.lane_start(Lane.D_GOVERNANCE),),
         lanes=reports,
         lane_started_ns=0,
     )

@@ -11,7 +11,13 @@ from chenu_server.governance.budgets.model import Hold
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.limits.model import Slot
 from chenu_server.pipeline.ports import Admission, Admitted, Blocked, Closed, Conflict, Known, Wait
-from chenu_server.pipeline.records import Attempt, AttemptState, Operation, QueryContent
+from chenu_server.pipeline.records import (
+    Attempt,
+    AttemptState,
+    EventSegment,
+    Operation,
+    QueryContent,
+)
 from chenu_server.vocabulary import (
     CheckpointState,
     CheckpointType,
@@ -55,6 +61,27 @@ def test_an_allowed_query_runs_with_everything_written_at_once() -> None:
     assert LaneStatus.SKIPPED is world.lane(Lane.E_CHECKPOINT)
     assert "llm_call.start" == world.kinds[-1]
     assert 1 == len(world.rows.all(QueryContent))
+
+
+def test_a_log_begins_with_what_was_accepted_and_how_its_lanes_went() -> None:
+    """A reader who comes late sees each lane begin and end, as if it had watched."""
+    world = World()
+
+    world.admitted()
+
+    lane = ["lane.start", "lane.complete"]
+    assert ["pipeline.start", *lane, *lane, *lane, *lane] == world.kinds[:9]
+    (segment,) = world.rows.all(EventSegment)
+    assert {
+        "sphere": "personal",
+        "mode": "command",
+        "intents": ["query"],
+        "detected": ["query"],
+        "agent_role": "",
+    } == segment.events[0].body
+    walked = (Lane.A_INTENT, Lane.B_CONTEXT, Lane.C_ENCODING, Lane.D_GOVERNANCE)
+    assert [each.value for each in walked] == [it.body["lane"] for it in segment.events[1:9:2]]
+    assert [each.value for each in walked] == [it.body["lane"] for it in segment.events[2:10:2]]
 
 
 def test_a_query_that_a_person_must_approve_holds_its_money_and_takes_no_slot() -> None:

@@ -151,7 +151,8 @@ pub struct Admit {
     pub verdict: Verdict,
     /// How long it may take.
     pub deadline_ms: i64,
-    /// What lanes A to C have to tell.
+    /// What has been told of it, if that is not what its lanes say: recorded walks have their own.
+    #[serde(default)]
     pub drafts: Vec<EventDraft>,
     /// How they went.
     pub lanes: Vec<LaneReport>,

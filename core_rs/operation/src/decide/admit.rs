@@ -13,7 +13,7 @@ use super::{attach, attempts, log};
 use crate::answer::Answer;
 use crate::command::Admit;
 use crate::entry::{self, Payload};
-use crate::event;
+use crate::event::{self, EventDraft};
 use crate::refusal::{Outcome, Refusal};
 use crate::rows::{Checkpoint, LaneReport, Operation, OperationKey, Query, TokenUsage, UsedFile};
 use crate::rules::Rules;
@@ -132,7 +132,7 @@ fn deny(
     let outcome = refusal.outcome();
     let reason = outcome.name();
     let report = report(asked, LaneStatus::Failed, now, reason);
-    let mut drafts = asked.drafts.clone();
+    let mut drafts = told(asked)?;
     if let Some(scope) = judge::scope_refused(refusal) {
         drafts.push(event::budget_exceeded(&scope)?);
     }
@@ -162,7 +162,7 @@ fn block(
     hold(asked, view, judged, "", checkpoint.expires_us, now)?;
     let governance = report(asked, LaneStatus::Completed, now, &judged.policies.join(","));
     let blocked = LaneReport::new(Lane::ECheckpoint, LaneStatus::Blocked, 0);
-    let mut drafts = asked.drafts.clone();
+    let mut drafts = told(asked)?;
     drafts.extend([
         event::lane_end(&governance)?,
         event::lane_start(Lane::ECheckpoint)?,
@@ -239,7 +239,7 @@ fn run(
     hold(asked, view, &judged, &rules.owner_id, 0, now)?;
     let governance = report(asked, LaneStatus::Completed, now, "");
     let skipped = LaneReport::new(Lane::ECheckpoint, LaneStatus::Skipped, 0);
-    let mut drafts = asked.drafts.clone();
+    let mut drafts = told(asked)?;
     drafts.extend([
         event::lane_end(&governance)?,
         event::lane_end(&skipped)?,
@@ -290,6 +290,20 @@ fn put_content(asked: &Admit, view: &mut View<'_>) {
             request_id: asked.asked.request_id.clone(),
         }));
     }
+}
+
+/// What lanes A to C have to tell, and that D begins.
+fn told(asked: &Admit) -> Decided<Vec<EventDraft>> {
+    if !asked.drafts.is_empty() {
+        return Ok(asked.drafts.clone());
+    }
+    let mut drafts = Vec::with_capacity(16);
+    drafts.push(event::pipeline_start(&asked.asked)?);
+    for report in &asked.lanes {
+        drafts.extend([event::lane_start(report.lane)?, event::lane_end(report)?]);
+    }
+    drafts.push(event::lane_start(Lane::DGovernance)?);
+    Ok(drafts)
 }
 
 fn report(asked: &Admit, status: LaneStatus, now: &Moment, summary: &str) -> LaneReport {

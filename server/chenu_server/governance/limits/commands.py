@@ -37,8 +37,7 @@ class Dispatched:
 
     def asked(self) -> engine.Command:
         """For the kernel."""
-        slot = asking.plain(self.slot)
-        plain = {"Dispatched": {"slot": slot, "dispatched_ns": self.dispatched_ns}}
+        plain = {"Dispatched": {"slot": self.slot, "dispatched_ns": self.dispatched_ns}}
         return engine.Command(plain, _rules(self.slot, self.limit))
 
     def outcome(self, answer: Answer) -> None:
@@ -91,7 +90,7 @@ class Readmitted:
 
     def asked(self) -> engine.Command:
         """For the kernel."""
-        plain = {"Readmit": {"slot": asking.plain(self.slot)}}
+        plain = {"Readmit": {"slot": self.slot}}
         return engine.Command(plain, _rules(self.slot, self.limit))
 
     def outcome(self, answer: Answer) -> Slot | NoSlot:
@@ -109,4 +108,4 @@ def _rules(slot: Slot, limit: ProviderLimit) -> engine.Rules:
 # One for each provider that has a limit: a note of each call asks for it.
 @lru_cache(maxsize=1_024)
 def _rules_of(ledger_number: int, provider: str, limit: ProviderLimit) -> engine.Rules:
-    return asking.rules(ledger_number=ledger_number, limits={provider: asking.plain(limit)})
+    return asking.rules(ledger_number=ledger_number, limits={provider: limit})

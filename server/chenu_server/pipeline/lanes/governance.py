@@ -138,7 +138,6 @@ def admission_of(query: QueryState) -> Admission:
         snapshot=query.snapshot,
         encoded=query.encoded,
         deadline_ms=query.deadline_ms,
-        drafts=tuple(query.lanes.drafts),
         lanes=tuple(query.lanes.reports),
         lane_started_ns=query.lanes.started_ns,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from chenu_server.engine import analyze, sensitivity_of
-from chenu_server.pipeline import drafts
 from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import Analysis, QueryRequest
 from chenu_server.pipeline.state import QueryState, Run
@@ -21,8 +20,6 @@ class IntentLane:
         query.analysis = analysis_of(query.request)
         summary = ",".join(query.analysis.intents)
         query.lanes.finish(Lane.A_INTENT, LaneStatus.COMPLETED, summary)
-        # It tells the intents, which only now are known.
-        query.lanes.drafts.insert(0, drafts.pipeline_start(query.request, query.analysis))
         return Proceed()
 
 
