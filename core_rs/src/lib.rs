@@ -18,6 +18,7 @@ mod limit;
 mod media;
 mod policy;
 mod prompt;
+mod request;
 mod route;
 mod upstream;
 mod wire;
@@ -55,6 +56,8 @@ mod _core {
     use super::policy::{PolicyQuery, PolicySet, PolicyVerdict};
     #[pymodule_export]
     use super::prompt::{Prompt, wire_offers};
+    #[pymodule_export]
+    use super::request::CanonicalRequest;
     #[pymodule_export]
     use super::route::{
         Catalogue, Decision, ModelRecord, RouteQuery, RouteRules, Scored, Signal, Signals,

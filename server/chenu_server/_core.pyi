@@ -21,6 +21,7 @@ __all__ = [
     "BoundaryVerdict",
     "CallBuckets",
     "CallLimits",
+    "CanonicalRequest",
     "Catalogue",
     "ChainVerifier",
     "Clock",
@@ -857,6 +858,44 @@ class MediaLimits:
     @property
     def image_tokens_max(self) -> int:
         """The most that one image is counted as; 0 if none is taken."""
+
+@final
+class CanonicalRequest:
+    """A request as its digests and its row know it. The digests' layout: ARCHITECTURE.md §8."""
+
+    def __new__(cls, request: object) -> CanonicalRequest:
+        """Reads a `pipeline.model.QueryRequest`, once and field by field."""
+
+    def content_digest(self) -> bytes:
+        """SHA-256 over every field but the id: same digest, same request."""
+
+    def context_hash(self, identity_id: str) -> bytes:
+        """SHA-256 of lane B's snapshot: identity, sphere, thread, items, conversation."""
+
+    def block_digest(self, number: int) -> bytes:
+        """What the delimiter of lane C's context blocks is made of; `number` is its try."""
+
+    def action_digest(
+        self,
+        *,
+        identity_id: str,
+        principal: tuple[str, str],
+        acting_for: Sequence[str],
+        intents: Sequence[str],
+        system: str,
+        messages: Sequence[_Message] | None,
+        output_cap: int,
+        context: bytes,
+        max_cost_nanousd: int,
+    ) -> bytes:
+        """
+        What an approval is bound to: who does what, with what, within which limits.
+
+        `system` and `messages` are what lane C says to the model; None: the conversation itself.
+        """
+
+    def to_json(self) -> str:
+        """What its row has: compact JSON, without what is at its default."""
 
 @final
 class Prompt:

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod limit;
 pub mod policy;
 pub mod reasons;
+pub mod request;
 pub mod route;
 pub mod vocabulary;
 pub mod wire;

@@ -1,8 +1,7 @@
-"""A conversation as plain values for JSON, and back. Pure; what is at its default is left out."""
+"""A conversation from the plain values of its JSON. Pure; what is at its default was left out."""
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, Final
 
 from chenu_server.pipeline.conversation import (
@@ -29,36 +28,9 @@ _OPTIONS: Final = {
     "thinking": (Thinking, ANY_THINKING),
 }
 
-# A file's bytes stand in rows of their own.
-_NOT_HERE: Final = frozenset({"data"})
-# What each field is where it is left out; asked once, for a query is stored in microseconds.
-_UNTOLD: Final = {
-    kind: tuple(
-        (field.name, field.default) for field in fields(kind) if field.name not in _NOT_HERE
-    )
-    for kind in (Part, Medium, Tool, ToolUse, Sampling, ResponseFormat, Thinking)
-}
-
-
-def conversation_plain(conversation: Conversation) -> dict[str, Any]:
-    """Lists and mappings of plain values; floats keep every bit through JSON."""
-    plain: dict[str, Any] = {
-        "messages": [
-            [message.role.value, [_part_plain(part) for part in message.parts]]
-            for message in conversation.messages
-        ]
-    }
-    if conversation.tools:
-        plain["tools"] = [_told(tool) for tool in conversation.tools]
-    for name, (_, untold) in _OPTIONS.items():
-        value = getattr(conversation, name)
-        if value is not untold and (told := _told(value)):
-            plain[name] = told
-    return plain
-
 
 def conversation_from(plain: dict[str, Any]) -> Conversation:
-    """The conversation that `conversation_plain` was given."""
+    """The conversation that is stored so (`core_rs/engine/src/request/conversation.rs`)."""
     options: dict[str, Any] = {
         name: _option(kind, plain[name]) if name in plain else untold
         for name, (kind, untold) in _OPTIONS.items()
@@ -71,21 +43,6 @@ def conversation_from(plain: dict[str, Any]) -> Conversation:
         tools=tuple(_tool(told) for told in plain.get("tools", ())),
         **options,
     )
-
-
-def _part_plain(part: Part) -> dict[str, Any]:
-    told = _told(part)
-    if part.media is not None:
-        told["media"] = _told(part.media)
-    return told
-
-
-def _told(
-    value: Part | Medium | Tool | ToolUse | Sampling | ResponseFormat | Thinking,
-) -> dict[str, Any]:
-    """The fields that are not what they would be untold."""
-    told = ((name, getattr(value, name), untold) for name, untold in _UNTOLD[type(value)])
-    return {name: found for name, found, untold in told if found != untold}
 
 
 def _part(told: dict[str, Any]) -> Part:

@@ -6,10 +6,9 @@ what is sent, items and conversation can be read back (ARCHITECTURE.md §8).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from chenu_server.pipeline.canonical import block_digest
+from chenu_server.engine import CanonicalRequest
 from chenu_server.pipeline.conversation import ChatMessage, Part, text_part
 from chenu_server.pipeline.model import NOVA_ROLE, ContextItem, QueryRequest
 from chenu_server.values import dataclass, replace
@@ -54,7 +53,7 @@ def said_of(request: QueryRequest) -> Said:
     items, messages = request.context_items, request.conversation.messages
     if not items:
         return Said(system, _alone(messages), "")
-    tag = _tag(items, messages)
+    tag = _tag(request)
     blocks = "\n\n".join(_block(item, tag) for item in items)
     return Said(system + _BLOCKS.format(tag=tag), _behind(blocks, messages), tag)
 
@@ -96,19 +95,19 @@ def _with_parts(
     return (*messages[:at], ChatMessage(MessageRole.USER, parts), *messages[at + 1 :])
 
 
-def _tag(items: Sequence[ContextItem], messages: Sequence[ChatMessage]) -> str:
+def _tag(request: QueryRequest) -> str:
     """What no content can close its block with: hex digits that stand nowhere in the request.
 
     It is made of the items, so that a conversation over the same items keeps its beginning, which
     providers cache; of the conversation too only where somebody has put the digits in.
     """
-    said = [part.text for message in messages for part in message.parts]
+    said = list(request.conversation.texts)
     # Joined too: some wires send neighbouring parts as one text.
     given = [*said, "".join(said)]
-    given += [part for item in items for part in (item.kind, item.id, item.content)]
-    number = 0
+    given += [part for item in request.context_items for part in (item.kind, item.id, item.content)]
+    read, number = CanonicalRequest(request), 0
     while True:
-        tag = block_digest(items, messages, number).hex()[:TAG_CHARACTERS]
+        tag = read.block_digest(number).hex()[:TAG_CHARACTERS]
         if not any(tag in each for each in given):
             return tag
         # Nobody gets here by chance, but by having put the very digits in.

@@ -11,6 +11,7 @@ import structlog
 
 from chenu_server.caller import Caller
 from chenu_server.command import Key
+from chenu_server.engine import CanonicalRequest
 from chenu_server.errors import (
     ChenuError,
     Internal,
@@ -18,7 +19,6 @@ from chenu_server.errors import (
     ServerOverloaded,
 )
 from chenu_server.pipeline.cancels import Cancels
-from chenu_server.pipeline.canonical import content_digest
 from chenu_server.pipeline.elsewhere import Elsewhere
 from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.lanes.audit import AuditLane
@@ -138,7 +138,8 @@ class PipelineService:
         """
         key = (caller.identity_id, request.request_id)
         arrival = self._new_work.arrive(caller.identity_id)
-        asked = Asked(caller.principal, content_digest(request))
+        read = CanonicalRequest(request)
+        asked = Asked(caller.principal, read.content_digest())
         run = self._runs.get(key)
         log = run.log if run is not None else self._hub.find(key)
         # Found out here where a log is at hand; else lane D finds it by the row.
@@ -158,6 +159,7 @@ class PipelineService:
         query = QueryState(
             caller=caller,
             request=request,
+            read=read,
             content_digest=asked.content_digest,
             deadline_ms=int((deadline_s or self._limits.deadline_s) * 1_000),
             arrival=arrival,
@@ -450,10 +452,12 @@ class PipelineService:
         """Lanes A to E without effect, as far as they came: one entry so marked."""
         arrival = self._new_work.arrive(caller.identity_id)
         arrival = await self._new_work.counting(caller.identity_id, arrival)
-        asked = Asked(caller.principal, content_digest(request))
+        read = CanonicalRequest(request)
+        asked = Asked(caller.principal, read.content_digest())
         query = QueryState(
             caller=caller,
             request=request,
+            read=read,
             content_digest=asked.content_digest,
             deadline_ms=0,
             arrival=arrival,

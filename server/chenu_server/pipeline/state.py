@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from chenu_server.caller import Caller
+from chenu_server.engine import CanonicalRequest
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Analysis, Encoded, LaneReport, QueryRequest, Snapshot
 from chenu_server.pipeline.output import Output
@@ -41,6 +42,7 @@ class QueryState:
 
     caller: Caller
     request: QueryRequest
+    read: CanonicalRequest
     content_digest: bytes
     deadline_ms: int
     arrival: int = 0

@@ -1,4 +1,4 @@
-"""A request and its plan as stored JSON, and back, for a query that is resumed. Pure."""
+"""A stored request, and a plan as stored JSON and back, for a query that is resumed. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic_core import from_json, to_json
 
 from chenu_server.action import Target
 from chenu_server.pipeline.conversation import Conversation, asked
-from chenu_server.pipeline.conversation_stored import conversation_from, conversation_plain
+from chenu_server.pipeline.conversation_stored import conversation_from
 from chenu_server.pipeline.model import (
     Analysis,
     ContextItem,
@@ -21,35 +21,8 @@ from chenu_server.values import dataclass
 from chenu_server.vocabulary import Intent, Mode, Role, Sphere
 
 
-def request_json(request: QueryRequest) -> str:
-    """The request as compact JSON; fields at their defaults are left out."""
-    target, routing = request.target, request.routing
-    values: dict[str, Any] = {
-        "request_id": request.request_id,
-        "conversation": conversation_plain(request.conversation),
-        "mode": request.mode.value,
-        "intents": [intent.value for intent in request.intents],
-        "sphere": request.sphere.value,
-        "target": [target.operation, target.kind, target.id, target.sphere or ""],
-        "items": [
-            [item.kind, item.id, item.sphere or "", item.content] for item in request.context_items
-        ],
-        "agent_role": request.agent_role,
-        "routing": [getattr(routing, name) for name in Routing.__slots__],
-        "caps": [request.max_output_tokens, request.max_cost_nanousd],
-        "flags": [request.detached, request.resume_on_approval],
-        "names": [request.thread_id, request.run_id],
-        "labels": request.labels,
-        "agent": [request.agent_id, request.department]
-        if request.agent_id or request.department
-        else (),
-    }
-    kept = {key: value for key, value in values.items() if value}
-    return to_json(kept).decode()
-
-
 def request_from(text: str) -> QueryRequest:
-    """The request that `request_json` stored, also before it knew of more than one text."""
+    """The request that `CanonicalRequest.to_json` stored, or what did before it: with one text."""
     values = from_json(text)
     thread_id, run_id = values.get("names", ("", ""))
     agent_id, department = values.get("agent", ("", ""))

@@ -6,10 +6,11 @@ import json
 
 from pydantic_core import from_json, to_json
 
+from chenu_server.engine import CanonicalRequest
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.operations.content import BoundContents
 from chenu_server.pipeline.records import QueryContent
-from chenu_server.pipeline.stored import plan_json, request_json
+from chenu_server.pipeline.stored import plan_json
 from chenu_server.vocabulary import ContentKind, Intent, Role
 from tests.unit.operations.samples import FIRST, World, admission, route
 
@@ -42,7 +43,7 @@ def stored(**plan: object) -> QueryContent:
     return QueryContent(
         identity_id="acme",
         request_id="q",
-        request=request_json(ASKED.request),
+        request=CanonicalRequest(ASKED.request).to_json(),
         plan=to_json(kept).decode(),
     )
 

@@ -12,7 +12,7 @@ import pytest
 
 from chenu_server.action import Target
 from chenu_server.caller import Caller, Principal
-from chenu_server.pipeline import canonical
+from chenu_server.engine import CanonicalRequest
 from chenu_server.pipeline.conversation import (
     ChatMessage,
     Conversation,
@@ -196,14 +196,15 @@ def digested(tag: str, items: list[bytes]) -> str:
 
 def action(request: QueryRequest, caller: Caller, max_cost: int = 7_000_000) -> bytes:
     """The digest that an approval of the request would be bound to."""
-    return canonical.action_digest(
-        caller,
-        request,
+    return CanonicalRequest(request).action_digest(
+        identity_id=caller.identity_id,
+        principal=(caller.principal.type, caller.principal.id),
+        acting_for=caller.acting_for,
         intents=request.intents,
         system="system",
-        messages=request.conversation.messages,
+        messages=None,
         output_cap=512,
-        context=canonical.context_hash(caller.identity_id, request),
+        context=CanonicalRequest(request).context_hash(caller.identity_id),
         max_cost_nanousd=max_cost,
     )
 
@@ -211,8 +212,8 @@ def action(request: QueryRequest, caller: Caller, max_cost: int = 7_000_000) -> 
 def test_the_published_vectors_hold() -> None:
     """A digest that changes between versions would break every stored approval."""
     assert {
-        "content_digest": canonical.content_digest(REQUEST).hex(),
-        "context_hash": canonical.context_hash("acme", REQUEST).hex(),
+        "content_digest": CanonicalRequest(REQUEST).content_digest().hex(),
+        "context_hash": CanonicalRequest(REQUEST).context_hash("acme").hex(),
         "action_digest": action(REQUEST, CALLER).hex(),
     } == {name: value for name, value in VECTORS.items() if name != "input"}
 
@@ -241,7 +242,9 @@ def test_the_context_hash_is_what_the_page_says() -> None:
     messages = listed([listed([b"user", listed([part])])])
     fields = [b"acme", b"business", b"fil 1", listed([item]), messages]
 
-    assert digested("chenu.context.v2", fields) == canonical.context_hash("acme", short).hex()
+    assert (
+        digested("chenu.context.v2", fields) == CanonicalRequest(short).context_hash("acme").hex()
+    )
 
 
 def test_every_field_of_a_request_but_its_id_is_compared() -> None:
@@ -254,14 +257,14 @@ def test_a_change_of_any_field_changes_the_content(name: str) -> None:
     """Same digest, same request."""
     changed = replace(REQUEST, **{name: CHANGES[name]})
 
-    assert canonical.content_digest(REQUEST) != canonical.content_digest(changed)
+    assert CanonicalRequest(REQUEST).content_digest() != CanonicalRequest(changed).content_digest()
 
 
 def test_the_id_is_no_part_of_the_content() -> None:
     """The id names the content; it is not in it."""
     other = replace(REQUEST, request_id="00000000-0000-4000-8000-000000000000")
 
-    assert canonical.content_digest(REQUEST) == canonical.content_digest(other)
+    assert CanonicalRequest(REQUEST).content_digest() == CanonicalRequest(other).content_digest()
     assert action(REQUEST, CALLER) == action(other, CALLER)
 
 
@@ -305,7 +308,7 @@ def test_an_approval_is_for_exactly_this_conversation(what: str) -> None:
     other = replace(REQUEST, conversation=IN_CONVERSATION[what])
 
     assert action(REQUEST, CALLER) != action(other, CALLER)
-    assert canonical.content_digest(REQUEST) != canonical.content_digest(other)
+    assert CanonicalRequest(REQUEST).content_digest() != CanonicalRequest(other).content_digest()
 
 
 def test_an_approval_is_for_at_most_this_cost() -> None:

@@ -12,8 +12,8 @@ import pytest
 from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.caller import Principal
+from chenu_server.engine import CanonicalRequest
 from chenu_server.errors import InvalidField
-from chenu_server.pipeline.canonical import content_digest, context_hash
 from chenu_server.pipeline.conversation import (
     ChatMessage,
     Conversation,
@@ -443,8 +443,9 @@ def test_twice_the_conversation_is_twice_the_work() -> None:
 
     def prepared(request: pb.QueryRequest) -> None:
         wanted = request_from(request, Principal(type=PrincipalType.SERVICE, id="backend"))
-        content_digest(wanted)
-        context_hash("acme", wanted)
+        read = CanonicalRequest(wanted)
+        read.content_digest()
+        read.context_hash("acme")
         engine_prompt(wanted.conversation, said_of(wanted).all_messages)
 
     prepared(exchanges(10))  # what is looked up once, is

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from chenu_server.engine import CanonicalRequest
 from chenu_server.errors import (
     ChenuError,
     DeadlineUnreachable,
@@ -172,7 +173,11 @@ class Scene:
             now_us=wall_us,
         )
         state = QueryState(
-            caller=asked.caller, request=asked.request, content_digest=b"", deadline_ms=0
+            caller=asked.caller,
+            request=asked.request,
+            read=CanonicalRequest(asked.request),
+            content_digest=b"",
+            deadline_ms=0,
         )
         route = replace(asked.encoded.route, providers=providers)
         state.encoded, state.admitted = replace(asked.encoded, route=route), admitted

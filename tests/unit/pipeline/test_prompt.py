@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chenu_server.engine import CanonicalRequest
 from chenu_server.pipeline import prompt
-from chenu_server.pipeline.canonical import block_digest
 from chenu_server.pipeline.conversation import ChatMessage, Conversation, text_part
 from chenu_server.pipeline.conversation import asked as talk
 from chenu_server.pipeline.model import ContextItem, QueryRequest
@@ -144,13 +143,18 @@ def test_whoever_knows_many_delimiters_costs_two_tries(monkeypatch: pytest.Monke
     """A text of thousands of them is hashed once more, and not once for each."""
     tries: list[int] = []
 
-    def counted(items: Sequence[ContextItem], messages: Any, number: int) -> bytes:
-        tries.append(number)
-        return block_digest(items, messages, number)
+    class Counted:
+        def __init__(self, request: QueryRequest) -> None:
+            self._read = CanonicalRequest(request)
 
-    monkeypatch.setattr(prompt, "block_digest", counted)
+        def block_digest(self, number: int) -> bytes:
+            tries.append(number)
+            return self._read.block_digest(number)
+
     data = note("data")
-    known = [block_digest([data], (), number).hex()[:16] for number in range(3_000)]
+    first = CanonicalRequest(asked("Whatever is said", data))
+    known = [first.block_digest(number).hex()[:16] for number in range(3_000)]
+    monkeypatch.setattr(prompt, "CanonicalRequest", Counted)
 
     said_of(asked(" ".join(known), data))
 

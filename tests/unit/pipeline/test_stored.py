@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chenu_server.pipeline.canonical import content_digest
+from chenu_server.engine import CanonicalRequest
 from chenu_server.pipeline.conversation import Conversation, asked
 from chenu_server.pipeline.model import QueryRequest
-from chenu_server.pipeline.stored import request_from, request_json
+from chenu_server.pipeline.stored import request_from
 from chenu_server.vocabulary import Intent, Mode
 from tests.unit.pipeline.conversations import conversations
 
@@ -31,27 +31,29 @@ requests = st.builds(
 )
 
 
+def stored(conversation: Conversation) -> str:
+    """The row of a request that says this."""
+    return CanonicalRequest(QueryRequest(request_id="q", conversation=conversation)).to_json()
+
+
 @given(request=requests)
 def test_a_request_comes_back_as_it_was(request: QueryRequest) -> None:
     """Every bit of it, a number's too: its digest is compared before it runs."""
-    back = request_from(request_json(request))
+    read = CanonicalRequest(request)
+
+    back = request_from(read.to_json())
 
     assert request == back
-    assert content_digest(request) == content_digest(back)
+    assert read.content_digest() == CanonicalRequest(back).content_digest()
 
 
 @given(conversation=conversations)
 def test_what_was_not_said_is_not_stored(conversation: Conversation) -> None:
     """Most queries are one text; a row for them must not list what they might have said."""
-    short = json.loads(request_json(QueryRequest(request_id="q", conversation=asked("Hi"))))
+    short = json.loads(stored(asked("Hi")))
 
     assert {"messages": [["user", [{"kind": "text", "text": "Hi"}]]]} == short["conversation"]
-    assert (
-        conversation
-        == request_from(
-            request_json(QueryRequest(request_id="q", conversation=conversation))
-        ).conversation
-    )
+    assert conversation == request_from(stored(conversation)).conversation
 
 
 def test_a_request_from_before_there_were_conversations_is_read() -> None:

@@ -13,6 +13,8 @@ mod ledger;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
+mod request;
+#[cfg(test)]
 mod route;
 #[cfg(test)]
 mod route_properties;

@@ -7,9 +7,8 @@ from functools import partial
 from typing import Final
 
 from chenu_server.caller import Caller
-from chenu_server.engine import Prompt
+from chenu_server.engine import CanonicalRequest, Prompt
 from chenu_server.errors import InvalidField, NotFound
-from chenu_server.pipeline import canonical
 from chenu_server.pipeline.conversation import ChatMessage, Conversation
 from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import Analysis, Encoded, QueryRequest, Route, Snapshot
@@ -39,7 +38,11 @@ class EncodingLane:
         query.lanes.start(Lane.C_ENCODING)
         assert query.analysis is not None and query.snapshot is not None  # lanes A and B ran
         query.encoded = self.encode(
-            query.caller, query.request, analysis=query.analysis, snapshot=query.snapshot
+            query.caller,
+            query.request,
+            query.read,
+            analysis=query.analysis,
+            snapshot=query.snapshot,
         )
         chain = ">".join(f"{each.provider}/{each.model}" for each in query.encoded.route.chain[:3])
         query.lanes.finish(Lane.C_ENCODING, LaneStatus.COMPLETED, chain or "no route")
@@ -49,6 +52,7 @@ class EncodingLane:
         self,
         caller: Caller,
         request: QueryRequest,
+        read: CanonicalRequest,
         *,
         analysis: Analysis,
         snapshot: Snapshot,
@@ -70,12 +74,14 @@ class EncodingLane:
         # Part of the digest: who approves does so for at most this much, and a dearer route that is
         # found later is not covered.
         max_cost = approved_max_nanousd or ceiling or route.dearest_bound_nanousd
-        digest = canonical.action_digest(
-            caller,
-            request,
+        digest = read.action_digest(
+            identity_id=caller.identity_id,
+            principal=(caller.principal.type, caller.principal.id),
+            acting_for=caller.acting_for,
             intents=analysis.intents,
             system=said.system,
-            messages=said.messages,
+            # It has read the conversation already, which nearly every query says as it is.
+            messages=None if said.messages is request.conversation.messages else said.messages,
             output_cap=wanted,
             context=snapshot.content_hash,
             max_cost_nanousd=max_cost,

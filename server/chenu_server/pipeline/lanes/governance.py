@@ -23,7 +23,7 @@ from chenu_server.pipeline.ports import (
 )
 from chenu_server.pipeline.records import QueryContent
 from chenu_server.pipeline.state import QueryState, Run
-from chenu_server.pipeline.stored import plan_json, request_json
+from chenu_server.pipeline.stored import plan_json
 from chenu_server.pipeline.waiting import ProviderQueue, Waiter, first_with_room
 from chenu_server.values import replace
 from chenu_server.vocabulary import Lane
@@ -126,7 +126,7 @@ def admission_of(query: QueryState) -> Admission:
     content = QueryContent(
         identity_id=caller.identity_id,
         request_id=request.request_id,
-        request=request_json(request),
+        request=query.read.to_json(),
         plan=plan_json(caller.roles, query.analysis, query.snapshot, query.encoded),
     )
     return Admission(

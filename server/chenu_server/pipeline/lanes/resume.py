@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from chenu_server.engine import CanonicalRequest
 from chenu_server.pipeline.decide import requester_of
 from chenu_server.pipeline.lanes.encoding import EncodingLane
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
@@ -59,9 +60,11 @@ class ResumeLane:
     def _state(self, query: Operation, content: QueryContent, request: QueryRequest) -> QueryState:
         plan = plan_from(content.plan)
         caller = requester_of(query, plan.roles)
+        read = CanonicalRequest(request)
         state = QueryState(
             caller=caller,
             request=request,
+            read=read,
             content_digest=query.content_digest,
             deadline_ms=query.deadline_ms,
             record=query,
@@ -70,6 +73,7 @@ class ResumeLane:
         state.encoded = self._encoding.encode(
             caller,
             request,
+            read,
             analysis=plan.analysis,
             snapshot=plan.snapshot,
             # Not today's price but the one that was approved: it is part of the digest, and under

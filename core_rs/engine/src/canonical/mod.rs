@@ -7,6 +7,10 @@
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+mod lists;
+
+pub use lists::{List, digest_of};
+
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
 
