@@ -134,6 +134,8 @@ class Conversation:
 
         What is split over parts, or over turns that nobody answered, is one text to a model.
         """
+        if len(self.messages) == 1 and len(self.messages[0].parts) == 1:
+            return [text for text in self.texts if text]  # as nearly every query is
         runs = [
             [part.text for message in spoken for part in message.parts if part.text]
             for _, spoken in groupby(self.messages, key=lambda message: message.role)
