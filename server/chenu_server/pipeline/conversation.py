@@ -146,13 +146,12 @@ class Conversation:
     @property
     def files(self) -> list[Medium]:
         """The files that came with it, each once."""
-        media = (
-            part.media
-            for message in self.messages
-            for part in message.parts
-            if part.media is not None
-        )
-        return list({medium.sha256: medium for medium in media if medium.sha256}.values())
+        found: dict[str, Medium] = {}
+        for message in self.messages:
+            for part in message.parts:
+                if part.media is not None and part.media.sha256:
+                    found[part.media.sha256] = part.media
+        return list(found.values())
 
     def with_data(self, data: Mapping[str, bytes]) -> Conversation:
         """The same with the bytes of its files, by their SHA-256."""
@@ -167,7 +166,11 @@ class Conversation:
     @property
     def last_text(self) -> str:
         """What was said last, which is what is asked."""
-        return next((text for text in reversed(tuple(self.texts)) if text), "")
+        for message in reversed(self.messages):
+            for part in reversed(message.parts):
+                if part.text:
+                    return part.text
+        return ""
 
 
 def _filled(part: Part, data: Mapping[str, bytes]) -> Part:
