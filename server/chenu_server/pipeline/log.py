@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 
 from chenu_server.command import Key
 from chenu_server.errors import ChenuError, InvalidField
+from chenu_server.pipeline.bell import Bell
 from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import Cursor
@@ -21,29 +22,34 @@ from chenu_server.pipeline.pieces import (
     is_inside,
     is_same_part,
     pieces_of,
+    size_of,
 )
 from chenu_server.pipeline.records import Asked, EventSegment, Operation, OutputChunk
 from chenu_server.vocabulary import EventKind, PartKind, QueryStatus
 
+# A member that is looked up in its class costs more than the rest of what is done for an event.
+_CALL_BEGINS = EventKind.LLM_CALL_START
 _CALL_ENDS = (EventKind.LLM_CALL_COMPLETE, EventKind.LLM_CALL_ERROR)
 _BEHIND_OUTPUT = (EventKind.PART_COMPLETE, *_CALL_ENDS)
+_FINAL = tuple(kind for kind in EventKind if kind.is_final)
 
 
-class _Reader:
+class _Reader(Bell):
     """One follower's place to be woken, and the error that ends it early.
 
     One that `asks` wants the query to run, and is answered if it may not; a watcher only looks.
-    One that `stops` wants it to end, and is answered if it goes on. One that takes pieces
-    `has_output` once the first is with its transport.
+    One that `stops` wants it to end, and is answered if it goes on. One that `takes` pieces is
+    told of all that comes, and `has_output` once the first is with its transport.
     """
 
-    __slots__ = ("asks", "error", "has_output", "stops", "woken")
+    __slots__ = ("asks", "error", "has_output", "stops", "takes")
 
     def __init__(self, *, asks: bool = True, stops: bool = False, takes: bool = False) -> None:
+        super().__init__()
         self.asks = asks
         self.stops = stops
+        self.takes = takes
         self.has_output = not takes
-        self.woken = asyncio.Event()
         self.error: ChenuError | None = None
 
 
@@ -60,7 +66,8 @@ class QueryLog:
         self.asked = asked
         self.query: Operation | None = None
         self.refusal: ChenuError | None = None
-        self.rested = asyncio.Event()
+        self.is_rested = False
+        self._resting: asyncio.Event | None = None
         self._items: list[Event | Piece] = []
         self._count = 0
         self._early: dict[int, Event] = {}
@@ -70,7 +77,7 @@ class QueryLog:
         self._last: PartKey = (0, 0)
         self._stored: dict[PartKey, list[OutputChunk]] = {}
         self._readers: set[_Reader] = set()
-        self._all_have_output: asyncio.Event | None = None
+        self._all_have_output: Bell | None = None
         self._ended = False
         self._first: QueryLog | None = None
         self.loaded = False
@@ -83,25 +90,32 @@ class QueryLog:
 
     def commit(self, events: Iterable[Event]) -> None:
         """Append committed events; known ones are passed over, early ones kept for later."""
+        early = self._early
         for event in events:
-            if event.sequence > self._count:
+            if event.sequence == self._count + 1:
+                self._append(event)
+                while early and (following := early.pop(self._count + 1, None)) is not None:
+                    self._append(following)
+            elif event.sequence > self._count:
                 # What is loaded and what is committed meanwhile come in either order, and a
                 # sequence that is ahead waits until the gap is filled.
-                self._early[event.sequence] = event
-        while self._count + 1 in self._early:
-            following = self._early.pop(self._count + 1)
-            self._count = following.sequence
-            if following.kind in _BEHIND_OUTPUT:
-                self._tell_stored(following)
-            elif following.kind is EventKind.LLM_CALL_START:
-                self.attempt = following.body["attempt"]
-            self._items.append(following)
-            self._ended = self._ended or following.kind.is_final
+                early[event.sequence] = event
         if self._ended:
             # A log that is loaded again stores pieces whose ends were told before: nothing would
             # ask for them any more, and a long answer would stay in memory twice.
             self._stored.clear()
-        self._wake()
+        self._tell_of_more()
+
+    def _append(self, event: Event) -> None:
+        self._count, kind = event.sequence, event.kind
+        if kind in _BEHIND_OUTPUT:
+            if self._stored:
+                self._tell_stored(event)
+        elif kind is _CALL_BEGINS:
+            self.attempt = event.body["attempt"]
+        elif kind in _FINAL:
+            self._ended = True
+        self._items.append(event)
 
     def store(self, chunk: OutputChunk) -> None:
         """A committed piece: told in front of its part's end, unless it was said live."""
@@ -129,8 +143,8 @@ class QueryLog:
         known = self._ends.get(key, 0) - offset
         if known <= 0:
             self._say(key, heading, text)
-        elif len(rest := text.encode()[known:]):
-            self._say(key, heading, rest.decode())
+        elif known < size_of(text):
+            self._say(key, heading, text.encode()[known:].decode())
 
     def hear(self, position: int, sayings: Iterable[Saying]) -> None:
         """Append what a query of another process has said, up to a position in its log there."""
@@ -140,7 +154,7 @@ class QueryLog:
                 return  # a piece before it is missing, which is told again
             self._say_rest(key, said.heading, said.offset, said.text)
         self.heard = max(self.heard, position)
-        self._wake()
+        self._tell_of_more()
 
     def set_query(self, query: Operation) -> None:
         """The row as it was just committed."""
@@ -149,10 +163,10 @@ class QueryLog:
         if self.query is None or query.event_count >= self.query.event_count:
             self.query = query
             if query.status.is_final or query.status is QueryStatus.BLOCKED:
-                self.rested.set()
+                self._rest()
                 self._wake()
             else:
-                self.rested.clear()
+                self.is_rested = False
 
     def reopen(self) -> None:
         """A run begins: who asks waits for what it finds, not for what was last known here.
@@ -160,21 +174,27 @@ class QueryLog:
         Another process may have taken the query further. What has ended stays as it ended.
         """
         if self.query is None or not self.query.status.is_final:
-            self.rested.clear()
+            self.is_rested = False
 
     def settle(self) -> None:
         """No run looks into it any more: what is known here is all there is to tell."""
         if self.query is not None and self.query.status is QueryStatus.BLOCKED:
-            self.rested.set()
+            self._rest()
             self._wake()
+
+    def _rest(self) -> None:
+        self.is_rested = True
+        if self._resting is not None:
+            self._resting.set()
+            self._resting = None  # who waits for the next time makes its own
 
     def delta(self, attempt: int, part: int, heading: Heading, text: str) -> None:
         """Append output, live only until it is settled."""
         self._say((attempt, part), heading, text)
-        self._wake()
+        self._tell_of_more()
 
     def _say(self, key: PartKey, heading: Heading, text: str) -> None:
-        size = len(text) if text.isascii() else len(text.encode())
+        size = size_of(text)
         if size > DELTA_BYTES_MAX:
             for piece in pieces_of(text):
                 self._keep(key, heading, piece, len(piece.encode()))
@@ -201,7 +221,7 @@ class QueryLog:
     def notice(self, event: Event) -> None:
         """Show a live-only event to whoever reads now or later."""
         self._items.append(event)
-        self._wake()
+        self._tell_of_more()
 
     def load(self, segments: Sequence[EventSegment], chunks: Sequence[OutputChunk]) -> None:
         """Append what is stored."""
@@ -213,7 +233,7 @@ class QueryLog:
     def refuse(self, error: ChenuError) -> None:
         """The query never came to be: everyone gets this error, now and later."""
         self.refusal = error
-        self.rested.set()
+        self._rest()
         self.fail_readers(error)
 
     def fail_readers(self, error: ChenuError, *, watchers: bool = True) -> None:
@@ -289,51 +309,49 @@ class QueryLog:
         return await self._rested(_Reader(stops=stops))
 
     async def _rested(self, reader: _Reader) -> Operation:
-        with self._read_by(reader):
+        self._readers.add(reader)
+        try:
             while True:
                 if reader.error is not None:
                     raise reader.error
-                if self.rested.is_set():
+                if self.is_rested:
                     break
                 if self._first is not None:
                     return await self._first._rested(reader)
-                reader.woken.clear()
-                await reader.woken.wait()
+                await reader.wait()
+        finally:
+            self._leave(reader)
         if self.refusal is not None:
             raise self.refusal
         assert self.query is not None
         return self.query
 
-    @contextmanager
-    def _read_by(self, reader: _Reader) -> Iterator[None]:
-        """One that was led on from another id reads in both logs, and is ended by either."""
-        self._readers.add(reader)
-        try:
-            yield
-        finally:
-            self._leave(reader)
-            if self._first is not None:  # it may have been failed before it went on there
-                self._first._leave(reader)
+    async def until_rested(self) -> None:
+        """Until it is blocked, final or refused; it may go on again before the caller does."""
+        if not self.is_rested:
+            self._resting = self._resting or asyncio.Event()
+            await self._resting.wait()
 
     def _leave(self, reader: _Reader) -> None:
+        """One that was led on from another id reads in both logs, and is ended by either."""
         self._readers.discard(reader)
         reader.has_output = True
         self._tell_of_output()
+        if self._first is not None:  # it may have been failed before it went on there
+            self._first._leave(reader)
 
     async def shown(self, within_s: float) -> None:
         """Until all who follow have the first piece of what was said, or for so long."""
         # Attempts count from 1, so this is nobody's place: nothing was said.
         if self._last == (0, 0) or all(reader.has_output for reader in self._readers):
             return
-        self._all_have_output = asyncio.Event()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._all_have_output.wait()
+        self._all_have_output = Bell()
+        await self._all_have_output.wait(within_s)
         self._all_have_output = None
 
     def _tell_of_output(self) -> None:
         if self._all_have_output is not None and all(it.has_output for it in self._readers):
-            self._all_have_output.set()
+            self._all_have_output.ring()
 
     def follow(
         self, after: Cursor, coalesce_s: float, *, asks: bool = True
@@ -357,7 +375,8 @@ class QueryLog:
         self._must_hold(after)
         # Nothing was sent yet, so the first piece waits for no window.
         index, quiet_until = 0, 0.0
-        with self._read_by(reader):
+        self._readers.add(reader)
+        try:
             while True:
                 if reader.error is not None:
                     raise reader.error
@@ -376,13 +395,11 @@ class QueryLog:
                         return
                     # Without an await since the look at what there is, so that nothing is slept
                     # through.
-                    reader.woken.clear()
-                    await reader.woken.wait()
+                    await reader.wait()
                     continue
                 item = self._items[index]
                 if self._may_be_over(index):
-                    reader.woken.clear()
-                    await reader.woken.wait()
+                    await reader.wait()
                     continue
                 if isinstance(item, Piece):
                     await self._gather(reader, item, quiet_until)
@@ -393,6 +410,8 @@ class QueryLog:
                 if not reader.has_output and isinstance(item, Piece):
                     reader.has_output = True
                     self._tell_of_output()
+        finally:
+            self._leave(reader)
 
     def _may_be_over(self, index: int) -> bool:
         """Whether this is the block that a run looks into anew; nobody is told of it till then."""
@@ -401,7 +420,7 @@ class QueryLog:
             isinstance(item, Event)
             and item.kind is EventKind.PIPELINE_BLOCKED
             and index == len(self._items) - 1
-            and not self.rested.is_set()
+            and not self.is_rested
             and self.query is not None
             and self.query.status is QueryStatus.BLOCKED
         )
@@ -419,12 +438,7 @@ class QueryLog:
             left = quiet_until - time.monotonic()
             if left <= 0:
                 return
-            reader.woken.clear()
-            try:
-                async with asyncio.timeout(left):
-                    await reader.woken.wait()
-            except TimeoutError:
-                return
+            await reader.wait(left)
 
     def _next(self, index: int, after: Cursor) -> tuple[Event | None, int]:
         item = self._items[index]
@@ -472,6 +486,12 @@ class QueryLog:
             body |= {"kind": heading.kind.value, "name": heading.name, "call_id": heading.call_id}
         return Event(sequence=0, kind=EventKind.LLM_CALL_DELTA, time_us=0, body=body)
 
+    def _tell_of_more(self) -> None:
+        """Something was said. Who waits for the query to rest need not look at it."""
+        for reader in self._readers:
+            if reader.takes:
+                reader.ring()
+
     def _wake(self) -> None:
         for reader in self._readers:
-            reader.woken.set()
+            reader.ring()

@@ -46,6 +46,11 @@ def is_same_part(item: Event | Piece, other: Piece) -> TypeGuard[Piece]:
     return item.part == other.part and item.attempt == other.attempt
 
 
+def size_of(text: str) -> int:
+    """How many bytes of UTF-8 it has."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def pieces_of(text: str) -> Iterator[str]:
     """A text that is too long in pieces that fit in a delta, cut between characters."""
     encoded = text.encode()

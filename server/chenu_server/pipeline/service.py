@@ -292,7 +292,7 @@ class PipelineService:
         if known.key not in self._runs:
             await self._load(log)  # anew: another process may have taken the query further
         query = log.query or known
-        if log.rested.is_set():
+        if log.is_rested:
             run.log.lead_to(log)
         elif known.key in self._runs:
             run.lead_to(self._runs[known.key])
@@ -355,10 +355,10 @@ class PipelineService:
         What is committed of it is heard (`elsewhere`); it is looked at only in case that was not.
         """
         run.follows = True
-        while not log.rested.is_set():
+        while not log.is_rested:
             try:
                 with run.stop.interrupts(), suppress(TimeoutError):
-                    await asyncio.wait_for(log.rested.wait(), self._limits.tail_every_s)
+                    await asyncio.wait_for(log.until_rested(), self._limits.tail_every_s)
             except Stopped as stopped:
                 if stopped.reason is not StopReason.CANCELLED:
                     raise

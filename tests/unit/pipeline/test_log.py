@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,13 +14,15 @@ from hypothesis import strategies as st
 from chenu_server.caller import Principal
 from chenu_server.errors import GovernanceUnavailable, QueryCancelled
 from chenu_server.pipeline import log as log_module
+from chenu_server.pipeline.bell import Bell
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Cursor
 from chenu_server.pipeline.output import TEXT
 from chenu_server.pipeline.records import Asked, EventSegment, OutputChunk
-from chenu_server.vocabulary import EventKind, PrincipalType
+from chenu_server.vocabulary import EventKind, PrincipalType, QueryStatus
+from tests.contract.tables import samples
 
 KEY = ("acme", "query")
 KIB_64 = 65_536
@@ -347,14 +350,15 @@ async def test_a_piece_is_held_back_until_the_window_of_the_last_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is said 5 ms behind a delta waits for 15 of its 20, and the first waits for nothing."""
-    now, held, timeout = 100.0, [], asyncio.timeout
+    now, held = 100.0, []
 
-    def over_at_once(left_s: float) -> asyncio.Timeout:
-        held.append(round(left_s, 6))
-        return timeout(0)
+    async def over_at_once(_bell: Bell, within_s: float) -> None:
+        nonlocal now
+        held.append(round(within_s, 6))
+        now += within_s + 1e-6
 
     monkeypatch.setattr(log_module, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(asyncio, "timeout", over_at_once)
+    monkeypatch.setattr(Bell, "wait", over_at_once)
     log = QueryLog(KEY, ASKED)
     log.delta(1, 0, TEXT, "a")
     async with aclosing(log.follow(Cursor(), 0.02)) as reader:
@@ -365,3 +369,40 @@ async def test_a_piece_is_held_back_until_the_window_of_the_last_is_over(
 
     assert ("a", "b") == (first.body["text"], second.body["text"])
     assert ([], [0.015]) == (held_first, held)
+
+
+async def test_whoever_waits_for_a_rest_goes_on_with_it_even_if_it_is_over() -> None:
+    """A block whose approval is used in the same turn was a rest; the next one is waited for."""
+    log = QueryLog(KEY, ASKED)
+    waiting = [asyncio.create_task(log.until_rested()) for _ in range(2)]
+    leaving = asyncio.create_task(log.until_rested())
+    await asyncio.sleep(0)
+    leaving.cancel()
+    log.set_query(replace(samples.QUERY, status=QueryStatus.BLOCKED))
+    log.reopen()
+    await asyncio.gather(*waiting)
+    later = asyncio.create_task(log.until_rested())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    goes_on = not later.done()
+    log.refuse(QueryCancelled("query"))
+    await later
+
+    assert goes_on
+    assert leaving.cancelled()
+
+
+async def test_who_waits_for_the_whole_answer_sleeps_through_its_pieces() -> None:
+    """A turn of the loop for each piece would be for nothing."""
+    log = QueryLog(KEY, ASKED)
+    resting, reading = asyncio.create_task(log.rest()), asyncio.create_task(read(log))
+    await asyncio.sleep(0)
+    waiting = {reader: reader._waiter for reader in log._readers}
+    log.commit([event(1), started(2)])
+    log.delta(1, 0, TEXT, "a")
+    woken = [reader.takes for reader, waiter in waiting.items() if waiter and waiter.done()]
+    log.commit([completed(3), final(4)])
+    log.set_query(replace(samples.QUERY, status=QueryStatus.COMPLETED))
+    await asyncio.gather(resting, reading)
+
+    assert [True] == woken
