@@ -25,6 +25,7 @@ class QueryRun:
         self.follows = False
         """Whether another process runs the query, and this run only waits for what it tells."""
         self._is_watched = False
+        self._has_finished = False
         self._abandon_after_s = abandon_after_s
         self._attached = 0
         self._first: QueryRun | None = None
@@ -41,6 +42,7 @@ class QueryRun:
 
     def finish(self) -> None:
         """The run has ended: its timers go, and what it held."""
+        self._has_finished = True
         self._timer.cancel()
         if self._let_go is not None:
             self._let_go()
@@ -92,6 +94,9 @@ class QueryRun:
 
     def _abandon_if_left(self) -> None:
         if self._attached or self.detached or self._abandoning is not None:
+            return
+        # Nearly every call leaves once it has its answer: then nothing is left to abandon.
+        if self._has_finished or self.log.is_ended:
             return
         # Not at once: a client whose connection broke needs a moment to attach again, and to run
         # its query anew would cost it twice.
