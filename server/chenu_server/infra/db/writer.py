@@ -19,6 +19,7 @@ from chenu_server.infra.db.batch import Batch, Decided, Ledger
 from chenu_server.infra.db.committer import Committer
 from chenu_server.infra.db.intake import Job, WriterLimits
 from chenu_server.infra.db.kernel import Kernel
+from chenu_server.infra.db.patience import Patience
 from chenu_server.infra.db.session import CannotConnect, Store
 from chenu_server.infra.db.tablemap import TableMap
 
@@ -63,6 +64,7 @@ class SqlWriter:
     ) -> None:
         self._limits = limits or WriterLimits()
         self._intake = self._limits.intake()
+        self._patience = Patience(self._limits.answer_within_ms)
         self._on_commit = on_commit
         self._on_record = on_record
         self._on_late = on_late
@@ -143,13 +145,12 @@ class SqlWriter:
         job = _job(command, future)
         if not self._intake.put(job.asked, job):
             raise ServerOverloaded(self._limits.overload_retry_ms * 1_000, "decisions")
-        timer = self._loop.call_later(self._limits.answer_within_ms / 1_000, _give_up, job)
+        self._patience.begin(job, self._loop)
         try:
             return await future
         finally:
             job.asked.leave()
-            # Else the loop would keep the answers of the last ten seconds, thousands of them.
-            timer.cancel()
+            self._patience.end(job)
 
     def note(self, command: Command[Any]) -> None:
         """Decide a command ahead of the next batch; call it in the event loop.
@@ -218,10 +219,3 @@ def _resolve(future: asyncio.Future[Any] | None, decided: Decided) -> None:
         future.set_result(decided.outcome)
     else:
         future.set_exception(decided.error)
-
-
-def _give_up(job: Job) -> None:
-    if job.future is not None and not job.future.done():
-        # First: what is told not to be recorded must not be decided a moment later.
-        job.asked.leave()
-        job.future.set_exception(GovernanceUnavailable())
