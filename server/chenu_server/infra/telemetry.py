@@ -6,9 +6,12 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Iterable, Mapping, MutableMapping
+from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import Any, Final, TextIO, cast
+from threading import Lock
+from typing import Any, Final, TextIO
 
 import structlog
 from pydantic_core import to_json
@@ -38,10 +41,15 @@ Event = MutableMapping[str, Any]
 
 
 _OF_MANY_LINES: Final = frozenset({"exception", "stack"})
+# How a level is named where a logger's method is named otherwise.
+_LEVELS: Final = {"exception": "error", "warn": "warning"}
 
 
 class Redaction:
-    """Takes secrets out of everything that is logged: known values, secret keys, known shapes."""
+    """Takes secrets out of everything that is logged: known values, secret keys, known shapes.
+
+    And controls, for strangers write what an operator reads on a terminal: none is obeyed.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
@@ -54,20 +62,31 @@ class Redaction:
         secret = re.compile("|".join([*map(re.escape, reversed(known)), _SHAPES]))
         self._text = partial(secret.sub, REDACTED)
         # Identities, principals, peers and outcomes are a few texts that come again and again.
-        self._known_text = lru_cache(maxsize=4_096)(self._text)
+        self._known_line = lru_cache(maxsize=4_096)(self._line)
 
     def __call__(self, logger: Any, method: str, event: Event) -> Event:
         """The structlog processor. Runs after exceptions became text."""
+        known = self._known_line
         for name, value in event.items():
-            if type(value) is not int:  # most values are short numbers and words
-                event[name] = self._shown(name, value)
+            if type(value) is int:  # most values are short numbers and words
+                continue
+            if type(value) is str and len(value) <= KNOWN_LENGTH_MAX:
+                event[name] = known(name, value)
+            else:
+                event[name] = self._line(name, value)
         return event
+
+    def _line(self, name: str, value: Any) -> Any:
+        shown = self._shown(name, value)
+        if isinstance(shown, str) and not shown.isprintable() and name not in _OF_MANY_LINES:
+            return "".join(
+                one if one.isprintable() else one.encode("unicode_escape").decode() for one in shown
+            )
+        return shown
 
     def _shown(self, name: str, value: Any) -> Any:
         if isinstance(value, str):
-            if _is_secret(name):
-                return REDACTED
-            return self._known_text(value) if len(value) <= KNOWN_LENGTH_MAX else self._text(value)
+            return REDACTED if _KEY.search(name) is not None else self._text(value)
         if isinstance(value, bool | int | float | None):
             return value
         if isinstance(value, Mapping):
@@ -75,11 +94,6 @@ class Redaction:
         if isinstance(value, list | tuple | set | frozenset):
             return [self._shown(name, inner) for inner in value]
         return self._shown(name, str(value))
-
-
-@lru_cache(maxsize=1_024)
-def _is_secret(name: str) -> bool:
-    return _KEY.search(name) is not None
 
 
 _redaction: Final = Redaction()
@@ -104,36 +118,59 @@ def configure(
     if as_json is None:
         as_json = not sys.stderr.isatty()
     _redaction.learn(secrets)
-    before: list[Any] = [
-        structlog.processors.format_exc_info,
-        _redaction,
-        _controls_shown,
-        # What follows is ours, word for word: no secret can be in it.
-        _bind_call,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    last: Any = structlog.dev.ConsoleRenderer()
-    if as_json:
-        last = structlog.processors.JSONRenderer(_json_line)
+    last: Any = _json_line if as_json else structlog.dev.ConsoleRenderer()
     stream = _LossyStream(sys.stderr)
+    lines = _Lines(stream)
     structlog.configure(
-        processors=[*before, last],
+        processors=[_prepared, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
-    _route_standard_logging(number, stream, before, last)
+    _route_standard_logging(number, stream, last)
 
 
-def _controls_shown(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
-    """Strangers write what an operator reads on a terminal: no control of theirs is obeyed."""
-    for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable() and name not in _OF_MANY_LINES:
-            event[name] = "".join(
-                one if one.isprintable() else one.encode("unicode_escape").decode() for one in value
-            )
+# One processor for all that is done to a line: each call has one, and seven cost it twice as much.
+def _prepared(logger: Any, method: str, event: Event) -> Event:
+    """A line without secrets, with its call, level and time."""
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    event = _redaction(logger, method, event)
+    # What follows is ours, word for word: no secret can be in it.
+    call = CALL.get(None)
+    if call is not None:
+        event.setdefault("method", call.method)
+        event["trace_id"], event["span_id"] = call.trace_id, call.span_id
+    event["level"] = _LEVELS.get(method, method)
+    event["timestamp"] = _time_text(time.time_ns() // 1_000)
     return event
+
+
+def _time_text(unix_us: int) -> str:
+    """A time as RFC 3339 spells it; microseconds only where there are any."""
+    second, us = divmod(unix_us, 1_000_000)
+    return f"{_second_text(second)}.{us:06}Z" if us else f"{_second_text(second)}Z"
+
+
+@lru_cache(maxsize=2)
+def _second_text(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, UTC).isoformat().removesuffix("+00:00")
+
+
+class _Lines:
+    """Where structlog writes finished lines, whatever their level."""
+
+    def __init__(self, stream: _LossyStream) -> None:
+        self._stream = stream
+        self._lock = Lock()
+
+    def msg(self, line: str) -> None:
+        """Write one line whole, whichever thread it comes from."""
+        with self._lock:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warn = warning = error = critical = fatal = exception = msg
 
 
 class _LossyStream:
@@ -157,29 +194,22 @@ class _LossyStream:
             return
 
 
-def _route_standard_logging(level: int, stream: _LossyStream, before: list[Any], last: Any) -> None:
+def _route_standard_logging(level: int, stream: _LossyStream, last: Any) -> None:
     """Libraries log through `logging`; the same processors see what they say."""
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=[remove, last])
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_prepared], processors=[remove, last]
+        )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
 
 
-def _json_line(event: Event, **_: Any) -> str:
+def _json_line(_logger: Any, _method: str, event: Event) -> str:
     try:
         return to_json(event, fallback=str).decode()
     except ValueError:  # a lone surrogate, or bytes that are no text
         return json.dumps(event, default=str)
-
-
-def _bind_call(logger: Any, method: str, event: Event) -> Event:
-    """Say which call a line belongs to."""
-    call = CALL.get(None)
-    if call is not None:
-        event.setdefault("method", call.method)
-        event["trace_id"], event["span_id"] = call.trace_id, call.span_id
-    return event

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chenu_server.infra.telemetry import REDACTED, Redaction
+from chenu_server.infra.telemetry import REDACTED, Redaction, _time_text
 from tests.unit.identity.samples import token
 
 PROGRAM = """
@@ -126,3 +129,40 @@ def test_no_control_of_a_strangers_is_obeyed_on_a_terminal() -> None:
 
     assert r"\x1b[2J\u202eevil" in line
     assert "\u202e" not in line and "\x1b[2J" not in line
+
+
+def test_no_control_is_left_in_a_line_but_in_a_stack() -> None:
+    """Also of what is no text yet, and again when the same comes once more."""
+    event = {"issuer": "\x1b[2J", "error": KeyError("a\u202e"), "exception": "one\ntwo"}
+
+    for _ in range(2):
+        shown = redacted(**event)
+        assert {"issuer": r"\x1b[2J", "error": r"'a\u202e'", "exception": "one\ntwo"} == shown
+
+
+def test_what_is_learned_later_is_left_out_of_texts_that_were_shown_before() -> None:
+    """A reload brings a key that stood in a line already, as a text like any other."""
+    redaction = Redaction()
+    before = dict(redaction(None, "info", {"text": "hunter2hunter2"}))
+    redaction.learn(["hunter2hunter2"])
+    after = dict(redaction(None, "info", {"text": "hunter2hunter2"}))
+
+    assert ("hunter2hunter2", REDACTED) == (before["text"], after["text"])
+
+
+def test_a_word_is_secret_by_its_name_alone() -> None:
+    """The same text stands under another name in the same line."""
+    assert {"token": REDACTED, "kind": "plain"} == redacted(token="plain", kind="plain")
+
+
+@given(st.integers(min_value=0, max_value=2**52))
+def test_a_time_is_spelled_as_the_standard_library_spells_it(unix_us: int) -> None:
+    """Whatever reads the log has read it so for as long as there are lines."""
+    spelled = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=unix_us)).isoformat()
+
+    assert spelled.replace("+00:00", "Z") == _time_text(unix_us)
+
+
+def test_a_whole_second_has_no_fraction() -> None:
+    """As it is spelled by the standard library."""
+    assert "2026-01-01T00:00:00Z" == _time_text(1_767_225_600_000_000)
