@@ -8,7 +8,8 @@ import os
 import time
 
 _RANDOM_BYTES = 10
-_VARIANT_BITS = 62
+# The first digit of the fourth group: two bits of variant before two of randomness.
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 _PIECES_AT_ONCE = 128
 
 
@@ -27,13 +28,15 @@ class Randomness:
 
     def take(self, count: int) -> list[bytes]:
         """So many pieces that nobody is given again."""
-        taken: list[bytes] = []
-        while len(taken) < count:
+        return [self.take_one() for _ in range(count)]
+
+    def take_one(self) -> bytes:
+        """A piece that nobody is given again."""
+        while True:
             try:
-                taken.append(self._left.pop())
+                return self._left.pop()
             except IndexError:
                 self._left += self._read()
-        return taken
 
     def _read(self) -> list[bytes]:
         size = self._piece_bytes
@@ -46,18 +49,20 @@ _random = Randomness(_RANDOM_BYTES)
 
 def new_id() -> str:
     """A fresh identifier."""
-    return new_ids(1)[0]
+    return _text(_now_hex(), _random.take_one().hex())
 
 
 def new_ids(count: int) -> list[str]:
     """Fresh identifiers in ascending order."""
-    stamp = time.time_ns() // 1_000_000 << 80 | 0x7 << 76 | 0b10 << _VARIANT_BITS
-    return sorted([_text(stamp, int.from_bytes(each, "big")) for each in _random.take(count)])
+    now = _now_hex()
+    return sorted([_text(now, each.hex()) for each in _random.take(count)])
 
 
-def _text(stamp: int, random: int) -> str:
-    """The time, 12 random bits behind the version and 62 behind the variant."""
-    head = random >> _VARIANT_BITS & 0xFFF
-    tail = random & (1 << _VARIANT_BITS) - 1
-    text = f"{stamp | head << 64 | tail:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def _now_hex() -> str:
+    return f"{time.time_ns() // 1_000_000:012x}"
+
+
+def _text(now: str, random: str) -> str:
+    """The time, 12 random bits behind the version and 62 behind the variant; all are digits."""
+    variant = _VARIANT[random[3]]
+    return f"{now[:8]}-{now[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[8:]}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import re
+from random import getrandbits
 from typing import Any, Final
 
 from chenu_server.infra.rpc.context import CALL
@@ -24,8 +24,11 @@ class Tracing:
 
         async def traced(request: Any, context: Context) -> Any:
             call = CALL.get()
-            call.trace_id = trace_of(call.headers.get(TRACEPARENT)) or _fresh(128)
-            call.span_id = _fresh(64)
+            # All zeros are no id.
+            call.trace_id = (
+                trace_of(call.headers.get(TRACEPARENT)) or f"{getrandbits(128) or 1:032x}"
+            )
+            call.span_id = f"{getrandbits(64) or 1:016x}"
             return await proceed(request, context)
 
         return traced
@@ -33,15 +36,10 @@ class Tracing:
 
 def trace_of(traceparent: str | None) -> str:
     """The trace id in a `traceparent` header; empty if there is none or it is malformed."""
-    match = _TRACEPARENT.fullmatch(traceparent or "")
+    match = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if match is None:
         return ""
     version, trace_id, parent_id, more = match.groups()
     # Version ff is none, 00 ends after the flags, later ones may go on; ids are not all zero.
     valid = version != "ff" and not (version == "00" and more)
     return trace_id if valid and trace_id.strip("0") and parent_id.strip("0") else ""
-
-
-def _fresh(bits: int) -> str:
-    # All zeros are no id.
-    return f"{random.getrandbits(bits) or 1:0{bits // 4}x}"
