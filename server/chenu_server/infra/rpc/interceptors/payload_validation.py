@@ -115,8 +115,12 @@ def _decoder(decode: Decode, method: Method) -> Read:
             raise InvalidField("request", f"these bytes are no {name}, or hold no UTF-8") from error
         if len(request) > BYTES_OF_FEW and lists is not None:
             lists.refuse_many(message)
-        if strict:
-            refuse_unknown(message, is_large=len(request) > REQUEST_BYTES_MAX)
+        if not strict:
+            return message
+        if len(request) > REQUEST_BYTES_MAX:
+            _refuse_unknown(message)
+        elif _dropped_unknown(message):
+            _refuse_unknown(decode(request))  # anew: what was unknown is no longer in it
         return message
 
     return read
@@ -130,16 +134,22 @@ async def _each(
         yield decode(request)
 
 
-def refuse_unknown(message: Message, *, is_large: bool = False) -> None:
-    """Refuse fields of a newer contract, however deep. A large message is not copied for it.
+def _dropped_unknown(message: Message) -> bool:
+    """Whether it had fields of a newer contract, however deep; it has none of them any more."""
+    size = message.ByteSize()
+    message.DiscardUnknownFields()
+    return message.ByteSize() != size
+
+
+def _refuse_unknown(message: Message) -> None:
+    """Refuse fields of a newer contract. The message is not copied for it if it is large.
 
     Raises:
         InvalidField: There is one; the error names where.
     """
-    if is_large or _unknown_bytes(message):
-        field = _unknown_in(message, "")
-        if field:
-            raise InvalidField(field, _UNKNOWN)
+    field = _unknown_in(message, "")
+    if field:
+        raise InvalidField(field, _UNKNOWN)
 
 
 def _unknown_bytes(message: Message) -> int:
