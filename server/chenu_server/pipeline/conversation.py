@@ -186,4 +186,9 @@ def text_part(text: str) -> Part:
 
 def asked(text: str) -> Conversation:
     """The conversation that one text is short for."""
-    return Conversation(messages=(ChatMessage(MessageRole.USER, (text_part(text),)),))
+    return Conversation(messages=asked_messages(text))
+
+
+def asked_messages(text: str) -> tuple[ChatMessage, ...]:
+    """The turns that one text is short for."""
+    return (ChatMessage(MessageRole.USER, (text_part(text),)),)

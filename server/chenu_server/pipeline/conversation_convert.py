@@ -11,6 +11,7 @@ from chenu.api.pipeline.v1 import conversation_pb2 as pb
 from chenu.api.pipeline.v1 import pipeline_service_pb2
 from chenu_server.engine import check_schemas, is_json_object
 from chenu_server.errors import InvalidField
+from chenu_server.infra.rpc.fields import by_number
 from chenu_server.pipeline.conversation import (
     ANY_SAMPLING,
     ANY_TEXT,
@@ -25,7 +26,7 @@ from chenu_server.pipeline.conversation import (
     Thinking,
     Tool,
     ToolUse,
-    asked,
+    asked_messages,
 )
 from chenu_server.pipeline.media_convert import FILES_MAX, document_from, image_from
 from chenu_server.vocabulary import MessageRole, PartKind, ToolEffect
@@ -45,6 +46,7 @@ THINKING_TOP_P_MIN: Final = 0.95
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What needs a person's approval, which calls cannot be held for yet.
 _TAKEN: Final = frozenset({ToolEffect.READ, ToolEffect.WRITE})
+_ROLES: Final = by_number(MessageRole)
 _MAY_SAY: Final = {
     MessageRole.SYSTEM: frozenset({PartKind.TEXT}),
     MessageRole.USER: frozenset({PartKind.TEXT, PartKind.IMAGE, PartKind.DOCUMENT}),
@@ -61,17 +63,18 @@ def conversation_from(request: pipeline_service_pb2.QueryRequest) -> Conversatio
     Raises:
         InvalidField: A part of it is not one that this rpc takes; names the field.
     """
-    if request.messages and request.text:
+    given = request.messages
+    if given and request.text:
         raise InvalidField("text", "it is short for one message; leave it out where there are any")
     said = request.HasField
     tools = _tools(request.tools) if request.tools else ()
     wanted = _format(request.response_format) if said("response_format") else ANY_TEXT
     if tools or wanted is not ANY_TEXT:
         _must_be_usable(tools, wanted)
-    if not request.messages:
-        messages = asked(text_from(request.text, "text")).messages
+    if not given:
+        messages = asked_messages(text_from(request.text, "text"))
     else:
-        messages = _messages(request.messages, has_tools=bool(tools))
+        messages = _messages(list(given), has_tools=bool(tools))
     conversation = Conversation(
         messages=messages,
         tools=tools,
@@ -105,9 +108,10 @@ def _messages(messages: Sequence[pb.ChatMessage], *, has_tools: bool) -> tuple[C
     if sum(len(message.parts) for message in messages) > PARTS_MAX:
         raise InvalidField("messages.parts", f"at most {PARTS_MAX} over all messages")
     read = tuple(_message(message) for message in messages)
-    if sum(part.cached for message in read for part in message.parts) > CACHE_HINTS_MAX:
+    parts = [part for message in read for part in message.parts]
+    if sum([part.cached for part in parts]) > CACHE_HINTS_MAX:
         raise InvalidField("messages.parts.cache_hint", f"at most {CACHE_HINTS_MAX}")
-    if sum(part.media is not None for message in read for part in message.parts) > FILES_MAX:
+    if sum([part.media is not None for part in parts]) > FILES_MAX:
         raise InvalidField("messages.parts", f"at most {FILES_MAX} images and documents")
     _must_be_a_conversation(read)
     _must_answer_calls(read, has_tools=has_tools)
@@ -115,12 +119,15 @@ def _messages(messages: Sequence[pb.ChatMessage], *, has_tools: bool) -> tuple[C
 
 
 def _message(message: pb.ChatMessage) -> ChatMessage:
-    role = MessageRole(word_from(pb.MessageRole, message.role, "MESSAGE_ROLE", "messages.role"))
-    parts = tuple(_part(part) for part in message.parts)
+    role = _ROLES.get(message.role)
+    if role is None:
+        raise unknown_word(message.role, "messages.role")
+    parts = tuple([_part(part) for part in message.parts])
     if not parts:
         raise InvalidField("messages.parts", "is empty; a message says something")
-    if any(part.kind not in _MAY_SAY[role] for part in parts):
-        says = ", ".join(sorted(_MAY_SAY[role]))
+    may_say = _MAY_SAY[role]
+    if any(part.kind not in may_say for part in parts):
+        says = ", ".join(sorted(may_say))
         raise InvalidField("messages.parts", f"a {role} message holds only: {says}")
     return ChatMessage(role, parts)
 
@@ -151,10 +158,11 @@ def _part(part: pb.Part) -> Part:
 
 
 def _is_cached(part: pb.Part) -> bool:
+    hint = part.cache_hint
     # Enums of proto3 are open: a number that no version names comes as it was sent.
-    if part.cache_hint not in pb.CacheHint.values():
-        raise InvalidField("messages.parts.cache_hint", f"unknown value {part.cache_hint}")
-    return part.cache_hint == pb.CACHE_HINT_EPHEMERAL
+    if hint and hint not in pb.CacheHint.values():
+        raise InvalidField("messages.parts.cache_hint", f"unknown value {hint}")
+    return hint == pb.CACHE_HINT_EPHEMERAL
 
 
 def _call(call: pb.ToolCall) -> Part:
@@ -378,8 +386,13 @@ def word_from(wire: Any, number: int, prefix: str, field: str, untold: str | Non
         return untold
     word = _words(wire, prefix).get(number) if number else None
     if word is None:
-        raise InvalidField(field, f"unknown value {number}" if number else "is missing")
+        raise unknown_word(number, field)
     return word
+
+
+def unknown_word(number: int, field: str) -> InvalidField:
+    """A wire enum's value is none that there is, or has not been said."""
+    return InvalidField(field, f"unknown value {number}" if number else "is missing")
 
 
 @cache

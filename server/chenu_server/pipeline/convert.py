@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Collection
 from typing import Any, Final
 
-from chenu.api.pipeline.v1 import conversation_pb2 as pb_conversation
 from chenu.api.pipeline.v1 import event_pb2, router_service_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.action import Target
@@ -23,7 +22,7 @@ from chenu_server.infra.rpc.fields import (
     sphere_from,
     target_from,
 )
-from chenu_server.pipeline.conversation_convert import conversation_from, word_from
+from chenu_server.pipeline.conversation_convert import conversation_from, unknown_word, word_from
 from chenu_server.pipeline.model import (
     CONTEXT_ITEMS_MAX,
     NOVA_ROLE,
@@ -44,6 +43,7 @@ _NO_WISHES: Final = Routing()
 _NO_TARGET: Final = Target()
 
 STATES: Final = by_number(QueryStatus)
+MODES: Final = by_number(Mode)
 
 
 def request_from(request: pb.QueryRequest, principal: Principal) -> QueryRequest:
@@ -162,7 +162,10 @@ def _agent(text: str, principal: Principal) -> str:
 
 
 def _mode(number: int) -> Mode:
-    return Mode(word_from(pb_conversation.QueryMode, number, "QUERY_MODE", "mode", Mode.COMMAND))
+    mode = MODES.get(number) if number else Mode.COMMAND
+    if mode is None:
+        raise unknown_word(number, "mode")
+    return mode
 
 
 def _wish(wire: object, number: int, prefix: str, default: str) -> str:
