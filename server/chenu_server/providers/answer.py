@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from chenu_server.engine import AnswerPiece, AnswerTold
@@ -25,9 +25,11 @@ from chenu_server.providers.model import (
 _PLACE: Final = re.compile(r"call_\d{1,3}")
 
 
-async def answered(call: Call) -> AsyncGenerator[ProviderEvent, None]:
+async def answered(
+    call: Call, send: Callable[[], Awaitable[None]]
+) -> AsyncGenerator[ProviderEvent, None]:
     """
-    What the call that was sent answers.
+    What a call answers that `send` sends; it is closed with this.
 
     Raises:
         ProviderFailure: There is no answer, or no whole one, or not what was asked for. It brings
@@ -35,29 +37,36 @@ async def answered(call: Call) -> AsyncGenerator[ProviderEvent, None]:
         Interrupted: The task was cancelled. Likewise.
     """
     try:
-        while True:
-            piece = await call.receive()
-            for part, kind, text in piece.parts:
-                yield PartDelta(part, kind, text)
-            if piece.end == "whole":
-                break
-            if piece.end is not None:
-                raise call.failure_of(piece)
-    except ProviderFailure as failure:
-        failure.request_id = call.request_id
-        if (told := call.told) is not None:
-            failure.usage, failure.model = _usage_of(told), told_name(told.model)
-        raise
-    except asyncio.CancelledError:
-        if (told := call.told) is None:
+        await send()
+        try:
+            while True:
+                piece = await call.receive()
+                for part, kind, text in piece.parts:
+                    yield PartDelta(part, kind, text)
+                if piece.end == "whole":
+                    break
+                if piece.end is not None:
+                    raise call.failure_of(piece)
+        except ProviderFailure as failure:
+            failure.request_id = call.request_id
+            if (told := call.told) is not None:
+                failure.usage, failure.model = _usage_of(told), told_name(told.model)
             raise
-        model, usage = told_name(told.model), _usage_of(told)
-        so_far = Told(usage=usage, model=model, request_id=call.request_id)
-        raise Interrupted(so_far) from None
-    told = call.told
-    assert told is not None, "no answer is whole before any of it has come"
-    yield _finished(told, piece, call.request_id)
-    await call.drain()
+        except asyncio.CancelledError:
+            if (told := call.told) is None:
+                raise
+            raise Interrupted(_told_of(told, call.request_id)) from None
+        told = call.told
+        assert told is not None, "no answer is whole before any of it has come"
+        yield _finished(told, piece, call.request_id)
+        await call.drain()
+    finally:
+        call.close()
+
+
+def _told_of(told: AnswerTold, request_id: str) -> Told:
+    """What was told of an answer that was left."""
+    return Told(usage=_usage_of(told), model=told_name(told.model), request_id=request_id)
 
 
 def _finished(told: AnswerTold, last: AnswerPiece, request_id: str) -> Finished:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -39,18 +38,12 @@ class AnthropicProvider:
         if self._client is None:
             self._client = await asyncio.to_thread(self._new_client)
 
-    async def stream(
+    def stream(
         self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[int], None]
     ) -> AsyncGenerator[ProviderEvent, None]:
         """Run one request; see `ports.Provider.stream`."""
         call = Call(self._record, request, timeout_s=timeout_s, on_dispatch=on_dispatch)
-        try:
-            await self._send(request, call)
-            async with aclosing(answered(call)) as events:
-                async for event in events:
-                    yield event
-        finally:
-            call.close()
+        return answered(call, lambda: self._send(request, call))
 
     async def _send(self, request: ChatRequest, call: Call) -> None:
         from anthropic import AsyncStream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
 from yarl import URL
@@ -63,10 +63,10 @@ class Call:
             url, list(headers.items()), body, self._form, self._limits, self._on_dispatch
         )
 
-    async def receive(self) -> AnswerPiece:
+    def receive(self) -> Coroutine[None, None, AnswerPiece]:
         """What has come since the last time, once there is anything."""
         assert self._call is not None, "receive() before send()"
-        return await next_of(self._call)
+        return next_of(self._call)
 
     def failure_of(self, end: AnswerPiece) -> ProviderFailure:
         """What it means that the call has ended so."""

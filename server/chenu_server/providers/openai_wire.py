@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 
 from yarl import URL
 
@@ -33,17 +32,14 @@ class OpenAiProvider:
             **key_header(record.auth, api_key),
         }
 
-    async def stream(
+    def stream(
         self, request: ChatRequest, *, timeout_s: float, on_dispatch: Callable[[int], None]
     ) -> AsyncGenerator[ProviderEvent, None]:
         """Run one request; see `ports.Provider.stream`."""
         call = Call(self._record, request, timeout_s=timeout_s, on_dispatch=on_dispatch)
-        try:
-            asks = self._record.stream_options
-            body = await body_of(request, self._record, stream_options=asks)
-            call.send(self._session, self._url, self._headers, body)
-            async with aclosing(answered(call)) as events:
-                async for event in events:
-                    yield event
-        finally:
-            call.close()
+        return answered(call, lambda: self._send(request, call))
+
+    async def _send(self, request: ChatRequest, call: Call) -> None:
+        asks = self._record.stream_options
+        body = await body_of(request, self._record, stream_options=asks)
+        call.send(self._session, self._url, self._headers, body)
