@@ -63,7 +63,7 @@ mod _core {
         Catalogue, Decision, ModelRecord, RouteQuery, RouteRules, Scored, Signal, Signals,
     };
     #[pymodule_export]
-    use super::upstream::{CallLimits, Upstream, UpstreamCall, has_certificates};
+    use super::upstream::{CallLimits, Destination, Upstream, UpstreamCall, has_certificates};
     #[pymodule_export]
     use super::wire::{
         AnswerFault, AnswerForm, AnswerPiece, AnswerTold, AnswerUsage, Refusal, check_schemas,

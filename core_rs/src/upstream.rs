@@ -38,6 +38,19 @@ impl CallLimits {
     }
 }
 
+/// Where requests are sent, and the headers that all of them have.
+#[pyclass(frozen, module = "chenu_server._core")]
+pub(crate) struct Destination(Arc<upstream::Destination>);
+
+#[pymethods]
+impl Destination {
+    #[new]
+    fn new(url: &str, headers: Headers) -> PyResult<Self> {
+        let to = upstream::Destination::new(url, pairs(&headers)).map_err(mistake)?;
+        Ok(Self(Arc::new(to)))
+    }
+}
+
 /// The connections to one provider. Thread-safe.
 #[pyclass(frozen, module = "chenu_server._core")]
 pub(crate) struct Upstream {
@@ -64,32 +77,24 @@ impl Upstream {
     /// Send a request, whose answer is read in this form.
     fn ask(
         &self,
-        url: &str,
-        headers: Headers,
+        to: &Destination,
         body: PyBackedBytes,
         form: &AnswerForm,
         limits: &CallLimits,
         on_dispatch: Py<PyAny>,
-    ) -> PyResult<UpstreamCall> {
-        let request = Request::new(url, pairs(&headers), Some(Bytes::from_owner(body)));
+    ) -> UpstreamCall {
+        let request = Request::new(Arc::clone(&to.0), Some(Bytes::from_owner(body)));
         let (sender, untold) = (self.sender.clone(), Untold::new(on_dispatch));
         let on_leave = untold.by(sender.clone());
-        let exchange =
-            self.client.ask(request.map_err(mistake)?, form.0.clone(), limits.0, on_leave);
-        Ok(UpstreamCall { exchange, sender, untold })
+        let exchange = self.client.ask(request, form.0.clone(), limits.0, on_leave);
+        UpstreamCall { exchange, sender, untold }
     }
 
     /// Send a request for what is no answer of a model: its body is kept, up to so many bytes.
-    fn fetch(
-        &self,
-        url: &str,
-        headers: Headers,
-        limits: &CallLimits,
-        bytes_max: usize,
-    ) -> PyResult<UpstreamCall> {
-        let request = Request::new(url, pairs(&headers), None).map_err(mistake)?;
+    fn fetch(&self, to: &Destination, limits: &CallLimits, bytes_max: usize) -> UpstreamCall {
+        let request = Request::new(Arc::clone(&to.0), None);
         let exchange = self.client.fetch(request, limits.0, bytes_max);
-        Ok(UpstreamCall { exchange, sender: self.sender.clone(), untold: Untold::default() })
+        UpstreamCall { exchange, sender: self.sender.clone(), untold: Untold::default() }
     }
 
     /// Calls that are under way fail, and further ones.

@@ -28,6 +28,7 @@ __all__ = [
     "Command",
     "Completions",
     "Decision",
+    "Destination",
     "EntryDraft",
     "ExportVerifier",
     "FairQueue",
@@ -1219,6 +1220,16 @@ class CallLimits:
     ) -> CallLimits: ...
 
 @final
+class Destination:
+    """Where requests are sent, and the headers that all of them have: read once for all of them."""
+
+    def __new__(cls, url: str, headers: Sequence[tuple[str, str]]) -> Destination:
+        """
+        Raises:
+            ValueError: The URL or a header cannot be sent; neither is quoted.
+        """
+
+@final
 class Upstream:
     """The connections to one provider: bounded, kept for the next call, without cookies.
 
@@ -1246,8 +1257,7 @@ class Upstream:
         """
     def ask(
         self,
-        url: str,
-        headers: Sequence[tuple[str, str]],
+        to: Destination,
         body: bytes,
         form: AnswerForm,
         limits: CallLimits,
@@ -1257,13 +1267,8 @@ class Upstream:
 
         `on_dispatch` is called when its first byte has left, by the loop's next turn or by the
         next look at the call, with that moment by `time.monotonic_ns`.
-
-        Raises:
-            ValueError: The URL or a header cannot be sent; neither is quoted.
         """
-    def fetch(
-        self, url: str, headers: Sequence[tuple[str, str]], limits: CallLimits, bytes_max: int
-    ) -> UpstreamCall:
+    def fetch(self, to: Destination, limits: CallLimits, bytes_max: int) -> UpstreamCall:
         """Get what is no answer of a model, whatever its status: so much of its body is kept.
 
         Raises:

@@ -58,12 +58,17 @@ impl Limits {
     }
 }
 
-/// What is sent.
-pub struct Request {
+/// Where requests are sent, and the headers that all of them have.
+pub struct Destination {
     origin: Origin,
-    method: Method,
     url: Uri,
     headers: HeaderMap,
+}
+
+/// What is sent.
+pub struct Request {
+    to: Arc<Destination>,
+    method: Method,
     body: Bytes,
 }
 
@@ -72,15 +77,14 @@ pub struct Request {
 #[error("the request's URL or one of its headers cannot be sent")]
 pub struct Unsendable;
 
-impl Request {
-    /// A `POST` of this body, or a `GET` where there is none.
+impl Destination {
+    /// Read a URL and headers once, for however many requests.
     ///
     /// # Errors
     /// [`Unsendable`] if the URL is not absolute, or a header not visible.
     pub fn new<'a>(
         url: &str,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-        body: Option<Bytes>,
     ) -> Result<Self, Unsendable> {
         let url: Uri = url.parse().map_err(|_| Unsendable)?;
         let origin = Origin::of(&url).ok_or(Unsendable)?;
@@ -93,24 +97,33 @@ impl Request {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Unsendable)?;
             known.insert(name, HeaderValue::from_str(value).map_err(|_| Unsendable)?);
         }
+        Ok(Self { origin, url, headers: known })
+    }
+}
+
+impl Request {
+    /// A `POST` of this body, or a `GET` where there is none.
+    #[must_use]
+    pub fn new(to: Arc<Destination>, body: Option<Bytes>) -> Self {
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        Ok(Self { origin, method, url, headers: known, body: body.unwrap_or_default() })
+        Self { to, method, body: body.unwrap_or_default() }
     }
 
     pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
+        &self.to.origin
     }
 
     /// As it is written: a proxy that is no tunnel wants the whole address, and to know who asks.
     pub(crate) fn sent(&self, way: &Way) -> Sent {
         let mut sent = Sent::new(Full::new(self.body.clone()));
         *sent.method_mut() = self.method.clone();
-        *sent.headers_mut() = self.headers.clone();
+        let Destination { origin, url, headers } = &*self.to;
+        *sent.headers_mut() = headers.clone();
         *sent.uri_mut() = match &way.proxy {
-            Some(_) if !self.origin.is_tls => self.url.clone(),
-            _ => self.url.path_and_query().cloned().map(Uri::from).unwrap_or_default(),
+            Some(_) if !origin.is_tls => url.clone(),
+            _ => url.path_and_query().cloned().map(Uri::from).unwrap_or_default(),
         };
-        let who = way.proxy.as_ref().filter(|_| !self.origin.is_tls);
+        let who = way.proxy.as_ref().filter(|_| !origin.is_tls);
         if let Some(who) = who.and_then(|proxy| proxy.authorization.as_ref())
             && let Ok(who) = HeaderValue::from_str(who)
         {

@@ -17,7 +17,7 @@ mod stream;
 mod trust;
 mod unpacked;
 
-pub use client::{Client, Limits, OnLeave, Request, Unsendable};
+pub use client::{Client, Destination, Limits, OnLeave, Request, Unsendable};
 pub use connect::{Proxy, Unreached, Way};
 pub use exchange::{End, Exchange, Failure, News};
 pub use reading::Form;

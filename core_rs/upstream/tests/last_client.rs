@@ -5,13 +5,14 @@
 use std::fs::{read_dir, read_to_string};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chenu_engine::wire::{Expected, Wire};
-use chenu_upstream::{Client, Exchange, Failure, Form, Limits, Request, Way};
+use chenu_upstream::{Client, Destination, Exchange, Failure, Form, Limits, Request, Way};
 
 const LONG: Duration = Duration::from_secs(10);
 const CALLS: usize = 200;
@@ -25,7 +26,8 @@ const BEGUN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\
     data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n";
 
 fn ask(client: &Client, url: &str) -> Exchange {
-    let request = Request::new(url, [], Some(Bytes::from_static(b"{}"))).unwrap();
+    let to = Destination::new(url, []).unwrap();
+    let request = Request::new(Arc::new(to), Some(Bytes::from_static(b"{}")));
     let form = Form {
         wire: Wire::Chat,
         declared: Vec::new(),

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import httpx2
 
-from chenu_server.engine import Upstream
+from chenu_server.engine import Destination, Upstream
 from chenu_server.providers.call import Call
 
 
@@ -25,5 +25,6 @@ class CallTransport(httpx2.AsyncBaseTransport):
         """Have the call sent."""
         # `request.headers` as a mapping would scan all headers again for each of them.
         headers = {name.decode(): value.decode() for name, value in request.headers.raw}
-        self._current.get().send(self._session, str(request.url), headers, request.content)
+        to = Destination(str(request.url), list(headers.items()))
+        self._current.get().send(self._session, to, request.content)
         return httpx2.Response(200, request=request)

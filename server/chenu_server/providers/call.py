@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 from yarl import URL
@@ -15,6 +15,7 @@ from chenu_server.engine import (
     AnswerPiece,
     AnswerTold,
     CallLimits,
+    Destination,
     Upstream,
     UpstreamCall,
 )
@@ -56,12 +57,10 @@ class Call:
         self._on_dispatch = on_dispatch
         self._call: UpstreamCall | None = None
 
-    def send(self, session: Upstream, url: str, headers: Mapping[str, str], body: bytes) -> None:
+    def send(self, session: Upstream, to: Destination, body: bytes) -> None:
         """Have the request sent. Whatever comes of it, `receive` tells."""
         assert self._call is None, "it is sent once"
-        self._call = session.ask(
-            url, list(headers.items()), body, self._form, self._limits, self._on_dispatch
-        )
+        self._call = session.ask(to, body, self._form, self._limits, self._on_dispatch)
 
     def receive(self) -> Coroutine[None, None, AnswerPiece]:
         """What has come since the last time, once there is anything."""

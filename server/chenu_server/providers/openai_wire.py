@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from functools import cached_property
 
 from yarl import URL
 
-from chenu_server.engine import Upstream
+from chenu_server.engine import Destination, Upstream
 from chenu_server.providers.answer import answered
 from chenu_server.providers.bodies import body_of
 from chenu_server.providers.call import Call
@@ -42,4 +43,10 @@ class OpenAiProvider:
     async def _send(self, request: ChatRequest, call: Call) -> None:
         asks = self._record.stream_options
         body = await body_of(request, self._record, stream_options=asks)
-        call.send(self._session, self._url, self._headers, body)
+        call.send(self._session, self._destination, body)
+
+    @cached_property
+    def _destination(self) -> Destination:
+        # Made with the first call, for it fails where the record has what cannot be sent: that is
+        # a call's failure, and no reason for the server not to start.
+        return Destination(self._url, list(self._headers.items()))

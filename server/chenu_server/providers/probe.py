@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from yarl import URL
 
-from chenu_server.engine import CallLimits, Upstream
+from chenu_server.engine import CallLimits, Destination, Upstream
 from chenu_server.providers.call import next_of
 from chenu_server.providers.keys import key_header
 from chenu_server.providers.model import ProviderRecord
@@ -125,7 +125,7 @@ async def _answer(
         between_events_timeout_ms=within_ms,
     )
     headers = list(_headers(record, api_key).items())
-    call = session.fetch(str(_address(record)), headers, limits, ANSWER_BYTES_MAX)
+    call = session.fetch(Destination(str(_address(record)), headers), limits, ANSWER_BYTES_MAX)
     try:
         end = (await next_of(call)).end
         if end != "whole" or call.status is None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from chenu_server.engine import Prompt, Upstream
+from chenu_server.engine import Destination, Prompt, Upstream
 from chenu_server.pipeline.conversation import asked
 from chenu_server.providers.call import Call, Way, open_session
 from chenu_server.providers.catalog import load_catalogue
@@ -52,7 +52,7 @@ def call(session: Upstream, url: str, on_dispatch: Callable[[int], None]) -> Cal
     record = load_catalogue().provider("ollama")
     request = ChatRequest(model="qwen3:8b", prompt=Prompt(asked("Hello").messages), output_cap=9)
     made = Call(record, request, timeout_s=6 * WITHIN_S, on_dispatch=on_dispatch)
-    made.send(session, url, {"Accept": "*/*"}, b"{}")
+    made.send(session, Destination(url, [("Accept", "*/*")]), b"{}")
     return made
 
 

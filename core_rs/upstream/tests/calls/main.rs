@@ -7,11 +7,14 @@ mod patience;
 mod provider;
 mod ways;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use bytes::Bytes;
 use chenu_engine::wire::{Event, Expected, Wire};
-use chenu_upstream::{Client, End, Exchange, Failure, Form, Limits, News, Request, Unreached, Way};
+use chenu_upstream::{
+    Client, Destination, End, Exchange, Failure, Form, Limits, News, Request, Unreached, Way,
+};
 
 use provider::{DONE, LONG, Provider, SSE, Seen, answer, chunked, said, sized};
 
@@ -40,7 +43,8 @@ fn form() -> Form {
 }
 
 fn request(url: &str) -> Request {
-    Request::new(url, [("authorization", "Bearer k")], Some(Bytes::from_static(b"{}"))).unwrap()
+    let to = Destination::new(url, [("authorization", "Bearer k")]).unwrap();
+    Request::new(Arc::new(to), Some(Bytes::from_static(b"{}")))
 }
 
 fn ask_within(client: &Client, url: &str, limits: Limits) -> Asked {
@@ -456,7 +460,8 @@ fn what_is_fetched_is_kept_up_to_a_size_whatever_its_status() {
     });
     let client = straight();
     for (bytes_max, kept) in [(100, "data: [DO"), (4, "data")] {
-        let request = Request::new(&provider.url, [], None).unwrap();
+        let to = Destination::new(&provider.url, []).unwrap();
+        let request = Request::new(Arc::new(to), None);
         let exchange = client.fetch(request, LIMITS, bytes_max);
         let asked = Asked { exchange, left: channel().1, _client: None };
 
