@@ -151,7 +151,8 @@ fn a_row_has_what_was_said_alone() {
 
     assert_eq!(
         concat!(
-            r#"{"request_id":"q","conversation":{"messages":[["user",[{"kind":"text","text":"Hi"}]]]},"#,
+            r#"{"request_id":"q","conversation":{"messages":"#,
+            r#"[["user",[{"kind":"text","text":"Hi"}]]]},"#,
             r#""mode":"command","sphere":"personal","target":["","","",""],"#,
             r#""routing":["chat","normal","balanced","","",[],[],[],[]],"#,
             r#""caps":[7,0],"flags":[false,true],"names":["","r"]}"#,
