@@ -115,10 +115,8 @@ def table(found: list[Reason]) -> str:
         "from __future__ import annotations\n\n"
         "from typing import Final\n\nfrom chenu_server.reason import ReasonRow, Retry\n\n\n"
         f'class Reason(ReasonRow):\n    """What `ErrorInfo.reason` says."""\n\n{rows}'
-        f"\n\n_NUMBERED: Final = {{each.number: each for each in Reason}}\n\n\n"
-        "def by_number(number: int) -> Reason:\n"
-        '    """The reason of this number. Raises KeyError for one of a newer version."""\n'
-        "    return _NUMBERED[number]\n"
+        f"\n\nBY_NUMBER: Final = {{each.number: each for each in Reason}}\n"
+        '"""Reasons by their numbers in the contract; none of a newer version."""\n'
     )
 
 

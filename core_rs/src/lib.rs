@@ -20,6 +20,7 @@ mod policy;
 mod prompt;
 mod request;
 mod route;
+mod shape;
 mod upstream;
 mod wire;
 
@@ -39,6 +40,8 @@ mod _core {
     use super::intent::{Analysis, analyze, sensitivity_of};
     #[pymodule_export]
     use super::kernel::intake::Intake;
+    #[pymodule_export]
+    use super::kernel::rows::{RowReader, RowReaders};
     #[pymodule_export]
     use super::kernel::sqlite::{SqliteSession, failpoints_armed, has_sqlite, sqlite_entry_point};
     #[pymodule_export]
@@ -62,6 +65,8 @@ mod _core {
     use super::route::{
         Catalogue, Decision, ModelRecord, RouteQuery, RouteRules, Scored, Signal, Signals,
     };
+    #[pymodule_export]
+    use super::shape::{Shape, Unread};
     #[pymodule_export]
     use super::upstream::{CallLimits, Destination, Upstream, UpstreamCall, has_certificates};
     #[pymodule_export]

@@ -44,12 +44,16 @@ __all__ = [
     "Refusal",
     "RouteQuery",
     "RouteRules",
+    "RowReader",
+    "RowReaders",
     "Rules",
     "Scored",
     "SealedEntry",
+    "Shape",
     "Signal",
     "Signals",
     "SqliteSession",
+    "Unread",
     "Upstream",
     "UpstreamCall",
     "WindowState",
@@ -1104,10 +1108,65 @@ def unfenced(text: str) -> str:
 def refusal_of(status: int, body: bytes) -> Refusal:
     """Classify by the status and, where it says more, the JSON body."""
 
+# Stored rows
+
+@final
+class Shape:
+    """How a column's text is read: JSON, but for a word of a list, which stands as it is.
+
+    What is not of the shape is a `ValueError`, whatever makes it find it so.
+    """
+
+    @staticmethod
+    def plain() -> Shape:
+        """A text, a whole number or a truth value."""
+    @staticmethod
+    def truth() -> Shape:
+        """A truth value, which a database may have as a number."""
+    @staticmethod
+    def word(members: dict[str, Any]) -> Shape:
+        """One of these, by its text."""
+    @staticmethod
+    def number(members: dict[int, Any]) -> Shape:
+        """One of these, by its number."""
+    @staticmethod
+    def many(each: Shape) -> Shape:
+        """A tuple of what all have one shape."""
+    @staticmethod
+    def record(make: Callable[..., object], shapes: Sequence[Shape]) -> Shape:
+        """What `make` returns for a list's values, by position; each has a shape of its own."""
+    @staticmethod
+    def later(read: Callable[[str], object]) -> Shape:
+        """An `Unread` of the value's JSON, for what few ask for."""
+    def read(self, text: str) -> Any:
+        """Read a column's text."""
+
+@final
+class Unread:
+    """A JSON text, and what reads it."""
+
+    def read(self) -> Any:
+        """Read it. Nothing is kept: each call makes what it says anew."""
+
+@final
+class RowReader:
+    """Makes the rows of one table."""
+
+    def __new__(cls, make: Callable[..., object], shapes: Sequence[Shape | None]) -> RowReader:
+        """Make rows by `make`, by position, of columns: those without a shape as they are."""
+    def read(self, values: Sequence[object]) -> Any:
+        """Make a row of what a driver gives. None stays None."""
+
+@final
+class RowReaders:
+    """Makes the rows of all tables."""
+
+    def __new__(cls, readers: dict[str, RowReader]) -> RowReaders:
+        """Make them by each table's name."""
+
 # Governed operations
 
 _Values = tuple[int | bool | str | bytes, ...]
-_Row = tuple[str, _Values]
 _Fetch = tuple[str, str | None, bool, list[_Values], list[int]]
 _Ran = tuple["Batch", tuple[int, int], int, int, str | None] | tuple[str, str]
 
@@ -1347,7 +1406,7 @@ class Batch:
     def stands(self, place: int) -> bool:
         """Whether the command at a place was decided, and what it left stands."""
 
-    def take(self, place: int) -> tuple[str, list[_Row | int], Any] | str | None:
+    def take(self, place: int, readers: RowReaders) -> tuple[str, list[Any], Any] | str | None:
         """Tell once what a command came to: kind of answer, rows that it shows, all else.
 
         A row that is a number is the one at this place among the published ones. A text is the bug
@@ -1360,8 +1419,11 @@ class Batch:
     def take_writes(self) -> list[tuple[str, list[_Values]]]:
         """Rows by table, of what was decided since this was last called."""
 
-    def published(self) -> list[_Row]:
-        """Rows that followers of operations are given, in order."""
+    def published(self, readers: RowReaders) -> list[Any]:
+        """Make the rows that followers of operations are given, in order.
+
+        Where one cannot be read stands the exception that says why.
+        """
 
     def entries(
         self,

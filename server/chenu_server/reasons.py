@@ -395,9 +395,5 @@ class Reason(ReasonRow):
     )
 
 
-_NUMBERED: Final = {each.number: each for each in Reason}
-
-
-def by_number(number: int) -> Reason:
-    """The reason of this number. Raises KeyError for one of a newer version."""
-    return _NUMBERED[number]
+BY_NUMBER: Final = {each.number: each for each in Reason}
+"""Reasons by their numbers in the contract; none of a newer version."""

@@ -13,12 +13,12 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import MISSING, Field, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from dataclasses import dataclass, replace
 
-__all__ = ("dataclass", "field", "fields_of", "maker", "replace")
+__all__ = ("Late", "dataclass", "field", "fields_of", "maker", "read_late", "replace")
 
 T = TypeVar("T")
 
@@ -54,6 +54,33 @@ def fields_of(value: Any) -> dict[str, Any]:
     if get is None:
         get = _getters[cls] = _getter(cls)
     return get(value)
+
+
+class Late(Protocol):
+    """What a value is read from."""
+
+    def read(self) -> Any:
+        """The value, the same each time."""
+        ...
+
+
+def read_late(cls: type[Any], name: str, late: type[Late]) -> None:
+    """Let a field of a class with slots be given as what it is read from when it is asked for.
+
+    Whoever looks at it, be it to compare or to copy, finds the value.
+    """
+    slot = vars(cls)[name]
+    get, set_to = slot.__get__, slot.__set__
+
+    def found(self: Any) -> Any:
+        value = get(self)
+        if type(value) is late:
+            value = value.read()
+            set_to(self, value)
+        return value
+
+    # A copy's fields are set by `object.__setattr__`; any other is refused by the frozen class.
+    setattr(cls, name, property(found, set_to, doc=slot.__doc__))
 
 
 def maker(cls: type[T]) -> Callable[..., T]:

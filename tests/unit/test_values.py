@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chenu_server.values import dataclass, field, replace
+from chenu_server.values import dataclass, field, read_late, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,35 @@ class Single:
     """A value of one field."""
 
     only: int
+
+
+class Text:
+    """A number that has not been read; it counts how often it is."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.times_read = 0
+
+    def read(self) -> int:
+        """The number."""
+        self.times_read += 1
+        return int(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """A value of which one field may be given as a text."""
+
+    first: str
+    number: int
+
+
+read_late(Reads, "number", Text)
+
+
+def late(text: str = "7") -> Reads:
+    """One whose number nobody has asked for."""
+    return Reads("x", Text(text))  # type: ignore[arg-type]  # that is what is tried
 
 
 def test_a_value_is_what_the_standard_library_makes() -> None:
@@ -137,3 +166,37 @@ def test_replace_changes_what_it_names_and_keeps_the_rest() -> None:
 def test_an_object_that_is_being_made_is_of_the_open_class() -> None:
     """What saves the time is there: else a change of Python's would bring the cost back unseen."""
     assert "OpenOurs" == Ours.__init__.__globals__["OPEN"].__name__
+
+
+def test_what_is_read_late_is_read_once_and_only_if_asked_for() -> None:
+    """What nobody looks at costs nothing, and who looks again pays nothing."""
+    text = Text("7")
+    value = Reads("x", text)  # type: ignore[arg-type]  # that is what is tried
+
+    assert ("x", 0) == (value.first, text.times_read)
+    assert (7, 7, 1) == (value.number, value.number, text.times_read)
+
+
+def test_what_is_read_late_is_as_if_it_had_been_given() -> None:
+    """Whoever compares, shows, changes or copies a value cannot tell how it was made."""
+    given = Reads("x", 7)
+
+    assert given == late()
+    assert late() == late("07")
+    assert late() != late("8")
+    assert hash(given) == hash(late())
+    assert repr(given) == repr(late())
+    assert Reads("y", 7) == replace(late(), first="y") == dataclasses.replace(late(), first="y")
+    assert {"first": "x", "number": 7} == dataclasses.asdict(late())
+    for same in (copy.copy(late()), copy.deepcopy(late()), pickle.loads(pickle.dumps(late()))):
+        assert given == same
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        late().number = 8  # type: ignore[misc]  # that is what is tried
+
+
+def test_what_cannot_be_read_says_so_each_time() -> None:
+    """It is no other value because somebody has looked before."""
+    value = late("seven")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="seven"):
+            _ = value.number

@@ -8,18 +8,21 @@ use chenu_operation::Moment;
 use chenu_operation::command::Command as Asked;
 use chenu_operation::decide::name;
 use chenu_operation::rules::Rules as Decides;
-use chenu_store::batch::{self, Decision, Found, Source};
+use chenu_store::batch::{self, Decision, Dropped, Found, Source};
 use chenu_store::clock;
 use chenu_store::fetch::Fetch;
 use chenu_store::schema::TABLES;
 use chenu_store::seal::{Head, Named, Sealed, seal};
+use chenu_store::told::Told;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::convert::{hash, locked, mistake};
 use crate::fields::read;
+use rows::RowReaders;
 
 pub(crate) mod intake;
+pub(crate) mod rows;
 pub(crate) mod sqlite;
 mod values;
 
@@ -101,17 +104,33 @@ impl Clock {
     }
 }
 
+/// What a command came to, as it is answered.
+type Answered = Option<Result<Told, Dropped>>;
+
 /// Commands that are decided and committed together, and what each came to.
 #[pyclass(frozen, module = "chenu_server._core")]
 pub(crate) struct Batch {
     batch: Mutex<batch::Batch>,
-    decisions: Mutex<Vec<Option<Decision>>>,
+    decisions: Mutex<Vec<Answered>>,
 }
 
 impl Batch {
-    fn new_decided(batch: batch::Batch, decisions: Vec<Option<Decision>>) -> Self {
+    fn new_decided(batch: batch::Batch, decisions: Vec<Answered>) -> Self {
         Self { batch: Mutex::new(batch), decisions: Mutex::new(decisions) }
     }
+
+    /// One that has been run. Made by the thread that did, which lets go of what nobody needs: the
+    /// event loop has less time than that.
+    fn new_run(mut batch: batch::Batch, decisions: Vec<Option<Decision>>) -> Self {
+        let decisions = decisions.into_iter().map(|each| each.map(|each| answered(each, &batch)));
+        let decisions = decisions.collect();
+        batch.close();
+        Self::new_decided(batch, decisions)
+    }
+}
+
+fn answered(decision: Decision, batch: &batch::Batch) -> Result<Told, Dropped> {
+    decision.map(|answer| Told::of(answer, batch))
 }
 
 #[pymethods]
@@ -133,7 +152,12 @@ impl Batch {
         let stay: Vec<bool> = commands.iter().map(|each| !each.get().has_left()).collect();
         let staying = commands.iter().zip(&stay).filter(|(_, stays)| **stays);
         let pairs: Vec<_> = staying.map(|(each, _)| each.get().pair()).collect();
-        let decide = || locked(&self.batch).decide(&pairs, &mut Fetching(fetch));
+        let decide = || {
+            let mut batch = locked(&self.batch);
+            let decided = batch.decide(&pairs, &mut Fetching(fetch))?;
+            let told = decided.into_iter().map(|decision| answered(decision, &batch));
+            Ok::<_, PyErr>(told.collect::<Vec<_>>())
+        };
         let mut decided = py.detach(decide)?.into_iter();
         let placed = stay.into_iter().map(|stays| if stays { decided.next() } else { None });
         locked(&self.decisions).extend(placed);
@@ -152,10 +176,14 @@ impl Batch {
 
     /// What the command at a place came to, once: `(kind, rows, more)`, the text of an error, or
     /// None if it was left out.
-    fn take<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let decision = locked(&self.decisions).get_mut(place).and_then(Option::take);
-        let batch = locked(&self.batch);
-        decision.map(|decision| values::decision(py, decision, &batch)).transpose()
+    fn take<'py>(
+        &self,
+        py: Python<'py>,
+        place: usize,
+        readers: &RowReaders,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let told = locked(&self.decisions).get_mut(place).and_then(Option::take);
+        told.map(|told| values::decision(py, told, readers)).transpose()
     }
 
     /// Whether nothing was left at all.
@@ -173,11 +201,19 @@ impl Batch {
         PyList::new(py, writes.iter().map(table).collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// What followers are given, in order: `(table, row)`.
-    fn published<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let batch = locked(&self.batch);
-        let rows = batch.published().iter().map(|(table, row)| values::row(py, table, row));
-        PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
+    /// What followers are given, in order: rows, and the error of each that cannot be read.
+    fn published<'py>(
+        &self,
+        py: Python<'py>,
+        readers: &RowReaders,
+    ) -> PyResult<Bound<'py, PyList>> {
+        // No lock is held while Python makes them.
+        let rows = locked(&self.batch).published().to_vec();
+        let rows = rows.iter().map(|(table, values)| {
+            let made = readers.row(py, table, values);
+            made.unwrap_or_else(|error| error.into_value(py).into_bound(py).into_any())
+        });
+        PyList::new(py, rows.collect::<Vec<_>>())
     }
 
     /// What the ledger gets, in order.

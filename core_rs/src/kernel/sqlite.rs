@@ -182,11 +182,9 @@ struct Answering {
 impl Answering {
     fn answer(&self, jobs: Vec<Job>, ran: Ran) {
         let answer = Arc::clone(&self.answer);
-        self.sender.send(move |py| {
-            let now = moment(&ran.told);
-            let batch = Batch::new_decided(ran.batch, ran.decisions);
-            answer.call1(py, (whose(py, jobs)?, batch, now)).map(drop)
-        });
+        let now = moment(&ran.told);
+        let batch = Batch::new_run(ran.batch, ran.decisions);
+        self.sender.send(move |py| answer.call1(py, (whose(py, jobs)?, batch, now)).map(drop));
     }
 }
 
@@ -208,7 +206,7 @@ fn handed(py: Python<'_>, ended: Ended<Job>) -> PyResult<(&'static str, Bound<'_
 fn found(py: Python<'_>, ran: Result<Ran, Failure>) -> PyResult<Bound<'_, PyTuple>> {
     match ran {
         Ok(Ran { batch, decisions, told, unknown }) => {
-            let batch = Batch::new_decided(batch, decisions);
+            let batch = Batch::new_run(batch, decisions);
             (batch, moment(&told), told.behind_us, told.jumped_us, unknown).into_pyobject(py)
         }
         Err(failure) => (kind(&failure), failure.to_string()).into_pyobject(py),

@@ -1,19 +1,19 @@
 //! Rows, answers and fetches as Python has them.
 
 use chenu_operation::entry::EntryDraft;
-use chenu_store::batch::{Batch, Decision, Found};
+use chenu_store::batch::{Dropped, Found};
 use chenu_store::column::Value;
 use chenu_store::fetch::{Fetch, Lookup};
-use chenu_store::schema::Table;
 use chenu_store::told::{Shown, Told};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
 use pythonize::pythonize;
 
+use super::rows::RowReaders;
 use crate::convert::mistake;
 
 /// A column's value.
-fn value<'py>(py: Python<'py>, value: &Value) -> Bound<'py, PyAny> {
+pub(super) fn value<'py>(py: Python<'py>, value: &Value) -> Bound<'py, PyAny> {
     match value {
         Value::Int(number) => PyInt::new(py, *number).into_any(),
         Value::Bool(truth) => PyBool::new(py, *truth).to_owned().into_any(),
@@ -27,37 +27,28 @@ pub(super) fn tuple<'py>(py: Python<'py>, values: &[Value]) -> PyResult<Bound<'p
     PyTuple::new(py, values.iter().map(|each| value(py, each)))
 }
 
-/// A row beside its table's name.
-pub(super) fn row<'py>(
-    py: Python<'py>,
-    table: &Table,
-    values: &[Value],
-) -> PyResult<Bound<'py, PyTuple>> {
-    (table.name, tuple(py, values)?).into_pyobject(py)
-}
-
 /// `(kind, rows, more)`, or the text of the bug that a command was dropped for. A row that is a
 /// number is the one at this place among the published ones.
 pub(super) fn decision<'py>(
     py: Python<'py>,
-    decision: Decision,
-    batch: &Batch,
+    told: Result<Told, Dropped>,
+    readers: &RowReaders,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let Told { kind, rows, more } = match decision {
-        Ok(answer) => Told::of(answer, batch),
+    let Told { kind, rows, more } = match told {
+        Ok(told) => told,
         Err(dropped) => return Ok(PyString::new(py, &dropped.to_string()).into_any()),
     };
-    let rows = rows.iter().map(|each| shown(py, each));
+    let rows = rows.iter().map(|each| shown(py, each, readers));
     let rows = rows.collect::<PyResult<Vec<_>>>()?;
     let more = pythonize(py, &more).map_err(mistake)?;
     Ok((kind, rows, more).into_pyobject(py)?.into_any())
 }
 
-fn shown<'py>(py: Python<'py>, shown: &Shown) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match shown {
-        Shown::Published(place) => place.into_pyobject(py)?.into_any(),
-        Shown::Row(table, values) => row(py, table, values)?.into_any(),
-    })
+fn shown<'py>(py: Python<'py>, shown: &Shown, readers: &RowReaders) -> PyResult<Bound<'py, PyAny>> {
+    match shown {
+        Shown::Published(place) => Ok(place.into_pyobject(py)?.into_any()),
+        Shown::Row(table, values) => readers.row(py, table, values),
+    }
 }
 
 /// An entry's fields, in order.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
+use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -194,6 +195,15 @@ impl Batch {
     #[must_use]
     pub fn entries(&self) -> &[EntryDraft] {
         &self.entries
+    }
+
+    /// Nothing is decided on it any more: all that was held for that goes, in the thread that ran
+    /// it and not wherever its answers are given.
+    pub fn close(&mut self) {
+        let Self { now, ledger_number, published, entries, has_written, .. } = self;
+        let (published, entries) = (take(published), take(entries));
+        let has_written = *has_written;
+        *self = Self { published, entries, has_written, ..Self::new(*now, *ledger_number) };
     }
 
     fn decided(&mut self, seat: Seat<'_>) -> Decision {

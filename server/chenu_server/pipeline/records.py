@@ -1,4 +1,4 @@
-"""What the pipeline stores: one row kind per table. Standard library only."""
+"""What the pipeline stores: one row kind per table. No library but the engine."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import enum
 
 from chenu_server.caller import Principal
 from chenu_server.command import Key
+from chenu_server.engine import Unread
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import LaneReport, Outcome, TokenUsage
 from chenu_server.pipeline.output import Heading, StoredPart
-from chenu_server.values import dataclass
+from chenu_server.values import dataclass, read_late
 from chenu_server.vocabulary import OperationKind, PartKind, PrincipalType, QueryStatus
 
 
@@ -92,6 +93,10 @@ class Operation:
     def asked(self) -> Asked:
         """Who asked what."""
         return Asked(self.principal, self.content_digest)
+
+
+# Every command of a query tells its row, and its caller is shown the last one's reports.
+read_late(Operation, "lanes", Unread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

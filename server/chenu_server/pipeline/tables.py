@@ -6,7 +6,20 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings, number
+from chenu_server.engine import Shape
+from chenu_server.infra.db.columns import (
+    LATER,
+    PAIRS,
+    PLAIN,
+    EnumText,
+    FreeText,
+    Json,
+    Strings,
+    many,
+    number,
+    record,
+    word,
+)
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.pipeline.events import Event
@@ -21,7 +34,8 @@ from chenu_server.pipeline.records import (
     QueryAlias,
     QueryContent,
 )
-from chenu_server.reasons import by_number
+from chenu_server.reasons import BY_NUMBER
+from chenu_server.values import maker
 from chenu_server.vocabulary import (
     EventKind,
     Lane,
@@ -32,10 +46,11 @@ from chenu_server.vocabulary import (
     QueryStatus,
 )
 
-# To look a word up costs a tenth of what calling its enum does, and a call's rows have forty.
-_LANES: Final[dict[str, Lane]] = {lane.value: lane for lane in Lane}
-_STATUSES: Final[dict[str, LaneStatus]] = {status.value: status for status in LaneStatus}
-_KINDS: Final[dict[str, EventKind]] = {kind.value: kind for kind in EventKind}
+_TOKEN_USAGE: Final = maker(TokenUsage)
+_REPORTS: Final = many(record(LaneReport, word(Lane), word(LaneStatus), PLAIN, PLAIN))
+_OUTCOME: Final = record(Outcome, Shape.number({0: None, **BY_NUMBER}), PLAIN, PAIRS)
+_PARTS: Final = many(record(StoredPart, word(PartKind), PLAIN, PLAIN))
+_EVENTS: Final = many(record(Event, PLAIN, word(EventKind), PLAIN, LATER))
 
 
 def _usage_list(usage: TokenUsage) -> list[int]:
@@ -50,15 +65,10 @@ def _usage_list(usage: TokenUsage) -> list[int]:
     ]
 
 
-def _usage(plain: Any) -> TokenUsage:
-    read, written, cache_read, cache_written, *cache_written_hour = plain
-    return TokenUsage(
-        input_tokens=read,
-        output_tokens=written,
-        cache_read_tokens=cache_read,
-        cache_write_tokens=cache_written,
-        cache_write_hour_tokens=sum(cache_written_hour),
-    )
+def _usage(
+    read: int, written: int, cache_read: int, cache_written: int, cache_written_hour: int = 0
+) -> TokenUsage:
+    return _TOKEN_USAGE(read, written, cache_read, cache_written, cache_written_hour)
 
 
 # `str` of these is C; `value` is a call into Python, of which a call's rows would make forty.
@@ -66,57 +76,25 @@ def _lanes_list(lanes: tuple[LaneReport, ...]) -> list[Any]:
     return [[str(each.lane), str(each.status), each.duration_us, each.summary] for each in lanes]
 
 
-def _lanes(plain: Any) -> tuple[LaneReport, ...]:
-    return tuple(
-        LaneReport(
-            lane=_LANES[lane], status=_STATUSES[status], duration_us=duration_us, summary=summary
-        )
-        for lane, status, duration_us, summary in plain
-    )
-
-
 def _outcome_list(outcome: Outcome) -> list[Any]:
     return [outcome.reason.number if outcome.reason else 0, outcome.message, outcome.error]
-
-
-def _outcome(plain: Any) -> Outcome:
-    reason, message, error = plain
-    return Outcome(
-        reason=by_number(reason) if reason else None,
-        message=message,
-        error=tuple((name, value) for name, value in error),
-    )
 
 
 def _parts_list(parts: tuple[StoredPart, ...]) -> list[Any]:
     return [[str(each.kind), each.name, each.length] for each in parts]
 
 
-def _parts(plain: Any) -> tuple[StoredPart, ...]:
-    return tuple(StoredPart(PartKind(kind), name, length) for kind, name, length in plain)
-
-
 def _events_list(events: tuple[Event, ...]) -> list[Any]:
     return [[each.sequence, str(each.kind), each.time_us, each.body] for each in events]
-
-
-def _events(plain: Any) -> tuple[Event, ...]:
-    return tuple(
-        Event(sequence=sequence, kind=_KINDS[kind], time_us=time_us, body=body)
-        for sequence, kind, time_us, body in plain
-    )
 
 
 def _labels_list(labels: tuple[tuple[str, str], ...]) -> list[Any]:
     return [list(each) for each in labels]
 
 
-def _labels(plain: Any) -> tuple[tuple[str, str], ...]:
-    return tuple((key, value) for key, value in plain)
-
-
-LABELS: Final = Json[tuple[tuple[str, str], ...]](_labels_list, _labels, repeats=True)
-USAGE: Final = Json[TokenUsage](_usage_list, _usage)
+LABELS: Final = Json[tuple[tuple[str, str], ...]](_labels_list, PAIRS, repeats=True)
+LANES: Final = Json[tuple[LaneReport, ...]](_lanes_list, _REPORTS, late=True)
+USAGE: Final = Json[TokenUsage](_usage_list, Shape.record(_usage, [PLAIN] * 5))
 
 # Reads must repeat them word for word: SQLite uses a partial index for nothing else.
 UNFINISHED: Final = sa.text("status IN ('running', 'approved')")
@@ -156,11 +134,11 @@ QUERIES: Final = sa.Table(
     sa.Column("cost_nanousd", sa.BigInteger, nullable=False),
     sa.Column("estimated", sa.Boolean, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("lanes", Json[tuple[LaneReport, ...]](_lanes_list, _lanes), nullable=False),
-    sa.Column("outcome", Json[Outcome](_outcome_list, _outcome, repeats=True), nullable=False),
+    sa.Column("lanes", LANES, nullable=False),
+    sa.Column("outcome", Json[Outcome](_outcome_list, _OUTCOME, repeats=True), nullable=False),
     sa.Column("event_count", sa.BigInteger, nullable=False),
     sa.Column("output_length", sa.BigInteger, nullable=False),
-    sa.Column("output_parts", Json[tuple[StoredPart, ...]](_parts_list, _parts), nullable=False),
+    sa.Column("output_parts", Json[tuple[StoredPart, ...]](_parts_list, _PARTS), nullable=False),
     sa.Column("output_format", sa.Text, nullable=False),
     sa.Column("route_snapshot", sa.LargeBinary, nullable=False, server_default=sa.text("''")),
     sa.Column("created_us", sa.BigInteger, nullable=False),
@@ -246,7 +224,7 @@ QUERY_EVENTS: Final = sa.Table(
     METADATA,
     number("query_id"),
     sa.Column("first_sequence", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("events", Json[tuple[Event, ...]](_events_list, _events), nullable=False),
+    sa.Column("events", Json[tuple[Event, ...]](_events_list, _EVENTS), nullable=False),
     sa.CheckConstraint("query_id > 0", "ck_query_events_query"),
     sa.CheckConstraint("first_sequence >= 1", "ck_query_events_sequence"),
 )

@@ -13,15 +13,10 @@ from chenu_server.governance.budgets.model import (
     HoldState,
     Leg,
 )
-from chenu_server.infra.db.columns import EnumText, Json, number
+from chenu_server.infra.db.columns import PAIRS, EnumText, Json, number
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.vocabulary import Period, Scope
-
-
-def _legs(plain: Any) -> tuple[Leg, ...]:
-    return tuple((budget_id, start_us) for budget_id, start_us in plain)
-
 
 BUDGETS: Final = sa.Table(
     "budgets",
@@ -88,7 +83,7 @@ RESERVATIONS: Final = sa.Table(
     sa.Column("posted_nanousd", sa.BigInteger, nullable=False),
     sa.Column("overrun_nanousd", sa.BigInteger, nullable=False),
     sa.Column("estimated", sa.Boolean, nullable=False),
-    sa.Column("legs", Json[tuple[Leg, ...]](list, _legs), nullable=False),
+    sa.Column("legs", Json[tuple[Leg, ...]](list, PAIRS), nullable=False),
     sa.Column("owner_id", sa.Text, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),

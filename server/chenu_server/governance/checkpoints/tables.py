@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from chenu_server.governance.checkpoints.model import Checkpoint
-from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings
+from chenu_server.infra.db.columns import EnumText, FreeText, Json, Strings, many, word
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.vocabulary import (
@@ -31,7 +31,7 @@ CHECKPOINTS: Final = sa.Table(
     sa.Column("operation_kind", EnumText(OperationKind), nullable=False, server_default="query"),
     sa.Column(
         "types",
-        Json[tuple[CheckpointType, ...]](list, lambda plain: tuple(map(CheckpointType, plain))),
+        Json[tuple[CheckpointType, ...]](list, many(word(CheckpointType))),
         nullable=False,
     ),
     sa.Column("state", EnumText(CheckpointState), nullable=False),

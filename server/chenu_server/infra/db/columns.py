@@ -14,6 +14,9 @@ from typing import Any, Final, Generic, TypeVar
 import sqlalchemy as sa
 from pydantic_core import from_json, to_json
 
+from chenu_server.engine import Shape
+from chenu_server.values import maker
+
 # Of each column that says the same again and again, so many texts, none of them longer than this:
 # what callers and models say is not kept for it.
 _REMEMBERED_MAX: Final = 256
@@ -22,18 +25,49 @@ _REMEMBERED_CHARACTERS: Final = 128
 T = TypeVar("T")
 E = TypeVar("E", bound=enum.Enum)
 
+PLAIN: Final = Shape.plain()
+TRUTH: Final = Shape.truth()
+LATER: Final = Shape.later(from_json)
+"""A value inside of a text that few ask for: it is an `engine.Unread`."""
+
+
+def word(members: type[enum.Enum]) -> Shape:
+    """An enum member, by its value."""
+    return Shape.word({str(member.value): member for member in members})
+
+
+def many(each: Shape) -> Shape:
+    """A tuple."""
+    return Shape.many(each)
+
+
+def record(kind: type[Any], *shapes: Shape) -> Shape:
+    """A dataclass, as a list of its fields in order."""
+    return Shape.record(maker(kind), shapes)
+
+
+STRINGS: Final = many(PLAIN)
+PAIRS: Final = many(STRINGS)
+
 
 class TextColumn(sa.types.TypeDecorator[T], Generic[T]):
-    """Values of one kind as text: `bind` makes it, `result` reads it."""
+    """Values of one kind as text: `bind` makes it, `result` and whoever has the `shape` read it."""
 
     impl = sa.Text
     cache_ok = True
 
     def __init__(
-        self, bind: Callable[[T], str], result: Callable[[str], T], *, repeats: bool = False
+        self,
+        bind: Callable[[T], str],
+        shape: Shape,
+        *,
+        repeats: bool = False,
+        result: Callable[[str], T] | None = None,
     ) -> None:
         super().__init__()
         self.bind = bind
+        self.shape = shape
+        result = result or shape.read
         # What few texts say again and again is read once; it must be a value that never changes.
         self.result = _remembering(result) if repeats else result
 
@@ -56,7 +90,7 @@ class FreeText(TextColumn[str]):
     cache_ok = True
 
     def __init__(self, *, repeats: bool = False) -> None:
-        super().__init__(_text_json, from_json, repeats=repeats)
+        super().__init__(_text_json, PLAIN, repeats=repeats)
 
 
 class Strings(TextColumn[tuple[str, ...]]):
@@ -65,7 +99,7 @@ class Strings(TextColumn[tuple[str, ...]]):
     cache_ok = True
 
     def __init__(self, *, repeats: bool = False) -> None:
-        super().__init__(_strings_json, lambda text: tuple(from_json(text)), repeats=repeats)
+        super().__init__(_strings_json, STRINGS, repeats=repeats)
 
 
 class EnumText(TextColumn[E]):
@@ -76,24 +110,31 @@ class EnumText(TextColumn[E]):
     def __init__(self, members: type[E]) -> None:
         values = {member: str(member.value) for member in members}
         found = {value: member for member, value in values.items()}
-        super().__init__(values.__getitem__, found.__getitem__)
+        super().__init__(values.__getitem__, word(members), result=found.__getitem__)
 
 
 class Json(TextColumn[T]):
     """A structure, kept as compact JSON.
 
-    `plain_of` gives lists, mappings, text and numbers; `value_of` makes the structure from them.
+    `plain_of` gives lists, mappings, text and numbers; `shape` says what they are of a structure.
+    `late` is for what few ask for: a row has an `engine.Unread` of it.
     """
 
     cache_ok = True
 
     def __init__(
-        self, plain_of: Callable[[T], Any], value_of: Callable[[Any], T], *, repeats: bool = False
+        self,
+        plain_of: Callable[[T], Any],
+        shape: Shape,
+        *,
+        repeats: bool = False,
+        late: bool = False,
     ) -> None:
         super().__init__(
             lambda value: to_json(plain_of(value)).decode(),
-            lambda text: value_of(from_json(text)),
+            Shape.later(shape.read) if late else shape,
             repeats=repeats,
+            result=shape.read,
         )
 
 

@@ -6,7 +6,7 @@ their statements, and the objects that the rest of the server knows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -40,6 +40,9 @@ class Kernel:
 
     def __init__(self, tables: Sequence[TableMap[Any]]) -> None:
         self.tables = {table.table.name: table for table in tables}
+        self.readers = engine.RowReaders(
+            {name: table.reader for name, table in self.tables.items()}
+        )
         for name, columns in engine.tables():
             table = self.tables.get(name)
             found = tuple(column.name for column in table.columns) if table else ()
@@ -49,30 +52,27 @@ class Kernel:
     def at(self, now: Moment, ledger_number: int) -> Decisions:
         """A batch at this time."""
         batch = engine.Batch(now.now_us, now.mono_ns, ledger_number)
-        return Decisions(self.tables, now, batch)
+        return Decisions(self, now, batch)
 
     def of(self, batch: engine.Batch, now: tuple[int, int]) -> Decisions:
         """A batch that has been run, at this time."""
-        return Decisions(self.tables, Moment(*now), batch)
+        return Decisions(self, Moment(*now), batch)
 
 
 class Decisions:
     """One batch: what it decides, and all that this leaves."""
 
-    def __init__(
-        self,
-        tables: Mapping[str, TableMap[Any]],
-        now: Moment,
-        batch: engine.Batch,
-    ) -> None:
-        self._tables = tables
+    __slots__ = ("_batch", "_kernel", "_now", "_published")
+
+    def __init__(self, kernel: Kernel, now: Moment, batch: engine.Batch) -> None:
+        self._kernel = kernel
         self._now = now
         self._batch = batch
         self._published: list[Row | None] | None = None
 
     def copy(self) -> Decisions:
         """The batch as it stands now; what is decided on a copy is forgotten with it."""
-        return Decisions(self._tables, self._now, self._batch.copy())
+        return Decisions(self._kernel, self._now, self._batch.copy())
 
     def decide(self, commands: Sequence[engine.Command], session: Session) -> None:
         """Decide commands, in order; one that nobody waits for any more is left out.
@@ -81,10 +81,12 @@ class Decisions:
             SessionError: From the session; nothing of it happened.
         """
 
+        tables = self._kernel.tables
+
         def fetch(asked: Sequence[Asked]) -> list[list[Values]]:
             return session.fetch(
                 [
-                    Fetch(self._tables[str(table)], keys, lookup, counts, only_counted)
+                    Fetch(tables[str(table)], keys, lookup, counts, only_counted)
                     for table, lookup, only_counted, keys, counts in asked
                 ]
             )
@@ -106,7 +108,8 @@ class Decisions:
 
     def take_writes(self) -> list[Write]:
         """What was decided since it was last called leaves, table by table."""
-        return [Write(self._tables[name], rows) for name, rows in self._batch.take_writes()]
+        tables = self._kernel.tables
+        return [Write(tables[name], rows) for name, rows in self._batch.take_writes()]
 
     def ledger_writes(self, head: HeadRow, writer_id: str, batch_id: str) -> list[Write]:
         """The rows that end a batch: its entries, the chain's new head, and the batch itself."""
@@ -135,15 +138,9 @@ class Decisions:
     def _told(self) -> list[Row | None]:
         """By the places of published rows: each is made once, for followers and who asked."""
         if self._published is None:
-            self._published = [self._readable(*each) for each in self._batch.published()]
+            made = self._batch.published(self._kernel.readers)
+            self._published = [_readable(each) for each in made]
         return self._published
-
-    def _readable(self, table: str, values: Values) -> Row | None:
-        try:
-            return self._row(table, values)
-        except Exception as error:
-            log.error("row_unread", table=table, exc_info=error)
-            return None
 
     def recorded(self) -> list[EntryDraft]:
         """What was entered in the ledger, in order."""
@@ -151,18 +148,21 @@ class Decisions:
 
     def answer(self, place: int) -> Answer | str | None:
         """What a command is answered, told once; why it was dropped, or None if it was left out."""
-        decision = self._batch.take(place)
+        decision = self._batch.take(place, self._kernel.readers)
         if decision is None or isinstance(decision, str):
             return decision
         kind, rows, more = decision
         return Answer(kind, tuple(map(self._shown, rows)), more, self._now)
 
-    def _shown(self, row: int | tuple[str, Values]) -> Row:
-        found = self._told()[row] if isinstance(row, int) else self._row(*row)
+    def _shown(self, row: Row | int) -> Row:
+        found = self._told()[row] if isinstance(row, int) else row
         if found is None:
             raise LookupError("a row that was written cannot be read")
         return found
 
-    def _row(self, table: str, values: Values) -> Row:
-        row: Row = self._tables[table].decode(values)
-        return row
+
+def _readable(made: Row | Exception) -> Row | None:
+    if isinstance(made, Exception):
+        log.error("row_unread", exc_info=made)
+        return None
+    return made

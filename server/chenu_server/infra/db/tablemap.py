@@ -17,7 +17,8 @@ from typing import Any, Final, Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from chenu_server.infra.db.columns import TextColumn
+from chenu_server.engine import RowReader, Shape
+from chenu_server.infra.db.columns import TRUTH, TextColumn
 from chenu_server.values import dataclass, field, maker
 
 R = TypeVar("R")
@@ -83,7 +84,7 @@ class TableMap(Generic[R]):
     numbered: int = 0
     part_of: TableMap[Any] | None = None
     encode: Callable[[R], Values] = field(init=False)
-    decode: Callable[[Sequence[Any]], R] = field(init=False)
+    reader: RowReader = field(init=False)
 
     def __post_init__(self) -> None:
         fields, columns = _fields_of(self.kind), tuple(column.name for column in self.columns)
@@ -91,7 +92,13 @@ class TableMap(Generic[R]):
         if fields != columns:
             raise TypeError(f"{self.kind.__name__} has {fields}, {self.table} has {columns}")
         object.__setattr__(self, "encode", _encoder(self.kind, self.columns))
-        object.__setattr__(self, "decode", _decoder(self.kind, self.columns))
+        make = maker(self.kind) if is_dataclass(self.kind) else self.kind
+        object.__setattr__(self, "reader", RowReader(make, tuple(map(_shape, self.columns))))
+
+    def decode(self, values: Sequence[Any]) -> R:
+        """A row, of what the driver gives for its columns."""
+        row: R = self.reader.read(values)
+        return row
 
     @property
     def columns(self) -> tuple[sa.Column[Any], ...]:
@@ -175,13 +182,20 @@ def _fields_of(kind: type[Any]) -> tuple[str, ...]:
     return names
 
 
-def _codecs(columns: Columns, direction: str) -> list[tuple[int, Codec]]:
-    """The columns whose values are not what the driver takes or gives, by position."""
+def _shape(column: sa.Column[Any]) -> Shape | None:
+    """How a column's value is read that is not what the driver gives."""
+    if isinstance(column.type, TextColumn):
+        return column.type.shape
+    return TRUTH if isinstance(column.type, sa.Boolean) else None
+
+
+def _codecs(columns: Columns) -> list[tuple[int, Codec]]:
+    """The columns whose values are not what the driver takes, by position."""
     found: list[tuple[int, Codec]] = []
     for position, column in enumerate(columns):
         codec: Codec | None = None
         if isinstance(column.type, TextColumn):
-            codec = getattr(column.type, direction)
+            codec = column.type.bind
         elif isinstance(column.type, sa.Boolean):
             codec = bool
         if codec is not None:
@@ -194,7 +208,7 @@ def _unless_none(codec: Codec, value: Any) -> Any:
 
 
 def _encoder(kind: type[R], columns: Columns) -> Callable[[Any], Values]:
-    fields, codecs = _fields_of(kind), _codecs(columns, "bind")
+    fields, codecs = _fields_of(kind), _codecs(columns)
     values_of: Callable[[Any], Values] = tuple
     if not issubclass(kind, tuple):
         # An attrgetter of one name gives the bare value.
@@ -213,26 +227,6 @@ def _encoder(kind: type[R], columns: Columns) -> Callable[[Any], Values]:
 
 def _only(field: str) -> Callable[[Any], Values]:
     return lambda row: (getattr(row, field),)
-
-
-def _decoder(kind: type[R], columns: Columns) -> Callable[[Sequence[Any]], R]:
-    fields, codecs = _fields_of(kind), _codecs(columns, "result")
-    make = _constructor(kind, fields)
-    if not codecs:
-        return make
-
-    def decode(values: Sequence[Any]) -> R:
-        changed = list(values)
-        for position, convert in codecs:
-            changed[position] = convert(changed[position])
-        return make(changed)
-
-    return decode
-
-
-def _constructor(kind: type[R], names: tuple[str, ...]) -> Callable[[Sequence[Any]], R]:
-    make = maker(kind) if is_dataclass(kind) else kind
-    return lambda values: make(*values)
 
 
 def upsert_sql(table: TableMap[Any], rows: str) -> str:
