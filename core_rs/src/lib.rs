@@ -9,6 +9,7 @@ mod budget;
 mod canonical;
 mod classes;
 mod completions;
+mod contract;
 mod convert;
 mod fields;
 mod intent;
@@ -36,6 +37,10 @@ mod _core {
     use super::canonical::{digest, encode_list};
     #[pymodule_export]
     use super::completions::Completions;
+    #[pymodule_export]
+    use super::contract::{
+        answered_message, asked_message, query_message, snapshot_message, stop_reason,
+    };
     #[pymodule_export]
     use super::intent::{Analysis, analyze, sensitivity_of};
     #[pymodule_export]

@@ -58,6 +58,8 @@ __all__ = [
     "UpstreamCall",
     "WindowState",
     "analyze",
+    "answered_message",
+    "asked_message",
     "check_schemas",
     "choose_identity",
     "cost",
@@ -73,11 +75,14 @@ __all__ = [
     "look",
     "owns",
     "period_start",
+    "query_message",
     "refusal_of",
     "role_allowed",
     "seal",
     "sensitivity_of",
+    "snapshot_message",
     "sqlite_entry_point",
+    "stop_reason",
     "tables",
     "unfenced",
     "wire_offers",
@@ -1163,6 +1168,168 @@ class RowReaders:
 
     def __new__(cls, readers: dict[str, RowReader]) -> RowReaders:
         """Make them by each table's name."""
+
+# What callers are answered with
+
+class _LaneReport(Protocol):
+    """How one lane went; lane and status by their names on the wire."""
+
+    @property
+    def lane(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def duration_us(self) -> int: ...
+    @property
+    def summary(self) -> str: ...
+
+class _Asked(Protocol):
+    """What is known of a query before it is recorded; words by their names on the wire."""
+
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def identity_id(self) -> str: ...
+    @property
+    def principal_type(self) -> str: ...
+    @property
+    def principal_id(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def lanes(self) -> Sequence[_LaneReport]:
+        """Those that have ended, in any order."""
+    @property
+    def intents(self) -> Sequence[str]: ...
+    @property
+    def detected_intents(self) -> Sequence[str]: ...
+    @property
+    def sphere(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def action_digest(self) -> bytes: ...
+    @property
+    def context_hash(self) -> bytes: ...
+    @property
+    def thread_id(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def labels(self) -> Sequence[tuple[str, str]]: ...
+    @property
+    def route_snapshot(self) -> bytes:
+        """As `snapshot_message` takes it."""
+
+class _Usage(Protocol):
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def cache_read_tokens(self) -> int: ...
+    @property
+    def cache_write_tokens(self) -> int: ...
+    @property
+    def cache_write_hour_tokens(self) -> int: ...
+
+class _StoredPart(Protocol):
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def length(self) -> int:
+        """In bytes of UTF-8."""
+
+class _QueryRow(_Asked, Protocol):
+    """A query's row."""
+
+    @property
+    def checkpoint_id(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def chain(self) -> Sequence[str]:
+        """`provider/model` in the order in which they are tried."""
+    @property
+    def stop_reason(self) -> str: ...
+    @property
+    def output_cap(self) -> int: ...
+    @property
+    def usage(self) -> _Usage: ...
+    @property
+    def cost_nanousd(self) -> int: ...
+    @property
+    def estimated(self) -> bool: ...
+    @property
+    def event_count(self) -> int: ...
+    @property
+    def output_length(self) -> int:
+        """In bytes of UTF-8, over all parts."""
+    @property
+    def output_parts(self) -> Sequence[_StoredPart]: ...
+    @property
+    def output_format(self) -> str:
+        """`text` or `json`."""
+    @property
+    def created_us(self) -> int: ...
+    @property
+    def updated_us(self) -> int: ...
+    @property
+    def ended_us(self) -> int:
+        """0 before it has ended."""
+
+class _Said(Protocol):
+    """A part of an answer; what its kind does not have is empty."""
+
+    @property
+    def kind(self) -> str:
+        """`text`, `tool_call` or `reasoning`."""
+    @property
+    def text(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def signature(self) -> str: ...
+    @property
+    def redacted(self) -> str: ...
+
+def query_message(row: _QueryRow, *, outcome: bytes) -> bytes:
+    """A `chenu.api.pipeline.v1.Query` with all seven lanes. `outcome` is an `Outcome`, or nothing.
+
+    Raises:
+        ValueError: A word is none of its list.
+        OverflowError: A number does not fit its field.
+    """
+
+def asked_message(asked: _Asked) -> bytes:
+    """A `Query` of what was only asked about: without times, route and money.
+
+    Raises:
+        ValueError: A word is none of its list.
+    """
+
+def answered_message(row: _QueryRow, parts: Sequence[_Said] | None, *, bytes_max: int) -> bytes:
+    """A `Query` as field 1 and its `Answer` as field 2, of any message that has both.
+
+    With `None` the answer tells nothing of its parts. What does not fit in `bytes_max` is left out
+    as a whole, and the answer says so.
+
+    Raises:
+        ValueError: A word is none of its list.
+        OverflowError: A number does not fit its field.
+    """
+
+def snapshot_message(packed: bytes) -> bytes:
+    """A `RoutingSnapshot` of the names of catalogue, prices and signals, 8 bytes each."""
+
+def stop_reason(word: str) -> int:
+    """The `StopReason` of a provider's word for why it stopped."""
 
 # Governed operations
 

@@ -44,7 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ids: list[str] = []
     query, run = PipelineServicer.Query, PipelineServicer.Run
 
-    async def counted_query(self: Any, request: pb.QueryRequest, context: Any) -> pb.QueryResponse:
+    async def counted_query(self: Any, request: pb.QueryRequest, context: Any) -> Any:
         ids.append(request.request_id)
         return await query(self, request, context)
 

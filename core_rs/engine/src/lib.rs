@@ -1,5 +1,5 @@
 //! Decisions without side effects: limits, budgets, routes, boundaries, policies, the ledger,
-//! and what providers answer.
+//! what providers answer, and the messages that callers are answered with.
 //!
 //! Nothing here reads a clock, starts a thread or touches a file. Time comes in as an argument, so
 //! every decision can be replayed, tested against a plain model and measured alone.
@@ -7,6 +7,7 @@
 pub mod boundary;
 pub mod budget;
 pub mod canonical;
+pub mod contract;
 pub mod intent;
 pub mod ledger;
 pub mod limit;

@@ -54,8 +54,8 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
 
     async def Query(  # noqa: N802 - the wire name
         self, request: pb.QueryRequest, context: Context
-    ) -> pb.QueryResponse:
-        """Run one query and answer it whole."""
+    ) -> Any:
+        """Run one query and answer it whole, in a `QueryResponse` or its bytes."""
         caller = current_caller()
         wanted = await _read(request, caller.principal)
         if wanted.validate_only:
@@ -66,9 +66,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             # after.
             query = await run.log.rest()
         await self._raise_unless_completed(query)
-        response = pb.QueryResponse(query=encode.query_fields(query))
-        encode.add_answer(response, query, run.log.parts if encode.may_fit(query) else ())
-        return response
+        return encode.answered(query, run.log.parts if encode.may_fit(query) else ())
 
     async def Run(  # noqa: N802 - the wire name
         self, request: pb.RunRequest, context: Context
@@ -121,15 +119,14 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
 
     async def GetQuery(  # noqa: N802 - the wire name
         self, request: pb.GetQueryRequest, context: Context
-    ) -> pb.GetQueryResponse:
-        """One query of the caller's identity, with its answer if it has one."""
+    ) -> Any:
+        """One query of the caller's identity, with its answer if it has one; likewise."""
         caller = current_caller()
         request_id = needed_id(request.request_id, "request_id")
         query = await self._pipeline.get(caller, request_id)
-        response = pb.GetQueryResponse(query=encode.query_fields(query))
         if query.status is QueryStatus.COMPLETED:
-            encode.add_answer(response, query, await self._parts_of(query))
-        return response
+            return encode.answered(query, await self._parts_of(query))
+        return pb.GetQueryResponse(query=encode.query_of(query))
 
     async def _parts_of(self, query: records.Operation) -> tuple[Part, ...]:
         """The stored output; none if it would not fit in an answer anyway."""
@@ -162,7 +159,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         request_id = needed_id(request.request_id, "request_id")
         reason = reason_from(request.reason)
         query = await self._pipeline.cancel(current_caller(), request_id, reason)
-        return pb.CancelQueryResponse(query=encode.query_fields(query))
+        return pb.CancelQueryResponse(query=encode.query_of(query))
 
     async def ListIntents(  # noqa: N802 - the wire name
         self, request: pb.ListIntentsRequest, context: Context

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from chenu.api.pipeline.v1 import conversation_pb2, message_pb2
+from chenu.api.pipeline.v1 import conversation_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.pipeline import encode
 from chenu_server.pipeline.conversation import Part
@@ -35,27 +36,19 @@ def call(arguments: str = "{}") -> Part:
     return Part(kind=PartKind.TOOL_CALL, text=arguments, name="look", call_id="c1")
 
 
-def answered_with(parts: tuple[Part, ...], output_format: str = "text") -> pb.QueryResponse:
+def answered_with(parts: tuple[Part, ...], **changes: Any) -> pb.QueryResponse:
     """What `Query` answers."""
     rows = tuple(StoredPart(it.kind, it.name, len(it.text.encode())) for it in parts)
     length = sum(row.length for row in rows)
-    query = replace(QUERY, output_parts=rows, output_length=length, output_format=output_format)
-    response = pb.QueryResponse(query=encode.query_of(query))
-    encode.add_answer(response, query, parts)
-    return response
+    query = replace(QUERY, output_parts=rows, output_length=length, **changes)
+    return pb.QueryResponse.FromString(encode.answered(query, parts))
 
 
-@pytest.mark.parametrize("kind", [pb.QueryResponse, pb.GetQueryResponse])
-def test_an_answer_fills_a_message_to_its_last_byte_and_is_omitted_beyond(
-    kind: type[pb.QueryResponse] | type[pb.GetQueryResponse],
-) -> None:
+def test_an_answer_fills_a_message_to_its_last_byte_and_is_omitted_beyond() -> None:
     """The message counts, and not the text: a byte too many and no default client reads it."""
 
-    def answered(length: int) -> pb.QueryResponse | pb.GetQueryResponse:
-        query = replace(QUERY, output_length=length)
-        response = kind(query=encode.query_of(query))
-        encode.add_answer(response, query, (text("a" * length),))
-        return response
+    def answered(length: int) -> pb.QueryResponse:
+        return answered_with((text("a" * length),))
 
     rest = answered(4_000_000).ByteSize() - 4_000_000
     full = answered(MESSAGE_BYTES_MAX - rest)
@@ -68,11 +61,18 @@ def test_an_answer_fills_a_message_to_its_last_byte_and_is_omitted_beyond(
 
 def test_an_empty_answer_is_not_one_that_was_omitted() -> None:
     """A model may say nothing."""
-    response = pb.QueryResponse()
+    answer = answered_with(()).answer
 
-    encode.add_answer(response, replace(QUERY, output_length=0), ())
+    assert ("", False) == (answer.text, answer.output_omitted)
 
-    assert ("", False) == (response.answer.text, response.answer.output_omitted)
+
+def test_an_answer_whose_parts_were_not_even_loaded_was_omitted() -> None:
+    """Of one that is too long for any message nothing is loaded, which is not to say nothing."""
+    query = replace(QUERY, output_length=MESSAGE_BYTES_MAX + 1)
+
+    answer = pb.GetQueryResponse.FromString(encode.answered(query, ())).answer
+
+    assert ("", True) == (answer.text, answer.output_omitted)
 
 
 def test_an_answer_of_one_text_has_no_parts() -> None:
@@ -112,12 +112,11 @@ def test_an_answer_that_is_only_a_call_is_not_an_empty_text() -> None:
         answer.text,
         [each.WhichOneof("content") for each in answer.parts],
     )
-    assert message_pb2.STOP_REASON_TOOL_CALLS == encode.stop_reason_of("tool_calls")
 
 
 def test_a_value_that_was_asked_for_is_told_without_its_fence() -> None:
     """A program reads `json`, whatever the model wrote around it."""
-    answer = answered_with((text('```json\n{"a": 1}\n```'),), "json").answer
+    answer = answered_with((text('```json\n{"a": 1}\n```'),), output_format="json").answer
 
     assert ('```json\n{"a": 1}\n```', '{"a": 1}') == (answer.text, answer.json)
 
@@ -129,11 +128,9 @@ def test_what_was_not_held_to_the_format_is_no_value(
     parts: tuple[Part, ...], stop_reason: str
 ) -> None:
     """A model that calls tools first, or refuses, has not given what was asked for."""
-    query = replace(QUERY, output_format="json", stop_reason=stop_reason)
-    response = pb.QueryResponse()
-    encode.add_answer(response, query, parts)
+    answer = answered_with(parts, output_format="json", stop_reason=stop_reason).answer
 
-    assert "" == response.answer.json
+    assert (parts[0].text, "") == (answer.text, answer.json)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +146,10 @@ def test_all_of_an_answer_counts_and_is_omitted_as_a_whole(
     parts: tuple[Part, ...], output_format: str
 ) -> None:
     """The text stands in its parts once more, and in the value; a proof has its weight too."""
-    full = answered_with(parts, output_format)
-    more = answered_with((text("a" * 10_000 + parts[0].text), *parts[1:]), output_format)
+    full = answered_with(parts, output_format=output_format)
+    more = answered_with(
+        (text("a" * 10_000 + parts[0].text), *parts[1:]), output_format=output_format
+    )
 
     assert full.ByteSize() <= MESSAGE_BYTES_MAX
     assert full.answer.output_omitted or full.ByteSize() > 4_180_000

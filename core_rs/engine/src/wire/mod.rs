@@ -41,6 +41,8 @@ pub use sse::EVENT_BYTES_MAX;
 pub use tools::{ARGUMENTS_BYTES_MAX, CALLS_MAX, Declared};
 pub use usage::Usage;
 
+use crate::word::words;
+
 /// How a provider is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wire {
@@ -89,35 +91,29 @@ pub enum Event {
     },
 }
 
-/// Why the model stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// It had said all, or met a stop sequence.
-    End,
-    /// Its output cap, or its context, was full.
-    Length,
-    /// The provider's own filter stopped it.
-    Refusal,
-    /// It wants tools to be called.
-    ToolCalls,
-    /// It paused, and may be asked to go on.
-    Pause,
-    /// A word that this version does not know.
-    Other,
+words! {
+    /// Why the model stopped, as the server stores it. `chenu.api.pipeline.v1.StopReason`.
+    Stop {
+        /// It had said all, or met a stop sequence.
+        End = 1, "stop";
+        /// Its output cap, or its context, was full.
+        Length = 2, "length";
+        /// The provider's own filter stopped it.
+        Refusal = 3, "refusal";
+        /// A word that this version does not know.
+        Other = 4, "other";
+        /// It paused, and may be asked to go on.
+        Pause = 5, "pause";
+        /// It wants tools to be called.
+        ToolCalls = 6, "tool_calls";
+    }
 }
 
 impl Stop {
-    /// The word that the server stores.
+    /// The one of a stored word, which may be another version's.
     #[must_use]
-    pub fn wire_name(self) -> &'static str {
-        match self {
-            Self::End => "stop",
-            Self::Length => "length",
-            Self::Refusal => "refusal",
-            Self::ToolCalls => "tool_calls",
-            Self::Pause => "pause",
-            Self::Other => "other",
-        }
+    pub fn of(word: &str) -> Self {
+        Self::from_wire_name(word).unwrap_or(Self::Other)
     }
 }
 

@@ -238,5 +238,17 @@ def _unread(handler: RpcHandler, proceed: Handler) -> RpcHandler:
         if handler.response_streaming
         else grpc.stream_unary_rpc_method_handler
     )
-    wrapped: RpcHandler = make(proceed, None, handler.response_serializer)
+    wrapped: RpcHandler = make(proceed, None, _sent_by(handler.response_serializer))
     return wrapped
+
+
+def _sent_by(serialize: Any) -> Callable[[Any], bytes]:
+    """What makes bytes of a response. One that is bytes already was written by the core."""
+
+    def sent(response: Any) -> bytes:
+        if type(response) is bytes:
+            return response
+        written: bytes = serialize(response)
+        return written
+
+    return sent

@@ -1,0 +1,6 @@
+//! Messages are what protobuf reads them as, whatever their length.
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod reader;
