@@ -22,6 +22,7 @@ from chenu_server.steady import wall_us
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 DECODE: Any = bytes.decode
+ENCODE: Any = str.encode  # which takes no bytes: the handlers' are sent as they are
 
 
 class Counting:
@@ -49,6 +50,11 @@ async def unary(request: str, context: Context) -> bytes:
     return request.encode()
 
 
+async def whole(request: str, context: Context) -> str:
+    """Echo in what is not bytes yet."""
+    return (await unary(request, context)).decode()
+
+
 async def streamed(request: str, context: Context) -> AsyncIterator[bytes]:
     """Echo each character."""
     for character in await unary(request, context):
@@ -66,7 +72,7 @@ async def mirrored(requests: AsyncIterator[str], context: Context) -> AsyncItera
         yield await unary(request, context)
 
 
-HANDLERS: dict[str, Any] = dict(zip(KINDS, (unary, streamed, gathered, mirrored), strict=True))
+HANDLERS: dict[str, Any] = dict(zip(KINDS, (whole, streamed, gathered, mirrored), strict=True))
 
 
 async def echoing(*layers: Layer) -> tuple[grpc.aio.Server, grpc.aio.Channel]:
@@ -74,7 +80,7 @@ async def echoing(*layers: Layer) -> tuple[grpc.aio.Server, grpc.aio.Channel]:
     names = [f"/test.Echo/{kind}" for kind in KINDS]
     methods = {name: Method(name=name, request_name="text", access=None) for name in names}
     makers: dict[str, Any] = {kind: getattr(grpc, f"{kind}_rpc_method_handler") for kind in KINDS}
-    handlers = {kind: makers[kind](HANDLERS[kind], DECODE, None) for kind in KINDS}
+    handlers = {kind: makers[kind](HANDLERS[kind], DECODE, ENCODE) for kind in KINDS}
     made = Chain(methods, layers)
     made.add_registered_method_handlers("test.Echo", handlers)
     server = grpc.aio.server(handlers=[made])
