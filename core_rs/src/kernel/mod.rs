@@ -119,6 +119,16 @@ impl Batch {
         Self { batch: Mutex::new(batch), decisions: Mutex::new(decisions) }
     }
 
+    fn decided(
+        &self,
+        commands: &[(&Asked, &Decides)],
+        source: &mut Fetching,
+    ) -> PyResult<Vec<Result<Told, Dropped>>> {
+        let mut batch = locked(&self.batch);
+        let decided = batch.decide(commands, source)?;
+        Ok(decided.into_iter().map(|decision| answered(decision, &batch)).collect())
+    }
+
     /// One that has been run. Made by the thread that did, which lets go of what nobody needs: the
     /// event loop has less time than that.
     fn new_run(mut batch: batch::Batch, decisions: Vec<Option<Decision>>) -> Self {
@@ -152,13 +162,7 @@ impl Batch {
         let stay: Vec<bool> = commands.iter().map(|each| !each.get().has_left()).collect();
         let staying = commands.iter().zip(&stay).filter(|(_, stays)| **stays);
         let pairs: Vec<_> = staying.map(|(each, _)| each.get().pair()).collect();
-        let decide = || {
-            let mut batch = locked(&self.batch);
-            let decided = batch.decide(&pairs, &mut Fetching(fetch))?;
-            let told = decided.into_iter().map(|decision| answered(decision, &batch));
-            Ok::<_, PyErr>(told.collect::<Vec<_>>())
-        };
-        let mut decided = py.detach(decide)?.into_iter();
+        let mut decided = py.detach(|| self.decided(&pairs, &mut Fetching(fetch)))?.into_iter();
         let placed = stay.into_iter().map(|stays| if stays { decided.next() } else { None });
         locked(&self.decisions).extend(placed);
         Ok(())
