@@ -97,3 +97,12 @@ def test_a_row_is_made_of_its_columns_in_order() -> None:
 
     assert ('"as it is"', True, False, Colour.BLUE, None, "text") == found
     assert [bool, bool] == [type(found[1]), type(found[2])]
+
+
+@pytest.mark.parametrize("values", [(), (1,), (1, 2, 3)])
+def test_a_row_has_as_many_values_as_columns(values: tuple[int, ...]) -> None:
+    """A column too many would shift those behind it unseen."""
+    reader = RowReader(lambda *row: row, [None, None])
+
+    with pytest.raises(ValueError, match=f"{len(values)} values"):
+        reader.read(values)

@@ -31,7 +31,7 @@ moon = errors.MoonFull("waning", 3, ("high", "low"))
 row = reasons.Reason.MOON_FULL
 print(moon, "|", errors.MoonFull("new", 1), "|", moon.metadata())
 print(row.number, row.status, row.retry, row.exit, row.advice.format_map(moon.metadata()))
-print(errors.of(reasons.by_number(43)) is errors.MoonFull)
+print(errors.of(reasons.BY_NUMBER[43]) is errors.MoonFull)
 """
 
 

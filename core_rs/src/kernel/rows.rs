@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
 use super::values::value;
+use crate::convert::mistake;
 use crate::shape::Shape;
 
 /// Makes the rows of one table.
@@ -34,6 +35,10 @@ impl RowReader {
         py: Python<'py>,
         values: Vec<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let (found, columns) = (values.len(), self.shapes.len());
+        if found != columns {
+            return Err(mistake(format!("{found} values are no row of {columns} columns")));
+        }
         let given = values.into_iter().zip(&self.shapes);
         self.row(py, given.map(|(value, shape)| read_given(value, shape.as_ref())))
     }

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from chenu_server import failpoints
 from chenu_server.command import Answer, Moment, Row
+from chenu_server.engine import RowReader, RowReaders
 from chenu_server.errors import GovernanceUnavailable, Internal, ServerOverloaded
 from chenu_server.governance.identity.model import Violation
 from chenu_server.governance.identity.tables import VIOLATIONS
@@ -105,19 +106,17 @@ async def test_a_row_that_cannot_be_read_keeps_nobody_else_from_an_answer(
     """It is committed: those beside it hear of theirs, and so do their followers."""
     told: list[Row] = []
     writer = await open_writer(url, on_commit=told.extend)
-    queries = writer._committer._kernel.tables["queries"]
-    decode = queries.decode
+    kernel = writer._committer._kernel
+    readers = {name: table.reader for name, table in kernel.tables.items()}
 
-    def unread(_values: object) -> object:
+    def unread(*_values: object) -> object:
         raise KeyError
 
+    readers["queries"] = RowReader(unread, [None] * len(kernel.tables["queries"].columns))
     async with held(writer):
         tasks = await queued(writer, Change(), Ask("e"), Change())
-    object.__setattr__(queries, "decode", unread)
-    try:
-        first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
-    finally:
-        object.__setattr__(queries, "decode", decode)
+        kernel.readers = RowReaders(readers)
+    first, failed, last = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert (1, 2) == (first, last)
     assert isinstance(failed, Internal)

@@ -17,7 +17,8 @@ async def test_who_waits_is_woken_once() -> None:
     bell.ring()
     bell.ring()
 
-    await waiting
+    done, _ = await asyncio.wait([waiting], timeout=10)
+    assert {waiting} == done
 
 
 async def test_a_ring_that_nobody_waits_for_is_lost() -> None:
@@ -36,7 +37,10 @@ async def test_a_ring_that_nobody_waits_for_is_lost() -> None:
 
 async def test_a_wait_ends_with_its_time() -> None:
     """Nobody rings: a reader whose window is over goes on."""
-    await asyncio.wait_for(Bell().wait(0.001), 10)
+    waiting = asyncio.create_task(Bell().wait(0.001))
+
+    done, _ = await asyncio.wait([waiting], timeout=10)
+    assert {waiting} == done
 
 
 async def test_the_time_of_an_earlier_wait_ends_no_later_one() -> None:
