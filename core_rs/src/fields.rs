@@ -167,7 +167,7 @@ enum Kind {
 
 impl Kind {
     fn of(object: &Bound<'_, PyAny>) -> Self {
-        // A truth value is a number too, so it is asked for first.
+        // The first that holds decides: a truth value is a number too, so it is asked for before.
         match () {
             () if object.is_instance_of::<PyString>() => Self::Text,
             () if object.is_instance_of::<PyBool>() => Self::Truth,

@@ -26,11 +26,7 @@ class Randomness:
         # A forked child would be given its parent's.
         os.register_at_fork(after_in_child=self._left.clear)
 
-    def take(self, count: int) -> list[bytes]:
-        """So many pieces that nobody is given again."""
-        return [self.take_one() for _ in range(count)]
-
-    def take_one(self) -> bytes:
+    def take(self) -> bytes:
         """A piece that nobody is given again."""
         while True:
             try:
@@ -48,21 +44,7 @@ _random = Randomness(_RANDOM_BYTES)
 
 
 def new_id() -> str:
-    """A fresh identifier."""
-    return _text(_now_hex(), _random.take_one().hex())
-
-
-def new_ids(count: int) -> list[str]:
-    """Fresh identifiers in ascending order."""
-    now = _now_hex()
-    return sorted([_text(now, each.hex()) for each in _random.take(count)])
-
-
-def _now_hex() -> str:
-    return f"{time.time_ns() // 1_000_000:012x}"
-
-
-def _text(now: str, random: str) -> str:
-    """The time, 12 random bits behind the version and 62 behind the variant; all are digits."""
+    """A fresh identifier: the time, 12 random bits behind the version and 62 behind the variant."""
+    now, random = f"{time.time_ns() // 1_000_000:012x}", _random.take().hex()
     variant = _VARIANT[random[3]]
     return f"{now[:8]}-{now[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[8:]}"

@@ -28,11 +28,6 @@ LIVE: Final[Mapping[str, Heading]] = {
 """The parts that readers are given while they are said, by the provider event's kind."""
 
 
-def is_call(part: Part) -> bool:
-    """Whether readers get it behind all other parts, once the answer is settled."""
-    return part.kind is PartKind.TOOL_CALL
-
-
 @dataclass(frozen=True, slots=True)
 class StoredPart:
     """What a query's row knows of a part: enough for a reader to drop what was not stored."""
@@ -111,13 +106,3 @@ def part_from(heading: Heading, proof: Sequence[str], pieces: Iterable[str]) -> 
         signature=signature,
         redacted=redacted,
     )
-
-
-def text_of(parts: Iterable[Part]) -> str:
-    """All text of an answer: its text parts joined."""
-    return "".join(part.text for part in parts if part.kind is PartKind.TEXT)
-
-
-def is_one_text(parts: Sequence[Part]) -> bool:
-    """Whether an answer is what nearly every answer is."""
-    return len(parts) == 1 and parts[0].kind is PartKind.TEXT

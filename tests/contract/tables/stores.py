@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from chenu_server import engine
 from chenu_server.command import EntryDraft, Row
-from chenu_server.ids import new_id, new_ids
+from chenu_server.ids import new_id
 from chenu_server.infra.db.ledger_tables import (
     ENTRIES_MAP,
     HEADS_MAP,
@@ -64,7 +64,7 @@ def _is_part(row: Any) -> bool:
 
 
 def _sealed(head: HeadRow, drafts: Sequence[EntryDraft], now_us: int) -> list[Write]:
-    batch_id, ids = new_id(), new_ids(len(drafts))
+    batch_id, ids = new_id(), sorted([new_id() for _ in drafts])
     salts = [urandom(SALT_BYTES) for _ in drafts]
     sealed = engine.seal(
         origin=head.origin,

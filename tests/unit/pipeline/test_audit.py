@@ -14,7 +14,6 @@ from chenu_server.pipeline.lanes import audit
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.steps import Proceed
 from chenu_server.pipeline.model import Cursor
-from chenu_server.pipeline.output import text_of
 from chenu_server.pipeline.ports import Governance, Settlement
 from chenu_server.pipeline.records import Operation
 from chenu_server.vocabulary import EventKind, QueryStatus
@@ -54,7 +53,7 @@ async def test_a_database_that_is_away_is_asked_again_for_the_same() -> None:
     tried = await settled(GovernanceUnavailable(), GovernanceUnavailable())
 
     assert [QueryStatus.COMPLETED] * 3 == [each.status for each in tried]
-    assert ["hi"] * 3 == [text_of(each.output) for each in tried]
+    assert [["hi"]] * 3 == [[part.text for part in each.output] for each in tried]
 
 
 async def test_an_end_that_cannot_be_written_is_one_without_the_answer() -> None:

@@ -20,7 +20,7 @@ from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.lanes.steps import Attach, Deny, Proceed
 from chenu_server.pipeline.log import QueryLog
 from chenu_server.pipeline.model import Cursor, QueryRequest
-from chenu_server.pipeline.output import TEXT, text_of
+from chenu_server.pipeline.output import TEXT
 from chenu_server.pipeline.ports import Stored
 from chenu_server.pipeline.records import Asked, EventSegment, Operation
 from chenu_server.pipeline.run import QueryRun
@@ -152,6 +152,11 @@ class World:
     def give_back(self, identity_id: str, token: int) -> None:
         """Uncounted."""
         self.given_back += 1
+
+
+def said_in(log: QueryLog) -> str:
+    """What the answer says so far."""
+    return "".join(part.text for part in log.parts)
 
 
 async def _until(holds: Callable[[], bool]) -> None:
@@ -294,14 +299,14 @@ async def test_a_repeat_of_another_id_takes_nothing_from_who_reads_under_it() ->
     with pytest.raises(ServerOverloaded):
         await two.log.rest()
     assert (QueryStatus.COMPLETED, "the answer", FIRST.key) == read
-    assert (FIRST.key, "the answer") == (one.log.current.key, text_of(one.log.parts))
+    assert (FIRST.key, "the answer") == (one.log.current.key, said_in(one.log))
 
 
 async def _read(run: QueryRun) -> tuple[QueryStatus, str, object]:
     """What somebody is answered who asks once."""
     with run.attached():
         query = await run.log.rest()
-        return query.status, text_of(run.log.parts), run.log.current.key
+        return query.status, said_in(run.log), run.log.current.key
 
 
 async def test_an_approved_query_that_could_not_be_cancelled_can_still_be_run() -> None:

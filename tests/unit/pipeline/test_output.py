@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from chenu_server.operations.run import Settle
 from chenu_server.pipeline.conversation import Part
-from chenu_server.pipeline.output import Output, StoredPart, is_one_text, text_of
+from chenu_server.pipeline.output import Output, StoredPart
 from chenu_server.providers.model import Finished, Proof, ToolCall, Usage
 from chenu_server.vocabulary import PartKind
 from tests.unit.operations.samples import World, ended, settlement
@@ -65,14 +65,6 @@ def test_any_piece_counts_as_said() -> None:
     output.add(1, "text", "a")
 
     assert (True, 3) == (bool(output), output.length)
-
-
-def test_text_is_the_text_parts_and_one_alone_is_the_ordinary_answer() -> None:
-    """Joined without anything between them."""
-    assert "ab" == text_of((text("a"), CALL, text("b")))
-    assert [True, False, False, False] == [
-        is_one_text(parts) for parts in ((text("a"),), (CALL,), (text("a"), CALL), ())
-    ]
 
 
 def settled(*parts: Part) -> World:
