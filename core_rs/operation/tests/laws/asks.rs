@@ -9,7 +9,6 @@ use chenu_operation::command::{
     Admit, Asked, AttemptEnd, Caller, Cancel, Candidate, Command, Consume, CreateBudget,
     DeleteBudget, Expire, Part, Plan, Recover, Resolve, Retry, Settle, UpdateBudget, Verdict,
 };
-use chenu_operation::event;
 use chenu_operation::refusal::{Outcome, Refusal};
 use chenu_operation::rows::{
     Attempt, Budget, Bytes, Checkpoint, Content, LaneReport, Operation, Principal, SYSTEM,
@@ -67,9 +66,7 @@ pub(crate) fn ask(request_id: &str) -> Admit {
         plan: plan(chain),
         verdict: Verdict { allowed: true, denied_by: Vec::new(), checkpoints: Vec::new() },
         deadline_ms: 300_000,
-        drafts: [Lane::AIntent, Lane::BContext, Lane::CEncoding, Lane::DGovernance]
-            .map(|lane| event::lane_start(lane).unwrap())
-            .to_vec(),
+        drafts: Vec::new(),
         lanes: [Lane::AIntent, Lane::BContext, Lane::CEncoding]
             .map(|lane| LaneReport::new(lane, LaneStatus::Completed, 1))
             .to_vec(),
