@@ -32,7 +32,7 @@ LISTED = reflection_pb2.ServerReflectionRequest(list_services="")
 WATCH = f"/{HEALTH.full_name}/Watch"
 WATCHED = health_pb2.HealthCheckRequest()
 STREAMING = [
-    f"/{service.full_name}/{method.name}"
+    (f"/{service.full_name}/{method.name}", method.client_streaming)
     for service in (HEALTH, *REFLECTION)
     for method in service.methods
     if method.client_streaming or method.server_streaming
@@ -105,8 +105,8 @@ async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
     sink.close()
 
 
-@pytest.mark.parametrize("name", STREAMING)
-async def test_every_open_stream_takes_a_place(name: str) -> None:
+@pytest.mark.parametrize(("name", "may_send_later"), STREAMING)
+async def test_every_open_stream_takes_a_place(name: str, may_send_later: bool) -> None:
     """A service that is opened to anyone later is bounded like those of today."""
     async with serving(open_streams=limits(all_=1)) as served:
         taken = watch(served.channel)
