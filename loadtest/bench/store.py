@@ -21,6 +21,7 @@ from loadtest.figures import table
 from loadtest.processes import end_like_ctrl_c
 
 BATCHES: Final = (1, 8, 32)
+WARM_UP: Final = 256
 CALLS: Final = 1_024
 COMMANDS_OF_CALL: Final = 2
 
@@ -40,10 +41,13 @@ def main() -> None:
             f"{each['writer_us']:.0f}",
             f"{each['writer_us'] / each['spin_us']:.5f}",
             f"{each['bytes']:.0f}",
+            f"{each['alike']:.0%}",
         )
         for each in found
     ]
-    print(table(("commands a batch", "writer us a call", "in spins", "bytes a call"), rows))
+    print(
+        table(("commands a batch", "writer us a call", "in spins", "bytes a call", "alike"), rows)
+    )
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
 
@@ -53,20 +57,29 @@ def _measured(size: int, spin: Spin) -> dict[str, Any]:
         figures, database = Path(name) / "batches.json", Path(name) / "chenu.db"
         command = ("-m", "loadtest.bench.store_served", str(figures), str(size))
         with gateway(Path(name), command=command) as site:
-            before = database.stat().st_size
+            bytes_before = database.stat().st_size
             with load_of(site) as load:
+                load.burst("query", size, WARM_UP, expected=answer())
+                thread = json.loads(figures.read_text())["thread"]
+                spins_us, before_ns = [spin.us()], _used_ns(site.server.pid, thread)
                 load.burst("query", size, CALLS, expected=answer())
-            spin_us = spin.us()
+                used_ns = _used_ns(site.server.pid, thread) - before_ns
+                spins_us.append(spin.us())
             site.server.terminate()
-        of_size = [ns for commands, ns in json.loads(figures.read_text()) if commands == size]
-        later = of_size[len(of_size) // 4 :]  # the first ones warm up
-        # Of all alike: a batch holds one kind of command or the other, and they cost differently.
+        batches, calls = json.loads(figures.read_text())["batches"], CALLS + WARM_UP
         return {
             "batch": size,
-            "writer_us": fmean(later) / 1_000 / size * COMMANDS_OF_CALL,
-            "spin_us": spin_us,
-            "bytes": (database.stat().st_size - before) / CALLS,
+            "writer_us": used_ns / 1_000 / CALLS,
+            "spin_us": fmean(spins_us),
+            "bytes": (database.stat().st_size - bytes_before) / calls,
+            # Of all commands, how many came in batches of this very size.
+            "alike": size * batches.get(str(size), 0) / calls / COMMANDS_OF_CALL,
         }
+
+
+def _used_ns(pid: int, thread: int) -> int:
+    """The processor's time that a thread has used: all of it, with what wakes the event loop."""
+    return int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
 
 
 if __name__ == "__main__":
