@@ -77,6 +77,8 @@ class Consume:
     def asked(self) -> engine.Command:
         """For the kernel."""
         asked, query = self._asked, self._asked.query
+        # Asked anew, with the roles of then: an approval lifts only the types that it covers, and a
+        # restart may have brought other policies.
         verdict = self._rules.policies.evaluate(subject.facts_of(asked))
         plain = {
             "identity_id": query.identity_id,

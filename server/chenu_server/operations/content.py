@@ -127,6 +127,7 @@ def _facts(checkpoint: Checkpoint, request: QueryRequest, plan: Plan, said: Said
         "principal": str(checkpoint.requester),
         "acting_for": list(checkpoint.acting_for),
         "mode": request.mode,
+        # In the digest's own order, so that whoever recomputes it needs no list of ours.
         "intents": sorted(plan.analysis.intents),
         "conversation": _without_texts(request.conversation),
         "thread_id": request.thread_id,

@@ -113,6 +113,8 @@ class WriterGovernance:
         """See `pipeline.ports.Governance`."""
         limit = self._rules.limit_of(admitted.attempt.provider)
         with suppress(ChenuError):  # without the note the slot is free a second later
+            # It rides ahead of the next batch: a slot that is free a second sooner is worth no
+            # commit of its own.
             self._writer.note(Dispatched(self._slot(admitted), limit, mono_ns))
 
     async def hold_back(self, provider: str, told_ns: int, wait_ms: int) -> None:

@@ -76,6 +76,7 @@ def settlement_of(admitted: Admitted) -> Settlement:
         ended=AttemptEnd(
             attempt=admitted.attempt,
             usage=TokenUsage(),
+            # Exactly nothing: its run was told that it may not begin, so no byte has left.
             charge_nanousd=0,
             estimated=False,
             failure="not_dispatched",

@@ -131,6 +131,8 @@ class FileKeeper:
         self._holds.add(hold_id)
         try:
             digests = [bytes.fromhex(file.sha256) for file in files]
+            # Also of files that are stored already: whoever else holds one may let go of it before
+            # this query is recorded.
             missing = await self._writer.submit(
                 HoldFiles(identity_id, hold_id, self._owner_id, digests)
             )
@@ -139,6 +141,7 @@ class FileKeeper:
                     await self._keep(identity_id, hold_id, file)
             yield
         finally:
+            # Its rows are left to the sweep, which has to end those of dead processes as well.
             self._holds.discard(hold_id)
 
     @asynccontextmanager
@@ -190,4 +193,6 @@ def chunks_of(identity_id: str, hold_id: str, file: Medium) -> Iterator[KeepChun
             identity_id=identity_id, sha256=sha256, offset=offset, data=file.data[offset:end]
         )
         whole = StoredFile(identity_id=identity_id, sha256=sha256, size=file.size)
+        # Whole only with its last chunk, in the same commit: what a crash
+        # cuts off is nobody's file.
         yield KeepChunk(hold_id, chunk, whole if end >= file.size else None)

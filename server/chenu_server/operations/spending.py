@@ -130,6 +130,7 @@ class WriterSpending:
 
     async def reserve(self, caller: Caller, asked: ReserveAsk) -> Reserved:
         """See `governance.budgets.spending_ports.Spender`."""
+        # The rules of this moment: a reload may have brought others since the last call.
         command = Reserve(caller, asked, self._rules())
         outcome: Reserved | Conflict | Full = await self._writer.submit(command)
         if isinstance(outcome, Conflict):

@@ -73,6 +73,7 @@ def asked(request: QueryRequest, analysis: Analysis, snapshot: Snapshot) -> Plai
         "labels": request.labels,
         "output_format": OUTPUT_FORMAT[conversation.response_format.kind],
         "context_hash": snapshot.content_hash,
+        # Admitted only while they stand: who was taken for dead meanwhile has lost them.
         "files": [file.sha256 for file in conversation.files],
     }
 

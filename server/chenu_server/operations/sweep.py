@@ -131,6 +131,8 @@ class Sweeper:
         try:
             return bool(await self._writer.submit(command))
         except ChenuError as error:
+            # By the writer's own health and not by a clock: an outage that refuses at once would
+            # else let every candidate fail, with an error line for each.
             if isinstance(error, GovernanceUnavailable) and not self._writer.healthy:
                 raise
             _log.error("sweep_failed", command=type(command).__name__, id=name, error=str(error))
