@@ -155,6 +155,8 @@ class PipelineService:
         detached = request.detached or request.resume_on_approval
         run = self._open_run(key, asked, deadline_s, detached=detached)
         if keep is not None:
+            # Only behind what may refuse it: until there is a run, the end of the
+            # call gives the bytes back.
             run.holds(keep())
         query = QueryState(
             caller=caller,
@@ -187,6 +189,7 @@ class PipelineService:
         known = self._runs.get(query.key)
         if known is not None:
             return known
+        # Who resumes by itself has no caller with a deadline: the one that it was asked with holds.
         deadline_s = deadline_s or query.deadline_ms / 1e3
         # Until its stored request is read, nobody knows whether it goes on without anybody.
         run = self._open_run(query.key, query.asked, deadline_s, detached=True)
@@ -281,6 +284,7 @@ class PipelineService:
         if step.query.status is QueryStatus.APPROVED:
             await self._walk_resumed(step.query, run)
             return
+        # The log was made for this ask: what was committed before it has not come through it.
         await self._load(run.log)
         if step.query.status is QueryStatus.RUNNING:
             await self._tail(run.log, run)

@@ -145,6 +145,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
         about = ("queries", caller.identity_id, *statuses)
         page = page_of(request.page_size, request.page_token, about)
         before = place_of(page)
+        # One more than is shown: whether it is there says whether a page follows.
         wanted = QueryFilter(statuses=statuses, before=before, count=page.size + 1)
         found = await self._pipeline.page(caller, wanted)
         shown, token = shown_of(

@@ -103,6 +103,8 @@ IS_QUERY: Final = sa.text("kind = 'query'")
 QUERIES: Final = sa.Table(
     "queries",
     METADATA,
+    # All parts stand under it: UUIDs that callers choose fall anywhere in an
+    # index, and numbers at its end.
     number("id", sa.Identity()),
     sa.Column("identity_id", sa.Text, nullable=False),
     sa.Column("request_id", sa.Text, nullable=False),
@@ -112,6 +114,7 @@ QUERIES: Final = sa.Table(
     sa.Column("acting_for", Strings(repeats=True), nullable=False),
     sa.Column("content_digest", sa.LargeBinary, nullable=False),
     sa.Column("status", EnumText(QueryStatus), nullable=False),
+    # Only while somebody runs it: by this name it is found once that process is dead.
     sa.Column("owner_id", sa.Text, nullable=False),
     sa.Column("deadline_ms", sa.BigInteger, nullable=False),
     sa.Column("resume_on_approval", sa.Boolean, nullable=False),
@@ -136,10 +139,13 @@ QUERIES: Final = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("lanes", LANES, nullable=False),
     sa.Column("outcome", Json[Outcome](_outcome_list, _OUTCOME, repeats=True), nullable=False),
+    # By it whoever holds an older row knows that it is older.
     sa.Column("event_count", sa.BigInteger, nullable=False),
+    # So that nobody reads an output of which it is known that it fits in no message.
     sa.Column("output_length", sa.BigInteger, nullable=False),
     sa.Column("output_parts", Json[tuple[StoredPart, ...]](_parts_list, _PARTS), nullable=False),
     sa.Column("output_format", sa.Text, nullable=False),
+    # Names of catalogue, prices and signals: with the stored request they give the route again.
     sa.Column("route_snapshot", sa.LargeBinary, nullable=False, server_default=sa.text("''")),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("updated_us", sa.BigInteger, nullable=False),
@@ -186,6 +192,7 @@ QUERY_ALIASES: Final = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Apart from the row, which every command of a query's life writes, while this never changes.
 QUERY_CONTENTS: Final = sa.Table(
     "query_contents",
     METADATA,

@@ -124,6 +124,8 @@ class ProviderQueue:
 
     def _served(self, ticket: int) -> None:
         """Its identity's turn is used up."""
+        # While the command was under way a lighter identity may have come in front: its turn is not
+        # to be used up.
         if self._queue.next() == ticket:
             self._queue.take()
         else:

@@ -28,6 +28,7 @@ def id_from(text: str) -> str:
     """An entry's id; one that is no UUID belongs to nobody's identity."""
     if not text:
         raise InvalidField("entry_id", "is needed")
+    # As ids are made: in another spelling it would count as a reach over the boundary.
     return _text("entry_id", text).lower()
 
 

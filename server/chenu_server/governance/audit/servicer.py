@@ -14,6 +14,7 @@ from chenu_server.governance.audit.service import AuditService
 from chenu_server.infra.rpc.context import current_caller
 from chenu_server.infra.rpc.paging import page_of, shown_of
 
+# One message is what a reader that takes nothing leaves with the transport: this is how much.
 CHUNK_BYTES: Final = 65_536
 
 Context = grpc.aio.ServicerContext[object, object]

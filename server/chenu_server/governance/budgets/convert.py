@@ -29,6 +29,7 @@ def id_from(text: str, field: str = "budget_id") -> str:
     """A budget's id; one that is no UUID belongs to nobody's identity."""
     if not 1 <= len(text) <= ID_MAX or not text.isprintable():
         raise InvalidField(field, f"1 to {ID_MAX} printable characters are needed")
+    # As ids are made: in another spelling it would count as a reach over the boundary.
     return text.lower()
 
 

@@ -75,6 +75,7 @@ class SpendingService:
     async def _reserved(self, caller: Caller, asked: ReserveAsk, arrival: int) -> Reserved:
         arrival = await self._new_work.counting(caller.identity_id, arrival)
         reserved = await self._spender.reserve(caller, asked)
+        # A repeat is no new work, and nobody must be blocked for repeating.
         if not reserved.is_new:
             self._new_work.give_back(caller.identity_id, arrival)
         return reserved
@@ -96,6 +97,7 @@ class SpendingService:
         if found.state is ReservationState.HELD:
             reserved = f"{found.asked.amount_nanousd} were reserved; reserve what is beyond anew"
             raise InvalidField("amount_nanousd", reserved)
+        # Also where it was posted before with another amount: OK would say that this one counts.
         if found.state is not ReservationState.POSTED or found.posted_nanousd != amount_nanousd:
             _raise_not_held(found)
         return found

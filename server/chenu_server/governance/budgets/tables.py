@@ -52,6 +52,7 @@ BUDGET_PERIOD_ROWS: Final = sa.Table(
     METADATA,
     sa.Column("budget_id", sa.Text, primary_key=True),
     sa.Column("period_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    # Its budget's, once more: a command loads the periods of an identity with one look-up.
     sa.Column("identity_id", sa.Text, nullable=False),
     sa.Column("posted_nanousd", sa.BigInteger, nullable=False),
     sa.Column("reserved_nanousd", sa.BigInteger, nullable=False),
@@ -84,6 +85,7 @@ RESERVATIONS: Final = sa.Table(
     sa.Column("overrun_nanousd", sa.BigInteger, nullable=False),
     sa.Column("estimated", sa.Boolean, nullable=False),
     sa.Column("legs", Json[tuple[Leg, ...]](list, PAIRS), nullable=False),
+    # Empty where no process answers for it: at `expires_us`, at the latest, it is given back.
     sa.Column("owner_id", sa.Text, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),

@@ -47,6 +47,7 @@ CHECKPOINTS: Final = sa.Table(
     sa.Column("requested_by_type", EnumText(PrincipalType), nullable=False),
     sa.Column("requested_by", sa.Text, nullable=False),
     sa.Column("acting_for", Strings, nullable=False),
+    # The shortest expiry of its types, kept for the approval, which may be used for as long again.
     sa.Column("lifetime_us", sa.BigInteger, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),

@@ -221,6 +221,7 @@ class SharedLimiter:
         arrival = await counting
         if arrival.verdict == "admitted":
             return arrival.arrived_us
+        # Where nobody is blocked, one call too many keeps no later one out.
         if self.limit.block_us:
             self._remember(identity_id, arrival.retry_after_us)
         if arrival.verdict == "blocked":

@@ -159,6 +159,7 @@ def final_error(failure: ProviderFailure, call: Call, output: Output) -> ChenuEr
         return OutputInvalid(provider, failure.problem)
     if output:  # the caller has read of this answer: another one's words cannot follow
         return StreamTruncated(provider, output.length)
+    # The request itself was refused, and the caller alone can mend that.
     if failure.retry is Retry.NEVER:
         return ProviderRejected(provider, failure.kind)
     return None
@@ -202,6 +203,7 @@ def _charge_of_whole(call: Call, usage: Usage) -> int:
 
 def _cost_of(call: Call, usage: Usage) -> int:
     rates = call.candidate.rates
+    # All kinds in one sum, for it is rounded up once and not once for each.
     return cost(
         [
             (usage.input_tokens, rates.input),

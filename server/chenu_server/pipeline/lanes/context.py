@@ -32,6 +32,7 @@ def snapshot_of(identity_id: str, request: QueryRequest, read: CanonicalRequest)
     return Snapshot(
         snapshot_id=f"snapshot-{digest.hex()[:32]}",
         content_hash=digest,
+        # In one order, which a set has not: verdicts are remembered by all that policies see.
         spheres=tuple(sphere for sphere in _SPHERES if sphere in others) if others else (),
         crosses_spheres=bool(others - {request.sphere}),
     )

@@ -131,6 +131,8 @@ class ExecutionLane:
             _log.warning("not_admitted_anew", request_id=request_id, error=str(refusal))
             tried.was_not_admitted(call.candidate.provider)
             query.ended = given_up(call, "not_dispatched", "it was not admitted anew")
+            # Not by the refusal's own reason, which asks for the same call again: an admitted query
+            # has its answer for good.
             return _fail(tried.error())
         except Exception:  # noqa: BLE001 - a bug must not lose what the call may have cost
             _log.exception("execution_failed", request_id=request_id)
@@ -141,6 +143,7 @@ class ExecutionLane:
         self, failure: ProviderFailure, candidate: Candidate, provider: Provider
     ) -> None:
         """What it says to all, unless a reload has put another provider in the place of this."""
+        # The provider's time runs from here on, and not from when a batch takes the command.
         told_ns, name = time.monotonic_ns(), candidate.provider
         if self._providers().get(name) is not provider:
             return

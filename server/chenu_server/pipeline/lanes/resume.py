@@ -97,6 +97,7 @@ class ResumeLane:
             analysis=query.analysis,
             snapshot=query.snapshot,
             encoded=query.encoded,
+            # What is left of it: to read what was stored has used some up.
             deadline_ms=int((run.deadline - time.monotonic()) * 1_000),
         )
         answer = await self._consumed(resumption, query, run)
