@@ -62,12 +62,14 @@ class _Failpoint:
 
     def act(self) -> None:
         """Count this hit, and act on it if it is the one."""
+        # Points are passed by the event loop and by the writer's thread.
         with self._lock:
             self._left -= 1
             due = self._left == 0
         if not due:
             return
         if self._verb == "kill":
+            # As a machine dies: nothing is flushed, and no handler runs.
             os.kill(os.getpid(), signal.SIGKILL)
         if self._verb == "error":
             raise FailpointError(self._name)

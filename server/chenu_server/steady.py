@@ -7,6 +7,7 @@ from typing import Final
 
 from chenu_server import failpoints
 
+# Read once: whatever is done to the clock on the wall later, this one goes on.
 _AHEAD_NS: Final = time_ns() - monotonic_ns()
 
 

@@ -216,6 +216,7 @@ async def new_work_of(
 async def _swept(storage: Storage, stores: Stores) -> Sweeper:
     """The sweeper, which has ended what can be ended before anybody asks."""
     sweeper = sweeper_of(storage, stores)
+    # On SQLite whatever the last process left ends here, and nobody ever finds it running.
     await sweeper.recover()
     await sweeper.expire()
     return sweeper
@@ -253,6 +254,7 @@ def files_of(
 ) -> tuple[FileKeeper, FileSweep]:
     """What keeps the files of queries, and what deletes those that no query came to use."""
     owner_id = storage.owner.owner_id
+    # The room of all requests: the files of one that is resumed count among those that are held.
     files = FileKeeper(storage.writer, stores.files, intake, owner_id=owner_id)
     return files, FileSweep(settings.database.url, storage.reader, owner_id, files.is_held)
 

@@ -23,6 +23,7 @@ from chenu_server.values import dataclass, replace
 
 _log = structlog.get_logger(__name__)
 
+# The dearest bound of a chain is held: a longer one holds more money, for attempts that never come.
 CHAIN_MAX = 3
 """How many candidates a query may try, one after another; an override may name one more."""
 

@@ -97,6 +97,7 @@ def layers_of(
         idle_s=limits.open_stream_idle_s,
         watch_idle_s=limits.open_watch_idle_s,
     )
+    # The request is read in the seventh: what those before it refuse costs no byte of it.
     return [
         ErrorMapping(now_us),
         RequestContext(),

@@ -51,6 +51,7 @@ class PlainGroup(TyperGroup):
 def plain(parameter: Parameter) -> None:
     """Have one parameter read without pydantic, from the next time on."""
     if isinstance(parameter, TyperOption | TyperArgument) and parameter._runtime_param is None:
+        # By private names of Typer, which is pinned for that: any release may change them.
         wanted = parameter.type_descriptor
         parameter._runtime_param = _Plain(wanted.parameter_info, wanted.annotation)
 

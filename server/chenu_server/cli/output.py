@@ -61,6 +61,7 @@ class Output:
 
     def json(self, value: Any) -> None:
         """One line of JSON."""
+        # At once: whoever follows a log through a pipe waits for each event.
         print(json_line(value, sys.stdout), flush=True)
 
     def line(self, text: str) -> None:

@@ -91,6 +91,7 @@ def _ended(lost: OutputLost) -> ExitCode:
         # Standard error may be lost as well, and then nobody can be told.
         with suppress(OutputLost):
             print(f"chenu: cannot write {name}: {lost.cause.strerror}", file=sys.stderr, flush=True)
+    # Now and not at exit, where the interpreter would complain, and end with a status of its own.
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

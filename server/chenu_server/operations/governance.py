@@ -140,6 +140,7 @@ class WriterGovernance:
         if isinstance(slot, NoSlot):
             return Wait(free_times_us=slot.free_times_us)
         taken = cast(Slot, slot)
+        # The note of its dispatch has to lower this slot, and not the one that it had lost.
         attempt = replace(admitted.attempt, slot=taken.slot)
         return replace(admitted, attempt=attempt, slot_free_at_us=taken.free_at_us)
 

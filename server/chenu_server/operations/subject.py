@@ -25,6 +25,8 @@ def facts_of(asked: Admission | Resumption) -> Facts:
     """The facts that policies decide on."""
     caller, request = asked.caller, asked.request
     target = request.target
+    # No word of an approval, which lifts only the types that it covers: the gate is asked as if
+    # there were none, and the two are compared.
     return Facts(
         principal_type=caller.principal.type,
         principal_id=caller.principal.id,

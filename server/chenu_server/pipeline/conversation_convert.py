@@ -33,16 +33,21 @@ from chenu_server.vocabulary import MessageRole, PartKind, ToolEffect
 
 MESSAGES_MAX: Final = 200
 PARTS_MAX: Final = 1_024
+# As many as Chat Completions takes.
 TOOLS_MAX: Final = 128
 CALL_ID_MAX: Final = 256
 DESCRIPTION_MAX: Final = 4_096
 SCHEMAS_MAX: Final = 131_072
+# As many breakpoints as Messages takes.
 CACHE_HINTS_MAX: Final = 4
+# As many as Chat Completions takes.
 STOPS_MAX: Final = 4
 STOP_MAX: Final = 256
+# Messages refuses a budget of less.
 THINKING_TOKENS: Final = range(1_024, 128_001)
 THINKING_TOP_P_MIN: Final = 0.95
 
+# What Chat Completions takes as the name of a tool or a schema.
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What needs a person's approval, which calls cannot be held for yet.
 _TAKEN: Final = frozenset({ToolEffect.READ, ToolEffect.WRITE})

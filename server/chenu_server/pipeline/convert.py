@@ -36,6 +36,7 @@ from chenu_server.vocabulary import Mode, PrincipalType, QueryStatus, Sphere
 MODEL_MAX: Final = 128
 PROVIDERS_MAX: Final = 32
 WISHES_MAX: Final = 16
+# A billion dollars, as a budget's limit: sums of it stay far inside int64.
 COST_MAX: Final = 10**18
 OUTPUT_TOKENS_MAX: Final = 1_000_000
 

@@ -264,6 +264,7 @@ def _call_start(body: Body, query: Operation | None) -> _Made:
 
 
 def _call_delta(body: Body, query: Operation | None) -> _Made:
+    # Only the first piece of a part says what the part is.
     if body["offset"]:
         return "llm_call_delta", {**body}
     return "llm_call_delta", {**body, "kind": _PART_KINDS[body["kind"]]}

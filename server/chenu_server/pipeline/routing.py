@@ -179,4 +179,5 @@ def _exclusions(
         )
         for index, reason in decision.exclusions
     )
+    # In the contract's order: the catalogue's says nothing to who reads why there is no route.
     return tuple(sorted(excluded, key=lambda each: (each.provider, each.model)))

@@ -137,6 +137,7 @@ class PipelineService:
             ServerOverloaded: As many queries run as may.
         """
         key = (caller.identity_id, request.request_id)
+        # Ahead of the look at what runs: who is blocked is refused, repeats or not.
         arrival = self._new_work.arrive(caller.identity_id)
         read = CanonicalRequest(request)
         asked = Asked(caller.principal, read.content_digest())

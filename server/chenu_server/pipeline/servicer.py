@@ -66,6 +66,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
             # after.
             query = await run.log.rest()
         await self._raise_unless_completed(query)
+        # A long answer is not even put together: it is said to be left out, and the log has it.
         return encode.answered(query, run.log.parts if encode.may_fit(query) else ())
 
     async def Run(  # noqa: N802 - the wire name

@@ -189,6 +189,7 @@ QUERY_ALIASES: Final = sa.Table(
     sa.CheckConstraint("length(content_digest) = 32", "ck_query_aliases_digest"),
     sa.CheckConstraint("request_id <> first_request_id", "ck_query_aliases_first"),
     sa.Index("ix_query_aliases_created", "created_us"),
+    # It is looked up by its key alone, which beside a row's number would stand there twice.
     sqlite_with_rowid=False,
 )
 
@@ -226,6 +227,7 @@ ATTEMPTS: Final = sa.Table(
     sa.CheckConstraint("bound_nanousd >= 0 AND cost_nanousd >= 0", "ck_attempts_amounts"),
 )
 
+# A row for the events of one command, which follow each other without a gap.
 QUERY_EVENTS: Final = sa.Table(
     "query_events",
     METADATA,

@@ -109,6 +109,7 @@ class ProviderQueue:
             if self._queue.next() != ticket:
                 wake_at = 0.0
                 continue
+            # A wait writes nothing: the same command is submitted again until it gets a slot.
             answer = await waiter.submit(True)
             if not isinstance(answer, Wait):
                 self._served(ticket)

@@ -52,6 +52,8 @@ async def answered(
             if (told := call.told) is not None:
                 failure.usage, failure.model = _usage_of(told), told_name(told.model)
             raise
+        # What it had counted goes along: the provider bills that too, and it
+        # may be more than the bound.
         except asyncio.CancelledError:
             if (told := call.told) is None:
                 raise
@@ -61,6 +63,7 @@ async def answered(
         yield _finished(told, piece, call.request_id)
         await call.drain()
     finally:
+        # However it ended: a call that nobody reads would go on, and go on being billed.
         call.close()
 
 

@@ -115,6 +115,7 @@ async def next_of(call: UpstreamCall) -> AnswerPiece:
 
 async def _woken(call: UpstreamCall) -> None:
     waiter = asyncio.get_running_loop().create_future()
+    # Else something has come since the look, and nobody would wake it for that again.
     if call.wake(waiter):
         await waiter
 

@@ -89,6 +89,7 @@ def load_catalogue(
         for name, instance in sorted(instances.items())
     }
     whole = _with_instances(catalogue, _catalogue_of(own, overrides), instances)
+    # Of all together: a file or an instance may have taken her name from Claude, or given it away.
     check_nova(whole.providers, {**tables, **own})
     return whole
 

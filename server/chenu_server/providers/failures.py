@@ -147,6 +147,7 @@ def refused(
         kind=refusal.kind if refusal.kind in _FINER else f"http_{status}",
         detail=f"the provider answered {status}",
         retry_after_ms=wait_ms,
+        # Not where its operator alone can mend it: everybody would wait for nothing.
         holds_back=bool(wait_ms) and status in _OVERLOADED and not needs_operator,
         needs_operator=needs_operator,
     )

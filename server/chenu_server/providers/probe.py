@@ -68,6 +68,7 @@ async def probed(
         names, is_whole = await _listed(record, api_key, session)
     except _NoList as problem:
         return Probed(provider=record.name, problems=(str(problem),))
+    # Nothing follows from what a list does not name that is cut, or that never names all.
     missing = sorted(set(models) - names) if is_whole and record.lists_all else []
     return Probed(provider=record.name, models=len(names), problems=_missing(missing))
 
@@ -117,6 +118,7 @@ def _names_in(told: Any) -> tuple[set[str], bool]:
 async def _answer(
     record: ProviderRecord, api_key: str | None, session: Upstream
 ) -> tuple[int, bytes]:
+    # Not for as long as a model may think unseen: a list is there, or the address is wrong.
     within_ms = min(record.first_event_timeout_ms, ANSWER_WITHIN_MS)
     limits = CallLimits(
         timeout_us=within_ms * 1_000,

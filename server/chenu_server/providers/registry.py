@@ -124,6 +124,7 @@ def _door(record: ProviderRecord, settings: ProviderSettings) -> _Door:
 
 
 def _opened(door: _Door, before: _Opened | None) -> _Opened:
+    # Called as before: its connections are warm, and calls of before the reload are on them.
     if before is not None and before.door == door:
         return before
     session = open_session(door.way)

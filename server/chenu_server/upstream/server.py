@@ -187,6 +187,7 @@ class FakeUpstream:
         try:
             body = _object(request.body)
             ask = wire.ask_of(provider, body)
+            # As those do whose record says so: a gateway that asks all the same is found out here.
             if "stream_options" in body and self._tells_unasked(provider):
                 raise ValueError("Extra inputs are not permitted: stream_options")
         except ValueError as error:

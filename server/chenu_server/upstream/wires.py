@@ -102,10 +102,12 @@ class AnthropicMessages:
         if answer.tokens is None:
             message.pop("usage")
         else:
+            # As the real one begins: the whole count comes only at the end.
             message["usage"]["output_tokens"] = 1
         return (
             _event("message_start", {"message": message})
             + _event("content_block_start", {"index": 0, "content_block": _block("")})
+            # Real streams have it: it says nothing, and a gateway must take it for no sign of life.
             + _event("ping", {})
         )
 

@@ -37,6 +37,7 @@ def _as_it_is(element: _AsStored, compiler: SQLCompiler, **options: Any) -> str:
 
 
 _ENTRIES: Final = LEDGER_ENTRIES.c
+# What entries are searched by; a verification compares it with what the canonical bytes say.
 _COPIES: Final = tuple(
     column for column in _ENTRIES if column.name not in ("canonical", "entry_hash")
 )

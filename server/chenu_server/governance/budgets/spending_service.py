@@ -95,6 +95,8 @@ class SpendingService:
             await self._boundary.refuse(caller, kind=KIND, id=request_id)
         # Still held, so it was more than that: the kernel posts whatever fits.
         if found.state is ReservationState.HELD:
+            # No overrun, as of a provider's bill: this is the asker's own word, with which it could
+            # drive a budget that others share into the red.
             reserved = f"{found.asked.amount_nanousd} were reserved; reserve what is beyond anew"
             raise InvalidField("amount_nanousd", reserved)
         # Also where it was posted before with another amount: OK would say that this one counts.

@@ -80,6 +80,8 @@ class IdentityLimiter:
             case "blocked":
                 raise IdentityBlocked(arrival.retry_after_us)
             case _:
+                # None of those that count may be forgotten for it, or a limit would begin anew with
+                # enough names.
                 raise ServerOverloaded(arrival.retry_after_us, "identities")
 
     def counting(self, identity_id: str, token: int) -> Awaitable[int]:

@@ -23,6 +23,7 @@ def load_policies(operator_dir: Path | None) -> Policies:
     folder = resources.files("chenu_server.governance.policy").joinpath("cedar")
     schema = folder.joinpath("schema.cedarschema").read_text(encoding="utf-8")
     shipped = [(name, folder.joinpath(name).read_text(encoding="utf-8")) for name in _SHIPPED]
+    # Given apart from the shipped ones, which an operator's can only narrow.
     operator = _operator_files(operator_dir)
     return Policies(PolicySet(schema=schema, shipped=shipped, operator=operator))
 

@@ -97,7 +97,11 @@ class Batch:
             commands=self.commands,
             names=(ledger.number, ledger.origin, ledger.writer_id, self.batch_id),
             clock=clock.kernel,
+            # A file has no clock of its own: whichever of the two is wrong on
+            # purpose, the kernel reads one.
             shift_us=failpoints.shift_us("clock.offset") + failpoints.shift_us("clock.database"),
+            # Only where a test has armed one: to be called back takes the interpreter, which a
+            # batch never meets else.
             before_commit=partial(self._hit, "before_commit") if failpoints.any_armed() else None,
         )
         self._take_in(found, kernel, clock)
@@ -190,6 +194,8 @@ class Batch:
             if isinstance(answer, Answer):
                 return Decided(command.outcome(answer), None)
             log.error("command_dropped", command=name, error=answer)
+        # It is committed all the same: what cannot be read is its own reader's trouble, and of
+        # nobody else in the batch.
         except Exception as error:
             log.error("answer_unread", command=name, exc_info=error)
         return Decided(None, Internal())

@@ -54,6 +54,7 @@ class TextColumn(sa.types.TypeDecorator[T], Generic[T]):
     """Values of one kind as text: `bind` makes it, `result` and whoever has the `shape` read it."""
 
     impl = sa.Text
+    # Else SQLAlchemy would compile each statement with such a column anew, and warn of it.
     cache_ok = True
 
     def __init__(

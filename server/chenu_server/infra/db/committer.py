@@ -223,6 +223,7 @@ class Committer:
                 log.warning("statement_failed", commands=len(jobs), error=str(error))
                 apart = True
                 continue
+            # No command is to blame, so there is none to leave out: run again, it would fail alike.
             except BatchFailed as error:
                 log.error("batch_failed", commands=len(jobs), error=str(error))
                 break
@@ -283,6 +284,7 @@ class Committer:
                 log.warning("database_unreachable", error=str(error))
             self._down = True
             return None
+        # It may be another server than before, to which whoever else is connected has to follow.
         self._reconnected()
         if not self._down:
             log.info("database_reconnected")
@@ -302,5 +304,6 @@ class Committer:
     def _end(self) -> None:
         self._down = True
         if self._unknown is not None:
+            # Nobody is left to find out what became of it; under the same ids its callers can.
             self._tell(self._refused, self._unknown[0])
         self._close_session()

@@ -56,12 +56,15 @@ def writer_engine(
 
 def reader_engine(url: str, *, connections: int) -> sa.Engine:
     """A pooled engine whose transactions cannot write."""
+    # As many as there are threads that read, so that none ever waits for one here.
     pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": 5}
     if is_sqlite(url):
         engine = _sqlite(url, "BEGIN", BUSY_TIMEOUT_MS, poolclass=sa.QueuePool, **pool)
         sa.event.listen(engine, "connect", _query_only)
         return engine
     # The driver is to send no BEGIN: the one that is sent sets up the transaction on the same way.
+    # It is asked first whether it is there: what broke while nobody read is
+    # replaced, and fails no read.
     engine = _postgres(url, reading=True, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **pool)
     sa.event.listen(engine, "begin", _begin_to_read)
     return engine
@@ -93,6 +96,7 @@ def _begin_to_read(connection: sa.Connection) -> None:
     try:
         raw.execute(_READ_ONLY, prepare=False)
     except psycopg.Error as error:
+        # It went past SQLAlchemy, which would give the broken connection to the next reader.
         connection.invalidate(error)
         raise sa.exc.OperationalError(_READ_ONLY, None, error) from error
 

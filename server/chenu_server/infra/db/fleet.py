@@ -47,6 +47,7 @@ QUERY_WATCHERS: Final = sa.Table(
     "query_watchers",
     METADATA,
     *(sa.Column(name, sa.Text, primary_key=True) for name in (*_KEY, "watcher_id")),
+    # What a process follows itself is looked for at every exchange, too.
     sa.Index("ix_query_watchers_watcher", "watcher_id"),
     sqlite_with_rowid=False,
 )
@@ -241,6 +242,7 @@ class Fleet:
 
     def _leave(self, run: _Run) -> None:
         run(_LEAVE, {"me": self._me})
+        # The owners of what was followed here are to see at once that nobody is attached any more.
         run(_NOTIFY, {"me": self._me})
         run("UNLISTEN *")  # a pool may give the session to another client
 

@@ -93,6 +93,7 @@ def _close(connection: Connection | None) -> None:
 def _places(params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The parameters for each host alone; a single port or address list is every host's."""
     plain = {name: value for name, value in params.items() if name not in _LISTS}
+    # libpq is to take any: the session itself is asked, behind its login.
     plain["target_session_attrs"] = "any"
     lists = {name: str(params[name]).split(",") for name in _LISTS if name in params}
     for number in range(max(map(len, lists.values()), default=1)):

@@ -20,11 +20,16 @@ class WriterLimits:
     queue_max: int = 4_096
     notes_max: int = 4_096
     batch_max: int = 128
+    # A note rides along with a batch; only where none comes for so long is it worth one of its own.
     note_delay_ms: int = 100
     answer_within_ms: int = 10_000
+    # For the loop to wake those who were answered: a thread that goes on at once commits two or
+    # three commands at a time.
     loop_within_ms: int = 5
+    # A commit costs as much as deciding six queries: those that come together share one.
     gather_within_ms: int = 5
     reconnect_delay_ms: int = 250
+    # Only a write shows that decisions can be recorded, and an idle server makes none.
     probe_ms: int = 5_000
     tend_ms: int = 1_000
     overload_retry_ms: int = 100

@@ -132,6 +132,7 @@ class FileOwner:
         # is refused.
         self._file = path.open("a+", encoding="utf-8")
         try:
+            # The system lets go of it with the process, however that ends.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.seek(0)

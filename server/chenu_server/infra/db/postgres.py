@@ -62,6 +62,7 @@ _CLOCK_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::b
 _HEAD_SQL: Final = (
     f"{_CLOCK_SQL}, (SELECT epoch FROM owners WHERE owner_id = $2::text),"
     " h.ledger_number, h.origin, h.size, h.last_hash, h.last_time_us"
+    # A row also before there is any head: clock and epoch are needed all the same.
     " FROM (VALUES (1)) AS one LEFT JOIN ledger_heads AS h ON true"
     # Another ledger's first, if there were one: there must be none.
     " ORDER BY h.ledger_number = $1::int LIMIT 1"
@@ -132,7 +133,10 @@ class PostgresSession:
             raise ConnectionLost(str(error)) from error
 
     def _begin(self) -> Begun:
+        # Before the clock is read, so that no time that is mapped through the two is early.
         mono_ns = time.monotonic_ns()
+        # Each statement with a snapshot of its own: one from before the lock would miss what others
+        # have committed while this process waited for it.
         self._pipeline.send("BEGIN ISOLATION LEVEL READ COMMITTED")
         self._pipeline.send(_SETTINGS_SQL)
         self._pipeline.send(_LOCK_SQL, _WRITER_LOCK)

@@ -68,6 +68,7 @@ class Reader:
 
     async def close(self) -> None:
         """Wait for what runs, and close the connections."""
+        # In another thread: it waits for the last query, and the loop has others to serve.
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
         self._engine.dispose()
 

@@ -18,6 +18,7 @@ from chenu_server import engine
 
 log = structlog.get_logger(__name__)
 
+# The table of an older one is shorter than what the core reads of it.
 _OLDEST: Final = (3, 34, 1)
 
 _once = threading.Lock()
@@ -33,13 +34,16 @@ def _given() -> bool:
     try:
         if sqlite3.sqlite_version_info < _OLDEST:
             raise OSError(f"SQLite {sqlite3.sqlite_version} is too old")
+        # Through Python's own module: under any other name a second copy might be loaded.
         library = ctypes.CDLL(getattr(_sqlite3, "__file__", None))
         register, cancel = library.sqlite3_auto_extension, library.sqlite3_cancel_auto_extension
         entry_point = ctypes.c_void_p(engine.sqlite_entry_point())
+        # What is registered so is run when a connection is opened, and given the functions.
         register(entry_point)
         try:
             sqlite3.connect(":memory:").close()
         finally:
+            # Once is enough: left there, it would be run for every connection of the process.
             cancel(entry_point)
         if not engine.has_sqlite():
             raise OSError("SQLite was built without a table of its functions")

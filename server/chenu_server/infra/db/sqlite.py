@@ -137,6 +137,7 @@ class SqliteSession:
             # The lock at once and not at the first write: refused in the middle, all that was
             # decided on would have to be read again.
             self._cursor.execute("BEGIN IMMEDIATE")
+            # Before the clock, so that no time that is mapped through the two is early.
             mono_ns = time.monotonic_ns()
             clock_us = self._wall_us()
             row = self._cursor.execute(HEAD_SQL, (self._ledger_number,)).fetchone()

@@ -217,6 +217,7 @@ class SharedWindows:
         if self._is_stale:
             self._is_stale = False
             self._drop()
+        # A fresh one cannot have been lost while it was idle: tried again, it would fail alike.
         is_reused = self._connection is not None
         try:
             return self._decided_once(asks)

@@ -137,6 +137,7 @@ class SqlWriter:
             ServerOverloaded: Too many wait already.
             Internal: It cannot be decided, which is a bug; nothing of it was written.
         """
+        # At once: while nothing can be recorded, to wait would only use the caller's time up.
         if self._loop is None or not self.healthy:
             raise GovernanceUnavailable
         future: asyncio.Future[Any] = self._loop.create_future()
@@ -172,6 +173,7 @@ class SqlWriter:
         self._intake.wake_for_notes()
 
     def _answer(self, jobs: Sequence[Job], batch: Batch) -> None:
+        # Followers first: a run whose end is answered looks at once whether its log has ended.
         self._guarded(lambda: self._on_commit(batch.published()))
         self._guarded(lambda: self._on_record(batch.recorded()))
         for place, job in enumerate(jobs):

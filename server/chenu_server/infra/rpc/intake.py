@@ -24,6 +24,8 @@ from chenu_server.values import dataclass
 # What a message may have on the wire, on top of the largest request: beyond it the core itself
 # refuses, by the length that stands before a message and without taking it in.
 MESSAGE_BYTES_MAX: Final = 22_020_096
+# By ticks and not by the clock: a loop that is late makes them longer, so nobody is refused for
+# what it has not looked at yet.
 TICK_S: Final = 0.05
 # The first comes at any time after a call has begun, so a call has at least one whole tick.
 _TICKS_FREE: Final = 2

@@ -25,6 +25,8 @@ TOKEN_MAX: Final = 1_024
 # A page with its token stays below the 4 MiB that gRPC's clients take as one message.
 PAGE_BYTES_MAX: Final = 4_000_000
 _FRAME_BYTES: Final = 8  # a message's tag and length inside its page
+# It keeps a token from another listing, by mistake alone: no right hangs on it, and a part of the
+# digest will do.
 _DIGEST_BYTES: Final = 12
 
 Texts = tuple[str, ...]

@@ -31,6 +31,7 @@ class Audit:
         """Entries that pass the filters, oldest first, page by page as they are read."""
         request = audit_service_pb2.ListEntriesRequest()
         if filters is not None:
+            # A copy, for each page's token is written into it.
             request.CopyFrom(filters)
         while True:
             page = await self._connection.unary(self._stub.ListEntries, request, timeout_s)
@@ -64,4 +65,5 @@ class Audit:
                 async for answer in call:
                     yield answer.chunk
             finally:
+                # Left by its reader, the stream would go on: grpc never collects it.
                 call.cancel()

@@ -38,6 +38,7 @@ RETRY_POLICY: Final = {
     "initialBackoff": "0.1s",
     "maxBackoff": "2s",
     "backoffMultiplier": 2,
+    # A refusal of this status that is not to be repeated says so in a trailer (gRFC A6's pushback).
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
 

@@ -115,6 +115,7 @@ class Connection:
                 answer = await call
             finally:
                 call.cancel()  # an abandoned call would go on: grpc never collects it
+        # Who has answered once is at the right address, and is sought for longer once it is lost.
         self.has_answered = True
         return answer
 

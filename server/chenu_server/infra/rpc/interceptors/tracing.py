@@ -28,6 +28,8 @@ class Tracing:
             call.trace_id = (
                 trace_of(call.headers.get(TRACEPARENT)) or f"{getrandbits(128) or 1:032x}"
             )
+            # Not from the system's source, each read of which gives the interpreter away: an id of
+            # a trace is nothing that must not be guessed.
             call.span_id = f"{getrandbits(64) or 1:016x}"
             return await proceed(request, context)
 
