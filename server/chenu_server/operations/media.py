@@ -193,6 +193,6 @@ def chunks_of(identity_id: str, hold_id: str, file: Medium) -> Iterator[KeepChun
             identity_id=identity_id, sha256=sha256, offset=offset, data=file.data[offset:end]
         )
         whole = StoredFile(identity_id=identity_id, sha256=sha256, size=file.size)
-        # Whole only with its last chunk, in the same commit: what a crash
-        # cuts off is nobody's file.
+        # Whole only with its last chunk, in the same commit: what a crash cuts off is nobody's
+        # file.
         yield KeepChunk(hold_id, chunk, whole if end >= file.size else None)

@@ -101,8 +101,8 @@ class WhatWaits:
         """
         query = await self._queries.get(identity_id, request_id)
         wanted = query is not None and query.resume_on_approval
-        # Behind the commit others may have come first: it may run at another
-        # process, or be cancelled.
+        # Behind the commit others may have come first: it may run at another process, or be
+        # cancelled.
         if query is None or not wanted or query.status is not QueryStatus.APPROVED:
             return
         try:

@@ -75,7 +75,9 @@ def query_of(query: Operation) -> message_pb2.Query:
     """A query as the wire shows it. No remaining budget amount is in it."""
     outcome = b""
     if query.outcome.reason:
+        # As bytes: what an outcome's metadata is, its error here alone can tell.
         outcome = outcome_of(query.outcome).SerializeToString()
+    # By way of the bytes that `Query` sends, so that a row is put on the wire in one place.
     return message_pb2.Query.FromString(query_message(query, outcome=outcome))
 
 

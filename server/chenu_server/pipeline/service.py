@@ -156,8 +156,8 @@ class PipelineService:
         detached = request.detached or request.resume_on_approval
         run = self._open_run(key, asked, deadline_s, detached=detached)
         if keep is not None:
-            # Only behind what may refuse it: until there is a run, the end of the
-            # call gives the bytes back.
+            # Only behind what may refuse it: until there is a run, the end of the call gives the
+            # bytes back.
             run.holds(keep())
         query = QueryState(
             caller=caller,

@@ -24,6 +24,7 @@ from chenu_server.vocabulary import Intent, Mode, Role, Sphere
 def request_from(text: str) -> QueryRequest:
     """The request that `CanonicalRequest.to_json` stored, or what did before it: with one text."""
     values = from_json(text)
+    # What says nothing was left out of the text, and what came later is in no older one.
     thread_id, run_id = values.get("names", ("", ""))
     agent_id, department = values.get("agent", ("", ""))
     operation, kind, id_, sphere = values["target"]

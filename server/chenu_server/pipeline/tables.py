@@ -103,8 +103,8 @@ IS_QUERY: Final = sa.text("kind = 'query'")
 QUERIES: Final = sa.Table(
     "queries",
     METADATA,
-    # All parts stand under it: UUIDs that callers choose fall anywhere in an
-    # index, and numbers at its end.
+    # All parts stand under it: UUIDs that callers choose fall anywhere in an index, and numbers at
+    # its end.
     number("id", sa.Identity()),
     sa.Column("identity_id", sa.Text, nullable=False),
     sa.Column("request_id", sa.Text, nullable=False),

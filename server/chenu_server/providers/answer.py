@@ -52,8 +52,8 @@ async def answered(
             if (told := call.told) is not None:
                 failure.usage, failure.model = _usage_of(told), told_name(told.model)
             raise
-        # What it had counted goes along: the provider bills that too, and it
-        # may be more than the bound.
+        # What it had counted goes along: the provider bills that too, and it may be more than the
+        # bound.
         except asyncio.CancelledError:
             if (told := call.told) is None:
                 raise

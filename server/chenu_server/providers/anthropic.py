@@ -73,8 +73,8 @@ class AnthropicProvider:
         return AsyncAnthropic(
             auth_token=self._api_key or "none",  # without any, the SDK would search the environment
             base_url=self._record.base_url,
-            # What is sent again could be billed twice, and what follows a
-            # failure is the lane's to decide.
+            # What is sent again could be billed twice, and what follows a failure is the lane's to
+            # decide.
             max_retries=0,
             open_telemetry=False,  # the lane that calls has a span of its own
             default_headers=self._headers(),

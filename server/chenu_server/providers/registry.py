@@ -86,6 +86,8 @@ class ProviderRegistry:
     def other_than(self, before: ProviderRegistry) -> frozenset[str]:
         """The providers whose account or host is not known to be the one of `before`."""
         known = {name: opened.door.account for name, opened in before._opened.items()}
+        # By the account alone: with other certificates it is the same one, which may have been told
+        # to wait.
         return frozenset(
             name for name, opened in self._opened.items() if known.get(name) != opened.door.account
         )

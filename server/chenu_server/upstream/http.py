@@ -110,6 +110,7 @@ class Connection(asyncio.Protocol):
         self._task = None
         if request.headers.get("connection", "").lower() == "close":
             self.close()
+        # What came while it was answered: no further bytes need come to wake it.
         elif self._buffer and not self._transport.is_closing():
             self._next()
 

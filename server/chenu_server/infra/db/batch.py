@@ -97,8 +97,8 @@ class Batch:
             commands=self.commands,
             names=(ledger.number, ledger.origin, ledger.writer_id, self.batch_id),
             clock=clock.kernel,
-            # A file has no clock of its own: whichever of the two is wrong on
-            # purpose, the kernel reads one.
+            # A file has no clock of its own: whichever of the two is wrong on purpose, the kernel
+            # reads one.
             shift_us=failpoints.shift_us("clock.offset") + failpoints.shift_us("clock.database"),
             # Only where a test has armed one: to be called back takes the interpreter, which a
             # batch never meets else.

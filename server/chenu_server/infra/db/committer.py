@@ -109,6 +109,7 @@ class Committer:
         try:
             while (jobs := self._taken(intake, completions)) is not None:
                 again = self._resolved()
+                # First those of a COMMIT that has not happened: they have waited for longest.
                 for batch in (again, jobs):
                     if batch:
                         self._commit(batch)

@@ -63,8 +63,8 @@ def reader_engine(url: str, *, connections: int) -> sa.Engine:
         sa.event.listen(engine, "connect", _query_only)
         return engine
     # The driver is to send no BEGIN: the one that is sent sets up the transaction on the same way.
-    # It is asked first whether it is there: what broke while nobody read is
-    # replaced, and fails no read.
+    # It is asked first whether it is there: what broke while nobody read is replaced, and fails no
+    # read.
     engine = _postgres(url, reading=True, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **pool)
     sa.event.listen(engine, "begin", _begin_to_read)
     return engine

@@ -180,6 +180,7 @@ def _run(url: str, step: Callable[[Config], None]) -> None:
         with answering():
             found = MigrationContext.configure(connection).get_current_revision()
         if found is not None:
+            # Before any step: Alembic would only say that it cannot find the revision.
             _refuse_unknown(ScriptDirectory.from_config(config), found)
         config.attributes["connection"] = connection
         step(config)

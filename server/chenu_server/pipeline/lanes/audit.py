@@ -66,6 +66,7 @@ class AuditLane:
                 # No answer is given that is not recorded. Who asks again under the id is attached
                 # to this run, and gets it once it is.
                 run.log.fail_readers(GovernanceUnavailable())
+                # Nothing interrupts it: whatever stops the query, its end has still to be recorded.
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _RETRY_MAX_S)
 

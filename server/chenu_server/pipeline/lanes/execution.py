@@ -222,8 +222,8 @@ class ExecutionLane:
                 async with aclosing(stream) as events:
                     async for event in events:
                         if isinstance(event, Finished):
-                            # With its tool calls, which reach nobody before the
-                            # commit of the settlement.
+                            # With its tool calls, which reach nobody before the commit of the
+                            # settlement.
                             call.finished = event
                         else:
                             # Kept before it is shown: a reader must not have words that lane G
@@ -326,8 +326,8 @@ class ExecutionLane:
             stop=run.stop,
             submit=submit,
         )
-        # Also of a provider that a reload has removed: its queue goes with
-        # the last run from before.
+        # Also of a provider that a reload has removed: its queue goes with the last run from
+        # before.
         return await self._queues[provider].run(waiter, run.told_to_wait(provider))
 
 

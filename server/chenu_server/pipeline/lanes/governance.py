@@ -74,6 +74,8 @@ class GovernanceLane:
             case Attached():
                 return Attach(answer.query, is_new=True)
             case Full():
+                # Nothing of it was written: the same id may ask again once a person has decided
+                # some.
                 raise CheckpointLimit(answer.limit)
             case FilesGone():
                 # This process was taken for dead, and what it held was swept: the caller's next try

@@ -62,6 +62,8 @@ class Pipeline:
             except errors.ChenuError as error:
                 if not (is_cut(error) or isinstance(error, errors.Unavailable)):
                     raise
+                # Kept under another name: Python forgets the one of an `except` at the end of its
+                # block.
                 lost = error
             else:
                 return response

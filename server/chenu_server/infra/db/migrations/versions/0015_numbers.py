@@ -83,6 +83,8 @@ def upgrade() -> None:
             f" SELECT q.id, {_names(before[name], 'b', without=IDS)} FROM {name}_before AS b"
             " JOIN queries AS q ON q.identity_id = b.identity_id AND q.request_id = b.request_id"
         )
+        # Before the old table goes: a part whose operation somebody took away must stop the
+        # migration.
         _must_be_whole(name)
     _put_away()
 
@@ -124,6 +126,7 @@ def _set_aside(*, unique: str = "") -> dict[str, sa.Table]:
 def _put_away() -> None:
     for name in (*PARTS, "queries"):
         op.drop_table(f"{name}_before")
+    # Behind all rows, so that each is built in one go.
     for name, (table, columns, where) in INDEXES.items():
         only = None if where is None else sa.text(where)
         op.create_index(name, table, columns, sqlite_where=only, postgresql_where=only)
