@@ -139,6 +139,8 @@ impl Batch {
             |&(command, rules)| Seat { command, rules, named: HashSet::new(), dropped: None };
         let mut seats: Vec<Seat<'_>> = commands.iter().map(seat).collect();
         let now = self.now;
+        // Round by round over all seats, and not seat by seat: a statement has a price of its own,
+        // whoever names its rows.
         self.load_all(&mut seats, source, |seat, _| needs(seat.command, &now))?;
         self.load_all(&mut seats, source, |seat, loaded| needs_next(seat.command, loaded, &now))?;
         let mut decisions = Vec::with_capacity(seats.len());
@@ -168,6 +170,8 @@ impl Batch {
             let written = self.written.remove(table.name)?;
             Some(Write { table, rows: written.rows })
         };
+        // In the order of the tables and not of the map, or two runs of the same commands would
+        // leave other statements.
         TABLES.iter().filter_map(of).collect()
     }
 
@@ -222,6 +226,8 @@ impl Batch {
     fn merge(&mut self, effects: Effects) -> Decision {
         let Effects { rows, entries, answer } = effects;
         let put: Vec<(&Table, Vec<Value>)> = rows.iter().map(schema::put).collect();
+        // All that can refuse a command stands before the first change: behind it every row is
+        // merged, so there is no half of one.
         for (table, values) in &put {
             let is_known = |written: &Written| written.places.contains_key(key_of(table, values));
             if table.append_only && self.written.get(table.name).is_some_and(is_known) {
@@ -245,10 +251,13 @@ impl Batch {
         let values: Arc<[Value]> = values.into();
         let place = table.published.then_some(self.published.len());
         if table.published {
+            // Each version of a row, unlike below: an answer shows the row as its own
+            // command left it.
             self.published.push((table, Arc::clone(&values)));
         }
         let written = self.written.entry(table.name).or_default();
         let known = written.places.get(key_of(table, &values)).copied();
+        // Only its last version is written: PostgreSQL refuses a statement that sets one row twice.
         if let Some(row) = known.and_then(|known| written.rows.get_mut(known)) {
             *row = values;
         } else {
@@ -280,6 +289,8 @@ impl Batch {
             }
         }
         for (seat, named) in seats.iter_mut().zip(naming) {
+            // By who names it, for the fetch was everybody's: a row that cannot be read is the
+            // trouble of those who need it, and of no other.
             let broken = named.into_iter().find_map(|place| self.unreadable.get(&where_of(place)));
             seat.dropped = seat.dropped.take().or_else(|| broken.cloned().map(Dropped::from));
         }
@@ -293,6 +304,7 @@ impl Batch {
         ask: impl Fn(&Seat<'_>, &Loaded) -> Vec<Need>,
     ) -> Vec<Place> {
         let asking = || ask(seat, &self.loaded);
+        // To name rows is a command's own code too, so a panic in it drops that one and no more.
         match catch_unwind(AssertUnwindSafe(asking)) {
             Ok(needs) => {
                 let new: Vec<Need> =
@@ -312,6 +324,8 @@ impl Batch {
     /// own; one that was loaded with fewer is loaded again.
     fn missing(&mut self, wanted: Vec<Place>) -> Vec<Fetch> {
         let mut fetches: Vec<Fetch> = Vec::new();
+        // By table and look-up: a batch of 128 commands names hundreds of places, and each fetch is
+        // a statement.
         let mut at: HashMap<(&'static str, Lookup), usize> = HashMap::new();
         for place in wanted {
             let count = place.count;
@@ -322,6 +336,7 @@ impl Batch {
                 let asked = self.asked.entry((table, lookup, key.clone())).or_insert(0);
                 *asked += count;
                 total = *asked;
+            // Known from here on, found or not: what is not stored is not looked for again.
             } else if !self.known.insert((table, lookup, key.clone())) {
                 continue;
             }
@@ -347,6 +362,8 @@ impl Batch {
         match found {
             Found::Keyed(rows) => {
                 for values in rows {
+                    // These rows come without their key's place, in any order; but a primary key
+                    // stands in the first columns of its row.
                     let length = fetch.keys.first().map_or(0, Vec::len);
                     let key = values.get(..length).unwrap_or(&values).to_vec();
                     self.take_row(fetch, key, values);
@@ -359,6 +376,8 @@ impl Batch {
                 }
             }
             Found::Counts(counts) => {
+                // By the keys and not by what was found: a key without a count has no row, and that
+                // is known now as well.
                 let counted: HashMap<usize, i64> = counts.into_iter().collect();
                 for (place, key) in fetch.keys.iter().enumerate() {
                     let stored = counted.get(&place).copied().unwrap_or(0);
@@ -374,6 +393,7 @@ impl Batch {
         match table_of(fetch.table).map(|table| table.read(values)) {
             Some(Ok(row)) => self.loaded.load(row),
             Some(Err(error)) => {
+                // Noted and not raised: who needs it is told when all fetches have come.
                 self.unreadable.insert((fetch.table, fetch.lookup, key), error);
             }
             None => {}
@@ -396,6 +416,7 @@ fn key_of<'a>(table: &Table, values: &'a [Value]) -> &'a [Value] {
 }
 
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Dropped {
+    // `panic!` carries a `String` where it formats something, and else the literal itself.
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     Dropped::Panicked(text.unwrap_or_default())

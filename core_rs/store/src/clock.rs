@@ -29,6 +29,8 @@ impl Clock {
     pub fn tell(&mut self, clock_us: i64, mono_ns: i64, last_us: i64) -> Told {
         // Its own last batch tells how much time has gone by; that of another worker does not.
         let gone_us = self.last.map(|last| last.at(mono_ns));
+        // Its own last batch counts too: one that left nothing has recorded no time, but was
+        // told one.
         let latest_us = self.last.map_or(last_us, |last| last_us.max(last.now_us));
         let now_us = if clock_us >= latest_us {
             clock_us
@@ -37,6 +39,7 @@ impl Clock {
         };
         let now = Moment { now_us, mono_ns };
         self.last = Some(now);
+        // Against the monotonic clock, the only one here that nobody can set.
         let jumped_us = gone_us.map_or(0, |gone_us| clock_us - gone_us);
         Told { now, behind_us: now_us - clock_us, jumped_us }
     }

@@ -239,6 +239,8 @@ impl Column for TokenUsage {
             match *counts.as_slice() {
                 [input, output, read, write] => (input, output, read, write, 0),
                 [input, output, read, write, hour] => (input, output, read, write, hour),
+                // Counts that a later release adds are not dropped: written back without them, the
+                // bill would be too low.
                 _ => return Err(Unreadable(format!("{counts:?} is no usage"))),
             };
         Ok(Self {

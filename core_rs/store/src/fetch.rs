@@ -98,6 +98,8 @@ pub fn places(need: &Need, ledger_number: i64) -> Vec<Place> {
 /// The first ones by their time, and the one of the highest number, by which they are counted.
 fn slots(ledger_number: i64, provider: &String, count: u32) -> Vec<Place> {
     let key = vec![ledger_number.put(), provider.put()];
+    // The oldest alone do not tell how many there are, and by that number a new one is made or a
+    // lowered limit is met.
     let place = |lookup, key| Place { table: SLOTS.name, lookup, key, count };
     vec![
         place(Lookup::First("oldest_of_provider"), key.clone()),

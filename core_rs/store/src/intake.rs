@@ -131,6 +131,8 @@ impl<J: Waiting, T: Time> Intake<J, T> {
     #[must_use]
     pub fn put(&self, job: J) -> bool {
         let mut state = self.state();
+        // Told at once and not made to wait: a queue that grows without a bound is one in which all
+        // run out of time.
         if state.queue.len() >= self.limits.queue_max {
             return false;
         }
@@ -144,6 +146,7 @@ impl<J: Waiting, T: Time> Intake<J, T> {
     pub fn put_note(&self, job: J) -> bool {
         let mut state = self.state();
         let has_room = state.notes.len() < self.limits.notes_max;
+        // Nobody is woken: a note rides with the next batch, or is called for by `wake_for_notes`.
         if has_room {
             state.notes.push_back(job);
         }
@@ -160,6 +163,8 @@ impl<J: Waiting, T: Time> Intake<J, T> {
 
     /// The event loop has taken in the last batch's answers; a loop that is stuck never says.
     pub fn answered(&self) {
+        // Said of no batch in particular: should a loop that was stuck say it late, the next batch
+        // begins a little early, and nothing worse.
         self.state().is_answered = true;
         self.taken_in.notify_one();
     }
@@ -174,6 +179,8 @@ impl<J: Waiting, T: Time> Intake<J, T> {
     ///
     /// Nothing is in it when `within` passed.
     pub fn take(&self, within: Option<Duration>) -> Option<Vec<J>> {
+        // Before any wait, for the last batch took until now; what is waited for below is no
+        // part of it.
         let free_at = self.time.now();
         let within_loop = Some(self.limits.loop_within);
         let state = until(&self.taken_in, self.state(), within_loop, |it| it.is_answered);
@@ -192,6 +199,8 @@ impl<J: Waiting, T: Time> Intake<J, T> {
         mut state: MutexGuard<'a, State<J>>,
         free_at: Duration,
     ) -> MutexGuard<'a, State<J>> {
+        // How long there was nothing to take: behind a quiet moment the first who comes is
+        // served at once.
         let idle = self.time.now().saturating_sub(free_at);
         let waiting = state.queue.len();
         let is_followed = waiting > 0 && state.last_count > 1 && idle < JUST_NOW;
@@ -208,9 +217,11 @@ impl<J: Waiting, T: Time> Intake<J, T> {
 
     fn taken(&self, state: &mut State<J>) -> Vec<J> {
         let most = self.limits.batch_max;
+        // Ahead of the commands, which then find each slot at the true time of its call.
         let notes = most.min(state.notes.len());
         let mut taken: Vec<J> = state.notes.drain(..notes).collect();
         let count = most.min(state.queue.len());
+        // Who has left was told that nothing is recorded, and must not find it recorded.
         taken.extend(state.queue.drain(..count).filter(|job| !job.has_left()));
         state.notes_are_due &= !state.notes.is_empty();
         if !taken.is_empty() {

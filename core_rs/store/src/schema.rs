@@ -82,6 +82,8 @@ macro_rules! table {
                 let count = values.len();
                 let mut values = values.into_iter();
                 $(let $column = $codec::take(values.next().ok_or_else(|| short($name, count))?)?;)+
+                // Columns are told apart by their place alone: a row of another width would be read
+                // as what it is not.
                 if values.next().is_some() {
                     return Err(short($name, count));
                 }

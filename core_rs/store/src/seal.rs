@@ -102,6 +102,7 @@ pub fn seal(
             Value::Blob(sealed.entry_hash.to_vec()),
         ])
     });
+    // In rows of their own, so that a payload is erased by deleting one and the chain stays whole.
     let payloads = drafts.iter().zip(names).map(|(draft, name)| {
         vec![name.entry_id.put(), Value::Blob(name.salt.to_vec()), draft.payload.put()]
     });

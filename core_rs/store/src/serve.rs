@@ -72,6 +72,7 @@ impl<J: Job> Serving<'_, J> {
         let mut proved: Option<Duration> = None;
         let ended = loop {
             let Within { due, doubt, believed } = self.within;
+            // A commit of its own puts the doubt off, so that a busy database is never probed.
             let doubtful = proved.map_or(begun + doubt, |at| at + believed);
             let left = doubtful.min(begun + due).saturating_sub(self.intake.now());
             if left.is_zero() {
@@ -80,6 +81,8 @@ impl<J: Job> Serving<'_, J> {
             match self.intake.take(Some(left)) {
                 None => break Ended::Closed,
                 Some(jobs) if jobs.is_empty() => {}
+                // Asked behind the wait and not before: a failpoint may have been armed while
+                // nothing came.
                 Some(jobs) if (self.by_hand)() => break Ended::Handed(jobs),
                 Some(jobs) => match self.committed(session, jobs) {
                     Ok(()) => proved = Some(self.intake.now()),
@@ -91,6 +94,8 @@ impl<J: Job> Serving<'_, J> {
     }
 
     fn committed(&mut self, session: &mut Session, jobs: Vec<J>) -> Result<(), Ended<J>> {
+        // Made before the batch is begun: should its COMMIT give no answer, it is looked up
+        // by this id.
         let names = Names { batch_id: Uuid::now_v7().to_string(), ..self.names.clone() };
         let commands: Vec<_> = jobs.iter().map(Job::asked).collect();
         let has_left = |place: usize| jobs.get(place).is_some_and(Waiting::has_left);
@@ -105,6 +110,7 @@ impl<J: Job> Serving<'_, J> {
         );
         match ran {
             Err(failure) => Err(Ended::Failed(jobs, failure)),
+            // Nobody is answered from here: what is unknown is looked up on another session first.
             Ok(ran) if ran.unknown.is_some() || self.is_odd(ran.told) => {
                 Err(Ended::Told(jobs, Box::new(ran), names))
             }

@@ -146,14 +146,20 @@ impl Session {
     }
 
     fn committed(&self, ran: Ran) -> Ran {
+        // Nothing is rolled back where it fails: it may have happened all the same, which only a
+        // new session can tell.
         let commit = self.connection.prepare_cached("COMMIT").and_then(|mut it| it.execute([]));
         Ran { unknown: commit.err().map(|error| error.to_string()), ..ran }
     }
 
     fn written(&mut self, asked: &mut Asked<'_>, names: &Names) -> Result<Ran, Failure> {
         let (head, last_us) = self.begin(names)?;
+        // Read behind the lock, for it may be waited for: before it, the time could be that of an
+        // earlier batch.
         let told = (asked.time)(last_us);
         let mut batch = Batch::new(told.now, i64::from(names.ledger_number));
+        // Behind the lock as well: whoever was told during that wait that nothing is recorded must
+        // not find it recorded.
         let stay: Vec<usize> =
             (0..asked.commands.len()).filter(|place| !(asked.has_left)(*place)).collect();
         let commands: Vec<_> =
@@ -170,6 +176,8 @@ impl Session {
                 self.write(table.name, &rows)?;
             }
             self.enter(&batch, &head, told, names)?;
+            // The last thing before COMMIT: what is killed here has run all its statements and
+            // leaves nothing.
             (asked.before_commit)().map_err(Failure::BatchFailed)?;
         }
         Ok(Ran { batch, decisions, told, unknown: None })
@@ -195,6 +203,7 @@ impl Session {
             };
             Ok((head, row.get(4)?))
         });
+        // A chain has no row before its first batch, which gives it the name of its origin.
         let new = Head {
             ledger_number: number,
             origin: names.origin.clone(),
@@ -230,6 +239,7 @@ impl Session {
         let ended = vec![
             Value::Int(i64::from(head.ledger_number)),
             sealed.head.origin.put(),
+            // Never cut: `seal` has refused an entry whose number no database has.
             Value::Int(i64::try_from(sealed.head.size).unwrap_or(i64::MAX)),
             Value::Blob(sealed.head.last_hash.to_vec()),
             now_us.put(),
@@ -244,6 +254,7 @@ impl Session {
         let mut rest = rows;
         while !rest.is_empty() {
             // As many in one statement as may be: each has a price of its own.
+            // A power of two, so that few texts stay prepared whatever a batch leaves.
             let count = most(&texts.writes).min(1 << rest.len().ilog2());
             let (some, behind) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             let text = of_power(&texts.writes, count)?;
@@ -279,6 +290,7 @@ impl Session {
     fn keyed(&self, texts: &[String], keys: &[Vec<Value>]) -> Result<Vec<Vec<Value>>, Failure> {
         let mut found = Vec::new();
         for some in keys.chunks(most(texts)) {
+            // Rounded up to a power of two, so that few texts stay prepared.
             let (count, width) = (some.len().next_power_of_two(), some.first().map_or(0, Vec::len));
             // NULL equals nothing.
             let padding = std::iter::repeat_n(Param::Null, width * (count - some.len()));
@@ -293,6 +305,7 @@ impl Session {
         for (start, some) in (0..).step_by(most(texts)).zip(keys.chunks(most(texts))) {
             let (count, width) = (some.len().next_power_of_two(), some.first().map_or(0, Vec::len));
             let padding = std::iter::repeat_n(Param::Null, (width + 1) * (count - some.len()));
+            // Each key's place goes along and comes back before its rows, which stand in no order.
             let rows = (start..).zip(some).flat_map(|(place, key)| {
                 std::iter::once(Param::Number(place)).chain(key.iter().map(Param::Value))
             });
@@ -303,6 +316,8 @@ impl Session {
 
     fn each(&self, text: &str, fetch: &Fetch) -> Result<Vec<Vec<Value>>, Failure> {
         let mut found = Vec::new();
+        // One run for each key: a LIMIT holds for all that a statement finds, and not for each
+        // key of it.
         for (place, (key, count)) in (0..).zip(fetch.keys.iter().zip(&fetch.counts)) {
             let asked = [Param::Number(place), Param::Number(i64::from(*count))];
             self.query(text, asked.into_iter().chain(key.iter().map(Param::Value)), &mut found)?;
@@ -375,6 +390,7 @@ fn value_of(value: ValueRef<'_>, at: usize) -> rusqlite::Result<Value> {
         // decided on and written back.
         ValueRef::Text(text) => Ok(Value::Text(str::from_utf8(text)?.to_owned())),
         ValueRef::Blob(bytes) => Ok(Value::Blob(bytes.to_vec())),
+        // No column of a governed row is empty, and none is a float: money and times are whole.
         ValueRef::Null | ValueRef::Real(_) => {
             Err(rusqlite::Error::InvalidColumnType(at, String::new(), value.data_type()))
         }
