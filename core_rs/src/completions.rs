@@ -29,6 +29,8 @@ impl Completions {
     #[new]
     fn new() -> io::Result<Self> {
         let (awake, wake) = UnixStream::pair()?;
+        // Neither end may wait: a full one would hold up the thread that commits, an empty one
+        // the loop.
         awake.set_nonblocking(true)?;
         wake.set_nonblocking(true)?;
         Ok(Self(Arc::new(Shared { waiting: Mutex::default(), awake, wake })))
@@ -48,6 +50,7 @@ impl Completions {
     fn drain(&self, py: Python<'_>) {
         // Emptied first: what comes behind it wakes the loop anew.
         self.0.drowse();
+        // Out of the lock before any is called, for one of them may send another.
         let waiting = std::mem::take(&mut *locked(&self.0.waiting));
         for completion in waiting {
             if let Err(error) = completion(py) {
@@ -74,6 +77,7 @@ impl Sender {
         &self,
         completion: impl FnOnce(Python<'_>) -> PyResult<()> + Send + 'static,
     ) {
+        // Only who finds the list empty wakes the loop: it takes in all others in the same turn.
         let is_first = {
             let mut waiting = locked(&self.0.waiting);
             waiting.push(Box::new(completion));
@@ -92,6 +96,8 @@ impl Shared {
     }
 
     fn drowse(&self) {
+        // A byte for each time that the list was found empty: mostly one, and one read, which a
+        // short one ends.
         let mut bytes = [0; 64];
         while matches!((&self.awake).read(&mut bytes), Ok(read) if read == bytes.len()) {}
     }

@@ -80,6 +80,7 @@ impl<'de> Deserializer<'de> for Object<'_, '_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        // Not whatever can be walked: a text can, and would be read as the list of its letters.
         if let Ok(items) = self.0.cast::<PyTuple>() {
             return visitor.visit_seq(Items(items.iter()));
         }
@@ -115,6 +116,7 @@ impl<'de> Deserializer<'de> for Object<'_, '_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unread> {
+        // A mapping's own attributes are `keys` and the like: what it says stands under its keys.
         if self.0.is_instance_of::<PyDict>() {
             return self.deserialize_map(visitor);
         }
@@ -144,6 +146,7 @@ impl<'de> Deserializer<'de> for Object<'_, '_> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unread> {
+        // Passed by unread: what no field asks for may be of a kind that nothing here reads.
         visitor.visit_unit()
     }
 
@@ -309,6 +312,7 @@ impl<'de> VariantAccess<'de> for Behind<'_> {
 /// The names of all that an object has: which of them are wanted is known only once all have been
 /// seen, of a struct whose fields are flattened into another's.
 fn slots<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+    // Frozen values have slots and no `__dict__`, which could be walked.
     let slots = object.get_type().getattr(intern!(object.py(), "__slots__"))?;
     slots.cast_into().map_err(PyErr::from)
 }
@@ -328,6 +332,8 @@ thread_local! {
 
 fn names(py: Python<'_>, fields: &'static [&'static str]) -> Names {
     let intern = || fields.iter().map(|name| PyString::intern(py, name).unbind()).collect();
+    // A struct lists its fields in a static, so where that stands names it, and no text is
+    // compared.
     let place = (fields.as_ptr().addr(), fields.len());
     NAMES.with_borrow_mut(|known| Rc::clone(known.entry(place).or_insert_with(intern)))
 }

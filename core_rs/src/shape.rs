@@ -83,6 +83,7 @@ impl Shape {
         }
         let mut json = serde_json::Deserializer::from_str(text);
         let found = Reading { py, form: &self.0 }.deserialize(&mut json).map_err(mistake)?;
+        // What stood behind the value would be lost, and nobody would hear of it.
         json.end().map_err(mistake)?;
         Ok(found)
     }
@@ -151,6 +152,8 @@ impl<'py> Reading<'_, 'py> {
         for shape in shapes {
             match list.next_element_seed(Reading { py: self.py, form: &shape.get().0 })? {
                 Some(value) => found.push(value),
+                // Written before the last of them were there: `make` knows what those are
+                // by default.
                 None => break,
             }
         }
@@ -175,6 +178,8 @@ impl<'de, 'py> DeserializeSeed<'de> for Reading<'_, 'py> {
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         let Form::Later(read) = self.form else { return json.deserialize_any(self) };
+        // Kept as it stands and not parsed: of a query that nobody follows nobody asks
+        // what it says.
         let text = <&RawValue>::deserialize(json)?.get();
         self.made(Unread::new(self.py, text, read))
     }
@@ -208,6 +213,7 @@ impl<'de, 'py> Visitor<'de> for Reading<'_, 'py> {
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+        // The parser gives every number here that is not negative, whichever it would fit.
         let fits = i64::try_from(number);
         self.visit_i64(fits.map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))?)
     }

@@ -83,6 +83,7 @@ impl Upstream {
         limits: &CallLimits,
         on_dispatch: Py<PyAny>,
     ) -> UpstreamCall {
+        // The body is lent and not copied: it may be megabytes, and bytes of Python never change.
         let request = Request::new(Arc::clone(&to.0), Some(Bytes::from_owner(body)));
         let (sender, untold) = (self.sender.clone(), Untold::new(on_dispatch));
         let on_leave = untold.by(sender.clone());
@@ -124,6 +125,7 @@ impl Untold {
 
     fn tell(&self, py: Python<'_>, at_ns: Option<u64>) -> PyResult<()> {
         let Some(at_ns) = at_ns else { return Ok(()) };
+        // The loop's turn and whoever looks come here in any order: who takes it tells, once.
         let on_dispatch = locked(&self.0).take();
         on_dispatch.map_or(Ok(()), |tell| tell.call1(py, (at_ns,)).map(drop))
     }
@@ -141,6 +143,7 @@ pub(crate) struct UpstreamCall {
 impl UpstreamCall {
     /// What has come since the last look; none: nothing.
     fn take(&self, py: Python<'_>) -> PyResult<Option<AnswerPiece>> {
+        // The dispatch first, as it happened: its slot and its bill hang on it.
         self.untold.tell(py, self.exchange.left_ns())?;
         Ok(self.exchange.take().map(|news| Piece::from(news).into()))
     }
@@ -187,12 +190,14 @@ impl UpstreamCall {
 
     /// Leave the call: what has not left will not.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
+        // In this order: only once nothing can leave any more is it certain whether anything has.
         self.exchange.close();
         self.untold.tell(py, self.exchange.left_ns())
     }
 }
 
 fn resolve(py: Python<'_>, future: &Py<PyAny>) -> PyResult<()> {
+    // Whoever waited may have been cancelled since, and a future is resolved once.
     if !future.call_method0(py, "done")?.is_truthy(py)? {
         future.call_method1(py, "set_result", (py.None(),))?;
     }

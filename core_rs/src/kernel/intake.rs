@@ -93,6 +93,7 @@ impl Intake {
     /// What came with whatever waits now, notes first; None once it is closed and empty.
     fn take<'py>(&self, py: Python<'py>, within_s: f64) -> PyResult<Option<Bound<'py, PyList>>> {
         let within = Duration::try_from_secs_f64(within_s).unwrap_or_default();
+        // Whoever is to fill it meanwhile needs the interpreter.
         py.detach(|| self.0.take(Some(within))).map(|jobs| whose(py, jobs)).transpose()
     }
 }

@@ -77,6 +77,7 @@ impl Command {
 
     /// Nobody waits for it any more: unless it is under way, it is not decided.
     fn leave(&self) {
+        // For a thread without an interpreter, which cannot look at the caller's future.
         self.has_left.store(true, Ordering::Release);
     }
 }
@@ -159,6 +160,8 @@ impl Batch {
     /// Decides commands behind those before, without the interpreter but for what `fetch` finds.
     /// One that nobody waits for any more is left out.
     fn decide(&self, py: Python<'_>, commands: Vec<Py<Command>>, fetch: Py<PyAny>) -> PyResult<()> {
+        // Asked once for all: of one that leaves a moment later the answer is dealt with as a
+        // late one.
         let stay: Vec<bool> = commands.iter().map(|each| !each.get().has_left()).collect();
         let staying = commands.iter().zip(&stay).filter(|(_, stays)| **stays);
         let pairs: Vec<_> = staying.map(|(each, _)| each.get().pair()).collect();
@@ -186,6 +189,8 @@ impl Batch {
         place: usize,
         readers: &RowReaders,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        // Out of the lock first, for rows are made by Python, and once: it holds much that nobody
+        // needs again.
         let told = locked(&self.decisions).get_mut(place).and_then(Option::take);
         told.map(|told| values::decision(py, told, readers)).transpose()
     }

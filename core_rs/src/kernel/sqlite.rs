@@ -121,6 +121,7 @@ impl SqliteSession {
 
     /// Closes the connection.
     fn close(&self, py: Python<'_>) {
+        // Without the interpreter, which a batch that holds this lock may be waiting for.
         py.detach(|| drop(locked(&self.0).take()));
     }
 }
@@ -218,6 +219,7 @@ fn moment(told: &Told) -> (i64, i64) {
 }
 
 fn seconds(seconds: f64) -> Duration {
+    // What is due already is less than nothing, and no time to wait.
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
@@ -230,6 +232,7 @@ fn named((ledger_number, origin, writer_id, batch_id): (u32, String, String, Str
 }
 
 fn called(function: &Py<PyAny>) -> Result<(), String> {
+    // What it raises is this batch's failure and not the thread's: it has others.
     Python::attach(|py| function.call0(py).map(drop).map_err(|error| error.to_string()))
 }
 
@@ -241,6 +244,7 @@ fn told(clock: &Clock, shift_us: i64, last_us: i64) -> Told {
 
 fn mono_ns() -> i64 {
     let now = clock_gettime(ClockId::Monotonic);
+    // Since the machine began, of which 64 bits hold 292 years.
     now.tv_sec * 1_000_000_000 + now.tv_nsec
 }
 
