@@ -123,6 +123,7 @@ impl Request {
             Some(_) if !origin.is_tls => url.clone(),
             _ => url.path_and_query().cloned().map(Uri::from).unwrap_or_default(),
         };
+        // In a tunnel the proxy has been told, and the provider must not be.
         let who = way.proxy.as_ref().filter(|_| !origin.is_tls);
         if let Some(who) = who.and_then(|proxy| proxy.authorization.as_ref())
             && let Ok(who) = HeaderValue::from_str(who)
@@ -179,6 +180,8 @@ impl Client {
         let call = Call {
             shared: Arc::clone(&shared),
             pool: Arc::clone(&self.pool),
+            // From here on and not from when it is polled: time in the thread's queue is the
+            // caller's, too.
             deadline: Instant::now() + limits.total(),
             request,
             limits,

@@ -128,12 +128,14 @@ async fn dig(stream: &mut Box<dyn Stream>, origin: &Origin, proxy: &Proxy) -> io
         }
         told.push(stream.read_u8().await?);
     }
+    // Any 2xx opens the tunnel; whatever else is said is not read, for it is the proxy's own page.
     let agrees = told.starts_with(b"HTTP/1.1 2") || told.starts_with(b"HTTP/1.0 2");
     if agrees { Ok(()) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
 }
 
 async fn dial(origin: &Origin) -> Result<TcpStream, Unreached> {
     let found = lookup_host((origin.name(), origin.port)).await.map_err(|_| Unreached::Host)?;
+    // Dropped with this function: whoever answers second is hung up on.
     let mut tries = JoinSet::new();
     // An address that says nothing keeps nobody from the next one.
     for address in found {
@@ -156,6 +158,7 @@ async fn first(tries: &mut JoinSet<io::Result<TcpStream>>) -> Option<TcpStream> 
 
 async fn dial_address(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A body goes out behind its head at once, and does not wait until that is acknowledged.
     socket.set_nodelay(true)?;
     socket.set_keepalive(true)?;
     socket.connect(address).await

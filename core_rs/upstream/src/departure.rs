@@ -30,6 +30,8 @@ impl Departure {
 
     /// Lets nothing leave any more.
     pub(crate) fn stop(&self) {
+        // Lost against a thread that has just set the time, it changes nothing: then the request
+        // has left.
         let _ = self.at.compare_exchange(HERE, STOPPED, Ordering::AcqRel, Ordering::Acquire);
     }
 
@@ -52,6 +54,7 @@ impl Departure {
 fn monotonic_ns() -> u64 {
     let time = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    // Since the machine began: 64 bits hold 584 years of it, and it is beyond `STOPPED` at once.
     seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default()
 }
 

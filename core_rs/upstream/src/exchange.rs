@@ -111,6 +111,7 @@ impl Exchange {
     /// be: else there is already.
     pub fn wake(&self, wake: impl FnOnce() + Send + 'static) -> bool {
         let mut state = locked(&self.shared.state);
+        // Looked at and waited for under one lock: what comes between the two would wake nobody.
         let waits = !state.is_worth_waking();
         state.waker = waits.then(|| Box::new(wake) as Waker);
         waits
@@ -158,11 +159,14 @@ impl Exchange {
     /// end is closed.
     pub fn close(&self) {
         self.shared.departure.stop();
+        // Its waker holds somebody's future, and is dropped once the lock is free: nobody knows
+        // what that calls.
         let (is_whole, waker) = {
             let mut state = locked(&self.shared.state);
             (state.is_whole, state.waker.take())
         };
         drop(waker);
+        // A whole answer goes on for a moment without a reader, so that its connection is kept.
         if !is_whole {
             self.task.abort();
         }
@@ -228,9 +232,11 @@ impl Shared {
         let Some(reading) = &mut state.reading else { return Ok((false, false)) };
         let says = reading.feed(piece).map_err(Failure::Fault)?;
         let (is_done, has_events) = (reading.decoder.is_done(), !reading.events.is_empty());
+        // With its end the reader is woken once, by `end`, which comes right behind.
         if has_events && !is_done {
             state.unread_bytes += piece.map_or(0, <[u8]>::len);
             let waker = state.waker.take();
+            // Called once the lock is free: whoever is woken may look at this very call.
             drop(state);
             wake(waker);
         }
@@ -252,6 +258,8 @@ impl Shared {
     /// The answer has ended so; `is_settled`: its connection has been seen to as well.
     pub(crate) fn end(&self, end: End, is_settled: bool) {
         let mut state = locked(&self.state);
+        // The first end stands: behind it comes that of the call's own `Drop`, which knows only
+        // of a loss.
         if !std::mem::replace(&mut state.has_ended, true) {
             state.is_whole = end.is_ok();
             state.end = Some(end);
@@ -266,6 +274,8 @@ impl Shared {
         let mut state = locked(&self.state);
         let events = state.reading.as_mut().map(|reading| std::mem::take(&mut reading.events));
         let (events, end) = (events.unwrap_or_default(), state.end.take());
+        // Only where there was too much: a wake-up that nobody waits for is kept, and would end the
+        // next wait at once.
         if std::mem::take(&mut state.unread_bytes) > UNREAD_BYTES_MAX {
             self.room.notify_one();
         }

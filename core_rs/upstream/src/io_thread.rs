@@ -12,6 +12,7 @@ use crate::exchange::locked;
 /// Looking up a host blocks a thread of the C library's: so many at once, the others wait.
 const LOOK_UPS_MAX: usize = 8;
 
+// Weak, so that the last client takes the thread along.
 static RUNNING: Mutex<Weak<IoThread>> = Mutex::new(Weak::new());
 
 /// Lives for as long as somebody may call; nobody who runs on it may hold it.
@@ -24,6 +25,7 @@ pub(crate) struct IoThread {
 impl IoThread {
     /// The thread of this process, started if there is none.
     pub(crate) fn of_process() -> io::Result<Arc<Self>> {
+        // Held while one is started, or two that open the first client would start two.
         let mut running = locked(&RUNNING);
         if let Some(thread) = running.upgrade() {
             return Ok(thread);
@@ -51,6 +53,7 @@ impl IoThread {
 
 impl Drop for IoThread {
     fn drop(&mut self) {
+        // The receiver hears of a sender that is dropped as it would of a word.
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

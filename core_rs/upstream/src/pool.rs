@@ -80,6 +80,8 @@ impl Pool {
     /// A connection on which a request can be sent.
     pub(crate) async fn lease(&self, origin: &Origin) -> Result<Lease, Unreached> {
         let places = Arc::clone(&self.places);
+        // A place before a connection, and before one is looked for: whoever waited takes what came
+        // back meanwhile.
         let place = places.acquire_owned().await.map_err(|_| Unreached::Listener)?;
         let known = self.idle(origin);
         let is_used = known.is_some();
@@ -92,12 +94,15 @@ impl Pool {
 
     /// Keep a connection for the next call, if it can carry one.
     pub(crate) async fn take_back(self: &Arc<Self>, mut lease: Lease) {
+        // hyper is ready again once the body before has been read to its end, and not sooner.
         if lease.connection.sender.ready().await.is_err() || self.places.is_closed() {
             return;
         }
         let until = Instant::now() + KEEP_ALIVE;
         let mut kept = locked(&self.kept);
         kept.idle.push(Idle { connection: lease.connection, until });
+        // Noted under the lock under which the sweep ends, so there is one as long as there is
+        // something to sweep.
         if !std::mem::replace(&mut kept.is_swept, true) {
             tokio::spawn(sweep(Arc::clone(self)));
         }
@@ -121,6 +126,8 @@ impl Pool {
     fn let_go(&self, now: Instant) -> Option<Instant> {
         let mut kept = locked(&self.kept);
         kept.idle.retain(|each| each.until > now && !each.connection.sender.is_closed());
+        // The first was kept the longest, for each is kept for the same time and put behind
+        // the others.
         let next = kept.idle.first().map(|each| each.until);
         kept.is_swept = next.is_some();
         next
@@ -158,6 +165,7 @@ impl Lease {
         request: Sent,
         departure: &Arc<Departure>,
     ) -> hyper::Result<Response<Incoming>> {
+        // Before hyper is given anything: it may write at once, in its own task.
         *locked(&self.connection.next) = Some(Arc::clone(departure));
         self.connection.sender.send_request(request).await
     }

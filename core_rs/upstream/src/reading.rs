@@ -35,11 +35,13 @@ impl Reading {
             Some(piece) => self.decoder.feed(piece),
             None => self.decoder.end(),
         };
+        // Asked of what came now: joined with what still waits, it could not be told apart.
         let brought = fed.events.iter().any(is_text);
         for event in fed.events {
             self.add(event);
         }
         match fed.fault {
+            // What came before the fault is kept: it was said, and may be billed.
             Some(fault) => Err(fault),
             None => Ok(self.hearing.hears(piece.unwrap_or_default(), self.usage(), brought)),
         }

@@ -96,6 +96,8 @@ impl Call {
     }
 
     async fn send(&self) -> Result<Begun, Failure> {
+        // Once for all tries: a pool full of dead connections must not multiply the time
+        // to connect.
         let connect_due = Instant::now() + self.limits.connect();
         loop {
             let mut lease = self.lease(connect_due).await?;
@@ -133,11 +135,14 @@ impl Call {
         first_due: Instant,
     ) -> Result<(), Failure> {
         let mut silence = Silence::new(first_due, self.limits.between_events());
+        // One timer for the whole answer: a stream has hundreds of events, and each would else
+        // set its own.
         let mut timer = pin!(sleep_until(first_due.min(self.deadline)));
         let mut received_bytes = 0;
         loop {
             let piece = self.next(&mut body, &silence, timer.as_mut()).await?;
             received_bytes += piece.as_ref().map_or(0, Bytes::len);
+            // Counted unpacked: what is packed can be a thousand times as large as what was sent.
             if received_bytes > STREAM_BYTES_MAX {
                 return Err(Failure::TooLarge);
             }
@@ -172,6 +177,8 @@ impl Call {
                 piece = body.piece() => return piece,
                 () = timer.as_mut() => {}
             }
+            // The timer may be of an earlier wait: only here is it looked at how long the
+            // silence is.
             let due = silence.due().min(self.deadline);
             if Instant::now() >= due {
                 return Err(self.or_deadline(silence.failure()));
@@ -183,7 +190,10 @@ impl Call {
     /// Waits for as long as the reader is too far behind.
     async fn until_read(&self, silence: &mut Silence) -> Result<(), Failure> {
         while self.shared.is_full() {
+            // Who makes room between this look and the wait is not missed: the wake-up is kept.
             let room = self.shared.room.notified();
+            // No longer than the deadline: a reader that never comes back costs a socket and 64 KiB
+            // till then.
             timeout_at(self.deadline, room).await.map_err(|_| Failure::Deadline)?;
             silence.listened_again(Instant::now());
         }
@@ -192,6 +202,8 @@ impl Call {
 
     /// Tell that the answer is whole, and keep its connection if the body ends there as well.
     async fn settle(&self, lease: Lease, mut body: Unpacked) {
+        // Looked at without waiting: mostly the body's end has come along, and the reader is told
+        // of both at once.
         let at_once = tokio::select! {
             biased;
             piece = body.piece() => Some(piece),
@@ -206,6 +218,7 @@ impl Call {
                 self.pool.take_back(lease).await;
             }
         };
+        // Cut off here, the lease closes the connection: nobody can tell how much would still come.
         let _ = timeout(DRAIN_TIMEOUT, drained).await;
         self.shared.end(Ok(()), true);
     }
@@ -236,6 +249,7 @@ impl Call {
     ) -> Result<(), Failure> {
         let read = async {
             while let Some(piece) = body.piece().await? {
+                // Left where it is: nobody wants the rest, and its connection is closed with it.
                 if !self.shared.keep(&piece, bytes_max) {
                     return Ok(false);
                 }
@@ -252,6 +266,7 @@ impl Call {
 
     /// Which of two limits it was that has passed.
     fn or_deadline(&self, other: Failure) -> Failure {
+        // Where both have passed it is the deadline, behind which nothing else can be tried.
         if Instant::now() >= self.deadline { Failure::Deadline } else { other }
     }
 }

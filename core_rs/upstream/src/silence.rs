@@ -32,6 +32,7 @@ impl Silence {
 
     /// Nobody has listened till now: that was not the provider's silence.
     pub(crate) fn listened_again(&mut self, now: Instant) {
+        // Never shortened: the wait for the first event may still have longer to go.
         self.due = self.due.max(now + self.between);
     }
 

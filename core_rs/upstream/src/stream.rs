@@ -31,6 +31,7 @@ impl Gate {
 
     /// Told before it is written: what was told and then failed counts as sent, never the reverse.
     fn pass(&self) -> io::Result<()> {
+        // Taken with the first write, so that all others of a request pass without a question.
         let next = locked(&self.next).take();
         match next {
             Some(departure) if !departure.leave() => Err(io::ErrorKind::ConnectionAborted.into()),

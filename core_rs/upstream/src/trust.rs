@@ -31,6 +31,8 @@ impl Trust {
     /// [`Error`] if the library has no cipher in common with itself.
     pub fn of_machine() -> Result<Self, Error> {
         static MACHINE: OnceLock<Trust> = OnceLock::new();
+        // Not made inside of `get_or_init`, for it can fail: two that come first both read, and
+        // one stands.
         if let Some(trust) = MACHINE.get() {
             return Ok(trust.clone());
         }
@@ -61,6 +63,8 @@ impl Trust {
     fn new(named: Named) -> Result<Self, Error> {
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
+            // So rustls calls whatever is not its own: this one asks the usual rules first, and
+            // adds one.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(named))
             .with_no_client_auth();
@@ -113,6 +117,7 @@ impl ServerCertVerifier for Named {
         );
         match judged {
             Err(error) if calls_itself_authority(&error) && self.own.contains(end_entity) => {
+                // The usual rules ended at this one, which comes before that of the host's name.
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             }

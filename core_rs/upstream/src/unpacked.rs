@@ -45,6 +45,8 @@ impl Unpacked {
     /// The next piece; `None`: it has ended cleanly. What is dropped while it waits loses nothing.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
+            // What is left of the last piece first: a reader that leaves between the two finds it
+            // here again.
             if let Some(plain) = self.unpack()? {
                 return Ok(Some(plain));
             }
@@ -72,6 +74,8 @@ impl Unpacked {
             && !self.packed.is_empty()
         {
             let some = self.packed.split_to(self.packed.len().min(PACKED_BYTES_MAX));
+            // Flushed each time, or the decoder would keep an event to itself until the next
+            // one comes.
             let unpacked = decoder.write_all(&some).and_then(|()| decoder.flush());
             let plain = mem::take(decoder.get_mut());
             if unpacked.is_err() {
@@ -93,6 +97,7 @@ impl Unpacked {
 
 async fn piece_of(body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
     while let Some(frame) = body.frame().await {
+        // Whatever broke it: behind the head every end but the body's own is a cut.
         let frame = frame.map_err(|_| Failure::Truncated)?;
         if let Ok(piece) = frame.into_data() {
             return Ok(Some(piece)); // anything else are trailers
