@@ -80,6 +80,7 @@ impl<'a> Builder<'a> {
     }
 
     fn quotation(&mut self) {
+        // Its tokens come one by one, and are one object together.
         if !matches!(self.items.last(), Some(Item::Quotation)) {
             self.items.push(Item::Quotation);
         }
@@ -118,6 +119,7 @@ impl<'a> Builder<'a> {
             ',' => self.link(Link::Comma),
             '&' => self.link(Link::And),
             '-' => self.dash(token, before),
+            // What Markdown is written with parts nothing: `**delete** all files` is an order.
             '*' | '~' | '^' | '_' | '#' | '\'' => {}
             '$' | '€' | '£' | '¥' | '@' | '/' | '\\' | '+' | '=' | '%' => {
                 self.item(Item::Sign(sign));

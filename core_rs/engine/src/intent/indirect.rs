@@ -22,6 +22,8 @@ const DETERMINERS: [&str; 14] = [
 
 /// Adds what the clause asks for indirectly.
 pub(super) fn read(items: &[Item<'_>], mood: Mood, reading: &mut Reading) {
+    // Where a question or a subject governs the clause no bare verb of it is an order, however it
+    // is wedged in.
     if mood.forms != form::ORDER {
         return;
     }
@@ -64,6 +66,7 @@ fn wedged(items: &[Item<'_>], from: usize) -> Found {
         }
         let object = starts_object(items, at + 1);
         let fits = if conditional { is(items, at + 1, class::PRONOUN) } else { object };
+        // Only verbs that are nothing else: of those that are nouns as well any statement is full.
         let verb = sensitive(items, at, form::BASE).filter(|(verb, _)| verb.need == Need::Nothing);
         if fits && verb.is_some() {
             return verb;
@@ -83,6 +86,7 @@ fn follows_a_phrase(items: &[Item<'_>], at: usize, conditional: bool) -> bool {
 
 /// "All of them must be deleted."
 fn passive(items: &[Item<'_>], mood: Mood) -> Found {
+    // `Must they be deleted?` asks, and `if they must be deleted` only supposes.
     if mood.question || is(items, 0, class::ASKS | class::AUXILIARY | class::ADVERBIAL) {
         return None;
     }
@@ -176,6 +180,7 @@ fn made_to(items: &[Item<'_>]) -> Found {
 fn nominal(items: &[Item<'_>]) -> Found {
     let polite = |at: usize| reads(items, at, &["please", "pls", "svp", "stp", "merci", "plait"]);
     let of = reads(items, 1, &["of", "de", "d", "des", "du"]);
+    // Without a polite word it names something: `removal of the appendix`.
     if !of || !(2..items.len()).any(polite) {
         return None;
     }

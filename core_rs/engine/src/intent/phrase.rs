@@ -60,6 +60,7 @@ pub(super) fn verbs_at(
     if let Some(event) = event_at(items, at, forms) {
         return Some(event);
     }
+    // Of several the longest, which says the most: in `get rid of` the verb is not `get`.
     let mut longest = 0;
     let mut found = Vec::new();
     for (phrase, length) in phrases(items, at) {
@@ -151,6 +152,7 @@ fn is_met(items: &[Item<'_>], after: usize, need: Need, lenient: bool) -> bool {
         Need::Name => lenient || object() || named() || is(items, after, class::TOWARDS),
         Need::Loose => lenient || object() || later(class::TOWARDS, REACH),
         Need::Towards => {
+            // `Move on to the next question` moves nothing.
             !reads(items, after, &["on", "forward", "along"]) && later(class::TOWARDS, REACH)
         }
         Need::Money => money(),
@@ -177,6 +179,7 @@ fn is_noun(items: &[Item<'_>], after: usize) -> bool {
     if next.joined {
         return next.has(class::INVERTS) || !next.has(class::OBJECT | class::CLITIC);
     }
+    // Only before a statement: `delete key not working` names it, and `delete key 5` orders.
     let part = PARTS.contains(&&*next.plain);
     next.has(class::COPULA) || (part && is(items, after + 1, class::COPULA | class::NEGATES))
 }

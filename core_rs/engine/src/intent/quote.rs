@@ -52,6 +52,7 @@ pub(super) fn roles(tokens: &[Token], quotations: &[Quotation]) -> Vec<Role> {
         let inside = tokens.get(quotation.first..=quotation.last).unwrap_or_default();
         let before = tokens.get(..quotation.first).unwrap_or_default();
         let marks = roles.get_mut(quotation.first..=quotation.last).unwrap_or_default();
+        // A single word between marks is one that is stressed: `please "delete" all files`.
         if words(inside) > 1 && !ordered(before) {
             marks.fill(Role::Mentioned);
         } else if let ([first, .., last], [_, word, _]) = (marks, inside)
@@ -136,6 +137,7 @@ fn set(next: &mut [Option<usize>; 5], kind: usize, at: Option<usize>) {
 }
 
 fn opening(token: &Token) -> Option<usize> {
+    // A straight mark says on which side it stands by the spaces alone: `5" wide` opens nothing.
     let starts = token.space_before && !token.space_after;
     match token.kind {
         Kind::Sign('"') if starts => Some(0),

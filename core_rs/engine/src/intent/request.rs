@@ -79,6 +79,8 @@ fn glued_order(items: &[Item<'_>]) -> bool {
 /// Reads from `start` as if a clause began there.
 fn attempt(items: &[Item<'_>], start: usize, mood: Mood) -> Attempt {
     let (mut at, mut forms, mut framed) = (start, mood.forms, false);
+    // Bounded, for this is begun anew at each frame of a clause: the time stays in proportion to
+    // the text.
     for _ in 0..STEPS_MAX {
         let free = framed || mood.forms == form::ORDER;
         let verb = verbs_at(items, at, forms, mood.lenient || framed);
@@ -116,12 +118,14 @@ enum Step {
 fn step(items: &[Item<'_>], at: usize, forms: u8, framed: bool) -> Step {
     let word = match items.get(at) {
         Some(Item::Word(word)) => word,
+        // Whoever is spoken to: `@nova delete the thread`.
         Some(Item::Sign('@')) => return Step::Over(2),
         _ => return Step::Stop,
     };
     if word.has(class::NEGATES) {
         return denial(items, at);
     }
+    // French puts a pronoun before its verb: `peux-tu me les supprimer`.
     let object =
         framed && forms & (form::INFINITIVE | form::SECOND) != 0 && word.has(class::CLITIC);
     if word.is_skipped() || object { Step::Over(1) } else { Step::Stop }
@@ -132,6 +136,7 @@ fn denial(items: &[Item<'_>], at: usize) -> Step {
         // "Not only delete the drafts but the notes too" asks for both.
         return Step::Over(2);
     }
+    // `Ne supprime que les anciens fils` restricts, and so it orders.
     let near = at + 1..at + DENIAL_REACH;
     let only = |at: usize| reads(items, at, &["que", "qu", "seulement", "uniquement"]);
     let restricts = reads(items, at, &["ne", "n"]) && near.clone().any(only);
@@ -151,6 +156,7 @@ fn order(items: &[Item<'_>], verbs: Vec<Verb>, end: usize) -> Attempt {
     while word_at(items, next).is_some_and(|word| word.joined || word.has(class::SKIP)) {
         next += 1;
     }
+    // Spoken French leaves its `ne` out: `supprime pas ce fil`.
     let french = is(items, next, class::NEGATES_BEFORE) && closes_denial(items, next);
     // "Delete nothing" asks for nothing, and "remove nothing but the logs" for the logs.
     let nothing = is(items, end, class::NOTHING)

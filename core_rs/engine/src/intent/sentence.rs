@@ -40,6 +40,8 @@ enum Series {
 pub(super) fn asked(sentence: &Sentence<'_>) -> Asked {
     let mut asked = Asked::default();
     let mut state = State::default();
+    // A comma goes on with a list only where an `and` or `or` ends it: `how do I create, update and
+    // delete records`, but `when the copy is done, delete the original`.
     let last_link = sentence.clauses.iter().rposition(|clause| joins(clause.link)).unwrap_or(0);
     for (index, clause) in sentence.clauses.iter().enumerate() {
         let series = state.series_of(clause);

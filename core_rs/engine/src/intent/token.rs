@@ -81,6 +81,7 @@ fn token(glyphs: &[Glyph], joined: bool, space: (bool, bool)) -> Option<Token> {
 }
 
 fn word(glyphs: &[Glyph], joined: bool) -> Word {
+    // Without apostrophes, for many leave them out: `dont` denies as `don't` does.
     let plain: String = glyphs.iter().map(|glyph| glyph.plain).filter(|c| *c != '\'').collect();
     // Underscores around a word are emphasis in Markdown, and would hide the verb between them.
     let plain = plain.trim_matches('_');

@@ -109,6 +109,7 @@ impl ChatAnswer {
         if data == DONE {
             return self.end(out);
         }
+        // An event that says nothing is not one that is broken.
         if data.is_empty() || data == "null" {
             return Ok(());
         }
@@ -132,6 +133,7 @@ impl ChatAnswer {
 
     /// What is told of its tokens so far.
     pub(super) fn usage(&self) -> Usage {
+        // Judged at each look, for counts and the reason to stop come in either order.
         let is_capped = self.stop() == Stop::Length;
         self.usage.judged(Written { bytes: self.content.written_bytes(), is_capped })
     }
@@ -181,7 +183,9 @@ impl ChatAnswer {
         if read::<u64>(choice.index).unwrap_or(0) != 0 {
             return Ok(()); // one answer was asked for; another one's words must not be mixed in
         }
+        // Some tell it here and not beside the choices.
         self.usage.tell(choice.usage);
+        // A whole answer has a message where a stream has deltas.
         let delta = choice.delta.or(choice.message);
         if let Some(delta) = read::<Delta<'_>>(delta) {
             self.delta(&delta, out)?;
@@ -254,6 +258,7 @@ impl ChatAnswer {
 
     fn call(&mut self, call: &ToolCall<'_>) -> Result<(), Fault> {
         let kind = word(call.r#type).unwrap_or_default();
+        // Only a call's first fragment has a type, and not every server gives it one.
         let is_foreign = !matches!(kind.as_str(), "" | "function");
         let function = read::<Function<'_>>(call.function);
         let (name, arguments) =

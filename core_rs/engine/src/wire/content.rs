@@ -122,6 +122,7 @@ impl Content {
 
     fn write(&mut self, kind: Kind, text: Option<Wtf8>, block: Option<u64>, out: &mut Vec<Event>) {
         let Some(Wtf8(bytes)) = text.filter(|it| !it.0.is_empty()) else { return };
+        // Before it is joined: what a half is held back for was written all the same.
         self.written_bytes += bytes.len() as u64;
         let open = self.part(kind, block, out);
         let (part, text) = (open.part, open.joiner.join(&bytes));

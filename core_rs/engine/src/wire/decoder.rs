@@ -153,6 +153,7 @@ impl Decoder {
                 // What is wrong behind the terminator of the same piece spoils no answer.
                 fault.filter(|_| !self.is_done()).map_or(Ok(()), Err)
             }
+            // A stream is forgotten event by event, but this is kept until its end.
             Body::Whole(body) if body.len() + bytes.len() > WHOLE_BYTES_MAX => {
                 Err(Fault::malformed(format!("the answer is larger than {WHOLE_BYTES_MAX} bytes")))
             }
@@ -178,6 +179,7 @@ impl Decoder {
             Some(byte) if OBJECT.first() == Some(byte) => Body::Whole(Vec::new()),
             // A page, or a list: neither wire answers with such.
             Some(b'<' | b'[') => Body::Foreign,
+            // Any other text as well: whether it is a stream its lines will show.
             Some(_) => Body::Stream(EventStream::default()),
         };
         self.take(&begun, out)
@@ -224,6 +226,8 @@ impl Decoder {
     }
 
     fn read_whole(&mut self, body: &[u8], out: &mut Vec<Event>) -> Result<(), Fault> {
+        // As a stream is decoded: a wrong byte becomes U+FFFD, and spoils no more than its
+        // character.
         let text = String::from_utf8_lossy(body);
         let text = text.trim_start_matches('\u{FEFF}').trim();
         let raw: Raw<'_> =

@@ -90,6 +90,7 @@ impl<'a> Effort<'a> {
 
     fn check_words(&self, part: &Value, keywords: &Keywords) -> Result<(), String> {
         let is_root = std::ptr::eq(part, self.root);
+        // At the root they name the whole, from which every reference is counted anyway.
         let below = MOVING_BELOW.iter().filter(|_| !is_root);
         if let Some(word) = MOVING.iter().chain(below).find(|word| keywords.contains_key(**word)) {
             return Err(format!("{word} is not supported here"));

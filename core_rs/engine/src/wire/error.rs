@@ -187,6 +187,7 @@ pub(super) fn reason_of(raw: Option<Raw<'_>>) -> Result<Option<String>, Fault> {
 
 /// What an error object says, if it says anything; some stand alone in a list.
 pub(super) fn told_by(raw: Raw<'_>) -> Option<Refusal> {
+    // Google's endpoint of this wire answers with a list of one.
     let listed = read::<Vec<Raw<'_>>>(Some(raw));
     let raw = listed.as_ref().and_then(|list| list.first().copied()).unwrap_or(raw);
     let envelope = read::<Envelope<'_>>(Some(raw))?;
@@ -198,6 +199,7 @@ pub(super) fn told_by(raw: Raw<'_>) -> Option<Refusal> {
     let Some(error) = subject else {
         return Some(judged("", None, whole.get())); // an error that is a mere text
     };
+    // Each provider has its word in another of these, and numbers in the others.
     let codes = [error.r#type, error.code, error.status].map(word);
     let codes = codes.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let message = word(error.message).unwrap_or_default();
@@ -206,6 +208,7 @@ pub(super) fn told_by(raw: Raw<'_>) -> Option<Refusal> {
     if codes.trim().is_empty() && message.is_empty() && status.is_none() && inner.is_some() {
         return None;
     }
+    // So OpenRouter tells of a moderation: by its status alone it would be a missing permission.
     let has_reasons = whole.get().contains("\"reasons\"");
     Some(if has_reasons && status == Some(403) {
         refusal("moderation", Blame::Caller)

@@ -79,6 +79,7 @@ impl Output {
             let is_container = json.starts_with(['{', '[']) && is_whole(json);
             return if is_container { Ok(()) } else { Err("not_json") };
         };
+        // Any JSON here, for the schema says which.
         let value: Value = serde_json::from_str(json).map_err(|_| "not_json")?;
         let schema = Schema::new(schema).map_err(|_| "schema")?;
         if schema.accepts(&value, steps) { Ok(()) } else { Err("schema") }

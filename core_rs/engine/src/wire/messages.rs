@@ -122,6 +122,7 @@ impl MessagesAnswer {
         let message: Message<'_> =
             read(Some(body)).ok_or_else(|| Fault::malformed("an answer is not a JSON object"))?;
         if word(message.r#type).as_deref() == Some("error") || says_something(message.error) {
+            // In the place of an answer, so no model has begun one.
             return Err(fault_of(body, true));
         }
         if message.content.is_none() {
@@ -181,6 +182,7 @@ impl MessagesAnswer {
         self.content.prove(string(block.signature), string(redacted), index, out)?;
         // What a provider runs by itself, and what it then found, passed by everybody who governs.
         let is_call = kind == "tool_use";
+        // By their ends, for each such tool has a kind of its own, and there will be more.
         let is_foreign = !is_call && (kind.ends_with("tool_use") || kind.ends_with("tool_result"));
         if is_foreign || is_call || kind == "input_json_delta" {
             let whole = block.input.filter(|input| says_something(Some(input)));

@@ -36,6 +36,7 @@ impl Schema {
         }
         let patterns = Effort::can_be_told(&text)?;
         let validator = jsonschema::options()
+            // A reference to another host would have the server fetch what a caller names.
             .offline()
             .should_validate_formats(false)
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))

@@ -76,6 +76,7 @@ impl EventStream {
 
     fn end_line(&mut self) -> Option<SseEvent> {
         let mut line = std::mem::take(&mut self.line);
+        // A byte order mark may stand before a stream, and is no part of its first field's name.
         if !std::mem::replace(&mut self.begun, true) && line.starts_with(BOM) {
             line.drain(..BOM.len());
         }
@@ -85,7 +86,9 @@ impl EventStream {
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
         let (field, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default();
+        // One space behind the colon is the format's own; all others are the value's.
         let value = value.strip_prefix(b" ").unwrap_or(value);
+        // A page or a plain text has no such line, and was written by no model.
         self.is_stream |= matches!(field, b"data" | b"event" | b"id" | b"retry" | b"");
         match field {
             b"data" => match &mut self.data {

@@ -176,6 +176,7 @@ impl<'a> Schemas<'a> {
         if tool.parameters.is_empty() {
             return true;
         }
+        // Once for all calls of a tool: to compile one takes longer than to check by it.
         let compile = || Schema::new(&tool.parameters).ok();
         let Some(schema) = self.compiled.entry(&tool.name).or_insert_with(compile) else {
             return false; // it should have been refused when the tool was declared

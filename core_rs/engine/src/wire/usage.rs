@@ -44,6 +44,7 @@ pub(super) struct Written {
 impl Written {
     /// Whether so many tokens can have been written.
     fn may_be(self, tokens: u64) -> bool {
+        // A cap that was full was filled with something, also where all of it was thought unseen.
         self.bytes <= tokens.saturating_mul(TOKEN_BYTES_MAX) && (tokens > 0 || !self.is_capped)
     }
 }
@@ -149,6 +150,7 @@ impl ChatUsage {
     /// What all of it comes to, for what was written.
     pub(super) fn judged(&self, written: Written) -> Usage {
         let (prompt, output) = (self.prompt_tokens(), self.output_tokens());
+        // No count is above 2^40, so no sum of them needs a check.
         let cached = self.cached.value() + self.cache_write.value();
         let counts = [self.prompt, self.completion, self.total];
         // Of the three any two tell the third.
@@ -254,6 +256,7 @@ impl Writes {
             (Some(_), _, _) => (usual.value().max(rest(hour)), hour.value()),
             (None, ..) => (usual.value(), hour.value()),
         };
+        // Where the three do not agree nobody knows which of them is billed.
         let whole = match (all.told, usual.told, hour.told) {
             (Some(all), Some(usual), Some(hour)) => all == usual + hour,
             (Some(all), ..) => all == usual_tokens + hour_tokens,

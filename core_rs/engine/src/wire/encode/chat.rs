@@ -13,9 +13,11 @@ pub(super) fn members<S: Sink>(prompt: &Prompt, target: &Target<'_>, json: &mut 
     });
     json.key(target.cap_field.wire_name()).number(target.output_cap);
     json.key("stream").raw("true");
+    // Unasked most streams tell nothing of their tokens, and some servers refuse the field.
     if target.stream_options {
         json.key("stream_options").raw(r#"{"include_usage":true}"#);
     }
+    // A choice among no tools is refused, so it goes with them.
     if !prompt.tools.is_empty() {
         tools(prompt, json);
     }

@@ -25,6 +25,7 @@ pub(super) fn members<S: Sink>(prompt: &Prompt, target: &Target<'_>, json: &mut 
 }
 
 fn system<S: Sink>(prompt: &Prompt, json: &mut Json<S>) {
+    // This wire has a field for a schema and none for any JSON at all.
     let json_only = Part::Text { text: JSON_ONLY.to_owned(), cached: false };
     let system = prompt.messages.iter().filter(|message| message.role == Role::System);
     let mut parts: Vec<&Part> = system.flat_map(|message| &message.parts).collect();
@@ -53,6 +54,7 @@ fn turns<S: Sink>(prompt: &Prompt, json: &mut Json<S>) {
         let sent = message.parts.iter().filter(|part| can_be_sent(part));
         sent.filter_map(|part| side(message.role).map(|side| (side, part)))
     });
+    // Over all messages, for a tool's results and what the user says behind them are one turn here.
     let said: Vec<(&str, &Part)> = said.collect();
     for turn in said.chunk_by(|(one, _), (next, _)| one == next) {
         let Some((side, _)) = turn.first() else { continue };
@@ -145,6 +147,7 @@ fn thought<S: Sink>(text: &str, signature: &str, redacted: &str, json: &mut Json
     if redacted.is_empty() {
         json.field("type", "thinking");
         json.field("thinking", text);
+        // Unchanged and whole: the provider refuses a thought that it has not signed.
         json.field("signature", signature);
     } else {
         json.field("type", "redacted_thinking");

@@ -40,6 +40,7 @@ impl Prompt {
     #[must_use]
     pub fn size(&self, wire: Wire) -> usize {
         let Count(bytes) = self.written(wire, &LARGEST, Count::default());
+        // The empty name has put its quotes, which come again with the true one's.
         bytes - "\"\"".len()
     }
 
