@@ -59,6 +59,7 @@ pub fn reserve(
     amount: i64,
 ) -> Result<Result<Vec<Account>, Exhausted>, AmountError> {
     not_negative(&[amount])?;
+    // Less than nothing is short of 0, too: an overdrawn account lets not even a free call begin.
     let short = accounts.iter().enumerate().filter(|(_, it)| it.room() < i128::from(amount));
     if let Some((index, _)) = short.min_by_key(|(_, account)| account.room()) {
         return Ok(Err(Exhausted { index }));
@@ -126,6 +127,7 @@ fn with_reserved(account: &Account, change: i64) -> Result<Account, AmountError>
 
 /// Adds `posted` of `used` to what was spent and the rest to the overrun.
 fn split(account: &Account, posted: i64, used: i64) -> Result<Account, AmountError> {
+    // What is posted is never more than what was used, so this is exact.
     let excess = used.saturating_sub(posted);
     let posted = account.posted.checked_add(posted).ok_or(AmountError::Overflow)?;
     let overrun = account.overrun.checked_add(excess).ok_or(AmountError::Overflow)?;

@@ -74,6 +74,8 @@ pub fn cap_that_fits(query: &CapQuery) -> Result<Option<i64>, AmountError> {
         not_negative(&[wanted.output_cap])?;
         return Ok(None);
     }
+    // Asked of the least cap first: its bound also says that no amount is negative, and no sum
+    // too large.
     let bound_at = |output_cap| bound(&Worst { output_cap, ..wanted });
     if bound_at(least)? > available {
         return Ok(None);

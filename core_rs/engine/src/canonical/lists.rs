@@ -74,6 +74,8 @@ impl List<'_> {
     pub fn list(&mut self, fill: impl FnOnce(&mut List<'_>)) {
         self.count += 1;
         let start = self.bytes.len();
+        // Room for the length, which is known only behind the list: made apart, each list would be
+        // copied into the one around it.
         self.bytes.extend_from_slice(&[0; 4]);
         let inner = filled(self.bytes, fill);
         self.too_long |= inner.is_err();

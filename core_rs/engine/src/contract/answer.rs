@@ -36,11 +36,14 @@ pub fn answered(query: &Query<'_>, parts: Option<&[Part<'_>]>, bytes_max: usize)
         out.message(2, |answer| recorded.write_answer(answer));
         return out.into_bytes();
     };
+    // Asked first: what is too long by its texts alone is not written only to be taken back.
     if usize::try_from(recorded.output_length).is_ok_and(|length| length <= bytes_max) {
         out.message(2, |answer| {
             recorded.write_answer(answer);
             recorded.write_output(parts, answer);
         });
+        // And asked of what was written: names, ids and proofs are in no length, and stand in
+        // the message.
         if out.len() <= bytes_max {
             return out.into_bytes();
         }
@@ -68,6 +71,7 @@ impl Recorded<'_> {
         let texts = parts.iter().filter(|part| part.kind == PartKind::Text);
         let text: String = texts.map(|part| part.text).collect();
         out.text(1, &text);
+        // One text is told by the field above: told twice, it would halve what fits in a message.
         if !matches!(parts, [part] if part.kind == PartKind::Text) {
             for part in parts {
                 out.message(9, |message| part.write(message));
@@ -88,6 +92,7 @@ impl Recorded<'_> {
 impl Part<'_> {
     fn write(&self, out: &mut Message) {
         match self.kind {
+            // Also an empty text is there, or the `oneof` would say that the part is of no kind.
             PartKind::Text => out.present(1, self.text.as_bytes()),
             PartKind::ToolCall => out.message(2, |call| {
                 call.text(1, self.call_id);

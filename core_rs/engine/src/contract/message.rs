@@ -31,6 +31,7 @@ impl Message {
         let number = number.into();
         if number != 0 {
             self.key(field, VARINT);
+            // A number below 0 takes ten bytes, as protobuf writes `int32` and `int64`.
             self.varint(number.cast_unsigned());
         }
     }
@@ -74,6 +75,7 @@ impl Message {
     pub(super) fn message(&mut self, field: u32, fill: impl FnOnce(&mut Self)) {
         self.key(field, LENGTH_DELIMITED);
         let place = self.len();
+        // One byte is enough for the length of most messages.
         self.0.push(0);
         fill(self);
         let length = self.len() - place - 1;

@@ -224,6 +224,7 @@ impl Recorded<'_> {
         out.text(1, self.provider);
         out.text(2, self.model);
         for each in &self.chain {
+            // At the first one: no provider has a slash in its name, and many models have.
             let (provider, model) = each.split_once('/').unwrap_or((each, ""));
             out.message(3, |model_ref| {
                 model_ref.text(1, provider);
@@ -270,6 +271,7 @@ pub fn route_snapshot(packed: &[u8]) -> Vec<u8> {
 }
 
 fn write_snapshot(packed: &[u8], out: &mut Message) {
+    // What is shorter is no snapshot of this release, and is shown as far as it goes.
     let (catalogue, rest) = packed.split_at_checked(8).unwrap_or((packed, &[]));
     let (prices, signals) = rest.split_at_checked(8).unwrap_or((rest, &[]));
     out.bytes(1, catalogue);
@@ -279,6 +281,7 @@ fn write_snapshot(packed: &[u8], out: &mut Message) {
 
 /// What `Timestamp` and `Duration` have alike: seconds and nanoseconds.
 fn write_time(time_us: i64, out: &mut Message) {
+    // Rounded down: the nanoseconds of a Timestamp count forward, before 1970 as well.
     out.number(1, time_us.div_euclid(MICROS));
     out.number(2, time_us.rem_euclid(MICROS) * 1_000);
 }

@@ -59,6 +59,7 @@ impl CallBuckets {
             Ok(cell) => cell,
             Err(room_us) => return room_us.saturating_sub(now_us),
         };
+        // A time of 64 bits and a rate of 32 fit 128 as a product, with room for the burst.
         let now_scaled = i128::from(now_us) * rate;
         // A bucket fills no further than full, and a clock that steps back takes nothing out of
         // what is owed.

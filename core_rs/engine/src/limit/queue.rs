@@ -140,6 +140,7 @@ impl FairQueue {
     fn append(&mut self, identity: &str, ticket: i64) {
         let identity: Arc<str> = identity.into();
         let arrival = self.arrivals;
+        // At a million calls a second it takes half a million years until two are the same.
         self.arrivals = arrival.saturating_add(1);
         self.tickets.insert(ticket, Arc::clone(&identity));
         if !self.lines.contains_key(&identity) {

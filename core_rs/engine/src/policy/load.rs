@@ -66,6 +66,7 @@ pub(super) fn read(
     }
     for policy in parsed.policies() {
         let (id, loaded) = check(author, file, policy)?;
+        // Over all files: verdicts, entries and approvals name a policy by its id alone.
         if let Some(other) = policies.insert(id.clone(), loaded) {
             let reason = format!("the @id is taken by a policy in {}", other.file);
             return Err(refused(file, &id, &reason));
@@ -81,6 +82,8 @@ pub(super) fn validate(policies: &Policies, schema: Schema) -> Result<(), Policy
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
     let error = result.validation_errors().map(|error| (error.policy_id(), error.to_string()));
     let warning = result.validation_warnings().map(|found| (found.policy_id(), found.to_string()));
+    // A warning may say that a policy can never apply, and a forbid that never fires is a hole
+    // which nobody sees.
     let Some((id, reason)) = error.chain(warning).next() else {
         return Ok(());
     };

@@ -91,6 +91,7 @@ impl PolicySet {
     pub fn evaluate(&self, query: &Query) -> Verdict {
         match query.translate(&self.known) {
             Ok((request, entities)) => self.judge(&request, &entities),
+            // A word that the schema does not know could be one that a forbid is about.
             Err(error) => denied(vec![INVALID_QUERY.to_owned()], vec![error]),
         }
     }
@@ -119,6 +120,7 @@ impl PolicySet {
         // type and falls out here.
         let typed = |id: String| Some(((*self.checkpoints.get(&id)?).to_owned(), id));
         let mut checkpoints: Vec<_> = reasons(gate).into_iter().filter_map(typed).collect();
+        // In one order for one verdict, for it is stored and compared with that of a later day.
         checkpoints.sort_unstable();
         Verdict { allowed: true, checkpoints, ..Verdict::default() }
     }
@@ -170,6 +172,7 @@ fn erred(diagnostics: &Diagnostics) -> Option<Verdict> {
     if errors.is_empty() {
         return None;
     }
+    // Cedar's errors have no order, and a denial is told and entered in one.
     errors.sort_unstable();
     let erring = diagnostics.errors().map(
         |cedar_policy::AuthorizationError::PolicyEvaluationError(error)| {

@@ -100,6 +100,7 @@ impl Request {
     pub fn action_digest(&self, who: Acting<'_>, bound: Binding<'_>) -> Result<Hash, TooLong> {
         let operation = self.target.operation.as_str();
         let mut intents: Vec<&str> = bound.intents.iter().map(String::as_str).collect();
+        // They are a set: found in another order, they are the same action.
         intents.sort_unstable();
         digest_of("chenu.action.v2", |to| {
             to.all(&[who.identity_id, who.principal.0, who.principal.1]);
@@ -121,6 +122,7 @@ impl Request {
     }
 
     fn said(&self, to: &mut List<'_>, bound: Binding<'_>) {
+        // As the model is sent them, context blocks and all: to that the approver says yes.
         let messages = bound.messages.unwrap_or(&self.conversation.messages);
         to.text(bound.system);
         to.list(|to| conversation(to, &self.conversation, messages));

@@ -74,6 +74,8 @@ pub(super) fn sift(
 ) -> Result<Sifted, RouteError> {
     let mut sieve = Sieve::new(index);
     sieve.by_words(index, query, wishes);
+    // Numbers last: the words have taken out most of a catalogue by then, with a few
+    // operations on bits.
     let left = std::mem::take(&mut sieve.left);
     let mut candidates = Vec::with_capacity(index.facts.len());
     for (place, facts) in left.iter().filter_map(|it| index.facts.get(it).map(|facts| (it, facts)))
@@ -170,6 +172,7 @@ fn measured(
     let Some(media) = query.media_tokens.get(index).copied().unwrap_or(Some(0)) else {
         return Ok(Err(Exclusion::MediaTooLarge));
     };
+    // Saturated, for what does not fit 64 bits fits no context either.
     let sent = body_bytes.div_euclid(BYTES_PER_TOKEN).saturating_add(extra_tokens);
     if query.output_cap > facts.output_tokens_max {
         return Ok(Err(Exclusion::OutputCapTooLarge));

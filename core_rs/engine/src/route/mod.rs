@@ -97,6 +97,7 @@ impl Catalogue {
         let wishes = match Wishes::of(&self.index, &self.rules, query) {
             Ok(wishes) => wishes,
             Err(unknown) => {
+                // Told and never replaced: another model is not what was asked for.
                 let unknown_preferred = Some(unknown.clone());
                 return Ok(Decision { unknown_preferred, ..Decision::default() });
             }

@@ -63,6 +63,7 @@ impl Iterator for Bits {
             return None;
         }
         let place = self.0.trailing_zeros() as usize;
+        // Takes the lowest one away; there is one, so nothing is taken from 0.
         self.0 &= self.0 - 1;
         Some(place)
     }

@@ -13,6 +13,8 @@ impl Weights {
     fn mean(self, scored: &Scored) -> u32 {
         let parts =
             [(self.quality, scored.quality), (self.speed, scored.speed), (self.cost, scored.cost)];
+        // No factor is above 1,000, so three products fit 64 bits; weights that add up to 0 were
+        // refused with the catalogue.
         let sum: u64 = parts.iter().map(|(it, factor)| u64::from(*it) * u64::from(*factor)).sum();
         sum.checked_div(self.sum()).and_then(|mean| u32::try_from(mean).ok()).unwrap_or(0)
     }
@@ -36,6 +38,7 @@ pub(super) fn score(index: &Index, weights: Weights, signals: &Signals, candidat
         scored.cost = costs.factor(scored.bound);
         scored.score = weights.mean(scored);
         if !signals.of_provider.is_empty() {
+            // Both are 1,000 at most, so 32 bits hold the product.
             scored.score = scored.score * signals.of(facts.provider).standing() / FULL;
         }
     }
