@@ -134,6 +134,7 @@ impl<'de> Deserializer<'de> for Object<'_, '_> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unread> {
+        // The members of Python's lists of words are texts as well.
         if let Ok(word) = self.0.cast::<PyString>() {
             return visitor
                 .visit_enum(IntoDeserializer::<Unread>::into_deserializer(word.to_str()?));

@@ -35,6 +35,8 @@ impl RowReader {
         py: Python<'py>,
         values: Vec<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        // Compared first: `zip` ends with the shorter of two lists, and `make` would fill up
+        // the rest.
         let (found, columns) = (values.len(), self.shapes.len());
         if found != columns {
             return Err(mistake(format!("{found} values are no row of {columns} columns")));

@@ -41,6 +41,7 @@ impl Told {
 
 fn shown(row: &Row, batch: &Batch) -> Shown {
     let place = match row {
+        // Only operations are looked for: of all that answers show they alone are published.
         Row::Operation(operation) => batch.place_of(operation),
         _ => None,
     };

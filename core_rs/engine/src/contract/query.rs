@@ -157,6 +157,7 @@ impl Query<'_> {
         if let Some(recorded) = &self.recorded {
             recorded.write(out);
         }
+        // Behind higher numbers, which protobuf does not mind: fields are read in any order.
         out.bytes(16, self.outcome);
     }
 }

@@ -190,6 +190,7 @@ impl ToolUse {
 
 impl Sampling {
     fn is_untold(&self) -> bool {
+        // All of them by name: a field that is added here and forgotten would be lost from rows.
         let Self { temperature, top_p, stop, seed, presence_penalty, frequency_penalty } = self;
         let reals = [temperature, top_p, presence_penalty, frequency_penalty];
         stop.is_empty() && seed.is_none() && reals.iter().all(|real| real.is_none())

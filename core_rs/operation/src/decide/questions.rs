@@ -98,6 +98,7 @@ fn in_french(kind: CheckpointType) -> &'static str {
 /// What the approver is asked, in English.
 fn english(types: &[CheckpointType], who: &str) -> String {
     let wants: Vec<_> = types.iter().map(|kind| in_english(*kind)).collect();
+    // Cut at a length, for the asker's id is its issuer's word and may have any.
     let wants = wants.join(" and ");
     begin(&format!("{who} asks to {wants}. Approve exactly this request?"), QUESTION_MAX)
 }

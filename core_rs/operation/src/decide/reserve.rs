@@ -65,6 +65,7 @@ fn begin(view: &mut View<'_>, asked: &Reserve, rules: &Rules, now: &Moment) -> D
     if let Some(refusal) = refusal(asked, &standings, &standings, asked.amount_nanousd, rules)? {
         return deny(view, asked, &refusal, rules, now);
     }
+    // Behind the budgets: nobody is asked to approve what no money is there for.
     let types = judge::types_of(&asked.verdict);
     if types.is_empty() {
         return hold(view, asked, &standings, rules, now);
@@ -193,6 +194,7 @@ fn consume(view: &mut View<'_>, asked: &Reserve, rules: &Rules, now: &Moment) ->
     operation.updated_us = now.now_us;
     let (decision, action) = (LedgerDecision::Execute, LedgerAction::Execute);
     view.record(entry::about(&operation, decision, action, "", &payload));
+    // What was asked is stored already, and never changes.
     put(view, &operation, None);
     Ok(standing(operation, None, expires_us))
 }

@@ -112,6 +112,7 @@ pub(crate) fn resolve(view: &mut View<'_>, asked: &Resolve, now: &Moment) -> Dec
     checkpoint.resolved_by = asked.by.to_string();
     checkpoint.decision_id.clone_from(&asked.decision_id);
     checkpoint.reason.clone_from(&asked.reason);
+    // From the approval on: what a person took to decide is not taken from who uses it.
     checkpoint.use_before_us = if approved { now.now_us + checkpoint.lifetime_us } else { 0 };
     let resolved = Box::new(checkpoint.clone());
     if approved {

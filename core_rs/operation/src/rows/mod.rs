@@ -259,6 +259,8 @@ impl TokenUsage {
     #[must_use]
     pub fn with(&self, other: &Self) -> Self {
         Self {
+            // No provider's count is believed above 2^40, and a query has few attempts: no sum
+            // overflows.
             input_tokens: self.input_tokens + other.input_tokens,
             output_tokens: self.output_tokens + other.output_tokens,
             cache_read_tokens: self.cache_read_tokens + other.cache_read_tokens,

@@ -142,5 +142,6 @@ fn escape(text: &str, out: &mut impl Sink) {
 }
 
 fn is_escaped(byte: u8) -> bool {
+    // No more than JSON wants, for each byte of an escape counts in the bound of the cost.
     matches!(byte, 0..=0x1f | b'"' | b'\\')
 }
