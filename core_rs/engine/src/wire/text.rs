@@ -33,6 +33,12 @@ impl Joiner {
     }
 }
 
+/// Text that came in pieces (WTF-8) and is here whole; none where half a pair stays alone in it.
+pub(super) fn joined(pieces: Vec<u8>) -> Option<String> {
+    // Only a pair that was cut between two pieces is not UTF-8 already.
+    String::from_utf8(pieces).or_else(|cut| String::from_utf16(&units_of(cut.as_bytes()))).ok()
+}
+
 fn is_high(unit: u16) -> bool {
     (0xD800..0xDC00).contains(&unit)
 }

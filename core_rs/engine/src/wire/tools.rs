@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::Fault;
 use super::json::is_whole;
 use super::schema::Schema;
+use super::text::joined;
 
 /// The most bytes of one call's arguments.
 pub const ARGUMENTS_BYTES_MAX: usize = 256 << 10;
@@ -154,8 +155,8 @@ impl Draft {
         if cut {
             return Err(invalid("cut", &self.name)); // what it calls behind this is not here
         }
-        let arguments = String::from_utf8(self.arguments.clone())
-            .map_err(|_| invalid("arguments", &self.name))?;
+        let arguments =
+            joined(self.arguments.clone()).ok_or_else(|| invalid("arguments", &self.name))?;
         // Several providers write nothing where a tool has no parameters.
         let empty = arguments.trim().is_empty();
         if !empty && !is_object(&arguments) {

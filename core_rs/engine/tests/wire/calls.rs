@@ -51,6 +51,25 @@ fn fragments_of_calls_join_by_id_then_index() {
 }
 
 #[test]
+fn a_character_that_is_cut_between_two_fragments_is_whole() {
+    let first = |half: &str| {
+        let name = r#""index":0,"id":"a","function":{"name":"get_weather","arguments":"#;
+        format!(r#"{{{name}"{{\"city\":\"{half}"}}}}"#)
+    };
+    let then = |half: &str| format!(r#"{{"index":0,"function":{{"arguments":"{half}\"}}"}}}}"#);
+    let asked = |halves: [&str; 2]| called(&[&first(halves[0]), &then(halves[1])], "tool_calls");
+
+    let whole = ("get_weather".to_owned(), "{\"city\":\"😀\"}".to_owned());
+    assert_eq!(vec![whole], asked([r"\ud83d", r"\ude00"]).calls);
+    // Half a character is nothing that could be carried out.
+    for lone in [[r"\ud83d", "x"], ["x", r"\ude00"]] {
+        let said = asked(lone);
+        assert!(said.calls.is_empty());
+        assert_eq!(Some("arguments"), said.fault.as_ref().map(|fault| &*fault.problem));
+    }
+}
+
+#[test]
 fn a_call_that_is_cut_undeclared_or_too_long_reaches_nobody() {
     let cut = r#"{"index":0,"id":"a","function":{"name":"get_weather","arguments":"[\"city\","}}"#;
     let drop = r#"{"index":0,"id":"a","function":{"name":"drop_tables","arguments":"{}"}}"#;
