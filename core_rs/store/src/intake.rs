@@ -204,7 +204,7 @@ impl<J: Waiting, T: Time> Intake<J, T> {
         let idle = self.time.now().saturating_sub(free_at);
         let waiting = state.queue.len();
         let is_followed = waiting > 0 && state.last_count > 1 && idle < JUST_NOW;
-        if (waiting > 1 || is_followed) && waiting <= self.limits.batch_max && !state.is_closed {
+        if (waiting > 1 || is_followed) && waiting < self.limits.batch_max && !state.is_closed {
             let batch = free_at.saturating_sub(state.taken_at);
             drop(state);
             // Asleep, not at the queue: woken by each command it would run beside the very calls

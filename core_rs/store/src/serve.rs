@@ -85,7 +85,9 @@ impl<J: Job> Serving<'_, J> {
                 // nothing came.
                 Some(jobs) if (self.by_hand)() => break Ended::Handed(jobs),
                 Some(jobs) => match self.committed(session, jobs) {
-                    Ok(()) => proved = Some(self.intake.now()),
+                    Ok(true) => proved = Some(self.intake.now()),
+                    // A batch that left nothing was not written, and says nothing of the disk.
+                    Ok(false) => {}
                     Err(ended) => break ended,
                 },
             }
@@ -93,7 +95,8 @@ impl<J: Job> Serving<'_, J> {
         (ended, proved.map(|at| self.intake.now().saturating_sub(at)))
     }
 
-    fn committed(&mut self, session: &mut Session, jobs: Vec<J>) -> Result<(), Ended<J>> {
+    /// Whether it has written anything.
+    fn committed(&mut self, session: &mut Session, jobs: Vec<J>) -> Result<bool, Ended<J>> {
         // Made before the batch is begun: should its COMMIT give no answer, it is looked up
         // by this id.
         let names = Names { batch_id: Uuid::now_v7().to_string(), ..self.names.clone() };
@@ -115,8 +118,9 @@ impl<J: Job> Serving<'_, J> {
                 Err(Ended::Told(jobs, Box::new(ran), names))
             }
             Ok(ran) => {
+                let has_written = !ran.batch.has_left_nothing();
                 (self.answer)(jobs, ran);
-                Ok(())
+                Ok(has_written)
             }
         }
     }

@@ -252,6 +252,7 @@ fn nobody_waits_longer_for_others_than_the_limit() {
 fn a_full_batch_waits_for_nobody() {
     let (intake, clock) = gathering(LONG);
 
+    assert_eq!(take(&intake, 3), 3);
     assert_eq!(take(&intake, 4), 3);
     assert_eq!(clock.slept(), [Duration::ZERO; 0]);
 }

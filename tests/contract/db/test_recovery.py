@@ -20,7 +20,7 @@ from chenu_server.infra.db.writer import SqlWriter
 from tests.clusters import Cluster, url_of
 from tests.contract.db.conftest import OpenWriter
 from tests.contract.db.gate import held, queued, until
-from tests.contract.db.sample import TOTALS, Change, filling, prepare
+from tests.contract.db.sample import TOTALS, Change, Nothing, filling, prepare
 from tests.stores import Postgres
 
 QUICK = WriterLimits(answer_within_ms=5_000, reconnect_delay_ms=20, probe_ms=50)
@@ -124,6 +124,21 @@ async def test_no_command_is_blamed_for_what_the_database_cannot(
     await until(lambda: writer.healthy)
 
     assert [GovernanceUnavailable] * 2 == [type(error) for error in refused]
+    assert 1 == await writer.submit(Change())
+
+
+async def test_what_writes_nothing_does_not_prove_that_a_write_is_possible(
+    only_postgres_url: str, postgres: Postgres, open_writer: OpenWriter
+) -> None:
+    """A full disk answers waits, repeats and conflicts as well as any."""
+    writer = await open_writer(only_postgres_url, limits=QUICK)
+    with _refusing(postgres, only_postgres_url, "53100"):
+        with pytest.raises(GovernanceUnavailable):  # noqa: PT012 - as it goes on
+            while True:
+                await writer.submit(Nothing())
+        await until(lambda: not writer.healthy)
+    await until(lambda: writer.healthy)
+
     assert 1 == await writer.submit(Change())
 
 

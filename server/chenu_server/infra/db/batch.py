@@ -116,8 +116,13 @@ class Batch:
         self.decided(kernel.of(batch, now))
         if unknown is not None:
             raise CommitUnknown(unknown)
-        if self._decisions is not None and not self._decisions.has_left_nothing:
+        if self.has_written:
             self._committed()
+
+    @property
+    def has_written(self) -> bool:
+        """Whether it left anything, once it has run."""
+        return self._decisions is not None and not self._decisions.has_left_nothing
 
     def decided(self, decisions: Decisions) -> None:
         """It has been run elsewhere, and this is what it came to."""

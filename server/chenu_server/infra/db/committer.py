@@ -244,7 +244,9 @@ class Committer:
                 jobs = self._resolved()
                 continue
             else:
-                self._proved()
+                # Waits, repeats and conflicts write nothing, and a full disk answers them as well.
+                if batch.has_written:
+                    self._proved()
                 self._tell(self._committed, jobs, batch)
             return
         self._refuse(jobs)

@@ -12,7 +12,7 @@ use chenu_store::serve::{Ended, Job, Serving, Within};
 use chenu_store::sqlite::{Failure, Ran, Session};
 
 use super::database::{Database, START, names, right};
-use super::samples::{creates, rules, violates};
+use super::samples::{creates, rules, updates, violates};
 
 /// Nothing here takes so long; and for so much longer nothing is due.
 const LONG: Duration = Duration::from_secs(10);
@@ -128,6 +128,18 @@ fn what_is_to_go_by_hand_comes_back_unbegun() {
 
     assert!(matches!(&served.ended, Ended::Handed(jobs) if jobs.len() == 1), "{:?}", served.ended);
     assert_eq!((false, 0), (served.is_proved, database.count("batches")));
+}
+
+/// A full disk would have answered it as well.
+#[test]
+fn what_leaves_nothing_does_not_prove_that_a_write_is_possible() {
+    let database = Database::new();
+    let intake = asked([updates("nowhere", 1)]);
+    intake.close();
+    let served = served(&mut database.session(), &intake);
+
+    assert!(matches!(served.ended, Ended::Closed), "{:?}", served.ended);
+    assert_eq!((1, false), (served.answered.len(), served.is_proved));
 }
 
 /// Those before it are answered, and those behind it wait: in what order it is mended is its
