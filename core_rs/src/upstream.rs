@@ -143,9 +143,11 @@ pub(crate) struct UpstreamCall {
 impl UpstreamCall {
     /// What has come since the last look; none: nothing.
     fn take(&self, py: Python<'_>) -> PyResult<Option<AnswerPiece>> {
-        // The dispatch first, as it happened: its slot and its bill hang on it.
+        // Looked for behind what has come, for that cannot have come before it; and told before it,
+        // as it happened: its slot and its bill hang on it.
+        let news = self.exchange.take();
         self.untold.tell(py, self.exchange.left_ns())?;
-        Ok(self.exchange.take().map(|news| Piece::from(news).into()))
+        Ok(news.map(|news| Piece::from(news).into()))
     }
 
     /// Resolve a future once something has come; false: it has already.

@@ -95,11 +95,16 @@ impl Pool {
     /// Keep a connection for the next call, if it can carry one.
     pub(crate) async fn take_back(self: &Arc<Self>, mut lease: Lease) {
         // hyper is ready again once the body before has been read to its end, and not sooner.
-        if lease.connection.sender.ready().await.is_err() || self.places.is_closed() {
+        if lease.connection.sender.ready().await.is_err() {
             return;
         }
         let until = Instant::now() + KEEP_ALIVE;
         let mut kept = locked(&self.kept);
+        // Under the lock under which a close empties the list: before it this would be kept behind
+        // the close, with nobody left to use it.
+        if self.places.is_closed() {
+            return;
+        }
         kept.idle.push(Idle { connection: lease.connection, until });
         // Noted under the lock under which the sweep ends, so there is one as long as there is
         // something to sweep.
