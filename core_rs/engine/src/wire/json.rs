@@ -1,5 +1,6 @@
 //! JSON as providers write it: read field by field, each as leniently as it allows.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -61,19 +62,24 @@ pub(super) fn says_something(raw: Option<Raw<'_>>) -> bool {
 
 /// Whether a text is one JSON value that any reader takes: well formed, and not too deep.
 pub(super) fn is_whole(text: &str) -> bool {
-    serde_json::from_str::<Anything>(text).is_ok()
+    serde_json::from_str::<Anything<false>>(text).is_ok()
+}
+
+/// Whether a text is such a value, and no key stands twice in any of its objects.
+pub(super) fn names_once(text: &str) -> bool {
+    serde_json::from_str::<Anything<true>>(text).is_ok()
 }
 
 /// A value that is read and not kept. Unlike `IgnoredAny` it is held to the limit of depth.
-struct Anything;
+struct Anything<const ONCE: bool>;
 
-impl<'de> Deserialize<'de> for Anything {
+impl<'de, const ONCE: bool> Deserialize<'de> for Anything<ONCE> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Self)
     }
 }
 
-impl<'de> Visitor<'de> for Anything {
+impl<'de, const ONCE: bool> Visitor<'de> for Anything<ONCE> {
     type Value = Self;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,7 +116,17 @@ impl<'de> Visitor<'de> for Anything {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<Self, Self>()?.is_some() {}
+        if !ONCE {
+            while map.next_entry::<Self, Self>()?.is_some() {}
+            return Ok(self);
+        }
+        let mut names = HashSet::new();
+        // As text and not as it is written: two spellings of one name are one name.
+        while let Some((name, _)) = map.next_entry::<String, Self>()? {
+            if !names.insert(name) {
+                return Err(A::Error::custom("a key stands twice"));
+            }
+        }
         Ok(self)
     }
 }

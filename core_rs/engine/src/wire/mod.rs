@@ -11,6 +11,7 @@ mod decoder;
 mod effort;
 mod encode;
 mod error;
+mod exact;
 mod expected;
 mod hearing;
 mod json;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Fault;
+use super::exact::inexact;
 use super::json::is_whole;
 use super::schema::Schema;
 use super::text::joined;
@@ -10,7 +11,7 @@ use super::text::joined;
 /// The most bytes of one call's arguments.
 pub const ARGUMENTS_BYTES_MAX: usize = 256 << 10;
 /// The most calls of one answer.
-pub const CALLS_MAX: usize = 128;
+pub const CALLS_MAX: usize = 16;
 
 /// A tool that the model may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,8 @@ struct Draft {
 #[derive(Debug, Default)]
 pub(super) struct Drafts {
     drafts: Vec<Draft>,
+    /// The tool of the first call beyond those that may be.
+    beyond: Option<String>,
 }
 
 impl Drafts {
@@ -67,7 +70,12 @@ impl Drafts {
     pub(super) fn add(&mut self, fragment: Fragment) -> Result<(), Fault> {
         let draft = match self.place_of(&fragment) {
             Some(at) => at,
-            None => self.begin(&fragment)?,
+            None if self.drafts.len() == CALLS_MAX => {
+                // Refused once the answer has ended: until then nobody knows what it costs.
+                self.beyond.get_or_insert(fragment.name);
+                return Ok(());
+            }
+            None => self.begin(&fragment),
         };
         let Some(draft) = self.drafts.get_mut(draft) else { return Ok(()) };
         draft.is_foreign |= fragment.is_foreign;
@@ -109,12 +117,9 @@ impl Drafts {
         }
     }
 
-    fn begin(&mut self, fragment: &Fragment) -> Result<usize, Fault> {
-        if self.drafts.len() == CALLS_MAX {
-            return Err(Fault::malformed(format!("more than {CALLS_MAX} tool calls")));
-        }
+    fn begin(&mut self, fragment: &Fragment) -> usize {
         self.drafts.push(Draft { index: fragment.index, ..Draft::default() });
-        Ok(self.drafts.len() - 1)
+        self.drafts.len() - 1
     }
 
     /// Every call, whole and declared; `cut` says that the answer ended before its model did.
@@ -124,6 +129,9 @@ impl Drafts {
         cut: bool,
         steps: &mut u64,
     ) -> Result<Vec<Call>, Fault> {
+        if let Some(name) = &self.beyond {
+            return Err(invalid("too_many", name));
+        }
         let mut calls: Vec<Call> = Vec::with_capacity(self.drafts.len());
         let mut schemas = Schemas::default();
         for draft in &self.drafts {
@@ -158,11 +166,16 @@ impl Draft {
         let arguments =
             joined(self.arguments.clone()).ok_or_else(|| invalid("arguments", &self.name))?;
         // Several providers write nothing where a tool has no parameters.
-        let empty = arguments.trim().is_empty();
-        if !empty && !is_object(&arguments) {
+        if arguments.trim().is_empty() {
+            return Ok("{}".to_owned());
+        }
+        if !is_object(&arguments) {
             return Err(invalid("arguments", &self.name));
         }
-        Ok(if empty { "{}".to_owned() } else { arguments })
+        match inexact(&arguments) {
+            Some(problem) => Err(invalid(problem, &self.name)),
+            None => Ok(arguments),
+        }
     }
 }
 

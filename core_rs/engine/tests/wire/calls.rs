@@ -1,6 +1,6 @@
 //! Tool calls: whole, declared and once, or not at all.
 
-use chenu_engine::wire::{ARGUMENTS_BYTES_MAX, Declared, Decoder, Expected, Wire};
+use chenu_engine::wire::{ARGUMENTS_BYTES_MAX, CALLS_MAX, Declared, Decoder, Expected, Wire};
 
 use crate::{END, START, STOP, Said, heard, said, stream};
 
@@ -96,6 +96,66 @@ fn a_call_that_is_cut_undeclared_or_too_long_reaches_nobody() {
         let fault = said.fault.as_ref();
         assert_eq!(told, fault.map(|it| (&*it.problem, &*it.subject, it.is_whole)));
         assert_eq!(Vec::<(String, String)>::new(), said.calls);
+    }
+}
+
+/// What a person approves must be what the tool reads, whichever program reads it there.
+#[test]
+fn arguments_that_two_readers_could_take_differently_reach_nobody() {
+    let problem = |arguments: &str| {
+        let escaped = arguments.replace('\\', r"\\");
+        let said = called(&[&weather(r#""id":"a","#, &escaped)], "tool_calls");
+        said.fault.map(|fault| fault.problem)
+    };
+    let with = |value: &str| problem(&format!(r#"{{"city":"Paris","more":{value}}}"#));
+
+    let kept = concat!(
+        "0 -0 0.0 0e999999999999999999999 1 -7 0.1 19.99 1e2 1E+2 1.50 9007199254740993 1e22 ",
+        "9223372036854775807 -9223372036854775808 5e-324 10000000000000000000000 true false null",
+    );
+    let nested = [r#""1e999 \\\" 1e999""#, r#"{"e":[]}"#, r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#];
+    for kept in kept.split(' ').chain(nested) {
+        assert_eq!(None, with(kept), "{kept}");
+    }
+    let changed = concat!(
+        "9223372036854775808 18446744073709551615 18446744073709551616 0.10000000000000001 ",
+        "9007199254740993.0 1e-400 [1,{\"a\":-0.3000000000000000444e0001}] 123456789012345678901 ",
+        "4.9e-325",
+    );
+    for changed in changed.split(' ') {
+        assert_eq!(Some("number"), with(changed).as_deref(), "{changed}");
+    }
+    for no_double in ["1e400", "-1e400", "1e99999999999999999999"] {
+        assert_eq!(Some("arguments"), with(no_double).as_deref(), "{no_double}");
+    }
+    for twice in [
+        r#"{"city":"Paris","city":"Paris"}"#,
+        r#"{"city":"Paris","\u0063ity":"Lyon"}"#,
+        r#"{"city":"Paris","more":[{"a":1,"b":2,"a":1}]}"#,
+    ] {
+        assert_eq!(Some("duplicate_key"), problem(twice).as_deref(), "{twice}");
+    }
+    for lone in [r#"{"city":"\ud83d"}"#, r#"{"city":"\ude00\ud83d"}"#, r#"{"\ud83d":1}"#] {
+        assert_eq!(Some("arguments"), problem(lone).as_deref(), "{lone}");
+    }
+}
+
+/// Each may need a person, who can look at so many.
+#[test]
+fn more_calls_than_a_person_can_look_at_reach_nobody() {
+    let calls = |count: usize| -> Said {
+        let each =
+            |at| weather(&format!(r#""index":{at},"id":"call {at}","#), r#"{"city":"Paris"}"#);
+        let calls: Vec<String> = (0..count).map(each).collect();
+        called(&calls.iter().map(String::as_str).collect::<Vec<_>>(), "tool_calls")
+    };
+
+    assert_eq!(CALLS_MAX, calls(CALLS_MAX).calls.len());
+    for count in [CALLS_MAX + 1, 9 * CALLS_MAX] {
+        let said = calls(count);
+        assert_eq!(Some(("tool_call_invalid", "too_many")), said.wrong(), "{count}");
+        assert!(said.calls.is_empty());
+        assert!(said.fault.is_some_and(|fault| fault.is_whole), "its bill has been told by then");
     }
 }
 

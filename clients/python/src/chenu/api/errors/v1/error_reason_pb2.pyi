@@ -335,8 +335,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOOL_CALL_INVALID: _ErrorReason.ValueType  # 40
     """ERROR_REASON_TOOL_CALL_INVALID: the model called a tool in a way that cannot be passed on. Its
     answer had ended, and is charged. `tool` is the name that the model used; `problem` is one of
-    undeclared, provider_executed (its provider runs it), arguments (no JSON object), schema, cut
-    and duplicate_id.
+    undeclared, provider_executed (its provider runs it), arguments (no JSON object), duplicate_key
+    and number (two programs could read them differently), schema, cut, duplicate_id and too_many
+    (more than 16 calls).
     Status: FAILED_PRECONDITION. Metadata: provider, tool, problem. Retry: no.
     Do: ask again with a new request_id, or change the tools or the model.
     Message: {provider} called the tool `{tool}` wrongly ({problem}).
@@ -694,8 +695,9 @@ budget_admin.
 ERROR_REASON_TOOL_CALL_INVALID: ErrorReason.ValueType  # 40
 """ERROR_REASON_TOOL_CALL_INVALID: the model called a tool in a way that cannot be passed on. Its
 answer had ended, and is charged. `tool` is the name that the model used; `problem` is one of
-undeclared, provider_executed (its provider runs it), arguments (no JSON object), schema, cut
-and duplicate_id.
+undeclared, provider_executed (its provider runs it), arguments (no JSON object), duplicate_key
+and number (two programs could read them differently), schema, cut, duplicate_id and too_many
+(more than 16 calls).
 Status: FAILED_PRECONDITION. Metadata: provider, tool, problem. Retry: no.
 Do: ask again with a new request_id, or change the tools or the model.
 Message: {provider} called the tool `{tool}` wrongly ({problem}).
