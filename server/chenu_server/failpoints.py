@@ -16,7 +16,8 @@ from typing import Final
 from chenu_server import engine
 
 COMMANDS: Final = (
-    *("admit", "validate", "retry", "consume", "settle", "resolve", "expire", "cancel", "recover"),
+    *("admit", "validate", "retry", "consume", "settle", "expire", "cancel", "recover"),
+    *("resolve", "resolve_all"),
     *("dispatched", "held_back", "let_go", "readmitted", "violation", "hold_files", "keep_chunk"),
     *("create_budget", "update_budget", "unfreeze_budget", "delete_budget"),
     *("reserve", "post", "void", "lapse"),

@@ -24,6 +24,7 @@ PATIENCE_S: Final = 20.0
 
 ask, approve, reject = Scene.ask, Scene.approve, Scene.reject
 resume, cancel = Scene.resume, Scene.cancel
+approve_at_once = Scene.approve_at_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,7 @@ WITH_FILE: Final = Story(name="with-a-file", act=dies_of(ask), fields={"picture"
 BLOCKED: Final = Story(name="blocked", act=dies_of(ask), text=DELETION)
 DENIED: Final = Story(name="denied", act=dies_of(ask, funded=False), funded=False)
 APPROVED: Final = Story(name="approved", act=dies_of(ask, approve), text=DELETION)
+AT_ONCE: Final = Story(name="at_once", act=dies_of(ask, approve_at_once), text=DELETION)
 REJECTED: Final = Story(name="rejected", act=dies_of(ask, reject), text=DELETION)
 WITHDRAWN: Final = Story(name="withdrawn", act=dies_of(ask, cancel), text=DELETION)
 UNUSED: Final = Story(name="unused", act=dies_of(ask, approve, cancel), text=DELETION)
@@ -184,6 +186,7 @@ def completed(checkpoint: str = "") -> Rows:
 
 UNKNOWN: Final = "EXECUTION_INTERRUPTED"
 THEN_APPROVED: Final = ((ask, "CHECKPOINT_PENDING"), (approve, DONE), (resume, DONE))
+ONCE_APPROVED: Final = ((approve_at_once, DONE), (resume, DONE))
 FAILED_OVER: Final = ("failed", "executing")
 FAILED_TWICE: Final = ("failed", "interrupted")
 
@@ -217,6 +220,8 @@ EDGES: Final = (
         [(approve, DONE), (resume, DONE)],
         1,
     ),
+    edge("resolve_all.before_commit", AT_ONCE, IS_BLOCKED, IS_BLOCKED, THEN_APPROVED, 1),
+    edge("resolve_all.after_commit", AT_ONCE, IS_APPROVED, IS_APPROVED, ONCE_APPROVED, 1),
     edge(
         "resolve.before_commit",
         DECIDED,

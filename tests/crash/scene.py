@@ -56,6 +56,23 @@ class Scene:
         """The person says no, likewise."""
         return await self._resolve(at, cb.CHECKPOINT_DECISION_REJECT, "not today")
 
+    async def approve_at_once(self, at: Callers) -> str:
+        """The same with the rpc that decides on several, of which this is one."""
+        found, lost = await outcome_of(self.shown(at))
+        if found is None:
+            return lost
+        named = cb.GetCheckpointRequest(checkpoint_id=found.query.checkpoint_id)
+        shown = await at.person.call(at.person.checkpoints.GetCheckpoint, named)
+        decision = cb.ResolveCheckpointRequest(
+            checkpoint_id=found.query.checkpoint_id,
+            decision_id=self._decision_id,
+            decision=cb.CHECKPOINT_DECISION_APPROVE,
+            expected_action_digest=shown.checkpoint.action_digest,
+        )
+        request = cb.ResolveCheckpointsRequest(decisions=[decision])
+        call = at.person.call(at.person.checkpoints.ResolveCheckpoints, request)
+        return (await outcome_of(call))[1]
+
     async def _resolve(
         self, at: Callers, decision: cb.CheckpointDecision.ValueType, reason: str
     ) -> str:

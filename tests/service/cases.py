@@ -59,12 +59,18 @@ class RoleCase:
     person: bool = False
 
 
-def _resolve(checkpoint_id: str) -> Message:
+def _resolve(checkpoint_id: str) -> checkpoints.ResolveCheckpointRequest:
     return checkpoints.ResolveCheckpointRequest(
         checkpoint_id=checkpoint_id,
         decision_id=str(uuid4()),
         decision=checkpoints.CHECKPOINT_DECISION_APPROVE,
     )
+
+
+def _resolve_all(checkpoint_id: str) -> Message:
+    decision = _resolve(checkpoint_id)
+    decision.expected_action_digest = bytes(32)
+    return checkpoints.ResolveCheckpointsRequest(decisions=[decision])
 
 
 def _same(request: Message) -> BoundaryCase:
@@ -114,6 +120,7 @@ ROLE_CASES: Final[dict[str, RoleCase]] = {
     f"{CHECKPOINTS}ListCheckpoints": _MEMBER,
     f"{CHECKPOINTS}CountPendingCheckpoints": _MEMBER,
     f"{CHECKPOINTS}ResolveCheckpoint": RoleCase(Role.APPROVER, person=True),
+    f"{CHECKPOINTS}ResolveCheckpoints": RoleCase(Role.APPROVER, person=True),
     f"{CHECKPOINTS}CancelCheckpoint": _MEMBER,
     f"{BUDGETS}CreateBudget": _BUDGETS,
     f"{BUDGETS}GetBudget": _BUDGETS,
@@ -152,6 +159,7 @@ BOUNDARY_CASES: Final[dict[str, BoundaryCase]] = {
     f"{CHECKPOINTS}ListCheckpoints": _same(checkpoints.ListCheckpointsRequest()),
     f"{CHECKPOINTS}CountPendingCheckpoints": _same(checkpoints.CountPendingCheckpointsRequest()),
     f"{CHECKPOINTS}ResolveCheckpoint": BoundaryCase("checkpoint", _resolve),
+    f"{CHECKPOINTS}ResolveCheckpoints": BoundaryCase("checkpoint", _resolve_all),
     f"{CHECKPOINTS}CancelCheckpoint": _checkpoint(checkpoints.CancelCheckpointRequest),
     f"{BUDGETS}CreateBudget": _same(BUDGET),
     f"{BUDGETS}GetBudget": _budget(budgets.GetBudgetRequest),

@@ -72,6 +72,20 @@ pub enum Answer {
     Lost(Box<Checkpoint>),
     /// The approver saw another action than the one that waits.
     OtherAction(Box<Checkpoint>),
+    /// All checkpoints as these decisions leave them.
+    AllResolved {
+        /// In the decisions' order.
+        checkpoints: Vec<Checkpoint>,
+        /// Which of them were decided by this very command, and not by one before that was alike.
+        is_new: Vec<bool>,
+    },
+    /// One could not be decided so, so none was; nothing was written.
+    NoneResolved {
+        /// The place of its decision.
+        at: usize,
+        /// What its decision alone would have been answered.
+        because: Box<Answer>,
+    },
     /// A service's reservation as it stands after.
     Reservation {
         /// The operation.

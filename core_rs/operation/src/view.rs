@@ -230,6 +230,11 @@ impl<'a> View<'a> {
         Self { loaded, rows: Vec::new(), entries: Vec::new() }
     }
 
+    /// Take back all that was put and recorded.
+    pub fn forget(&mut self) {
+        *self = Self::new(self.loaded);
+    }
+
     /// The operation of this key.
     #[must_use]
     pub fn operation(&self, key: &OperationKey) -> Option<&Operation> {

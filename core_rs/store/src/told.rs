@@ -75,6 +75,8 @@ fn kind(answer: &Answer) -> &'static str {
         Answer::Lapsed(_) => "Lapsed",
         Answer::Lost(_) => "Lost",
         Answer::OtherAction(_) => "OtherAction",
+        Answer::AllResolved { .. } => "AllResolved",
+        Answer::NoneResolved { .. } => "NoneResolved",
         Answer::Reservation { .. } => "Reservation",
         Answer::Done(_) => "Done",
         Answer::Validation { .. } => "Validation",
@@ -116,6 +118,14 @@ fn parts(answer: Answer) -> (Vec<Row>, Json) {
         | Answer::Lapsed(row)
         | Answer::Lost(row)
         | Answer::OtherAction(row) => (vec![Row::Checkpoint(row)], none),
+        Answer::AllResolved { checkpoints, is_new } => {
+            let rows = checkpoints.into_iter().map(|row| Row::Checkpoint(Box::new(row)));
+            (rows.collect(), json!({ "is_new": is_new }))
+        }
+        Answer::NoneResolved { at, because } => {
+            let alone = kind(&because);
+            (parts(*because).0, json!({ "at": at, "because": alone }))
+        }
         Answer::Reservation { operation, checkpoint, expires_us, is_new } => {
             let more = json!({ "expires_us": expires_us, "is_new": is_new });
             let checkpoint = checkpoint.map(Row::Checkpoint);

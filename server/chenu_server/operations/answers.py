@@ -8,12 +8,15 @@ from typing import Any, Final, cast
 from chenu_server.command import Answer
 from chenu_server.governance.checkpoints.decide import pending_error
 from chenu_server.governance.checkpoints.model import (
+    AllResolved,
     Lapsed,
     Lost,
+    NoneResolved,
     OtherAction,
     Repeated,
     ResolveAnswer,
     Resolved,
+    Unresolved,
 )
 from chenu_server.pipeline.model import Candidate, LaneReport, Outcome
 from chenu_server.pipeline.ports import (
@@ -65,6 +68,15 @@ def of_query(answer: Answer, chain: Sequence[Candidate]) -> Any:
 def of_checkpoint(answer: Answer) -> ResolveAnswer:
     """What a resolution came to."""
     return cast("ResolveAnswer", _OF_CHECKPOINT[answer.kind](answer.rows[0]))
+
+
+def of_checkpoints(answer: Answer) -> AllResolved | NoneResolved:
+    """What the resolution of several came to."""
+    if answer.kind == "NoneResolved":
+        because = _OF_CHECKPOINT[answer.more["because"]](answer.rows[0])
+        return NoneResolved(cast("Unresolved", because))
+    is_new = zip(answer.rows, answer.more["is_new"], strict=True)
+    return AllResolved([Resolved(row) if new else Repeated(row) for row, new in is_new])
 
 
 def validation(answer: Answer) -> Validation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -9,7 +10,9 @@ from chenu_server.caller import Principal
 from chenu_server.command import Writer
 from chenu_server.errors import ChenuError
 from chenu_server.governance.checkpoints.model import (
+    AllResolved,
     Checkpoint,
+    NoneResolved,
     Resolution,
     ResolveAnswer,
 )
@@ -18,7 +21,7 @@ from chenu_server.governance.limits.model import Slot
 from chenu_server.operations.ask import Admit, Consume, Validate
 from chenu_server.operations.rules import Rules
 from chenu_server.operations.run import Retry, Settle
-from chenu_server.operations.wait import Cancel, Resolve
+from chenu_server.operations.wait import Cancel, Resolve, ResolveAll
 from chenu_server.pipeline.ports import (
     Admission,
     Admitted,
@@ -108,6 +111,13 @@ class WriterGovernance:
             checkpoint.identity_id, checkpoint.request_id, checkpoint.checkpoint_id, asked
         )
         return cast(ResolveAnswer, await self._writer.submit(command))
+
+    async def resolve_all(
+        self, decisions: Sequence[tuple[Checkpoint, Resolution]]
+    ) -> AllResolved | NoneResolved:
+        """See `governance.checkpoints.ports.Resolver`."""
+        answer = await self._writer.submit(ResolveAll(decisions))
+        return cast("AllResolved | NoneResolved", answer)
 
     def dispatched(self, admitted: Admitted, mono_ns: int) -> None:
         """See `pipeline.ports.Governance`."""

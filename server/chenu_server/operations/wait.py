@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chenu_server import asking, engine
 from chenu_server.asking import Plain
 from chenu_server.caller import Principal
 from chenu_server.command import Answer
-from chenu_server.governance.checkpoints.model import Resolution, ResolveAnswer
+from chenu_server.governance.checkpoints.model import (
+    AllResolved,
+    Checkpoint,
+    NoneResolved,
+    Resolution,
+    ResolveAnswer,
+)
 from chenu_server.operations import answers
 from chenu_server.pipeline.records import Operation
 from chenu_server.values import fields_of
+
+
+def _place_of(checkpoint: Checkpoint) -> Plain:
+    """Which operation waits, and where."""
+    return {
+        "identity_id": checkpoint.identity_id,
+        "request_id": checkpoint.request_id,
+        "checkpoint_id": checkpoint.checkpoint_id,
+    }
+
+
+def _decided(asked: Resolution) -> Plain:
+    return {**fields_of(asked), "by": asking.principal(asked.by)}
 
 
 class _Waiting:
@@ -38,12 +59,28 @@ class Resolve(_Waiting):
 
     def asked(self) -> engine.Command:
         """For the kernel."""
-        more = {**fields_of(self._asked), "by": asking.principal(self._asked.by)}
-        return self._command("Resolve", more)
+        return self._command("Resolve", _decided(self._asked))
 
     def outcome(self, answer: Answer) -> ResolveAnswer:
         """How the resolution went; only `Resolved` and `Lapsed` have written."""
         return answers.of_checkpoint(answer)
+
+
+class ResolveAll:
+    """A person decides on several that wait: on all of them, or on none."""
+
+    def __init__(self, decisions: Sequence[tuple[Checkpoint, Resolution]]) -> None:
+        self._decisions = [
+            {**_place_of(checkpoint), **_decided(asked)} for checkpoint, asked in decisions
+        ]
+
+    def asked(self) -> engine.Command:
+        """For the kernel."""
+        return engine.Command({"ResolveAll": {"decisions": self._decisions}}, asking.NO_RULES)
+
+    def outcome(self, answer: Answer) -> AllResolved | NoneResolved:
+        """All as they are now, or why none was decided."""
+        return answers.of_checkpoints(answer)
 
 
 class Expire(_Waiting):

@@ -130,6 +130,17 @@ CALLS: list[tuple[str, Calling, Message]] = [
         ),
     ),
     (
+        "CheckpointService/ResolveCheckpoints",
+        lambda c: c.checkpoints.resolve(
+            [checkpoint_service_pb2.ResolveCheckpointRequest(checkpoint_id="c", decision_id="d")]
+        ),
+        checkpoint_service_pb2.ResolveCheckpointsRequest(
+            decisions=[
+                checkpoint_service_pb2.ResolveCheckpointRequest(checkpoint_id="c", decision_id="d")
+            ]
+        ),
+    ),
+    (
         "CheckpointService/CancelCheckpoint",
         lambda c: c.checkpoints.cancel("c", reason="late"),
         checkpoint_service_pb2.CancelCheckpointRequest(checkpoint_id="c", reason="late"),

@@ -1,7 +1,7 @@
 //! Whether every reader of a JSON text reads the same in it.
 //!
-//! A person approves a call's arguments as they stand, and some other program carries them out. What
-//! two readers could take differently was so approved by nobody.
+//! A person approves a call's arguments as they stand, and some other program carries them out.
+//! What two readers could take differently was so approved by nobody.
 
 use super::json::names_once;
 

@@ -282,6 +282,13 @@ pub struct Resolve {
     pub by: Principal,
 }
 
+/// A person decides on several that wait, each once: on all of them, or on none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolveAll {
+    /// In order, each of another checkpoint.
+    pub decisions: Vec<Resolve>,
+}
+
 /// Nobody decided in time, or the approval was not used in time?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expire {
@@ -354,6 +361,8 @@ pub enum Command {
     Settle(Box<Settle>),
     /// See [`Resolve`].
     Resolve(Resolve),
+    /// See [`ResolveAll`].
+    ResolveAll(ResolveAll),
     /// See [`Expire`].
     Expire(Expire),
     /// See [`Cancel`].

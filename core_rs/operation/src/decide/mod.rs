@@ -13,6 +13,7 @@ mod overruns;
 mod questions;
 mod recover;
 mod reserve;
+mod resolve_all;
 mod retry;
 mod settle;
 mod slots;
@@ -52,6 +53,7 @@ pub fn name(command: &Command) -> &'static str {
         Command::Retry(_) => "retry",
         Command::Settle(_) => "settle",
         Command::Resolve(_) => "resolve",
+        Command::ResolveAll(_) => "resolve_all",
         Command::Expire(_) => "expire",
         Command::Cancel(_) => "cancel",
         Command::Recover(_) => "recover",
@@ -83,6 +85,9 @@ pub fn needs(command: &Command, now: &Moment) -> Vec<Need> {
         Command::Retry(asked) => retry::needs(asked, now),
         Command::Settle(asked) => settle::needs(asked),
         Command::Resolve(asked) => Place::from(asked).needs(),
+        Command::ResolveAll(asked) => {
+            asked.decisions.iter().flat_map(|each| Place::from(each).needs()).collect()
+        }
         Command::Expire(asked) => Place::from(asked).needs(),
         Command::Cancel(asked) => Place::from(asked).needs(),
         Command::Recover(asked) => recover::needs(asked),
@@ -118,6 +123,9 @@ pub fn needs_next(command: &Command, loaded: &Loaded, now: &Moment) -> Vec<Need>
         Command::Retry(asked) => retry::needs_next(asked, &view),
         Command::Settle(asked) => settle::needs_next(asked, &view),
         Command::Resolve(asked) => Place::from(asked).needs_next(&view),
+        Command::ResolveAll(asked) => {
+            asked.decisions.iter().flat_map(|each| Place::from(each).needs_next(&view)).collect()
+        }
         Command::Expire(asked) => Place::from(asked).needs_next(&view),
         Command::Cancel(asked) => Place::from(asked).needs_next(&view),
         Command::Recover(asked) => recover::needs_next(asked, &view),
@@ -151,6 +159,7 @@ pub fn decide(command: &Command, loaded: &Loaded, rules: &Rules, now: &Moment) -
         Command::Retry(asked) => retry::decide(asked, &mut view, rules, now)?,
         Command::Settle(asked) => settle::decide(asked, &mut view, now)?,
         Command::Resolve(asked) => waiting::resolve(&mut view, asked, now)?,
+        Command::ResolveAll(asked) => resolve_all::decide(&mut view, asked, now)?,
         Command::Expire(asked) => waiting::expire(&mut view, asked, now)?,
         Command::Cancel(asked) => waiting::cancel(&mut view, asked, now)?,
         Command::Recover(asked) => recover::decide(asked, &mut view, now)?,

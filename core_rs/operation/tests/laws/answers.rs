@@ -2,10 +2,10 @@
 
 use chenu_engine::vocabulary::CheckpointDecision;
 use chenu_operation::answer::Answer;
-use chenu_operation::command::{Admit, Caller, Command, Consume, Resolve, Verdict};
+use chenu_operation::command::{Admit, Caller, Command, Consume, Resolve, ResolveAll, Verdict};
 use chenu_operation::decide::Effects;
 use chenu_operation::rows::{Bytes, Checkpoint, HoldState, Operation, Principal, RETIRED_US};
-use chenu_operation::view::Row;
+use chenu_operation::view::{Loaded, Row, View};
 
 use crate::world::World;
 
@@ -16,6 +16,7 @@ pub(crate) fn check(before: &World, command: &Command, effects: &Effects) {
         Command::Admit(asked) => check_admit(before, asked, &effects.answer),
         Command::Consume(asked) => check_consume(before, asked, &effects.answer),
         Command::Resolve(asked) => check_resolve(asked, &effects.answer),
+        Command::ResolveAll(asked) => check_resolve_all(before, asked, effects),
         _ => check_other(before, command, &effects.answer),
     }
 }
@@ -38,6 +39,7 @@ fn check_nothing_left(command: &Command, effects: &Effects) {
         | Answer::Repeated(_)
         | Answer::Lost(_)
         | Answer::OtherAction(_)
+        | Answer::NoneResolved { .. }
         | Answer::Exists { .. }
         | Answer::Absent
         | Answer::Stale { .. }
@@ -121,6 +123,37 @@ fn check_resolve(asked: &Resolve, answer: &Answer) {
     assert!(asked.expected_digest.0.is_empty() || asked.expected_digest == it.action_digest);
     let told = (&asked.by.to_string(), &asked.decision_id, &asked.reason);
     assert_eq!(told, (&it.resolved_by, &it.decision_id, &it.reason));
+}
+
+/// All leave what they would one after the other, or the first that could not keeps all from it.
+fn check_resolve_all(before: &World, asked: &ResolveAll, effects: &Effects) {
+    let mut alone = before.clone();
+    let (mut rows, mut entries) = (Vec::new(), Vec::new());
+    for (place, each) in asked.decisions.iter().enumerate() {
+        let left = alone.take(&Command::Resolve(each.clone()));
+        if !matches!(left.answer, Answer::Resolved(_) | Answer::Repeated(_)) {
+            let because = Box::new(left.answer);
+            assert_eq!(Answer::NoneResolved { at: place, because }, effects.answer);
+            return;
+        }
+        rows.extend(left.rows);
+        entries.extend(left.entries);
+    }
+    let Answer::AllResolved { checkpoints, .. } = &effects.answer else {
+        panic!("nothing was in the way: {asked:?}: {effects:?}")
+    };
+    assert_eq!(asked.decisions.len(), checkpoints.len());
+    assert_eq!((put(rows), entries), (effects.rows.clone(), effects.entries.clone()));
+}
+
+/// As one command leaves them: of a row that is put again only the last is left.
+fn put(rows: Vec<Row>) -> Vec<Row> {
+    let nothing = Loaded::new();
+    let mut view = View::new(&nothing);
+    for row in rows {
+        view.put(row);
+    }
+    view.done().0
 }
 
 fn check_other(before: &World, command: &Command, answer: &Answer) {

@@ -7,7 +7,8 @@ use chenu_engine::vocabulary::{
 };
 use chenu_operation::command::{
     Admit, Asked, AttemptEnd, Caller, Cancel, Candidate, Command, Consume, CreateBudget,
-    DeleteBudget, Expire, Part, Plan, Recover, Resolve, Retry, Settle, UpdateBudget, Verdict,
+    DeleteBudget, Expire, Part, Plan, Recover, Resolve, ResolveAll, Retry, Settle, UpdateBudget,
+    Verdict,
 };
 use chenu_operation::refusal::{Outcome, Refusal};
 use chenu_operation::rows::{
@@ -135,6 +136,10 @@ fn asked(request_id: &str) -> Asked {
 }
 
 // --- what waits for a person --------------------------------------------------------------------
+
+pub(crate) fn resolve_all(decisions: impl IntoIterator<Item = Resolve>) -> Command {
+    Command::ResolveAll(ResolveAll { decisions: decisions.into_iter().collect() })
+}
 
 pub(crate) fn resolve(of: &Checkpoint, by: &str, decision: CheckpointDecision) -> Resolve {
     Resolve {

@@ -118,6 +118,9 @@ fn claims(command: &Command, answer: &Answer, before: Option<(CheckpointState, b
         (Command::Resolve(_), answer) => {
             matches!(answer, Answer::Resolved(_) | Answer::Lapsed(_))
         }
+        (Command::ResolveAll(_), answer) => {
+            matches!(answer, Answer::AllResolved { is_new, .. } if is_new.contains(&true))
+        }
         (Command::Consume(_), answer) => {
             matches!(answer, Answer::Admitted { .. } | Answer::Closed(_))
         }

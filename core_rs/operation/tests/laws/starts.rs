@@ -200,6 +200,11 @@ fn blocked() -> Start {
         .deciding("approve, too", now_us, resolve("ben", Approve))
         .deciding("reject", now_us, resolve("ben", Reject))
         .deciding("cancel", now_us, asks::cancel(&it))
+        .deciding(
+            "approve among others",
+            now_us,
+            asks::resolve_all([asks::resolve(&it, "dan", Approve)]),
+        )
         .with("approve another action", Command::Resolve(other))
         .with("consume", consume(asks::consume(&it, &asks::gated("q"))))
         .deciding("approve in the last instant", it.expires_us, resolve("cat", Approve))

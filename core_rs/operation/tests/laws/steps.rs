@@ -21,8 +21,8 @@ const OPERATION: Table<QueryState> = &[
     (None, QueryState::Running, &["admit"]),
     (None, QueryState::Blocked, &["admit"]),
     (None, QueryState::Failed, &["admit"]),
-    (Some(QueryState::Blocked), QueryState::Approved, &["resolve"]),
-    (Some(QueryState::Blocked), QueryState::Rejected, &["resolve"]),
+    (Some(QueryState::Blocked), QueryState::Approved, &["resolve", "resolve_all"]),
+    (Some(QueryState::Blocked), QueryState::Rejected, &["resolve", "resolve_all"]),
     (Some(QueryState::Blocked), QueryState::Expired, &["expire", "resolve"]),
     (Some(QueryState::Blocked), QueryState::Cancelled, &["cancel"]),
     (Some(QueryState::Approved), QueryState::Running, &["consume"]),
@@ -42,8 +42,8 @@ const RESERVATION: Table<QueryState> = &[
     (None, QueryState::Running, &["reserve"]),
     (None, QueryState::Blocked, &["reserve"]),
     (None, QueryState::Failed, &["reserve"]),
-    (Some(QueryState::Blocked), QueryState::Approved, &["resolve"]),
-    (Some(QueryState::Blocked), QueryState::Rejected, &["resolve"]),
+    (Some(QueryState::Blocked), QueryState::Approved, &["resolve", "resolve_all"]),
+    (Some(QueryState::Blocked), QueryState::Rejected, &["resolve", "resolve_all"]),
     (Some(QueryState::Blocked), QueryState::Expired, &["expire", "resolve"]),
     (Some(QueryState::Blocked), QueryState::Cancelled, &["cancel", "void"]),
     (Some(QueryState::Approved), QueryState::Running, &["reserve"]),
@@ -58,8 +58,8 @@ const RESERVATION: Table<QueryState> = &[
 
 const CHECKPOINT: Table<CheckpointState> = &[
     (None, CheckpointState::Pending, &["admit", "reserve"]),
-    (Some(CheckpointState::Pending), CheckpointState::Approved, &["resolve"]),
-    (Some(CheckpointState::Pending), CheckpointState::Rejected, &["resolve"]),
+    (Some(CheckpointState::Pending), CheckpointState::Approved, &["resolve", "resolve_all"]),
+    (Some(CheckpointState::Pending), CheckpointState::Rejected, &["resolve", "resolve_all"]),
     (Some(CheckpointState::Pending), CheckpointState::Expired, &["expire", "resolve"]),
     (Some(CheckpointState::Pending), CheckpointState::Cancelled, &["cancel", "void"]),
     (Some(CheckpointState::Approved), CheckpointState::Approved, &["consume", "reserve"]),
@@ -74,12 +74,16 @@ const CHECKPOINT: Table<CheckpointState> = &[
 const HOLD: Table<HoldState> = &[
     (None, HoldState::Held, &["admit", "reserve"]),
     // `resolve` sets until when the money of an approved operation is held.
-    (Some(HoldState::Held), HoldState::Held, &["retry", "consume", "resolve", "reserve"]),
+    (
+        Some(HoldState::Held),
+        HoldState::Held,
+        &["retry", "consume", "resolve", "resolve_all", "reserve"],
+    ),
     (Some(HoldState::Held), HoldState::Posted, &["settle", "post"]),
     (
         Some(HoldState::Held),
         HoldState::Voided,
-        &["resolve", "cancel", "consume", "settle", "void", "reserve"],
+        &["resolve", "resolve_all", "cancel", "consume", "settle", "void", "reserve"],
     ),
     // All but `expire`, `recover` and `lapse` where they come too late.
     (

@@ -6,7 +6,7 @@ use chenu_engine::vocabulary::{
 use chenu_operation::answer::Answer;
 use chenu_operation::command::{
     Admit, AttemptEnd, Candidate, Command, Dispatched, HoldBack, HoldFiles, KeepChunk, LetGo,
-    Readmit, RecordViolation, Reserve, Settle, Validate,
+    Readmit, RecordViolation, Reserve, Resolve, Settle, Validate,
 };
 use chenu_operation::rows::{
     Attempt, Budget, Checkpoint, FileChunk, Operation, SYSTEM, StoredFile,
@@ -42,6 +42,8 @@ pub(crate) enum Step {
         by: Pick,
         yes: bool,
         saw: bool,
+        /// How many more are decided with it; none: alone.
+        others: usize,
     },
     /// A service's own spending, under the ids that queries have too.
     Reserve {
@@ -217,15 +219,18 @@ impl Walk {
     /// A command that needs nothing to be remembered.
     fn command(&self, step: &Step) -> Option<Command> {
         match *step {
-            Step::Resolve { which, by, yes, saw } => {
+            Step::Resolve { which, by, yes, saw, others } => {
                 let decisions = [CheckpointDecision::Reject, CheckpointDecision::Approve];
                 let by = ["ann", "ben"][by % 2];
-                let mut asked =
-                    asks::resolve(self.checkpoint(which)?, by, decisions[usize::from(yes)]);
+                let count = self.world.checkpoints().count().min(1 + others);
+                let named = (which..which + count).filter_map(|which| self.checkpoint(which));
+                let decide = |of| asks::resolve(of, by, decisions[usize::from(yes)]);
+                let mut all: Vec<Resolve> = named.map(decide).collect();
                 if !saw {
-                    asked.expected_digest = bytes(0);
+                    all.last_mut()?.expected_digest = bytes(0);
                 }
-                Some(Command::Resolve(asked))
+                let alone = if others == 0 { all.pop() } else { None };
+                Some(alone.map_or_else(|| asks::resolve_all(all), Command::Resolve))
             }
             Step::Expire(which) => Some(asks::expire(self.checkpoint(which)?)),
             Step::Cancel(which) => Some(asks::cancel(self.checkpoint(which)?)),

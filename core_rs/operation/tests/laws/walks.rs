@@ -26,8 +26,9 @@ fn asking() -> impl Strategy<Value = Step> {
 fn waiting() -> impl Strategy<Value = Step> {
     let (which, mostly) = (|| 0..8_usize, || prop::bool::weighted(0.8));
     prop_oneof![
-        4 => (which(), which(), mostly(), mostly())
-            .prop_map(|(which, by, yes, saw)| Step::Resolve { which, by, yes, saw }),
+        4 => (which(), which(), mostly(), mostly(), 0..3_usize).prop_map(
+            |(which, by, yes, saw, others)| Step::Resolve { which, by, yes, saw, others }
+        ),
         1 => which().prop_map(Step::Expire),
         1 => which().prop_map(Step::Cancel),
         4 => (which(), 0..5_usize, mostly(), mostly(), mostly()).prop_map(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from chenu_server.infra.rpc.times import timestamp_of
 from chenu_server.vocabulary import CheckpointState, ContentKind, Decision
 
 ID_MAX: Final = 256
+DECISIONS_MAX: Final = 16
 PAGE_BYTES_DEFAULT: Final = 262_144
 PAGE_BYTES_MAX: Final = 1_048_576
 
@@ -65,6 +67,17 @@ def resolution_from(request: pb.ResolveCheckpointRequest, caller: Caller) -> Res
         expected_digest=digest,
         by=caller.principal,
     )
+
+
+def resolutions_from(
+    request: pb.ResolveCheckpointsRequest, caller: Caller
+) -> Sequence[tuple[str, Resolution]]:
+    """What a person decided on each of several checkpoints."""
+    if not 1 <= len(request.decisions) <= DECISIONS_MAX:
+        raise InvalidField("decisions", f"1 to {DECISIONS_MAX}")
+    return [
+        (id_from(each.checkpoint_id), resolution_from(each, caller)) for each in request.decisions
+    ]
 
 
 def _uuid(text: str) -> str:

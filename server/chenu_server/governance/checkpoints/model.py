@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chenu_server.caller import Principal
@@ -166,4 +166,19 @@ class OtherAction:
     checkpoint: Checkpoint
 
 
-ResolveAnswer = Resolved | Repeated | Lapsed | Lost | OtherAction
+Unresolved = Lapsed | Lost | OtherAction
+ResolveAnswer = Resolved | Repeated | Unresolved
+
+
+@dataclass(frozen=True, slots=True)
+class AllResolved:
+    """Each as its decision leaves it, or has left it before."""
+
+    checkpoints: Sequence[Resolved | Repeated]
+
+
+@dataclass(frozen=True, slots=True)
+class NoneResolved:
+    """One decision could not be recorded, so none was; nothing was written."""
+
+    because: Unresolved

@@ -7,8 +7,10 @@ from typing import NoReturn, Protocol
 
 from chenu_server.caller import Caller
 from chenu_server.governance.checkpoints.model import (
+    AllResolved,
     Bound,
     Checkpoint,
+    NoneResolved,
     Resolution,
     ResolveAnswer,
     StoredFile,
@@ -59,6 +61,12 @@ class Resolver(Protocol):
 
     async def resolve(self, checkpoint: Checkpoint, asked: Resolution) -> ResolveAnswer:
         """How the resolution went; see `operations.wait`."""
+        ...
+
+    async def resolve_all(
+        self, decisions: Sequence[tuple[Checkpoint, Resolution]]
+    ) -> AllResolved | NoneResolved:
+        """How all of them went, each of another checkpoint of one identity."""
         ...
 
 

@@ -19,12 +19,14 @@ from chenu_server.governance.checkpoints.model import (
     Bound,
     Checkpoint,
     Lapsed,
-    Lost,
+    NoneResolved,
     OtherAction,
     Piece,
+    Repeated,
     Resolution,
     Resolved,
     StoredFile,
+    Unresolved,
 )
 from chenu_server.governance.checkpoints.ports import (
     Boundary,
@@ -119,25 +121,51 @@ class CheckpointService:
             CheckpointExpired, CheckpointCancelled: It is over.
             InvalidField: A rejection without a reason, or another action than the one shown.
         """
-        # Before anything is looked up: whoever may not decide learns nothing of what there is, and
-        # is no violation.
-        if not caller.is_user or Role.APPROVER not in caller.roles:
-            raise RoleRequired(Role.APPROVER.value, "user")
-        if asked.decision is Decision.REJECT and not asked.reason.strip():
-            raise InvalidField("reason", "a rejection needs one")
+        _check_approver(caller)
+        _check_reason(asked)
         checkpoint = await self.get(caller, checkpoint_id)
         answer = await self._resolver.resolve(checkpoint, asked)
-        if isinstance(answer, Lapsed):
-            raise CheckpointExpired(checkpoint_id)
-        if isinstance(answer, OtherAction):
-            raise InvalidField("expected_action_digest", "the checkpoint asks about another")
-        if isinstance(answer, Lost):
-            _raise_lost(answer.checkpoint)
-        approved = answer.checkpoint.state is CheckpointState.APPROVED
+        if not isinstance(answer, Resolved | Repeated):
+            _raise_unresolved(answer)
+        return await self._resolved(answer)
+
+    async def resolve_all(
+        self, caller: Caller, decisions: Sequence[tuple[str, Resolution]]
+    ) -> Sequence[Checkpoint]:
+        """
+        Approve or reject several in one commit: all of them, or none.
+
+        Raises:
+            RoleRequired: The caller is no person, or no approver here.
+            IdentityBoundaryViolation: A checkpoint is not in the caller's identity.
+            CheckpointAlreadyResolved: Someone else was first with one of them.
+            CheckpointExpired, CheckpointCancelled: One of them is over.
+            InvalidField: A rejection without a reason, an action that was not shown, or a
+                checkpoint twice.
+        """
+        _check_approver(caller)
+        for _, asked in decisions:
+            _check_reason(asked)
+            # Who decides on many at once is likeliest to say yes to what he has not looked at.
+            if not asked.expected_digest:
+                raise InvalidField("expected_action_digest", "required for each of several")
+        if len({checkpoint_id for checkpoint_id, _ in decisions}) < len(decisions):
+            raise InvalidField("checkpoint_id", "each checkpoint once")
+        found = [
+            (await self.get(caller, checkpoint_id), asked) for checkpoint_id, asked in decisions
+        ]
+        answer = await self._resolver.resolve_all(found)
+        if isinstance(answer, NoneResolved):
+            _raise_unresolved(answer.because)
+        return [await self._resolved(each) for each in answer.checkpoints]
+
+    async def _resolved(self, answer: Resolved | Repeated) -> Checkpoint:
+        checkpoint = answer.checkpoint
+        approved = checkpoint.state is CheckpointState.APPROVED
         # Only for the decision itself and not for a repeat of it: by then the query may have run.
         if isinstance(answer, Resolved) and approved:
-            await self._waiting.approved(caller.identity_id, checkpoint.request_id)
-        return answer.checkpoint
+            await self._waiting.approved(checkpoint.identity_id, checkpoint.request_id)
+        return checkpoint
 
     async def cancel(self, caller: Caller, checkpoint_id: str, reason: str) -> Checkpoint:
         """
@@ -162,6 +190,26 @@ class CheckpointService:
 def _check_concerned(caller: Caller, checkpoint: Checkpoint) -> None:
     if not concerns(caller, checkpoint):
         raise RoleRequired(Role.APPROVER.value)
+
+
+def _check_approver(caller: Caller) -> None:
+    # Before anything is looked up: whoever may not decide learns nothing of what there is, and is
+    # no violation.
+    if not caller.is_user or Role.APPROVER not in caller.roles:
+        raise RoleRequired(Role.APPROVER.value, "user")
+
+
+def _check_reason(asked: Resolution) -> None:
+    if asked.decision is Decision.REJECT and not asked.reason.strip():
+        raise InvalidField("reason", "a rejection needs one")
+
+
+def _raise_unresolved(answer: Unresolved) -> NoReturn:
+    if isinstance(answer, Lapsed):
+        raise CheckpointExpired(answer.checkpoint.checkpoint_id)
+    if isinstance(answer, OtherAction):
+        raise InvalidField("expected_action_digest", "the checkpoint asks about another")
+    _raise_lost(answer.checkpoint)
 
 
 def _raise_lost(checkpoint: Checkpoint) -> NoReturn:

@@ -89,6 +89,17 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         resolved = await self._checkpoints.resolve(caller, checkpoint_id, asked)
         return pb.ResolveCheckpointResponse(checkpoint=convert.checkpoint_of(resolved, caller))
 
+    async def ResolveCheckpoints(  # noqa: N802 - the wire name
+        self, request: pb.ResolveCheckpointsRequest, context: Context
+    ) -> pb.ResolveCheckpointsResponse:
+        """Approve or reject several: all of them, or none."""
+        caller = current_caller()
+        decisions = convert.resolutions_from(request, caller)
+        resolved = await self._checkpoints.resolve_all(caller, decisions)
+        return pb.ResolveCheckpointsResponse(
+            checkpoints=[convert.checkpoint_of(each, caller) for each in resolved]
+        )
+
     async def CancelCheckpoint(  # noqa: N802 - the wire name
         self, request: pb.CancelCheckpointRequest, context: Context
     ) -> pb.CancelCheckpointResponse:

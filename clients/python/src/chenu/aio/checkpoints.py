@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from chenu.aio.connection import CALL_TIMEOUT_S, Connection
 from chenu.aio.requests import made
@@ -125,6 +125,24 @@ class Checkpoints:
         )
         answer = await self._connection.unary(self._stub.ResolveCheckpoint, request, timeout_s)
         return answer.checkpoint
+
+    async def resolve(
+        self,
+        decisions: Sequence[checkpoint_service_pb2.ResolveCheckpointRequest],
+        *,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> Sequence[checkpoint_pb2.Checkpoint]:
+        """
+        Decide on up to 16 checkpoints: all of them, or none.
+
+        Each decision needs the `expected_action_digest` of what the person was shown. One without a
+        `decision_id` is given one; pass these very messages when you repeat them.
+        """
+        for each in decisions:
+            each.decision_id = each.decision_id or new_id()
+        request = made(checkpoint_service_pb2.ResolveCheckpointsRequest, decisions=decisions)
+        answer = await self._connection.unary(self._stub.ResolveCheckpoints, request, timeout_s)
+        return answer.checkpoints
 
     async def cancel(
         self, checkpoint_id: str, *, reason: str = "", timeout_s: float = CALL_TIMEOUT_S

@@ -430,6 +430,56 @@ class ResolveCheckpointResponse(_message.Message):
 Global___ResolveCheckpointResponse: _TypeAlias = ResolveCheckpointResponse  # noqa: Y015
 
 @_typing.final
+class ResolveCheckpointsRequest(_message.Message):
+    """ResolveCheckpointsRequest is one person's decisions, all or none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResolveCheckpointRequest]:
+        """decisions are 1 to 16, each on another checkpoint. expected_action_digest is required in each:
+        who decides on many at once must have been shown each.
+        """
+
+    def __init__(
+        self,
+        *,
+        decisions: _abc.Iterable[Global___ResolveCheckpointRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveCheckpointsRequest: _TypeAlias = ResolveCheckpointsRequest  # noqa: Y015
+
+@_typing.final
+class ResolveCheckpointsResponse(_message.Message):
+    """ResolveCheckpointsResponse is the checkpoints as decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checkpoints(self) -> _containers.RepeatedCompositeFieldContainer[_checkpoint_pb2.Checkpoint]:
+        """checkpoints are approved or rejected, in the order of the decisions."""
+
+    def __init__(
+        self,
+        *,
+        checkpoints: _abc.Iterable[_checkpoint_pb2.Checkpoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoints", b"checkpoints"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveCheckpointsResponse: _TypeAlias = ResolveCheckpointsResponse  # noqa: Y015
+
+@_typing.final
 class CancelCheckpointRequest(_message.Message):
     """CancelCheckpointRequest withdraws one checkpoint."""
 

@@ -63,6 +63,11 @@ class CheckpointServiceStub:
                 request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointRequest.SerializeToString,
                 response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointResponse.FromString,
                 _registered_method=True)
+        self.ResolveCheckpoints = channel.unary_unary(
+                '/chenu.api.governance.v1.CheckpointService/ResolveCheckpoints',
+                request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointsRequest.SerializeToString,
+                response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointsResponse.FromString,
+                _registered_method=True)
         self.CancelCheckpoint = channel.unary_unary(
                 '/chenu.api.governance.v1.CheckpointService/CancelCheckpoint',
                 request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.CancelCheckpointRequest.SerializeToString,
@@ -127,6 +132,19 @@ class CheckpointServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResolveCheckpoints(self, request, context):
+        """ResolveCheckpoints records a person's decisions on several checkpoints in one commit: on all of
+        them, or on none. The first that could not be decided so says why none was. Decisions that were
+        recorded before, under the same decision_id and alike, are answered again.
+
+        Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
+        CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
+        an expected_action_digest is not its checkpoint's), GOVERNANCE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelCheckpoint(self, request, context):
         """CancelCheckpoint withdraws a pending checkpoint and ends its query as cancelled. The query's
         requester or an approver may; anyone else is ROLE_REQUIRED.
@@ -165,6 +183,11 @@ def add_CheckpointServiceServicer_to_server(servicer, server):
                     servicer.ResolveCheckpoint,
                     request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointRequest.FromString,
                     response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointResponse.SerializeToString,
+            ),
+            'ResolveCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveCheckpoints,
+                    request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointsRequest.FromString,
+                    response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointsResponse.SerializeToString,
             ),
             'CancelCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelCheckpoint,
@@ -311,6 +334,33 @@ class CheckpointService:
             '/chenu.api.governance.v1.CheckpointService/ResolveCheckpoint',
             chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointRequest.SerializeToString,
             chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chenu.api.governance.v1.CheckpointService/ResolveCheckpoints',
+            chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointsRequest.SerializeToString,
+            chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

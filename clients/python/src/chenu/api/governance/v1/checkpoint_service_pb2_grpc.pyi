@@ -67,6 +67,15 @@ class CheckpointServiceStub:
     CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
     expected_action_digest is not the checkpoint's), GOVERNANCE_UNAVAILABLE.
     """
+    ResolveCheckpoints: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ResolveCheckpointsRequest, _checkpoint_service_pb2.ResolveCheckpointsResponse]
+    """ResolveCheckpoints records a person's decisions on several checkpoints in one commit: on all of
+    them, or on none. The first that could not be decided so says why none was. Decisions that were
+    recorded before, under the same decision_id and alike, are answered again.
+
+    Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
+    CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
+    an expected_action_digest is not its checkpoint's), GOVERNANCE_UNAVAILABLE.
+    """
     CancelCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.CancelCheckpointRequest, _checkpoint_service_pb2.CancelCheckpointResponse]
     """CancelCheckpoint withdraws a pending checkpoint and ends its query as cancelled. The query's
     requester or an approver may; anyone else is ROLE_REQUIRED.
@@ -113,6 +122,15 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
     CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
     expected_action_digest is not the checkpoint's), GOVERNANCE_UNAVAILABLE.
+    """
+    ResolveCheckpoints: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ResolveCheckpointsRequest, _checkpoint_service_pb2.ResolveCheckpointsResponse]  # type: ignore[assignment]
+    """ResolveCheckpoints records a person's decisions on several checkpoints in one commit: on all of
+    them, or on none. The first that could not be decided so says why none was. Decisions that were
+    recorded before, under the same decision_id and alike, are answered again.
+
+    Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
+    CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
+    an expected_action_digest is not its checkpoint's), GOVERNANCE_UNAVAILABLE.
     """
     CancelCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.CancelCheckpointRequest, _checkpoint_service_pb2.CancelCheckpointResponse]  # type: ignore[assignment]
     """CancelCheckpoint withdraws a pending checkpoint and ends its query as cancelled. The query's
@@ -187,6 +205,21 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
         CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
         expected_action_digest is not the checkpoint's), GOVERNANCE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveCheckpoints(
+        self,
+        request: _checkpoint_service_pb2.ResolveCheckpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkpoint_service_pb2.ResolveCheckpointsResponse, _abc.Awaitable[_checkpoint_service_pb2.ResolveCheckpointsResponse]]:
+        """ResolveCheckpoints records a person's decisions on several checkpoints in one commit: on all of
+        them, or on none. The first that could not be decided so says why none was. Decisions that were
+        recorded before, under the same decision_id and alike, are answered again.
+
+        Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
+        CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
+        an expected_action_digest is not its checkpoint's), GOVERNANCE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
