@@ -19,6 +19,7 @@ argument_class! {
         speed: u32,
         output_rate: i64,
         dearest_input_rate: Option<i64>,
+        rate_steps: Vec<(i64, i64, i64)> = rate_steps.into_iter().map(rate_step).collect(),
         context_tokens: i64,
         output_tokens_max: i64,
         capabilities: Vec<String>,
@@ -101,6 +102,8 @@ result_class! {
         bound: i64 = scored.bound,
         body_bytes: i64 = scored.body_bytes,
         extra_tokens: i64 = scored.extra_tokens,
+        dearest_input_rate: i64 = scored.dearest_input_rate,
+        output_rate: i64 = scored.output_rate,
     }
 }
 
@@ -188,6 +191,10 @@ fn weight_table(weights: [(u32, u32, u32); 4]) -> engine::WeightTable {
     let of = |(quality, speed, cost)| engine::Weights { quality, speed, cost };
     let [balanced, cost, quality, speed] = weights.map(of);
     engine::WeightTable { balanced, cost, quality, speed }
+}
+
+fn rate_step((above, dearest_input_rate, output_rate): (i64, i64, i64)) -> engine::RateStep {
+    engine::RateStep { above, dearest_input_rate, output_rate }
 }
 
 fn known_strategy(name: &str) -> PyResult<engine::Strategy> {

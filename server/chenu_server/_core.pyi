@@ -455,6 +455,7 @@ class ModelRecord:
         speed: int,
         output_rate: int,
         dearest_input_rate: int | None,
+        rate_steps: Sequence[tuple[int, int, int]],
         context_tokens: int,
         output_tokens_max: int,
         capabilities: Sequence[str],
@@ -465,9 +466,10 @@ class ModelRecord:
 
         `instance_of` is the provider that `provider` is an instance of, empty if it is none.
         `name_bytes` are what its name takes in a body. `quality` is 0 to 100, `speed` output tokens
-        a second. A `dearest_input_rate` of None is an unknown price. `regions` are all in which it
-        may process data. `locked_role` is served by records with that lock alone; they serve other
-        roles too.
+        a second. A `dearest_input_rate` of None is an unknown price. `rate_steps` are, each, a
+        length of the prompt in tokens, and the dearest rates of input and of output beyond it.
+        `regions` are all in which it may process data. `locked_role` is served by records with that
+        lock alone; they serve other roles too.
         """
 
 @final
@@ -582,6 +584,12 @@ class Scored:
     @property
     def extra_tokens(self) -> int:
         """What its wire adds for images and tools."""
+    @property
+    def dearest_input_rate(self) -> int:
+        """The rate of input that its bound is made of."""
+    @property
+    def output_rate(self) -> int:
+        """That of output."""
 
 @final
 class Decision:

@@ -124,6 +124,7 @@ def record(**changes: Any) -> _core.ModelRecord:
         "speed": 80,
         "output_rate": 15_000_000_000,
         "dearest_input_rate": 3_750_000_000,
+        "rate_steps": [],
         "context_tokens": 200_000,
         "output_tokens_max": 64_000,
         "capabilities": ["tools"],

@@ -19,6 +19,7 @@ fn record(number: u32) -> ModelRecord {
         speed: number * 53 % 200,
         output_rate: i64::from(number) * 250_000_000,
         dearest_input_rate: Some(i64::from(number) * 50_000_000),
+        rate_steps: vec![],
         context_tokens: 128_000,
         output_tokens_max: 8_192,
         capabilities: vec!["tools".to_owned(), "vision".to_owned()],

@@ -105,8 +105,8 @@ def chain(candidates: Iterable[Candidate]) -> list[Plain]:
             "bound_nanousd": each.bound_nanousd,
             "body_bytes": each.body_bytes,
             "extra_tokens": each.extra_tokens,
-            "dearest_input": each.rates.dearest_input,
-            "output_rate": each.rates.output,
+            "dearest_input": each.dearest_input_rate,
+            "output_rate": each.output_rate,
             "rates_source": each.rates.source,
         }
         for each in candidates

@@ -121,6 +121,8 @@ class Candidate:
     bound_nanousd: int
     body_bytes: int
     extra_tokens: int
+    dearest_input_rate: int  # of a prompt so long, as the bound has it
+    output_rate: int
     rates: Rates
     instance_of: str = ""  # the provider of the catalogue that `provider` is an instance of
 

@@ -136,6 +136,10 @@ def _engine_record(model: ModelRecord, wire: str, abilities: frozenset[str]) -> 
         speed=model.speed,
         output_rate=rates.output if rates else 0,
         dearest_input_rate=rates.dearest_input if rates else None,
+        rate_steps=[
+            (step.above, step.rates.dearest_input, step.rates.output)
+            for step in (rates.steps if rates else ())
+        ],
         context_tokens=model.context_tokens,
         output_tokens_max=model.output_tokens_max,
         capabilities=sorted(abilities),
@@ -208,13 +212,18 @@ def _facts(model: ModelRecord) -> list[object]:
 def _prices(rates: Rates | None) -> list[object]:
     if rates is None:
         return []
+    # Behind the rest, so that a price without steps has the name that it has always had.
+    steps = [[step.above, *_numbers(step.rates)] for step in rates.steps]
+    return [*_numbers(rates), rates.source, *([steps] if steps else [])]
+
+
+def _numbers(rates: Rates) -> list[object]:
     return [
         rates.input,
         rates.output,
         rates.cache_read,
         rates.cache_write,
         rates.cache_write_hour,
-        rates.source,
     ]
 
 

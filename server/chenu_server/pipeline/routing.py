@@ -140,6 +140,8 @@ def _chain(models: tuple[ModelRecord, ...], best: Sequence[engine.Scored]) -> tu
             bound_nanousd=each.bound,
             body_bytes=each.body_bytes,
             extra_tokens=each.extra_tokens,
+            dearest_input_rate=each.dearest_input_rate,
+            output_rate=each.output_rate,
             # The engine leaves no candidate whose price is unknown.
             rates=models[each.index].rates or _NO_RATES,
         )

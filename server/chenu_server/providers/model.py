@@ -36,6 +36,12 @@ class Usage:
     cache_write_hour_tokens: int = 0
     exact: bool = True
 
+    @property
+    def prompt_tokens(self) -> int:
+        """All that the model was given, seen before or not."""
+        written = self.cache_write_tokens + self.cache_write_hour_tokens
+        return self.input_tokens + self.cache_read_tokens + written
+
 
 @dataclass(frozen=True, slots=True)
 class PartDelta:
@@ -154,6 +160,11 @@ class Rates:
     cache_write: int  # kept for the provider's usual time, some minutes
     cache_write_hour: int
     source: str
+    steps: tuple[RateStep, ...] = ()  # by length; those of a step have none of their own
+
+    def of_prompt(self, tokens: int) -> Rates:
+        """What all tokens of a call cost whose prompt has so many, those before a step too."""
+        return next((step.rates for step in reversed(self.steps) if tokens > step.above), self)
 
     @property
     def dearest_input(self) -> int:
@@ -163,6 +174,14 @@ class Rates:
         `cache_control`), and none here does. Reserving for it would raise every bound for nothing.
         """
         return max(self.input, self.cache_read, self.cache_write)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateStep:
+    """The rates of prompts that have more tokens than this."""
+
+    above: int
+    rates: Rates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,18 +8,19 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
 from chenu_server.providers.catalog import Catalogue
-from chenu_server.providers.model import ModelRecord, Rates
+from chenu_server.providers.model import ModelRecord, Rates, RateStep
 from chenu_server.values import replace
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
+    from genai_prices.types import ModelInfo, ModelPrice, Tier, TieredPrices
 
 NANOUSD_PER_USD = 1_000_000_000
 
-# A request has at most 262,144 bytes, and a token is at least one byte of it.
+# A request has at most 262,144 bytes beside its files, and a token is at least one byte of it.
 INPUT_TOKENS_MAX = 262_144
 
+_RATES = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
 _STEP = datetime.timedelta(minutes=15)
 
 
@@ -28,10 +29,10 @@ def resolve_prices(
 ) -> Catalogue:
     """The loaded catalogue with the prices that hold on a UTC day; call again at midnight.
 
-    The operator's price wins over genai-prices, that over the shipped one. Where a price has
-    steps by the prompt's length, or hours of the day, the dearest that a prompt of at most
-    `input_tokens_max` can meet is taken, so that no bill is larger than what was reserved.
-    Nothing is fetched: the package's updater stays off.
+    The operator's price wins over genai-prices, that over the shipped one. Where a price has hours
+    of the day, the dearest is taken, so that no bill is larger than what was reserved; so it is
+    of steps by the prompt's length that begin below `input_tokens_max`. Only files reach those
+    beyond it, which the rates keep. Nothing is fetched: the package's updater stays off.
     """
     import genai_prices
     from genai_prices.data_snapshot import get_snapshot
@@ -74,21 +75,35 @@ def _rates_on(
     if any(price.requests_kcount for price in prices):
         return None  # a fee for each call beside the tokens: a bound of tokens would be too low
 
-    def dearest(*names: str) -> int | None:
-        found = [
-            _dearest_step(value, input_tokens_max)
-            for price in prices
-            for name in names
-            if (value := getattr(price, name)) is not None
-        ]
-        return max(map(nanousd_per_million, found), default=None)
+    def rates_of(tokens: int) -> Rates | None:
+        return _rates_of_prompt(prices, tokens, input_tokens_max, source)
 
-    input_rate, output_rate = dearest("input_mtok"), dearest("output_mtok")
+    rates = rates_of(input_tokens_max)
+    starts = {
+        step.start
+        for price in prices
+        for name in _RATES
+        for step in _steps(getattr(price, name))
+        if step.start >= input_tokens_max
+    }
+    beyond = ((above, rates_of(above + 1)) for above in sorted(starts))
+    steps = tuple(RateStep(above=above, rates=each) for above, each in beyond if each)
+    return replace(rates, steps=steps) if rates else None
+
+
+def _rates_of_prompt(
+    prices: list[ModelPrice], tokens: int, input_tokens_max: int, source: str
+) -> Rates | None:
+    def dearest(name: str) -> int | None:
+        found = [getattr(price, name) for price in prices]
+        known = [each for each in found if each is not None]
+        steps = (_price_of_prompt(each, tokens, input_tokens_max) for each in known)
+        return max(map(nanousd_per_million, steps), default=None)
+
+    input_rate, output_rate, cache_read, cache_write, cache_write_hour = map(dearest, _RATES)
     if input_rate is None or output_rate is None:
         return None
-    cache_read, cache_write = dearest("cache_read_mtok"), dearest("cache_write_mtok")
     write_rate = input_rate if cache_write is None else cache_write
-    cache_write_hour = dearest("cache_write_1h_mtok")
     return Rates(
         input=input_rate,
         output=output_rate,
@@ -107,8 +122,13 @@ def _prices_on(model: ModelInfo, on: datetime.date) -> Iterator[ModelPrice]:
         moment += datetime.timedelta(days=1) if not isinstance(model.prices, list) else _STEP
 
 
-def _dearest_step(price: Decimal | TieredPrices, input_tokens_max: int) -> Decimal:
+def _price_of_prompt(price: Decimal | TieredPrices, tokens: int, input_tokens_max: int) -> Decimal:
     if isinstance(price, Decimal):
         return price
-    steps = [step.price for step in price.tiers if step.start < input_tokens_max]
-    return max([price.base, *steps])
+    short = [step.price for step in price.tiers if step.start < input_tokens_max]
+    beyond = [step.price for step in price.tiers if input_tokens_max <= step.start < tokens]
+    return beyond[-1] if beyond else max([price.base, *short])
+
+
+def _steps(price: Decimal | TieredPrices | None) -> list[Tier]:
+    return [] if price is None or isinstance(price, Decimal) else price.tiers

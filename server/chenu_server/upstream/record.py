@@ -84,6 +84,8 @@ def _exact(tokens: Tokens, rates: Rates | None) -> int:
     """Millionths of a nano-USD; nothing, if no price is known."""
     if rates is None:
         return 0
+    written = tokens.cache_write + tokens.cache_write_hour
+    rates = rates.of_prompt(tokens.input + tokens.cache_read + written)
     return (
         tokens.input * rates.input
         + tokens.output * rates.output

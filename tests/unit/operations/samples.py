@@ -96,6 +96,8 @@ def candidate(provider: str, price: int = 1) -> Candidate:
         bound_nanousd=bound_of(price),
         body_bytes=BODY_BYTES,
         extra_tokens=0,
+        dearest_input_rate=rates.dearest_input,
+        output_rate=rates.output,
         rates=rates,
     )
 

@@ -180,22 +180,31 @@ fn measured(
     if sent.saturating_add(query.output_cap) > facts.context_tokens {
         return Ok(Err(Exclusion::ContextTooSmall));
     }
-    let Some(dearest_input_rate) = facts.dearest_input_rate else {
-        return Ok(Err(Exclusion::PriceUnknown));
-    };
     // What files count as at most is a bound of the cost, beside all else that fills the context,
     // and no reason to exclude: a document of one page counts as a whole context.
     let room = facts.context_tokens.saturating_sub(body_bytes).saturating_sub(extra_tokens);
     let extra_tokens = extra_tokens.saturating_add(media.min(room).max(0));
+    let prompt_tokens = body_bytes.saturating_add(extra_tokens);
+    let Some((dearest_input_rate, output_rate)) = facts.dearest_rates(prompt_tokens) else {
+        return Ok(Err(Exclusion::PriceUnknown));
+    };
     let bound = bound(&Worst {
         body_bytes,
         extra_tokens,
         dearest_input_rate,
         output_cap: query.output_cap,
-        output_rate: facts.output_rate,
+        output_rate,
     })?;
     if query.cost_ceiling.is_some_and(|ceiling| bound > ceiling) {
         return Ok(Err(Exclusion::OverCostCeiling));
     }
-    Ok(Ok(Scored { index, bound, body_bytes, extra_tokens, ..Scored::default() }))
+    Ok(Ok(Scored {
+        index,
+        bound,
+        body_bytes,
+        extra_tokens,
+        dearest_input_rate,
+        output_rate,
+        ..Scored::default()
+    }))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{ModelRecord, NOVA};
+use super::model::{ModelRecord, NOVA, RateStep};
 use super::model_set::ModelSet;
 use super::rules::Rules;
 
@@ -10,7 +10,7 @@ use super::rules::Rules;
 type SetsByName = BTreeMap<String, ModelSet>;
 
 /// The numbers of one model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) provider: usize,
     pub(super) wire: usize,
@@ -19,10 +19,24 @@ pub(super) struct Facts {
     pub(super) speed: u32,
     pub(super) output_rate: i64,
     pub(super) dearest_input_rate: Option<i64>,
+    pub(super) rate_steps: Vec<RateStep>,
     pub(super) context_tokens: i64,
     pub(super) output_tokens_max: i64,
     /// Its place among all models by provider and name: what breaks ties.
     pub(super) rank: usize,
+}
+
+impl Facts {
+    /// The dearest rates of input and of output for a prompt of at most so many tokens; `None` when
+    /// the price is unknown.
+    pub(super) fn dearest_rates(&self, tokens: i64) -> Option<(i64, i64)> {
+        // Each rate by itself, for a shorter prompt than that one may be billed at dearer ones.
+        let reached = self.rate_steps.iter().filter(|step| tokens > step.above);
+        let first = (self.dearest_input_rate?, self.output_rate);
+        Some(reached.fold(first, |(input, output), step| {
+            (input.max(step.dearest_input_rate), output.max(step.output_rate))
+        }))
+    }
 }
 
 /// A catalogue as its queries need it.
@@ -175,6 +189,7 @@ fn facts_of(
         speed: record.speed,
         output_rate: record.output_rate,
         dearest_input_rate: record.dearest_input_rate,
+        rate_steps: record.rate_steps.clone(),
         context_tokens: record.context_tokens,
         output_tokens_max: record.output_tokens_max,
         rank,

@@ -14,7 +14,7 @@ mod score;
 mod signals;
 
 pub use constraint::Exclusion;
-pub use model::{Decision, ModelRecord, Preference, RouteQuery, Scored};
+pub use model::{Decision, ModelRecord, Preference, RateStep, RouteQuery, Scored};
 pub use rules::{Rules, Strategy, WeightTable, Weights};
 pub use signals::{Breaker, Health, Signal, Signals};
 

@@ -6,6 +6,17 @@ use super::rules::Strategy;
 /// The role that is served by one model alone.
 pub(super) const NOVA: &str = "nova";
 
+/// What a model's tokens cost once a prompt is longer than this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateStep {
+    /// Of tokens of a prompt: one more costs these rates, and so does all else.
+    pub above: i64,
+    /// The dearest rate that can apply to input.
+    pub dearest_input_rate: i64,
+    /// Nano-USD per million output tokens.
+    pub output_rate: i64,
+}
+
 /// A model of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModelRecord {
@@ -29,6 +40,8 @@ pub struct ModelRecord {
     pub output_rate: i64,
     /// The dearest rate that can apply to input; `None` when the price is unknown.
     pub dearest_input_rate: Option<i64>,
+    /// Rates of longer prompts.
+    pub rate_steps: Vec<RateStep>,
     /// Tokens of input and output together.
     pub context_tokens: i64,
     /// Tokens of output.
@@ -151,6 +164,10 @@ pub struct Scored {
     pub body_bytes: i64,
     /// What its wire adds, and files at most.
     pub extra_tokens: i64,
+    /// The rate of input that its bound is made of.
+    pub dearest_input_rate: i64,
+    /// That of output.
+    pub output_rate: i64,
 }
 
 /// Which models may answer, and why not the others.

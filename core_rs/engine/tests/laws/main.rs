@@ -13,6 +13,8 @@ mod ledger;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
+mod rate_steps;
+#[cfg(test)]
 mod request;
 #[cfg(test)]
 mod route;

@@ -23,6 +23,7 @@ pub(crate) fn record(
         aliases: vec![],
         output_rate: rate,
         dearest_input_rate: Some(rate),
+        rate_steps: vec![],
         context_tokens: 10_000,
         output_tokens_max: 4_000,
         capabilities: vec!["tools".into()],

@@ -202,7 +202,7 @@ def _charge_of_whole(call: Call, usage: Usage) -> int:
 
 
 def _cost_of(call: Call, usage: Usage) -> int:
-    rates = call.candidate.rates
+    rates = call.candidate.rates.of_prompt(usage.prompt_tokens)
     # All kinds in one sum, for it is rounded up once and not once for each.
     return cost(
         [
