@@ -17,22 +17,16 @@ if TYPE_CHECKING:
 
 NANOUSD_PER_USD = 1_000_000_000
 
-# A request has at most 262,144 bytes beside its files, and a token is at least one byte of it.
-INPUT_TOKENS_MAX = 262_144
-
 _RATES = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok")
 _STEP = datetime.timedelta(minutes=15)
 
 
-def resolve_prices(
-    catalogue: Catalogue, on: datetime.date, *, input_tokens_max: int = INPUT_TOKENS_MAX
-) -> Catalogue:
+def resolve_prices(catalogue: Catalogue, on: datetime.date) -> Catalogue:
     """The loaded catalogue with the prices that hold on a UTC day; call again at midnight.
 
     The operator's price wins over genai-prices, that over the shipped one. Where a price has hours
-    of the day, the dearest is taken, so that no bill is larger than what was reserved; so it is
-    of steps by the prompt's length that begin below `input_tokens_max`. Only files reach those
-    beyond it, which the rates keep. Nothing is fetched: the package's updater stays off.
+    of the day, the dearest is taken, so that no bill is larger than what was reserved; its steps by
+    the prompt's length are kept. Nothing is fetched: the package's updater stays off.
     """
     import genai_prices
     from genai_prices.data_snapshot import get_snapshot
@@ -43,7 +37,7 @@ def resolve_prices(
         if model.rates is not None and model.rates.source == "operator":
             return model
         found = _find(snapshot, model)
-        rates = found and _rates_on(found, on, input_tokens_max, source)
+        rates = found and _rates_on(found, on, source)
         return replace(model, rates=rates) if rates else model
 
     return catalogue.with_models(
@@ -68,37 +62,24 @@ def _find(snapshot: DataSnapshot, model: ModelRecord) -> ModelInfo | None:
         return None
 
 
-def _rates_on(
-    model: ModelInfo, on: datetime.date, input_tokens_max: int, source: str
-) -> Rates | None:
+def _rates_on(model: ModelInfo, on: datetime.date, source: str) -> Rates | None:
     prices = list(_prices_on(model, on))
     if any(price.requests_kcount for price in prices):
         return None  # a fee for each call beside the tokens: a bound of tokens would be too low
-
-    def rates_of(tokens: int) -> Rates | None:
-        return _rates_of_prompt(prices, tokens, input_tokens_max, source)
-
-    rates = rates_of(input_tokens_max)
+    rates = _rates_of_prompt(prices, 0, source)
     starts = {
-        step.start
-        for price in prices
-        for name in _RATES
-        for step in _steps(getattr(price, name))
-        if step.start >= input_tokens_max
+        step.start for price in prices for name in _RATES for step in _steps(getattr(price, name))
     }
-    beyond = ((above, rates_of(above + 1)) for above in sorted(starts))
+    beyond = ((above, _rates_of_prompt(prices, above + 1, source)) for above in sorted(starts))
     steps = tuple(RateStep(above=above, rates=each) for above, each in beyond if each)
     return replace(rates, steps=steps) if rates else None
 
 
-def _rates_of_prompt(
-    prices: list[ModelPrice], tokens: int, input_tokens_max: int, source: str
-) -> Rates | None:
+def _rates_of_prompt(prices: list[ModelPrice], tokens: int, source: str) -> Rates | None:
     def dearest(name: str) -> int | None:
         found = [getattr(price, name) for price in prices]
-        known = [each for each in found if each is not None]
-        steps = (_price_of_prompt(each, tokens, input_tokens_max) for each in known)
-        return max(map(nanousd_per_million, steps), default=None)
+        known = (_price_of_prompt(each, tokens) for each in found if each is not None)
+        return max(map(nanousd_per_million, known), default=None)
 
     input_rate, output_rate, cache_read, cache_write, cache_write_hour = map(dearest, _RATES)
     if input_rate is None or output_rate is None:
@@ -122,12 +103,10 @@ def _prices_on(model: ModelInfo, on: datetime.date) -> Iterator[ModelPrice]:
         moment += datetime.timedelta(days=1) if not isinstance(model.prices, list) else _STEP
 
 
-def _price_of_prompt(price: Decimal | TieredPrices, tokens: int, input_tokens_max: int) -> Decimal:
+def _price_of_prompt(price: Decimal | TieredPrices, tokens: int) -> Decimal:
     if isinstance(price, Decimal):
         return price
-    short = [step.price for step in price.tiers if step.start < input_tokens_max]
-    beyond = [step.price for step in price.tiers if input_tokens_max <= step.start < tokens]
-    return beyond[-1] if beyond else max([price.base, *short])
+    return [price.base, *(step.price for step in price.tiers if tokens > step.start)][-1]
 
 
 def _steps(price: Decimal | TieredPrices | None) -> list[Tier]:

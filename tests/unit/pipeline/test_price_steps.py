@@ -33,6 +33,7 @@ CATALOGUE = resolve_prices(load_catalogue(), DAY)
 ENABLED: Any = dict.fromkeys(CATALOGUE.providers)
 SOL = ("openai", "gpt-6.1-sol")
 STEP = 272_000
+HAIKU = ("anthropic", "claude-haiku-5-5")  # whose step is at 100,000
 IMAGE = 73_800  # tokens of one of the largest
 CAP = 1_000
 ADMITTED = World().admitted(admission())
@@ -103,10 +104,18 @@ def test_an_answer_is_no_part_of_the_prompt() -> None:
     assert (STEP + 1) * BASE[2] == charged(SOL, output_tokens=STEP + 1)
 
 
-counts = st.integers(0, 300_000) | st.sampled_from([0, STEP - 1, STEP, STEP + 1])
+STEPPED = [
+    (record.name, model.name)
+    for record in CATALOGUE.providers.values()
+    for model in record.models
+    if model.rates is not None and model.rates.steps
+]
+EDGES = sorted({step.above for model in STEPPED for step in rates_of(model).steps})
+counts = st.integers(0, 300_000) | st.sampled_from([0, *EDGES, *(edge + 1 for edge in EDGES)])
 
 
 @given(
+    st.sampled_from(STEPPED),
     st.builds(
         Usage,
         input_tokens=counts,
@@ -114,11 +123,21 @@ counts = st.integers(0, 300_000) | st.sampled_from([0, STEP - 1, STEP, STEP + 1]
         cache_read_tokens=counts,
         cache_write_tokens=counts,
         cache_write_hour_tokens=st.just(0) | counts,
-    )
+    ),
 )
-def test_a_charge_is_what_the_package_bills(usage: Usage) -> None:
-    """For any usage: the books say what the provider's invoice will."""
-    assert billed(SOL, usage) == succeeded(call_of(SOL, usage)).charge_nanousd
+def test_a_charge_is_what_the_package_bills(model: tuple[str, str], usage: Usage) -> None:
+    """For any usage of any model with steps: the books say what the provider's invoice will."""
+    assert billed(model, usage) == succeeded(call_of(model, usage)).charge_nanousd
+
+
+def test_a_short_prompt_costs_no_more_than_is_billed_for_it() -> None:
+    """Where a step is so low that text reaches it, shorter text is held for and charged below."""
+    found = routed(HAIKU, "Hello")
+
+    assert most(found) * 125 + CAP * 500 == found.bound_nanousd
+    assert 50 * 100 + 7 * 500 == charged(HAIKU, input_tokens=50, output_tokens=7)
+    long = routed(HAIKU, "a" * 100_000)
+    assert most(long) * 625 + CAP * 2_500 == long.bound_nanousd
 
 
 def test_what_an_unfinished_answer_had_told_costs_the_rates_of_its_step() -> None:

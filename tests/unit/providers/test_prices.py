@@ -69,11 +69,14 @@ def test_the_shipped_price_stands_where_the_package_knows_none() -> None:
 
 
 def test_shipped_prices_agree_with_the_package() -> None:
-    """A record that drifted would bill wrongly on the day the package forgets the model."""
+    """A record that drifted would bill wrongly on the day the package forgets the model.
+
+    It has no steps: its price is the dearest that a request of 262,144 bytes can meet.
+    """
     shipped = load_catalogue()
     resolved = resolve_prices(shipped, DAY)
     pairs = [
-        (model, rates_of(resolved, provider.name, model.name))
+        (model, rates_of(resolved, provider.name, model.name).of_prompt(262_144))
         for provider in shipped.providers.values()
         for model in provider.models
         if model.rates is not None
@@ -129,14 +132,13 @@ def test_a_dated_price_changes_on_its_day() -> None:
     assert (2 * 10**9, 4 * 10**9) == (rates_of(last, *model).input, rates_of(first, *model).input)
 
 
-def test_a_price_by_length_is_the_dearest_that_a_request_can_meet() -> None:
-    """The step is decided by tokens that nobody can count before."""
-    catalogue = load_catalogue()
-    model = ("anthropic", "claude-haiku-5-5")
+def test_a_price_by_length_keeps_its_steps() -> None:
+    """What a prompt costs is known once its tokens are told, and not before."""
+    rates = rates_of(resolve_prices(load_catalogue(), DAY), "anthropic", "claude-haiku-5-5")
 
-    assert 500_000_000 == rates_of(resolve_prices(catalogue, DAY), *model).input
-    short = resolve_prices(catalogue, DAY, input_tokens_max=100_000)
-    assert 100_000_000 == rates_of(short, *model).input
+    steps = [(step.above, step.rates.input, step.rates.output) for step in rates.steps]
+    assert (100_000_000, 500_000_000) == (rates.input, rates.output)
+    assert [(100_000, 500_000_000, 2_500_000_000)] == steps
 
 
 def test_every_rate_is_an_integer() -> None:
