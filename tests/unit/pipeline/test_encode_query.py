@@ -127,18 +127,18 @@ def time_of(time_us: int) -> dict[str, int]:
 
 def lane_of(query: Operation, lane: Lane) -> dict[str, Any]:
     """The report of a lane, or what it will be."""
-    running = query.status is QueryStatus.RUNNING and lane is Lane.F_EXECUTION
-    told: dict[str, Any] = {
-        "lane": number_of(message_pb2.Lane, lane),
-        "status": number_of(
-            message_pb2.LaneStatus, LaneStatus.RUNNING if running else LaneStatus.PENDING
-        ),
-    }
+    status, duration_us, summary = LaneStatus.PENDING, 0, ""
+    if query.status is QueryStatus.RUNNING and lane is Lane.F_EXECUTION:
+        status = LaneStatus.RUNNING
     for each in query.lanes:
         if each.lane is lane:
-            told["status"] = number_of(message_pb2.LaneStatus, each.status)
-            told |= {"duration": time_of(each.duration_us), "summary": each.summary}
-    return told
+            status, duration_us, summary = each.status, each.duration_us, each.summary
+    return {
+        "lane": number_of(message_pb2.Lane, lane),
+        "status": number_of(message_pb2.LaneStatus, status),
+        "duration": time_of(duration_us),
+        "summary": summary,
+    }
 
 
 def part_fields(part: Part) -> dict[str, Any]:

@@ -195,10 +195,8 @@ impl Asked<'_> {
         let to_come = if is_running { LaneStatus::Running } else { LaneStatus::Pending };
         out.number(1, lane.number());
         out.number(2, done.map_or(to_come, |report| report.status).number());
-        if let Some(report) = done {
-            out.message(3, |span| write_time(report.duration_us, span));
-            out.text(4, report.summary);
-        }
+        out.message(3, |span| write_time(done.map_or(0, |report| report.duration_us), span));
+        out.text(4, done.map_or("", |report| report.summary));
     }
 }
 
