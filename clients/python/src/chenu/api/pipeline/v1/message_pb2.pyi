@@ -470,7 +470,7 @@ class LaneReport(_message.Message):
     """summary says what came out, in at most 200 characters of English."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """duration is a monotonic measure of its work. Absent before it has ended."""
+        """duration is a monotonic measure of its work; zero before it has ended."""
 
     def __init__(
         self,
