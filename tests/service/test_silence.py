@@ -86,14 +86,15 @@ async def run(stage: Stage, provider: str) -> tuple[list[Any], Any]:
 
 
 async def assert_left_for_the_next(stage: Stage, provider: str, kind: str) -> list[Any]:
-    """The first attempt failed so, and the other provider has answered."""
+    """The provider was left so, with each of its models, and the other one has answered."""
     events, failure = await run(stage, provider)
 
     errors = [each.llm_call_error for each in events if each.HasField("llm_call_error")]
     started = [each.llm_call_start for each in events if each.HasField("llm_call_start")]
     assert failure is None
-    assert [(event_pb2.AFTER_ATTEMPT_FAILOVER, kind)] == [(e.next, e.kind) for e in errors]
-    assert [provider, NEXT[provider]] == [each.provider for each in started]
+    # How many of its models come before the other's is a matter of prices.
+    assert {(event_pb2.AFTER_ATTEMPT_FAILOVER, kind)} == {(e.next, e.kind) for e in errors}
+    assert [*[provider] * len(errors), NEXT[provider]] == [each.provider for each in started]
     return events
 
 
