@@ -121,15 +121,20 @@ async def test_a_server_that_has_lost_its_ownership_is_not_serving(
     postgres_url: str, tmp_path: Path
 ) -> None:
     """Others may take over what it runs: new work belongs to them."""
-    async with _serving(postgres_url, tmp_path) as (stage, _):
+    async with _serving(postgres_url, tmp_path) as (stage, client):
         # Nobody can own anything, and all else can be recorded.
         stage.sql("ALTER TABLE owners ADD CONSTRAINT nobody CHECK (false) NOT VALID")
         await until_health(stage, NOT_SERVING)
+        refused = await client.fail(client.pipeline.Query, pb.QueryRequest(text="Hello"))
+        calls = stage.upstream.arrivals_total
         stage.sql("ALTER TABLE owners DROP CONSTRAINT nobody")
         await until_health(stage, SERVING)
         health = await health_of(stage)
+        answer = await client.query("Hello")
 
+    assert (AWAY, 0) == (refused.reason, calls)
     assert {SERVING} == health
+    assert message_pb2.QUERY_STATE_COMPLETED == answer.query.state
 
 
 async def test_a_server_behind_a_session_pooler_serves(

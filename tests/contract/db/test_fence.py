@@ -33,12 +33,17 @@ CUT_OFF = sa.text(
     " AND l.classid = ((o.lock_key >> 32) & 4294967295)::oid"
     " WHERE l.locktype = 'advisory' AND o.owner_id = :owner_id"
 )
+NOBODY_OWNS = sa.text("ALTER TABLE owners ADD CONSTRAINT nobody CHECK (false) NOT VALID")
+"""No lease can be had, and all else can be written."""
+ANYBODY_OWNS = sa.text("ALTER TABLE owners DROP CONSTRAINT nobody")
 Acquire = Callable[..., Owner]
 
 
-async def late(url: str, acquire: Acquire, open_writer: OpenWriter) -> tuple[Owner, SqlWriter]:
+async def late(
+    url: str, acquire: Acquire, open_writer: OpenWriter, lease_ms: int = 1
+) -> tuple[Owner, SqlWriter]:
     """An owner whose lock is lost and lease over, and its writer, which is still connected."""
-    owner = acquire(url, SessionOwner, **SILENT)
+    owner = acquire(url, SessionOwner, **{**SILENT, "lease_ms": lease_ms})
     writer = await open_writer(stores.store_at(url, owner=owner), limits=QUICK)
     assert 1 == await writer.submit(Change())
     with writer_engine(url).begin() as connection:
@@ -71,6 +76,38 @@ async def test_an_owner_that_was_taken_over_from_writes_nothing(
         with pytest.raises(GovernanceUnavailable):
             await writer.submit(Change())
         assert [(1,)] == rows_of(only_postgres_url, TOTALS)
+
+
+@pytest.mark.parametrize("lease_ms", [1, 600_000])
+async def test_an_owner_that_has_lost_its_lock_writes_nothing(
+    only_postgres_url: str, acquire: Acquire, open_writer: OpenWriter, lease_ms: int
+) -> None:
+    """Whether or not its lease is over: nobody has taken over, and anybody could begin to."""
+    _, writer = await late(only_postgres_url, acquire, open_writer, lease_ms=lease_ms)
+    with writer_engine(only_postgres_url).begin() as connection:
+        connection.execute(NOBODY_OWNS)
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Change())
+    left = rows_of(only_postgres_url, TOTALS)
+    with writer_engine(only_postgres_url).begin() as connection:
+        connection.execute(ANYBODY_OWNS)
+    await until(lambda: writer.healthy)
+
+    assert ([(1,)], 2) == (left, await writer.submit(Change()))
+
+
+async def test_an_owner_whose_lease_is_over_writes_nothing(
+    only_postgres_url: str, acquire: Acquire, open_writer: OpenWriter
+) -> None:
+    """It has stood still for so long that others may have given it up."""
+    owner = acquire(only_postgres_url, SessionOwner, **SILENT)
+    writer = await open_writer(stores.store_at(only_postgres_url, owner=owner), limits=QUICK)
+    with writer_engine(only_postgres_url).begin() as connection:
+        connection.execute(NOBODY_OWNS)
+    with pytest.raises(GovernanceUnavailable):
+        await writer.submit(Change())
+
+    assert [] == rows_of(only_postgres_url, TOTALS)
 
 
 async def test_it_writes_again_once_it_holds_its_lock(

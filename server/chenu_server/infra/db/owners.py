@@ -71,6 +71,11 @@ class Owner(Protocol):
         ...
 
     @property
+    def lock_key(self) -> int:
+        """The lock that it has while it lives, as rows name it."""
+        ...
+
+    @property
     def held(self) -> bool:
         """Whether the lock is held now; if not, others may take over what this owner has."""
         ...
@@ -157,7 +162,7 @@ class FileOwner:
     def _enter(self) -> None:
         values = {
             "owner_id": self._owner_id,
-            "lock_key": lock_key(self._owner_id),
+            "lock_key": self.lock_key,
             "label": _label(),
             "started_us": wall_us(),
             "lease_until_us": None,
@@ -169,6 +174,11 @@ class FileOwner:
     def owner_id(self) -> str:
         """The id that rows name."""
         return self._owner_id
+
+    @property
+    def lock_key(self) -> int:
+        """Only entered: what it has is the file's."""
+        return lock_key(self._owner_id)
 
     @property
     def held(self) -> bool:
@@ -221,7 +231,7 @@ class SessionOwner:
         self._owner_id = new_id()
         self._values = {
             "owner_id": self._owner_id,
-            "lock_key": lock_key(self._owner_id),
+            "lock_key": self.lock_key,
             "label": _label(),
             "lease_us": lease_ms * 1_000,
         }
@@ -242,6 +252,11 @@ class SessionOwner:
     def owner_id(self) -> str:
         """The id that rows name."""
         return self._owner_id
+
+    @property
+    def lock_key(self) -> int:
+        """Of the session that holds it."""
+        return lock_key(self._owner_id)
 
     @property
     def held(self) -> bool:

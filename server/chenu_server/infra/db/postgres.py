@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
@@ -61,6 +61,8 @@ _LOCK_SQL: Final = "SELECT pg_advisory_xact_lock($1::int, $2::int)"
 _CLOCK_SQL: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _HEAD_SQL: Final = (
     f"{_CLOCK_SQL}, (SELECT epoch FROM owners WHERE owner_id = $2::text),"
+    # Who can have the owner's lock shows that nobody has it. NULL where nobody is to have it.
+    " NOT pg_try_advisory_xact_lock($3::bigint),"
     " h.ledger_number, h.origin, h.size, h.last_hash, h.last_time_us"
     # A row also before there is any head: clock and epoch are needed all the same.
     " FROM (VALUES (1)) AS one LEFT JOIN ledger_heads AS h ON true"
@@ -119,6 +121,8 @@ class PostgresSession:
         self._ledger = str(ledger_number)
         self._owner = owner
         self._owner_id = owner.owner_id if owner is not None else ""
+        lock = str(owner.lock_key) if owner is not None else None
+        self._asked = (self._ledger, self._owner_id, lock)
         self._is_apart = False
         self._statements: dict[TableMap[Any], _Statements] = {}
 
@@ -133,6 +137,10 @@ class PostgresSession:
             raise ConnectionLost(str(error)) from error
 
     def _begin(self) -> Begun:
+        # A process that stood still for the time of a lease is behind on what others have seen of
+        # it: it takes all anew before it decides anything.
+        if self._owner is not None and not self._owner.held:
+            self._hold(self._owner)
         # Before the clock is read, so that no time that is mapped through the two is early.
         mono_ns = time.monotonic_ns()
         # Each statement with a snapshot of its own: one from before the lock would miss what others
@@ -140,16 +148,17 @@ class PostgresSession:
         self._pipeline.send("BEGIN ISOLATION LEVEL READ COMMITTED")
         self._pipeline.send(_SETTINGS_SQL)
         self._pipeline.send(_LOCK_SQL, _WRITER_LOCK)
-        clock_us, epoch, *head = self._last_row(_HEAD_SQL, (self._ledger, self._owner_id))
+        clock_us, epoch, is_locked, *head = self._last_row(_HEAD_SQL, self._asked)
         if time.monotonic_ns() - mono_ns > CLOCK_AGE_MAX_NS:
             mono_ns = time.monotonic_ns()
             (clock_us,) = self._last_row(_CLOCK_SQL)
         clock_us += failpoints.shift_us("clock.database")
-        if self._owner is not None and epoch != self._owner.epoch:
+        if self._owner is not None and not (is_locked and epoch == self._owner.epoch):
             self.rollback()
             # The writers' lock was let go of first: to take one's own again may wait for a
             # connection, and all other writers would wait along.
-            self._come_back(self._owner)
+            self._hold(self._owner)
+            raise ConnectionLost("another process may have taken over")  # a batch begins anew
         if head[0] is None:
             return Begun(clock_us, mono_ns, None)
         row = HeadRow(*head)
@@ -158,13 +167,12 @@ class PostgresSession:
             raise CannotBegin(other_ledger(row.ledger_number, int(self._ledger)))
         return Begun(clock_us, mono_ns, row)
 
-    def _come_back(self, owner: Fenced) -> NoReturn:
-        """Another process has taken over: nothing is written until the lock is held again."""
+    def _hold(self, owner: Fenced) -> None:
+        """Lock or lease are lost: nothing is written until both are held again."""
         try:
             owner.hold_again()
         except sa.exc.DBAPIError as error:
-            raise CannotBegin(f"taken over from, and not back: {error}") from error
-        raise ConnectionLost("another process had taken over")  # a batch begins anew
+            raise CannotBegin(f"lock or lease are lost, and cannot be had: {error}") from error
 
     def fetch(self, fetches: Sequence[Fetch]) -> list[list[Values]]:
         """One statement per table, all in one round trip."""
@@ -251,11 +259,11 @@ class PostgresSession:
         """Close the connection; a transaction that is open on it is rolled back by the server."""
         self._connection.close()
 
-    def _rows(self, text: str, values: Sequence[str] = ()) -> list[TupleRow]:
+    def _rows(self, text: str, values: Sequence[str | None] = ()) -> list[TupleRow]:
         self._pipeline.send(text, values)
         return self._pipeline.rows(self._pipeline.exchange()[-1])
 
-    def _last_row(self, text: str, values: Sequence[str] = ()) -> TupleRow:
+    def _last_row(self, text: str, values: Sequence[str | None] = ()) -> TupleRow:
         return self._rows(text, values)[0]
 
     @contextlib.contextmanager

@@ -54,6 +54,16 @@ class Fenced(Protocol):
         ...
 
     @property
+    def lock_key(self) -> int:
+        """The advisory lock that it has while it lives."""
+        ...
+
+    @property
+    def held(self) -> bool:
+        """Whether it has its lock, as far as it knows, and its lease is not over."""
+        ...
+
+    @property
     def epoch(self) -> int:
         """How often this owner was taken over, as of when it last held its lock and lease."""
         ...
