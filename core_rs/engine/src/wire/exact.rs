@@ -3,12 +3,16 @@
 //! A person approves a call's arguments as they stand, and some other program carries them out.
 //! What two readers could take differently was so approved by nobody.
 
-use super::json::names_once;
+use super::json::{is_whole, names_once};
 
-/// Why two readers may read differently in a well-formed JSON text; none: they cannot.
+/// Why a text is not one JSON object in which every reader reads the same; none: it is.
 pub(super) fn inexact(text: &str) -> Option<&'static str> {
+    if !text.trim_start().starts_with('{') {
+        return Some("arguments");
+    }
     if !names_once(text) {
-        return Some("duplicate_key");
+        // Read again only where something is wrong, to say what.
+        return Some(if is_whole(text) { "duplicate_key" } else { "arguments" });
     }
     numbers(text).any(|number| !keeps_its_value(number)).then_some("number")
 }

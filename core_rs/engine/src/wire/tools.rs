@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use super::Fault;
 use super::exact::inexact;
-use super::json::is_whole;
 use super::schema::Schema;
 use super::text::joined;
 
@@ -169,9 +168,6 @@ impl Draft {
         if arguments.trim().is_empty() {
             return Ok("{}".to_owned());
         }
-        if !is_object(&arguments) {
-            return Err(invalid("arguments", &self.name));
-        }
         match inexact(&arguments) {
             Some(problem) => Err(invalid(problem, &self.name)),
             None => Ok(arguments),
@@ -210,10 +206,6 @@ fn name_all(calls: &mut [Call]) {
         call.id = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
         taken.insert(call.id.clone());
     }
-}
-
-fn is_object(text: &str) -> bool {
-    text.trim_start().starts_with('{') && is_whole(text)
 }
 
 fn invalid(problem: &str, name: &str) -> Fault {
