@@ -255,20 +255,27 @@ async def test_two_turns_with_a_tool_and_json(stage: Stage, model: tuple[str, st
     assert stage.upstream.bill.total_nanousd == budget.posted_nanousd
 
 
+@pytest.mark.parametrize("model", [CHAT, MESSAGES])
 @pytest.mark.parametrize(
     ("calls", "problem"),
     [
-        ('[["get_weather", {"town": "Paris"}]]', "schema"),
-        ('[["rm", {}]]', "undeclared"),
+        ([["get_weather", {"town": "Paris"}]], "schema"),
+        ([["rm", {}]], "undeclared"),
+        ([["get_weather", '{"city": "Paris"']], "arguments"),
+        ([["get_weather", r'{"city": "Par\ud83dis"}']], "arguments"),
+        ([["get_weather", '{"city": "Paris", "city": "Lyon"}']], "duplicate_key"),
+        ([["get_weather", '{"city": "Paris", "days": 9223372036854775808}']], "number"),
+        ([["get_weather", {"city": "Paris"}]] * 17, "too_many"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_call_that_was_not_declared_so_reaches_nobody(
-    stage: Stage, calls: str, problem: str
+    stage: Stage, calls: list[Any], problem: str, model: tuple[str, str]
 ) -> None:
     """The query fails, is charged, and tells which tool; its arguments are nowhere."""
-    stage.upstream.behave(calls=calls)
+    stage.upstream.behave(calls=json.dumps(calls))
     client = stage.client()
-    request = pb.QueryRequest(text="Hi", tools=[WEATHER], routing=only(*CHAT))
+    request = pb.QueryRequest(text="Hi", tools=[WEATHER], routing=only(*model))
 
     failure = await client.fail(client.pipeline.Query, request)
     (query,) = (await client.call(client.pipeline.ListQueries, pb.ListQueriesRequest())).queries

@@ -34,7 +34,7 @@ class Behaviour:
     deltas: int = 4
     answer_chars: int = 0  # 0: as long as the echo of the prompt
     answer: str = ""  # in the place of the echo
-    calls: str = ""  # what it calls, as JSON: [[name, {arguments}], ...]
+    calls: str = ""  # what it calls, as JSON: [[name, {arguments} or their very text], ...]
     token_chars: int = 4  # of the answer: one token may stand for many
     status: int = 200
     retry_after: str = ""  # the header's value: seconds or a date
@@ -76,7 +76,7 @@ class Behaviour:
         """
         try:
             calls = json.loads(self.calls or "[]")
-            return tuple((str(name), json.dumps(arguments)) for name, arguments in calls)
+            return tuple((str(name), _written(arguments)) for name, arguments in calls)
         except (TypeError, ValueError) as error:
             raise ValueError(f"calls must be [[name, {{arguments}}], ...]: {error}") from error
 
@@ -148,3 +148,8 @@ class Playbook:
 
 
 _DEFAULT = Behaviour()
+
+
+def _written(arguments: Any) -> str:
+    # A text as it stands: models write what no JSON of an object gives, such as a key twice.
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)

@@ -98,7 +98,7 @@ class AnthropicMessages:
 
     def begin(self, answer: Answer) -> bytes:
         """`message_start` with the input's count, then the block and a ping."""
-        message = {**self._message(answer), "content": [], "stop_reason": None}
+        message = {**self._message(answer, content=[]), "stop_reason": None}
         if answer.tokens is None:
             message.pop("usage")
         else:
@@ -133,7 +133,12 @@ class AnthropicMessages:
 
     def whole(self, answer: Answer) -> bytes:
         """A message."""
-        return _dumps(self._message(answer)).encode()
+        calls = (
+            {**_tool_use(answer, index, name), "input": json.loads(arguments)}
+            for index, (name, arguments) in enumerate(answer.calls, 1)
+        )
+        content = [_block("".join(answer.pieces)), *calls]
+        return _dumps(self._message(answer, content)).encode()
 
     def error(self, kind: str, message: str) -> bytes:
         """The wire's error object."""
@@ -143,20 +148,14 @@ class AnthropicMessages:
         """Overloaded, as it happens in mid-stream."""
         return _event("error", {"error": {"type": "overloaded_error", "message": "Overloaded"}})
 
-    def _message(self, answer: Answer) -> dict[str, Any]:
+    def _message(self, answer: Answer, content: list[dict[str, Any]]) -> dict[str, Any]:
         tokens = answer.tokens
         return {
             "id": f"msg_{answer.name}",
             "type": "message",
             "role": "assistant",
             "model": answer.model,
-            "content": [
-                _block("".join(answer.pieces)),
-                *(
-                    {**_tool_use(answer, index, name), "input": json.loads(arguments)}
-                    for index, (name, arguments) in enumerate(answer.calls, 1)
-                ),
-            ],
+            "content": content,
             "stop_reason": self._reason(answer),
             "stop_sequence": None,
             "usage": {
