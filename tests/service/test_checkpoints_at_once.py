@@ -52,9 +52,9 @@ async def states(person: Client, failures: list[Failure]) -> list[str]:
     return [name(each.checkpoint.state).removeprefix("CHECKPOINT_STATE_") for each in found]
 
 
-async def test_yes_and_no_at_once_let_run_what_was_approved_and_end_the_rest(stage: Stage) -> None:
+async def test_yes_and_no_at_once_let_run_what_was_approved_and_end_the_rest(funded: Stage) -> None:
     """One commit, one time, in the order in which they were decided; a repeat is no decision."""
-    client, person = stage.client(), stage.person()
+    client, person = funded.client(), funded.person()
     one, other, third = await waiting(client, resume_on_approval=True)
     asked = decided(
         seen(approval(one), one), seen(rejection(other), other), seen(approval(third), third)
@@ -77,12 +77,12 @@ async def test_yes_and_no_at_once_let_run_what_was_approved_and_end_the_rest(sta
     ]
     assert "CHECKPOINT_REJECTED" == rejected.reason
     assert [message_pb2.QUERY_STATE_COMPLETED] * 2 == [each.query.state for each in runs]
-    assert 2 == stage.upstream.arrivals_total
+    assert 2 == funded.upstream.arrivals_total
 
 
-async def test_one_that_cannot_be_decided_so_keeps_all_from_being(stage: Stage) -> None:
+async def test_one_that_cannot_be_decided_so_keeps_all_from_being(funded: Stage) -> None:
     """Whoever was first with one of them is named, and the others go on waiting."""
-    client, ann, bob = stage.client(), stage.person(), stage.person(name="bob")
+    client, ann, bob = funded.client(), funded.person(), funded.person(name="bob")
     one, other, third = await waiting(client)
     await ann.call(ann.checkpoints.ResolveCheckpoint, rejection(other))
     late = decided(*(seen(approval(of), of) for of in (one, other, third)))
@@ -95,15 +95,16 @@ async def test_one_that_cannot_be_decided_so_keeps_all_from_being(stage: Stage) 
         lost.metadata["checkpoint_id"],
     )
     assert ("INVALID_FIELD", "expected_action_digest") == (blind.reason, blind.metadata["field"])
+    assert third.metadata["checkpoint_id"] in blind.metadata["problem"]
     assert ["PENDING", "REJECTED", "PENDING"] == await states(ann, [one, other, third])
-    assert 0 == stage.upstream.arrivals_total
+    assert 0 == funded.upstream.arrivals_total
 
 
 async def test_of_two_who_decide_on_overlapping_ones_one_decides_on_all_of_his(
-    stage: Stage,
+    funded: Stage,
 ) -> None:
     """The other has decided on none, and is told so."""
-    client, ann, bob = stage.client(), stage.person(), stage.person(name="bob")
+    client, ann, bob = funded.client(), funded.person(), funded.person(name="bob")
     failures = await waiting(client)
     one, other, third = failures
     theirs = [
@@ -124,10 +125,10 @@ async def test_of_two_who_decide_on_overlapping_ones_one_decides_on_all_of_his(
 
 
 async def test_what_could_not_be_meant_is_refused_before_anything_is_looked_up(
-    stage: Stage,
+    funded: Stage,
 ) -> None:
     """Not shown, twice, none, too many, a no without a reason."""
-    client, person = stage.client(), stage.person()
+    client, person = funded.client(), funded.person()
     (failure,) = await waiting(client, 1)
     unseen = approval(failure)
     shown, silent = seen(approval(failure), failure), seen(rejection(failure), failure)

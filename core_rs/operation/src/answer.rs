@@ -79,13 +79,9 @@ pub enum Answer {
         /// Which of them were decided by this very command, and not by one before that was alike.
         is_new: Vec<bool>,
     },
-    /// One could not be decided so, so none was; nothing was written.
-    NoneResolved {
-        /// The place of its decision.
-        at: usize,
-        /// What its decision alone would have been answered.
-        because: Box<Answer>,
-    },
+    /// One could not be decided so, and none was: what its decision alone would have been answered.
+    /// Nothing was written.
+    NoneResolved(Box<Answer>),
     /// A service's reservation as it stands after.
     Reservation {
         /// The operation.

@@ -76,7 +76,7 @@ fn kind(answer: &Answer) -> &'static str {
         Answer::Lost(_) => "Lost",
         Answer::OtherAction(_) => "OtherAction",
         Answer::AllResolved { .. } => "AllResolved",
-        Answer::NoneResolved { .. } => "NoneResolved",
+        Answer::NoneResolved(_) => "NoneResolved",
         Answer::Reservation { .. } => "Reservation",
         Answer::Done(_) => "Done",
         Answer::Validation { .. } => "Validation",
@@ -122,9 +122,9 @@ fn parts(answer: Answer) -> (Vec<Row>, Json) {
             let rows = checkpoints.into_iter().map(|row| Row::Checkpoint(Box::new(row)));
             (rows.collect(), json!({ "is_new": is_new }))
         }
-        Answer::NoneResolved { at, because } => {
+        Answer::NoneResolved(because) => {
             let alone = kind(&because);
-            (parts(*because).0, json!({ "at": at, "because": alone }))
+            (parts(*because).0, json!({ "because": alone }))
         }
         Answer::Reservation { operation, checkpoint, expires_us, is_new } => {
             let more = json!({ "expires_us": expires_us, "is_new": is_new });

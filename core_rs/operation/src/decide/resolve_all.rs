@@ -17,7 +17,7 @@ pub(crate) fn decide(view: &mut View<'_>, asked: &ResolveAll, now: &Moment) -> D
         return Err(Broken::State("a command decides on a checkpoint once"));
     }
     let (mut checkpoints, mut is_new) = (Vec::new(), Vec::new());
-    for (at, each) in asked.decisions.iter().enumerate() {
+    for each in &asked.decisions {
         match waiting::resolve(view, each, now)? {
             Answer::Resolved(checkpoint) => {
                 checkpoints.push(*checkpoint);
@@ -31,7 +31,7 @@ pub(crate) fn decide(view: &mut View<'_>, asked: &ResolveAll, now: &Moment) -> D
                 // With what the earlier ones have put, and the end of one whose time is over: that
                 // is the sweep's to write.
                 view.forget();
-                return Ok(Answer::NoneResolved { at, because: Box::new(because) });
+                return Ok(Answer::NoneResolved(Box::new(because)));
             }
         }
     }

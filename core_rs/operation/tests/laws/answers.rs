@@ -39,7 +39,7 @@ fn check_nothing_left(command: &Command, effects: &Effects) {
         | Answer::Repeated(_)
         | Answer::Lost(_)
         | Answer::OtherAction(_)
-        | Answer::NoneResolved { .. }
+        | Answer::NoneResolved(_)
         | Answer::Exists { .. }
         | Answer::Absent
         | Answer::Stale { .. }
@@ -129,11 +129,10 @@ fn check_resolve(asked: &Resolve, answer: &Answer) {
 fn check_resolve_all(before: &World, asked: &ResolveAll, effects: &Effects) {
     let mut alone = before.clone();
     let (mut rows, mut entries) = (Vec::new(), Vec::new());
-    for (place, each) in asked.decisions.iter().enumerate() {
+    for each in &asked.decisions {
         let left = alone.take(&Command::Resolve(each.clone()));
         if !matches!(left.answer, Answer::Resolved(_) | Answer::Repeated(_)) {
-            let because = Box::new(left.answer);
-            assert_eq!(Answer::NoneResolved { at: place, because }, effects.answer);
+            assert_eq!(Answer::NoneResolved(Box::new(left.answer)), effects.answer);
             return;
         }
         rows.extend(left.rows);

@@ -208,7 +208,9 @@ def _raise_unresolved(answer: Unresolved) -> NoReturn:
     if isinstance(answer, Lapsed):
         raise CheckpointExpired(answer.checkpoint.checkpoint_id)
     if isinstance(answer, OtherAction):
-        raise InvalidField("expected_action_digest", "the checkpoint asks about another")
+        # By its id: of several decisions this tells which.
+        asked = f"checkpoint {answer.checkpoint.checkpoint_id} asks about another"
+        raise InvalidField("expected_action_digest", asked)
     _raise_lost(answer.checkpoint)
 
 
