@@ -22,6 +22,13 @@ async def stage(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
+async def purse(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    """A server on which nobody has made a budget yet."""
+    async with staged(sqlite_url, tmp_path, {"budgets.required": True}) as running:
+        yield running
+
+
+@pytest.fixture
 async def funded(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
     """A server on either store, where acme may spend 10 USD."""
     async with staged(database_url, tmp_path) as running:

@@ -15,7 +15,8 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.upstream.behaviour import Behaviour
 from tests.harness import Failure, Stage, staged
 from tests.service.asking import approval, blocked
-from tests.service.test_money import books, global_budget, hello, output_rate
+from tests.service.money import books
+from tests.service.test_money import global_budget, hello, output_rate
 
 EXTRA_TOKENS = 100_000
 DAY_US = 86_400_000_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,16 +15,10 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import router_service_pb2 as rb
 from tests.harness import EVERYTHING, Client, Failure, Stage, eventually, only, staged
 from tests.service.asking import approval, blocked, rejection
+from tests.service.money import books, bound_of
 
 PROVIDER, MODEL = "groq", "openai/gpt-oss-120b"
 CAP_DEFAULT, CAP_LEAST = 1_024, 256
-
-
-@pytest.fixture
-async def purse(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    """A server on which nobody has made a budget yet."""
-    async with staged(sqlite_url, tmp_path, {"budgets.required": True}) as running:
-        yield running
 
 
 def hello(**fields: object) -> pb.QueryRequest:
@@ -34,30 +27,11 @@ def hello(**fields: object) -> pb.QueryRequest:
     return pb.QueryRequest(**chosen)  # type: ignore[arg-type] # fields are checked by protobuf
 
 
-async def bound_of(client: Client, request: pb.QueryRequest) -> int:
-    """The most that a request can cost."""
-    asked = pb.QueryRequest()
-    asked.CopyFrom(request)
-    asked.validate_only = True
-    answer = await client.call(client.pipeline.Query, asked)
-    bound: int = answer.validation.cost_bound_nanousd
-    return bound
-
-
 async def output_rate(client: Client) -> int:
     """What one output token of the model costs, in nano-USD."""
     shown = await client.call(client.router.GetProvider, rb.GetProviderRequest(name=PROVIDER))
     (rate,) = [m.rates.output_nanousd for m in shown.provider.models if m.name == MODEL]
     return int(rate // 1_000_000)
-
-
-async def books(stage: Stage, identity: str = "acme") -> bb.Budget:
-    """The identity's only budget as it stands."""
-    admin = stage.operator() if identity == "system" else stage.person(identity)
-    listed = await admin.call(admin.budgets.ListBudgets, bb.ListBudgetsRequest())
-    budget: bb.Budget
-    (budget,) = listed.budgets
-    return budget
 
 
 async def global_budget(stage: Stage, limit_nanousd: int) -> bb.Budget:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu.api.pipeline.v1 import message_pb2, routing_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from tests.files import png
-from tests.harness import Client, Stage, only, staged
+from tests.harness import Stage, only
+from tests.service.money import books, bound_of
 
 SOL, LUNA = ("openai", "gpt-6.1-sol"), ("openai", "gpt-6-luna")
 STEP = 272_000
@@ -23,13 +21,6 @@ BEYOND = (4_000, 5_000, 15_000)
 LUNA_BEYOND = 250  # a cache write
 
 
-@pytest.fixture
-async def purse(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    """A server on which nobody has made a budget yet."""
-    async with staged(sqlite_url, tmp_path, {"budgets.required": True}) as running:
-        yield running
-
-
 def seen(model: tuple[str, str] = SOL, **fields: object) -> pb.QueryRequest:
     """A question about four large images."""
     large = cp.Image(data=png(8_000, 8_000), media_type="image/png")
@@ -37,25 +28,6 @@ def seen(model: tuple[str, str] = SOL, **fields: object) -> pb.QueryRequest:
     message = cp.ChatMessage(role=cp.MESSAGE_ROLE_USER, parts=parts)
     chosen = {"messages": [message], "routing": only(*model), **fields}
     return pb.QueryRequest(**chosen)  # type: ignore[arg-type] # fields are checked by protobuf
-
-
-async def bound_of(client: Client, request: pb.QueryRequest) -> int:
-    """The most that a request can cost."""
-    asked = pb.QueryRequest()
-    asked.CopyFrom(request)
-    asked.validate_only = True
-    answer = await client.call(client.pipeline.Query, asked)
-    bound: int = answer.validation.cost_bound_nanousd
-    return bound
-
-
-async def books(stage: Stage) -> bb.Budget:
-    """The identity's only budget as it stands."""
-    admin = stage.person("acme")
-    listed = await admin.call(admin.budgets.ListBudgets, bb.ListBudgetsRequest())
-    budget: bb.Budget
-    (budget,) = listed.budgets
-    return budget
 
 
 async def test_images_beyond_a_step_are_held_for_and_charged_at_its_rates(purse: Stage) -> None:

@@ -122,7 +122,7 @@ class PostgresSession:
         self._owner = owner
         self._owner_id = owner.owner_id if owner is not None else ""
         lock = str(owner.lock_key) if owner is not None else None
-        self._asked = (self._ledger, self._owner_id, lock)
+        self._whose = (self._ledger, self._owner_id, lock)
         self._is_apart = False
         self._statements: dict[TableMap[Any], _Statements] = {}
 
@@ -148,7 +148,7 @@ class PostgresSession:
         self._pipeline.send("BEGIN ISOLATION LEVEL READ COMMITTED")
         self._pipeline.send(_SETTINGS_SQL)
         self._pipeline.send(_LOCK_SQL, _WRITER_LOCK)
-        clock_us, epoch, is_locked, *head = self._last_row(_HEAD_SQL, self._asked)
+        clock_us, epoch, is_locked, *head = self._last_row(_HEAD_SQL, self._whose)
         if time.monotonic_ns() - mono_ns > CLOCK_AGE_MAX_NS:
             mono_ns = time.monotonic_ns()
             (clock_us,) = self._last_row(_CLOCK_SQL)
