@@ -7,6 +7,7 @@
 //! takes its writes; on a `SQLite` file [`sqlite`] does so by itself, from BEGIN to COMMIT.
 
 pub mod batch;
+mod checkpoint;
 pub mod clock;
 pub mod column;
 pub mod fetch;

@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, ToSql, params
 use thiserror::Error;
 
 use crate::batch::{Batch, Decision, Found, Source, Write, panicked};
+use crate::checkpoint::Checkpointer;
 use crate::clock::Told;
 use crate::column::{Column as _, Value};
 use crate::fetch::{Fetch, Lookup};
@@ -104,6 +105,7 @@ pub struct Session {
     connection: Connection,
     tables: HashMap<String, Texts>,
     head: String,
+    checkpointer: Checkpointer,
 }
 
 impl Session {
@@ -117,13 +119,10 @@ impl Session {
         tables: HashMap<String, Texts>,
         head: String,
     ) -> Result<Self, rusqlite::Error> {
-        let connection = chenu_shared_sqlite::open(file)?;
-        for pragma in pragmas {
-            // Some of them answer with a row, which nobody wants.
-            connection.prepare(pragma)?.query([])?.next()?;
-        }
+        let connection = open(file, pragmas)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        Ok(Self { connection, tables, head })
+        let checkpointer = Checkpointer::start(&connection, open(file, pragmas)?)?;
+        Ok(Self { connection, tables, head, checkpointer })
     }
 
     /// Decide commands and commit what they leave, or leave nothing.
@@ -136,7 +135,11 @@ impl Session {
         let written = written
             .unwrap_or_else(|panic| Err(Failure::BatchFailed(panicked(&*panic).to_string())));
         match written {
-            Ok(ran) if !ran.batch.has_left_nothing() => Ok(self.committed(ran)),
+            Ok(ran) if !ran.batch.has_left_nothing() => {
+                let ran = self.committed(ran);
+                self.checkpointer.committed();
+                Ok(ran)
+            }
             // Waits, repeats and conflicts write nothing: they are not worth the disk's time.
             nothing => {
                 self.roll_back();
@@ -355,6 +358,15 @@ impl Source for Session {
     fn fetch(&mut self, fetches: &[Fetch]) -> Result<Vec<Found>, Failure> {
         fetches.iter().map(|fetch| self.fetched(fetch)).collect()
     }
+}
+
+fn open(file: &Path, pragmas: &[String]) -> Result<Connection, rusqlite::Error> {
+    let connection = chenu_shared_sqlite::open(file)?;
+    for pragma in pragmas {
+        // Some of them answer with a row, which nobody wants.
+        connection.prepare(pragma)?.query([])?.next()?;
+    }
+    Ok(connection)
 }
 
 /// A statement's parameter.

@@ -4,6 +4,7 @@ mod commits;
 mod database;
 mod failures;
 mod faulty;
+mod log;
 mod paging;
 mod samples;
 mod serving;
