@@ -2,6 +2,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "an extracted argument is the function's own")]
 
+use mimalloc::MiMalloc;
 use pyo3::prelude::*;
 
 mod boundary;
@@ -24,6 +25,10 @@ mod route;
 mod shape;
 mod upstream;
 mod wire;
+
+// What is allocated in here; Python and its libraries keep their own.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 // Every class is frozen and keeps what changes behind a lock, so a Python without a GIL may call
 // from all its threads.
