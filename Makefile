@@ -153,8 +153,8 @@ bench: $(CORE) $(NATIVE) ## Benchmarks: the engine alone, then the server; JSON=
 	cargo bench --locked --package chenu-engine
 	$(BIN)/python -m loadtest.bench $(JSON:%=--json %) $(COMPARE:%=--compare %)
 
-bench-store: $(CORE) $(NATIVE) ## What the store costs a call, by the size of its batches; JSON=file keeps it.
-	$(BIN)/python -m loadtest.bench.store $(JSON:%=--json %)
+bench-store: $(CORE) $(NATIVE) ## What the store costs a call, by the size of its batches; JSON=file, COMPARE=file.
+	$(BIN)/python -m loadtest.bench.store $(JSON:%=--json %) $(COMPARE:%=--compare %)
 
 bench-pairs: $(CORE) $(NATIVE) ## A governed call here against one of another checkout, set up: BEFORE=path [PART=stream|first].
 	$(BIN)/python -m loadtest.bench.pairs --before $(BEFORE) --part $(or $(PART),unary)

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from loadtest.bench.compare import compared
+from loadtest.bench.compare import compared, in_spins
 from loadtest.bench.gateway import gateway, load_of
 from loadtest.bench.native import Echo, Load, Measured, Spin, answer
 from loadtest.bench.profile import Profile
@@ -72,7 +72,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
     if before is not None:
-        print("\n" + compared(before, found))
+        print("\n" + compared(in_spins(before), in_spins(found)))
 
 
 class Bench:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from loadtest.figures import table
 
+Figure = tuple[str, float]
 
-def compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+
+def compared(before: Iterable[Figure], after: Iterable[Figure]) -> str:
     """A table of ratios: below 1 is cheaper or sooner. Of what both runs have measured."""
+    then = dict(before)
     rows = [
-        (name, f"{then:.4f}", f"{now:.4f}", f"{now / then:.3f}")
-        for name, then in _in_spins(before)
-        for other, now in _in_spins(after)
-        if name == other
+        (name, f"{then[name]:.4f}", f"{now:.4f}", f"{now / then[name]:.3f}")
+        for name, now in after
+        if name in then
     ]
     return table(("in spins of the server's core", "before", "after", "ratio"), rows)
 
 
-def _in_spins(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def in_spins(found: Mapping[str, Any]) -> Iterator[Figure]:
+    """What a run of the whole gateway has found, in terms of what its machine was worth."""
     for part in ("unary", "stream"):
         if part in found:
             yield f"CPU of one, {part}", found[part]["cpu_us"] / found[part]["spin_us"]

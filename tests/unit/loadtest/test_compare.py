@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loadtest.bench.compare import compared
+from loadtest.bench.compare import compared, in_spins
 
 
 def run(*, spin_us: int, cpu_us: int, added_us: int) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def run(*, spin_us: int, cpu_us: int, added_us: int) -> dict[str, Any]:
 
 def ratios(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     """The last column, by the first."""
-    rows = compared(before, after).splitlines()[2:]
+    rows = compared(in_spins(before), in_spins(after)).splitlines()[2:]
     return {row.split("  ")[0]: row.split()[-1] for row in rows}
 
 
