@@ -156,7 +156,7 @@ bench: $(CORE) $(NATIVE) ## Benchmarks: the engine alone, then the server; JSON=
 bench-store: $(CORE) $(NATIVE) ## What the store costs a call, by the size of its batches; JSON=file, COMPARE=file.
 	$(BIN)/python -m loadtest.bench.store $(JSON:%=--json %) $(COMPARE:%=--compare %)
 
-bench-pairs: $(CORE) $(NATIVE) ## A governed call here against one of another checkout, set up: BEFORE=path [PART=stream|first].
+bench-pairs: $(CORE) $(NATIVE) ## A governed call here against one of another checkout, set up: BEFORE=path [PART=stream|rate|added|first].
 	$(BIN)/python -m loadtest.bench.pairs --before $(BEFORE) --part $(or $(PART),unary)
 
 $(NATIVE): Cargo.toml Cargo.lock $(shell find loadtest/native -name '*.rs' -o -name Cargo.toml)

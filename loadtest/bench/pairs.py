@@ -4,9 +4,10 @@ A server of this tree and one of another checkout, which is set up, run side by 
 are loaded in short turns: whatever the machine does meanwhile meets both. Two starts of one tree
 differ by some percent, by where their memory came to lie: so both are started several times.
 
-What is compared is the server's processor time for a call (`unary`, `stream`), or the time until a
-stream's first piece is there, one stream at a time (`first`). The interval is that of the ratios'
-median.
+What is compared is the server's processor time for a call (`unary`, `stream`); the time in which a
+call is done when many are asked for at once (`rate`: calls/s, the other way round); what a call of
+one caller takes longer than one of the provider (`added`); or the time until a stream's first piece
+is there, one stream at a time (`first`). The interval is that of the ratios' median.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from loadtest.processes import end_like_ctrl_c
 from loadtest.site import Site
 
 # How many of each start: one stream alone says less than 64 calls, and takes less long.
-PAIRS: Final = {"unary": 20, "stream": 20, "first": 150}
+PAIRS: Final = {"unary": 20, "stream": 20, "rate": 20, "added": 20, "first": 150}
+# Of the provider and through the server, one behind the other: their difference is small beside
+# what a machine does to either.
+ADDED_TURNS: Final = 24
 CONFIDENCE: Final = 0.9
 # Until caches, connections and the interpreter's own counters have settled.
 WARM_UP_CALLS: Final = 256
@@ -45,7 +49,9 @@ def main() -> int:
     parser.add_argument("--part", choices=list(PAIRS), default="unary")
     parser.add_argument("--starts", type=int, default=4, help="times that both are started anew")
     parser.add_argument("--pairs", type=int, help="of each start")
-    parser.add_argument("--calls", type=int, default=64, help="of each half; `first` is one")
+    parser.add_argument(
+        "--calls", type=int, default=64, help="of each half, where many are asked for"
+    )
     parser.add_argument("--at-most", type=float, default=1.03, help="what the ratio may be")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
@@ -114,7 +120,7 @@ def _half(site: Site, part: str, calls: int, stack: ExitStack) -> Half:
     deltas, chars = (STREAM_DELTAS, STREAM_CHARS) if is_long else (DELTAS, 0)
     site.upstream.behave("*", deltas=deltas, answer_chars=chars)
     load = stack.enter_context(load_of(site))
-    method, expected = "query" if part == "unary" else "run", answer(chars)
+    method, expected = "run" if part in ("stream", "first") else "query", answer(chars)
     load.burst(method, CONCURRENCY, WARM_UP_CALLS, expected=expected)
 
     def spent() -> float:
@@ -123,7 +129,17 @@ def _half(site: Site, part: str, calls: int, stack: ExitStack) -> Half:
     def waited() -> float:
         return load.burst(method, 1, 1, expected=expected).first_us["p50"]
 
-    return waited if part == "first" else spent
+    def done() -> float:
+        return 1e6 / load.burst(method, CONCURRENCY, calls, expected=expected).per_s
+
+    def added() -> float:
+        return median(
+            load.burst(method, 1, 1, expected=expected).latency_us["p50"]
+            - load.burst("provider", 1, 1).latency_us["p50"]
+            for _ in range(ADDED_TURNS)
+        )
+
+    return {"first": waited, "rate": done, "added": added}.get(part, spent)
 
 
 if __name__ == "__main__":
