@@ -41,6 +41,7 @@ def rules(
         {
             "expiry_us": 0,
             "expiry_by_type_us": {},
+            "four_eyes": (),
             "default_limit": default_limit,
             "limits": limits or {},
             "ledger_number": ledger_number,

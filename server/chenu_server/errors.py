@@ -112,6 +112,14 @@ class CheckpointAlreadyResolved(ChenuError):
 
 
 @dataclass(eq=False)
+class SelfApproval(ChenuError):
+    """The checkpoint needs somebody else."""
+
+    reason = Reason.SELF_APPROVAL
+    checkpoint_id: str
+
+
+@dataclass(eq=False)
 class QueryState(ChenuError):
     """The query is in a state in which this cannot be done."""
 

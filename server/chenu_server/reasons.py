@@ -113,6 +113,15 @@ class Reason(ReasonRow):
         "conflict",
         "`chenu checkpoints get {checkpoint_id}` shows the decision",
     )
+    SELF_APPROVAL = (
+        "SELF_APPROVAL",
+        43,
+        "PERMISSION_DENIED",
+        Retry.NO,
+        "checkpoint {checkpoint_id} needs another person than who asked",
+        "denied",
+        "another approver has to decide",
+    )
     QUERY_STATE = (
         "QUERY_STATE",
         12,

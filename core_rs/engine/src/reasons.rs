@@ -29,6 +29,8 @@ words! {
         CheckpointCancelled = 10, "CHECKPOINT_CANCELLED";
         /// Someone else resolved the checkpoint first.
         CheckpointAlreadyResolved = 11, "CHECKPOINT_ALREADY_RESOLVED";
+        /// The checkpoint needs somebody else.
+        SelfApproval = 43, "SELF_APPROVAL";
         /// The query is in a state in which this cannot be done.
         QueryState = 12, "QUERY_STATE";
         /// A budget cannot cover the query's dearest bound, or the amount of a reservation.
@@ -95,7 +97,7 @@ words! {
 }
 
 // By number.
-const MESSAGES: [&str; 43] = [
+const MESSAGES: [&str; 44] = [
     "",
     "no bearer token; send `authorization: Bearer <token>`",
     "the token is not valid for this server; ask your issuer for a new one",
@@ -139,6 +141,7 @@ const MESSAGES: [&str; 43] = [
     "{provider} called the tool `{tool}` wrongly ({problem})",
     "{provider} did not answer with the JSON that was asked for ({problem})",
     "reservation {request_id} is {state}: its money is not held",
+    "checkpoint {checkpoint_id} needs another person than who asked",
 ];
 
 impl ErrorReason {

@@ -72,6 +72,8 @@ pub enum Answer {
     Lost(Box<Checkpoint>),
     /// The approver saw another action than the one that waits.
     OtherAction(Box<Checkpoint>),
+    /// Somebody else has to decide.
+    OwnAction(Box<Checkpoint>),
     /// All checkpoints as these decisions leave them.
     AllResolved {
         /// In the decisions' order.

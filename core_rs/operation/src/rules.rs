@@ -1,6 +1,6 @@
 //! What every decision of a process is made by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chenu_engine::vocabulary::CheckpointType;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub struct Rules {
     pub expiry_us: i64,
     /// How long those of a type may; the shortest holds.
     pub expiry_by_type_us: BTreeMap<String, i64>,
+    /// Types on which nobody decides for himself, by name.
+    #[serde(default)]
+    pub four_eyes: BTreeSet<String>,
     /// What a provider takes that has no limit of its own.
     pub default_limit: ProviderLimit,
     /// What the others take.
@@ -73,5 +76,11 @@ impl Rules {
         let of = |kind: &CheckpointType| self.expiry_by_type_us.get(kind.wire_name()).copied();
         let each = types.iter().map(|kind| of(kind).unwrap_or(self.expiry_us));
         each.min().unwrap_or(self.expiry_us)
+    }
+
+    /// Whether somebody else has to decide on a checkpoint of these types.
+    #[must_use]
+    pub fn asks_four_eyes(&self, types: &[CheckpointType]) -> bool {
+        types.iter().any(|kind| self.four_eyes.contains(kind.wire_name()))
     }
 }

@@ -44,7 +44,8 @@ impl Checkpointer {
         }));
         let (wake, woken) = sync_channel(1);
         let thread = Builder::new().name("chenu-checkpoint".to_owned());
-        let thread = thread.spawn(move || checkpoint(&own, &woken)).map_err(|error| no_thread(&error))?;
+        let thread =
+            thread.spawn(move || checkpoint(&own, &woken)).map_err(|error| no_thread(&error))?;
         Ok(Self { wake: Some(wake), thread: Some(thread), long, due: long })
     }
 

@@ -75,6 +75,7 @@ fn kind(answer: &Answer) -> &'static str {
         Answer::Lapsed(_) => "Lapsed",
         Answer::Lost(_) => "Lost",
         Answer::OtherAction(_) => "OtherAction",
+        Answer::OwnAction(_) => "OwnAction",
         Answer::AllResolved { .. } => "AllResolved",
         Answer::NoneResolved(_) => "NoneResolved",
         Answer::Reservation { .. } => "Reservation",
@@ -117,7 +118,8 @@ fn parts(answer: Answer) -> (Vec<Row>, Json) {
         | Answer::Repeated(row)
         | Answer::Lapsed(row)
         | Answer::Lost(row)
-        | Answer::OtherAction(row) => (vec![Row::Checkpoint(row)], none),
+        | Answer::OtherAction(row)
+        | Answer::OwnAction(row) => (vec![Row::Checkpoint(row)], none),
         Answer::AllResolved { checkpoints, is_new } => {
             let rows = checkpoints.into_iter().map(|row| Row::Checkpoint(Box::new(row)));
             (rows.collect(), json!({ "is_new": is_new }))

@@ -38,6 +38,7 @@ def rules_of(settings: Settings, policies: Policies, owner_id: str) -> Rules:
     return Rules(
         policies=policies,
         expiries=expiries,
+        four_eyes=frozenset(map(CheckpointType, settings.checkpoints.four_eyes)),
         default_limit=provider_limit(settings, None),
         limits=limits_of(settings),
         ledger_number=settings.ledger.number,

@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 LEFT_MAX: Final = 8
 """How many earlier sets of providers may have calls under way; the next reload waits for one."""
 
-RELOADED: Final = ("providers", "policies")
+RELOADED: Final = ("providers", "policies", "checkpoints")
 """The sections that are read again; the others hold until the next start."""
 
 

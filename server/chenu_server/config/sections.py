@@ -205,12 +205,14 @@ class BudgetSettings(Section):
 
 
 class CheckpointSettings(Section):
-    """How long a person has to decide."""
+    """How long a person has to decide, and who may."""
 
     default_expiry_s: CheckpointExpiry = 1_800
     """For every type without its own."""
     expiry_s: dict[CheckpointTypeName, CheckpointExpiry] = Field(default_factory=dict)
     """By type of checkpoint, 60 to 86400."""
+    four_eyes: list[CheckpointTypeName] = Field(default_factory=list)
+    """Types on which somebody else than who asked has to decide."""
 
 
 class PipelineSettings(Section):

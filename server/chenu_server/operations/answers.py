@@ -13,6 +13,7 @@ from chenu_server.governance.checkpoints.model import (
     Lost,
     NoneResolved,
     OtherAction,
+    OwnAction,
     Repeated,
     ResolveAnswer,
     Resolved,
@@ -128,6 +129,7 @@ _OF_CHECKPOINT: Final = {
     "Lapsed": Lapsed,
     "Lost": Lost,
     "OtherAction": OtherAction,
+    "OwnAction": OwnAction,
     "Repeated": Repeated,
     "Resolved": Resolved,
 }

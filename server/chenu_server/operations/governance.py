@@ -108,15 +108,23 @@ class WriterGovernance:
     async def resolve(self, checkpoint: Checkpoint, asked: Resolution) -> ResolveAnswer:
         """See `governance.checkpoints.ports.Resolver`."""
         command = Resolve(
-            checkpoint.identity_id, checkpoint.request_id, checkpoint.checkpoint_id, asked
+            checkpoint.identity_id,
+            checkpoint.request_id,
+            checkpoint.checkpoint_id,
+            asked,
+            self._rules,
         )
         return cast(ResolveAnswer, await self._writer.submit(command))
+
+    def needs_another(self, checkpoint: Checkpoint) -> bool:
+        """See `governance.checkpoints.ports.Resolver`."""
+        return not self._rules.four_eyes.isdisjoint(checkpoint.types)
 
     async def resolve_all(
         self, decisions: Sequence[tuple[Checkpoint, Resolution]]
     ) -> AllResolved | NoneResolved:
         """See `governance.checkpoints.ports.Resolver`."""
-        answer = await self._writer.submit(ResolveAll(decisions))
+        answer = await self._writer.submit(ResolveAll(decisions, self._rules))
         return cast("AllResolved | NoneResolved", answer)
 
     def dispatched(self, admitted: Admitted, mono_ns: int) -> None:

@@ -12,6 +12,7 @@ from chenu_server.governance.limits.model import ProviderLimit
 from chenu_server.governance.policy.decide import Policies
 from chenu_server.ids import new_id
 from chenu_server.values import dataclass, field
+from chenu_server.vocabulary import CheckpointType
 
 # Made once: `json.dumps` with options makes an encoder for each call.
 _CANONICAL: Final = json.JSONEncoder(
@@ -25,6 +26,7 @@ class Rules:
 
     policies: Policies
     expiries: Expiries
+    four_eyes: frozenset[CheckpointType] = frozenset()
     default_limit: ProviderLimit
     limits: Mapping[str, ProviderLimit] = field(default_factory=dict)
     ledger_number: int
@@ -43,6 +45,7 @@ class Rules:
             default_limit=self.default_limit,
             expiry_us=self.expiries.default_us,
             expiry_by_type_us=dict(self.expiries.by_type_us),
+            four_eyes=sorted(self.four_eyes),
             owner_id=self.owner_id,
             least_cap=self.least_cap,
             budget_required=self.budget_required,

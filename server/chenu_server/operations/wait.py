@@ -16,6 +16,7 @@ from chenu_server.governance.checkpoints.model import (
     ResolveAnswer,
 )
 from chenu_server.operations import answers
+from chenu_server.operations.rules import Rules
 from chenu_server.pipeline.records import Operation
 from chenu_server.values import fields_of
 
@@ -44,22 +45,25 @@ class _Waiting:
             "checkpoint_id": checkpoint_id,
         }
 
-    def _command(self, kind: str, more: Plain) -> engine.Command:
-        return engine.Command({kind: {**self._place, **more}}, asking.NO_RULES)
+    def _command(
+        self, kind: str, more: Plain, rules: engine.Rules = asking.NO_RULES
+    ) -> engine.Command:
+        return engine.Command({kind: {**self._place, **more}}, rules)
 
 
 class Resolve(_Waiting):
     """A person approves or rejects, once."""
 
     def __init__(
-        self, identity_id: str, request_id: str, checkpoint_id: str, asked: Resolution
+        self, identity_id: str, request_id: str, checkpoint_id: str, asked: Resolution, rules: Rules
     ) -> None:
         super().__init__(identity_id, request_id, checkpoint_id)
         self._asked = asked
+        self._rules = rules
 
     def asked(self) -> engine.Command:
         """For the kernel."""
-        return self._command("Resolve", _decided(self._asked))
+        return self._command("Resolve", _decided(self._asked), self._rules.kernel)
 
     def outcome(self, answer: Answer) -> ResolveAnswer:
         """How the resolution went; only `Resolved` and `Lapsed` have written."""
@@ -69,14 +73,15 @@ class Resolve(_Waiting):
 class ResolveAll:
     """A person decides on several that wait: on all of them, or on none."""
 
-    def __init__(self, decisions: Sequence[tuple[Checkpoint, Resolution]]) -> None:
+    def __init__(self, decisions: Sequence[tuple[Checkpoint, Resolution]], rules: Rules) -> None:
+        self._rules = rules
         self._decisions = [
             {**_place_of(checkpoint), **_decided(asked)} for checkpoint, asked in decisions
         ]
 
     def asked(self) -> engine.Command:
         """For the kernel."""
-        return engine.Command({"ResolveAll": {"decisions": self._decisions}}, asking.NO_RULES)
+        return engine.Command({"ResolveAll": {"decisions": self._decisions}}, self._rules.kernel)
 
     def outcome(self, answer: Answer) -> AllResolved | NoneResolved:
         """All as they are now, or why none was decided."""

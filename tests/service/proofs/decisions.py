@@ -82,6 +82,14 @@ async def second_decision(stage: Stage) -> Failure:
     return await bob.fail(bob.checkpoints.ResolveCheckpoint, approval(failure))
 
 
+@proves("SELF_APPROVAL", settings={"checkpoints.four_eyes": ["destructive_action"]})
+async def ones_own(stage: Stage) -> Failure:
+    """Who asked says yes, where somebody else has to."""
+    person = stage.person()
+    failure = await blocked(person)
+    return await person.fail(person.checkpoints.ResolveCheckpoint, approval(failure))
+
+
 @proves("QUERY_CANCELLED")
 async def cancelled(stage: Stage) -> Failure:
     """The query was cancelled, and the same id asks again."""

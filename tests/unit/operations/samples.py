@@ -244,7 +244,7 @@ class World:
         """What a person's decision on the one checkpoint comes to; Ann's, unless told otherwise."""
         given = {"reason": "why", "expected_digest": b"", "by": ANN, **fields}
         resolution = Resolution(decision_id=decision_id, decision=decision, **given)
-        return self.act(Resolve(ACME, "q", "checkpoint-1", resolution))
+        return self.act(Resolve(ACME, "q", "checkpoint-1", resolution, self.rules))
 
     def approved(self, asked: Admission | None = None) -> Resumption:
         """A query that a person has approved, as it asks to go on."""

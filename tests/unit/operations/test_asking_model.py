@@ -129,7 +129,7 @@ class Walk:
             decision_id="d", decision=decision, reason="why", expected_digest=b"", by=ANN
         )
         where = (ACME, checkpoint.request_id, checkpoint.checkpoint_id)
-        self.world.act(Resolve(*where, asked))
+        self.world.act(Resolve(*where, asked, self.world.rules))
         each = self.queries[checkpoint.request_id]
         if each.state != "pending":
             return

@@ -95,6 +95,15 @@ class PolicyDenied(PermissionDenied):
         return self.listed("policies")
 
 
+class SelfApproval(PermissionDenied):
+    """Somebody else has to decide on the checkpoint than who asked for its action."""
+
+    @property
+    def checkpoint_id(self) -> str:
+        """The checkpoint's UUID."""
+        return self.metadata.get("checkpoint_id", "")
+
+
 class CheckpointError(ChenuError):
     """A checkpoint stands, or stood, in the way."""
 

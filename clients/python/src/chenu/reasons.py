@@ -22,6 +22,7 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "CHECKPOINT_EXPIRED": ("CheckpointEnded", "FAILED_PRECONDITION"),
         "CHECKPOINT_CANCELLED": ("CheckpointEnded", "FAILED_PRECONDITION"),
         "CHECKPOINT_ALREADY_RESOLVED": ("CheckpointAlreadyResolved", "ABORTED"),
+        "SELF_APPROVAL": ("SelfApproval", "PERMISSION_DENIED"),
         "QUERY_STATE": ("Conflict", "FAILED_PRECONDITION"),
         "BUDGET_EXHAUSTED": ("BudgetRefused", "RESOURCE_EXHAUSTED"),
         "BUDGET_REQUIRED": ("BudgetRefused", "FAILED_PRECONDITION"),

@@ -280,6 +280,9 @@ pub struct Resolve {
     pub expected_digest: Bytes,
     /// Who decides.
     pub by: Principal,
+    /// And on whose behalf, each `type:id`.
+    #[serde(default)]
+    pub acting_for: Vec<String>,
 }
 
 /// A person decides on several that wait, each once: on all of them, or on none.

@@ -13,6 +13,7 @@ use crate::entry::{self, EntryDraft, Payload};
 use crate::event::{self, EventDraft};
 use crate::refusal::Refusal;
 use crate::rows::{Checkpoint, Hold, HoldState, LaneReport, Operation, OperationKey, Principal};
+use crate::rules::Rules;
 use crate::view::{Need, Row, View};
 use crate::{Broken, Decided, Moment};
 
@@ -87,7 +88,12 @@ impl<'a> From<&'a Cancel> for Place<'a> {
 }
 
 /// How a resolution went; only `Resolved` and `Lapsed` write.
-pub(crate) fn resolve(view: &mut View<'_>, asked: &Resolve, now: &Moment) -> Decided<Answer> {
+pub(crate) fn resolve(
+    view: &mut View<'_>,
+    asked: &Resolve,
+    rules: &Rules,
+    now: &Moment,
+) -> Decided<Answer> {
     let mut waiting = Place::from(asked).loaded(view)?;
     let checkpoint = &mut waiting.checkpoint;
     if checkpoint.state != CheckpointState::Pending {
@@ -102,6 +108,11 @@ pub(crate) fn resolve(view: &mut View<'_>, asked: &Resolve, now: &Moment) -> Dec
         let lapsed = Box::new(checkpoint.clone());
         expire_waiting(view, waiting, now)?;
         return Ok(Answer::Lapsed(lapsed));
+    }
+    // By the rules as they are now and not as they were when it was asked: who is to decide is what
+    // an operator tightens when something has gone wrong.
+    if rules.asks_four_eyes(&checkpoint.types) && is_own(checkpoint, asked) {
+        return Ok(Answer::OwnAction(Box::new(checkpoint.clone())));
     }
     // Nothing is written, so that it goes on waiting for somebody who has seen the right action.
     if saw_another(checkpoint, asked) {
@@ -143,6 +154,13 @@ fn is_repeat(checkpoint: &Checkpoint, asked: &Resolve) -> bool {
 
 fn saw_another(checkpoint: &Checkpoint, asked: &Resolve) -> bool {
     !asked.expected_digest.0.is_empty() && asked.expected_digest != checkpoint.action_digest
+}
+
+/// Whether who decides, or anybody he acts for, is one of those who asked.
+fn is_own(checkpoint: &Checkpoint, asked: &Resolve) -> bool {
+    let by = asked.by.to_string();
+    let mut deciding = asked.acting_for.iter().chain([&by]);
+    deciding.any(|party| checkpoint.is_asked_by(party))
 }
 
 fn end(checkpoint: &mut Checkpoint, state: CheckpointState, now: &Moment) {

@@ -3,7 +3,7 @@
 use chenu_engine::vocabulary::{CheckpointState, CheckpointType, OperationKind, PrincipalType};
 use serde::{Deserialize, Serialize};
 
-use super::Bytes;
+use super::{Bytes, Principal};
 
 /// One question to a person about one action, bound to the action's digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,15 @@ impl Checkpoint {
             CheckpointState::Approved => self.consumed_us == 0,
             _ => false,
         }
+    }
+
+    /// Whether a party, `type:id`, asked for it, or is one on whose behalf it was asked.
+    #[must_use]
+    pub fn is_asked_by(&self, party: &str) -> bool {
+        let asker = Principal { kind: self.requested_by_type, id: self.requested_by.clone() };
+        // Rows from before parties had types name users by their bare ids.
+        let bare = party.strip_prefix("user:").unwrap_or(party);
+        asker.to_string() == party || self.acting_for.iter().any(|it| it == party || it == bare)
     }
 
     /// Whether nobody decided in time, or the approval was not used in time.

@@ -1,6 +1,8 @@
 //! What an answer says is true of the rows on which it was decided.
 
-use chenu_engine::vocabulary::CheckpointDecision;
+use std::collections::BTreeSet;
+
+use chenu_engine::vocabulary::{CheckpointDecision, CheckpointState, CheckpointType};
 use chenu_operation::answer::Answer;
 use chenu_operation::command::{Admit, Caller, Command, Consume, Resolve, ResolveAll, Verdict};
 use chenu_operation::decide::Effects;
@@ -15,7 +17,7 @@ pub(crate) fn check(before: &World, command: &Command, effects: &Effects) {
     match command {
         Command::Admit(asked) => check_admit(before, asked, &effects.answer),
         Command::Consume(asked) => check_consume(before, asked, &effects.answer),
-        Command::Resolve(asked) => check_resolve(asked, &effects.answer),
+        Command::Resolve(asked) => check_resolve(before, asked, &effects.answer),
         Command::ResolveAll(asked) => check_resolve_all(before, asked, effects),
         _ => check_other(before, command, &effects.answer),
     }
@@ -39,6 +41,7 @@ fn check_nothing_left(command: &Command, effects: &Effects) {
         | Answer::Repeated(_)
         | Answer::Lost(_)
         | Answer::OtherAction(_)
+        | Answer::OwnAction(_)
         | Answer::NoneResolved(_)
         | Answer::Exists { .. }
         | Answer::Absent
@@ -115,8 +118,24 @@ fn covers(checkpoint: &Checkpoint, verdict: &Verdict) -> bool {
     verdict.checkpoints.iter().all(|(kind, _)| checkpoint.types.contains(kind))
 }
 
-/// Who is told that he has decided has, on the action that he saw.
-fn check_resolve(asked: &Resolve, answer: &Answer) {
+/// Who is told that he has decided has, on the action that he saw; and for nobody but others where
+/// that is asked for.
+fn check_resolve(before: &World, asked: &Resolve, answer: &Answer) {
+    let own = |it: &Checkpoint| {
+        let first = format!("{}:{}", it.requested_by_type.wire_name(), it.requested_by);
+        let all: BTreeSet<&String> = it.acting_for.iter().chain([&first]).collect();
+        let strict = it.types.contains(&CheckpointType::ExecutionApproval);
+        strict && all.contains(&asked.by.to_string())
+    };
+    match answer {
+        Answer::Resolved(it) => assert!(!own(it), "{asked:?}: {it:?}"),
+        Answer::OwnAction(it) => {
+            assert!(
+                own(it) && it.state == CheckpointState::Pending && !it.has_lapsed(before.now_us)
+            );
+        }
+        _ => {}
+    }
     let (Answer::Resolved(it) | Answer::Repeated(it)) = answer else { return };
     let approved = asked.decision == CheckpointDecision::Approve;
     assert_eq!(approved, it.use_before_us != 0);

@@ -151,6 +151,7 @@ pub(crate) fn resolve(of: &Checkpoint, by: &str, decision: CheckpointDecision) -
         reason: "why".to_owned(),
         expected_digest: of.action_digest.clone(),
         by: user(by),
+        acting_for: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A small world: rows, a clock, and commands that run one after another; the laws hold after each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use chenu_engine::vocabulary::CheckpointState;
@@ -50,6 +50,8 @@ impl World {
         let rules = Rules {
             expiry_us: LIFETIME_US,
             expiry_by_type_us: BTreeMap::new(),
+            // Of the two types that are asked for in here.
+            four_eyes: BTreeSet::from(["execution_approval".to_owned()]),
             default_limit: LIMIT,
             limits: BTreeMap::new(),
             ledger_number: 0,

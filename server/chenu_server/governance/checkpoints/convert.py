@@ -66,6 +66,7 @@ def resolution_from(request: pb.ResolveCheckpointRequest, caller: Caller) -> Res
         reason=reason_from(request.reason),
         expected_digest=digest,
         by=caller.principal,
+        acting_for=caller.acting_for,
     )
 
 
@@ -118,7 +119,9 @@ def piece_of(piece: Piece) -> pb.ContentPiece:
     )
 
 
-def checkpoint_of(checkpoint: Checkpoint, caller: Caller) -> checkpoint_pb2.Checkpoint:
+def checkpoint_of(
+    checkpoint: Checkpoint, caller: Caller, *, four_eyes: bool
+) -> checkpoint_pb2.Checkpoint:
     """A checkpoint as the wire shows it; the preview only to whom its content is open."""
     kind, _, name = checkpoint.target.partition("/")
     return checkpoint_pb2.Checkpoint(
@@ -148,4 +151,5 @@ def checkpoint_of(checkpoint: Checkpoint, caller: Caller) -> checkpoint_pb2.Chec
         model=checkpoint.model,
         text_preview=checkpoint.preview if concerns(caller, checkpoint) else "",
         operation_kind=action_pb2.OperationKind.ValueType(checkpoint.operation_kind.number),
+        four_eyes=four_eyes,
     )

@@ -129,6 +129,7 @@ class Resolution:
     reason: str
     expected_digest: bytes
     by: Principal
+    acting_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,14 @@ class OtherAction:
     checkpoint: Checkpoint
 
 
-Unresolved = Lapsed | Lost | OtherAction
+@dataclass(frozen=True, slots=True)
+class OwnAction:
+    """Somebody else has to decide than who asked."""
+
+    checkpoint: Checkpoint
+
+
+Unresolved = Lapsed | Lost | OtherAction | OwnAction
 ResolveAnswer = Resolved | Repeated | Unresolved
 
 

@@ -69,6 +69,10 @@ class Resolver(Protocol):
         """How all of them went, each of another checkpoint of one identity."""
         ...
 
+    def needs_another(self, checkpoint: Checkpoint) -> bool:
+        """Whether somebody else than who asked has to decide on it, by the rules of now."""
+        ...
+
 
 class WaitingOperations(Protocol):
     """What a decision sets going in what waits for it."""

@@ -13,6 +13,7 @@ from chenu_server.errors import (
     GovernanceUnavailable,
     InvalidField,
     RoleRequired,
+    SelfApproval,
 )
 from chenu_server.governance.checkpoints.decide import concerns
 from chenu_server.governance.checkpoints.model import (
@@ -21,6 +22,7 @@ from chenu_server.governance.checkpoints.model import (
     Lapsed,
     NoneResolved,
     OtherAction,
+    OwnAction,
     Piece,
     Repeated,
     Resolution,
@@ -117,6 +119,7 @@ class CheckpointService:
         Raises:
             RoleRequired: The caller is no person, or no approver here.
             IdentityBoundaryViolation: The checkpoint is not in the caller's identity.
+            SelfApproval: Somebody else than who asked has to decide.
             CheckpointAlreadyResolved: Someone else was first.
             CheckpointExpired, CheckpointCancelled: It is over.
             InvalidField: A rejection without a reason, or another action than the one shown.
@@ -138,6 +141,7 @@ class CheckpointService:
         Raises:
             RoleRequired: The caller is no person, or no approver here.
             IdentityBoundaryViolation: A checkpoint is not in the caller's identity.
+            SelfApproval: Somebody else has to decide on one of them.
             CheckpointAlreadyResolved: Someone else was first with one of them.
             CheckpointExpired, CheckpointCancelled: One of them is over.
             InvalidField: A rejection without a reason, an action that was not shown, or a
@@ -158,6 +162,10 @@ class CheckpointService:
         if isinstance(answer, NoneResolved):
             _raise_unresolved(answer.because)
         return [await self._resolved(each) for each in answer.checkpoints]
+
+    def needs_another(self, checkpoint: Checkpoint) -> bool:
+        """Whether somebody else than who asked has to decide on it."""
+        return self._resolver.needs_another(checkpoint)
 
     async def _resolved(self, answer: Resolved | Repeated) -> Checkpoint:
         checkpoint = answer.checkpoint
@@ -211,6 +219,8 @@ def _raise_unresolved(answer: Unresolved) -> NoReturn:
         # By its id: of several decisions this tells which.
         asked = f"checkpoint {answer.checkpoint.checkpoint_id} asks about another"
         raise InvalidField("expected_action_digest", asked)
+    if isinstance(answer, OwnAction):
+        raise SelfApproval(answer.checkpoint.checkpoint_id)
     _raise_lost(answer.checkpoint)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import grpc
 
+from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as pb
 from chenu.api.governance.v1 import checkpoint_service_pb2_grpc as pb_grpc
+from chenu_server.caller import Caller
 from chenu_server.governance.checkpoints import convert
+from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.checkpoints.pieces import page_from
 from chenu_server.governance.checkpoints.ports import CheckpointFilter
 from chenu_server.governance.checkpoints.service import CheckpointService
@@ -23,6 +26,10 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
     def __init__(self, checkpoints: CheckpointService) -> None:
         self._checkpoints = checkpoints
 
+    def _shown(self, checkpoint: Checkpoint, caller: Caller) -> checkpoint_pb2.Checkpoint:
+        four_eyes = self._checkpoints.needs_another(checkpoint)
+        return convert.checkpoint_of(checkpoint, caller, four_eyes=four_eyes)
+
     async def GetCheckpoint(  # noqa: N802 - the wire name
         self, request: pb.GetCheckpointRequest, context: Context
     ) -> pb.GetCheckpointResponse:
@@ -30,7 +37,7 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         checkpoint_id = convert.id_from(request.checkpoint_id)
         caller = current_caller()
         found = await self._checkpoints.get(caller, checkpoint_id)
-        return pb.GetCheckpointResponse(checkpoint=convert.checkpoint_of(found, caller))
+        return pb.GetCheckpointResponse(checkpoint=self._shown(found, caller))
 
     async def GetCheckpointContent(  # noqa: N802 - the wire name
         self, request: pb.GetCheckpointContentRequest, context: Context
@@ -67,7 +74,7 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         shown, token = shown_of(
             page,
             found,
-            lambda each: convert.checkpoint_of(each, caller),
+            lambda each: self._shown(each, caller),
             lambda last: (last.created_us, last.checkpoint_id),
         )
         return pb.ListCheckpointsResponse(checkpoints=shown, next_page_token=token)
@@ -87,7 +94,7 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         checkpoint_id = convert.id_from(request.checkpoint_id)
         asked = convert.resolution_from(request, caller)
         resolved = await self._checkpoints.resolve(caller, checkpoint_id, asked)
-        return pb.ResolveCheckpointResponse(checkpoint=convert.checkpoint_of(resolved, caller))
+        return pb.ResolveCheckpointResponse(checkpoint=self._shown(resolved, caller))
 
     async def ResolveCheckpoints(  # noqa: N802 - the wire name
         self, request: pb.ResolveCheckpointsRequest, context: Context
@@ -97,7 +104,7 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         decisions = convert.resolutions_from(request, caller)
         resolved = await self._checkpoints.resolve_all(caller, decisions)
         return pb.ResolveCheckpointsResponse(
-            checkpoints=[convert.checkpoint_of(each, caller) for each in resolved]
+            checkpoints=[self._shown(each, caller) for each in resolved]
         )
 
     async def CancelCheckpoint(  # noqa: N802 - the wire name
@@ -108,4 +115,4 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         reason = reason_from(request.reason)
         caller = current_caller()
         cancelled = await self._checkpoints.cancel(caller, checkpoint_id, reason)
-        return pb.CancelCheckpointResponse(checkpoint=convert.checkpoint_of(cancelled, caller))
+        return pb.CancelCheckpointResponse(checkpoint=self._shown(cancelled, caller))

@@ -113,6 +113,7 @@ fn judged(standings: Vec<Standing>, budget_required: bool) -> Result<Judgement, 
     let rules = Rules {
         expiry_us: 1,
         expiry_by_type_us: BTreeMap::new(),
+        four_eyes: BTreeSet::new(),
         default_limit: limit,
         limits: BTreeMap::new(),
         ledger_number: 0,

@@ -1,6 +1,6 @@
 //! A provider's rows as a database keeps them. What is decided sees those that it names, no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Moment;
 use crate::answer::Answer;
@@ -38,6 +38,7 @@ fn rules() -> Rules {
     Rules {
         expiry_us: 0,
         expiry_by_type_us: BTreeMap::new(),
+        four_eyes: BTreeSet::new(),
         default_limit: LIMIT,
         limits: BTreeMap::new(),
         ledger_number: 0,

@@ -113,6 +113,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     SDK: CheckpointAlreadyResolved. CLI: conflict; `chenu checkpoints get {checkpoint_id}` shows
     the decision.
     """
+    ERROR_REASON_SELF_APPROVAL: _ErrorReason.ValueType  # 43
+    """ERROR_REASON_SELF_APPROVAL: the checkpoint needs somebody else. Who asked for the action, those
+    on whose behalf it was asked, and whoever acts for one of them do not decide on it.
+    Status: PERMISSION_DENIED. Metadata: checkpoint_id. Retry: no.
+    Do: have another approver of the identity decide; to withdraw it, cancel it.
+    Message: checkpoint {checkpoint_id} needs another person than who asked.
+    SDK: SelfApproval. CLI: denied; another approver has to decide.
+    """
     ERROR_REASON_QUERY_STATE: _ErrorReason.ValueType  # 12
     """ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done. So is
     `CancelQuery` on one whose process does not hear of it.
@@ -472,6 +480,14 @@ Do: read the checkpoint; the winner's decision stands.
 Message: checkpoint {checkpoint_id} is already {state} by {winner}.
 SDK: CheckpointAlreadyResolved. CLI: conflict; `chenu checkpoints get {checkpoint_id}` shows
 the decision.
+"""
+ERROR_REASON_SELF_APPROVAL: ErrorReason.ValueType  # 43
+"""ERROR_REASON_SELF_APPROVAL: the checkpoint needs somebody else. Who asked for the action, those
+on whose behalf it was asked, and whoever acts for one of them do not decide on it.
+Status: PERMISSION_DENIED. Metadata: checkpoint_id. Retry: no.
+Do: have another approver of the identity decide; to withdraw it, cancel it.
+Message: checkpoint {checkpoint_id} needs another person than who asked.
+SDK: SelfApproval. CLI: denied; another approver has to decide.
 """
 ERROR_REASON_QUERY_STATE: ErrorReason.ValueType  # 12
 """ERROR_REASON_QUERY_STATE: the query is in a state in which this cannot be done. So is

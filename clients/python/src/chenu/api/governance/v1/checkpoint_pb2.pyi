@@ -135,6 +135,7 @@ class Checkpoint(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     TEXT_PREVIEW_FIELD_NUMBER: _builtins.int
     OPERATION_KIND_FIELD_NUMBER: _builtins.int
+    FOUR_EYES_FIELD_NUMBER: _builtins.int
     checkpoint_id: _builtins.str
     """checkpoint_id is a UUID."""
     request_id: _builtins.str
@@ -169,6 +170,11 @@ class Checkpoint(_message.Message):
     operation_kind: _action_pb2.OperationKind.ValueType
     """operation_kind is what kind of operation waits. A query goes on by `Continue`, a reservation by
     the same `Reserve` once more.
+    """
+    four_eyes: _builtins.bool
+    """four_eyes says that somebody else has to decide: not requested_by, nobody on whose behalf it
+    was asked, and nobody who acts for one of them. They are refused with SELF_APPROVAL. It follows
+    the server's configuration as it is now, also for what was asked before.
     """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[Global___CheckpointType.ValueType]:
@@ -234,10 +240,11 @@ class Checkpoint(_message.Message):
         model: _builtins.str = ...,
         text_preview: _builtins.str = ...,
         operation_kind: _action_pb2.OperationKind.ValueType = ...,
+        four_eyes: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "requested_by", b"requested_by", "resolve_time", b"resolve_time", "resolved_by", b"resolved_by", "target", b"target", "use_before", b"use_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "action_digest", b"action_digest", "checkpoint_id", b"checkpoint_id", "create_time", b"create_time", "decision_id", b"decision_id", "expire_time", b"expire_time", "max_cost_nanousd", b"max_cost_nanousd", "model", b"model", "operation_kind", b"operation_kind", "options", b"options", "provider", b"provider", "question_en", b"question_en", "question_fr", b"question_fr", "reason", b"reason", "request_id", b"request_id", "requested_by", b"requested_by", "resolve_time", b"resolve_time", "resolved_by", b"resolved_by", "state", b"state", "target", b"target", "text_preview", b"text_preview", "types", b"types", "use_before", b"use_before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "action_digest", b"action_digest", "checkpoint_id", b"checkpoint_id", "create_time", b"create_time", "decision_id", b"decision_id", "expire_time", b"expire_time", "four_eyes", b"four_eyes", "max_cost_nanousd", b"max_cost_nanousd", "model", b"model", "operation_kind", b"operation_kind", "options", b"options", "provider", b"provider", "question_en", b"question_en", "question_fr", b"question_fr", "reason", b"reason", "request_id", b"request_id", "requested_by", b"requested_by", "resolve_time", b"resolve_time", "resolved_by", b"resolved_by", "state", b"state", "target", b"target", "text_preview", b"text_preview", "types", b"types", "use_before", b"use_before"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -125,8 +125,9 @@ class CheckpointServiceServicer:
         gives the same answer again; of any number of callers exactly one wins.
 
         Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
-        CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
-        expected_action_digest is not the checkpoint's), GOVERNANCE_UNAVAILABLE.
+        SELF_APPROVAL, CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+        INVALID_FIELD (also when expected_action_digest is not the checkpoint's),
+        GOVERNANCE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,8 +139,9 @@ class CheckpointServiceServicer:
         recorded before, under the same decision_id and alike, are answered again.
 
         Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
-        CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
-        an expected_action_digest is not its checkpoint's), GOVERNANCE_UNAVAILABLE.
+        SELF_APPROVAL, CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+        INVALID_FIELD (also when an expected_action_digest is not its checkpoint's),
+        GOVERNANCE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

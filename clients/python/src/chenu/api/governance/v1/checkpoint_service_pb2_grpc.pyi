@@ -64,8 +64,9 @@ class CheckpointServiceStub:
     gives the same answer again; of any number of callers exactly one wins.
 
     Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
-    CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
-    expected_action_digest is not the checkpoint's), GOVERNANCE_UNAVAILABLE.
+    SELF_APPROVAL, CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+    INVALID_FIELD (also when expected_action_digest is not the checkpoint's),
+    GOVERNANCE_UNAVAILABLE.
     """
     ResolveCheckpoints: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ResolveCheckpointsRequest, _checkpoint_service_pb2.ResolveCheckpointsResponse]
     """ResolveCheckpoints records a person's decisions on several checkpoints in one commit: on all of
@@ -73,8 +74,9 @@ class CheckpointServiceStub:
     recorded before, under the same decision_id and alike, are answered again.
 
     Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
-    CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
-    an expected_action_digest is not its checkpoint's), GOVERNANCE_UNAVAILABLE.
+    SELF_APPROVAL, CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+    INVALID_FIELD (also when an expected_action_digest is not its checkpoint's),
+    GOVERNANCE_UNAVAILABLE.
     """
     CancelCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.CancelCheckpointRequest, _checkpoint_service_pb2.CancelCheckpointResponse]
     """CancelCheckpoint withdraws a pending checkpoint and ends its query as cancelled. The query's
@@ -120,8 +122,9 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     gives the same answer again; of any number of callers exactly one wins.
 
     Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
-    CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
-    expected_action_digest is not the checkpoint's), GOVERNANCE_UNAVAILABLE.
+    SELF_APPROVAL, CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+    INVALID_FIELD (also when expected_action_digest is not the checkpoint's),
+    GOVERNANCE_UNAVAILABLE.
     """
     ResolveCheckpoints: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ResolveCheckpointsRequest, _checkpoint_service_pb2.ResolveCheckpointsResponse]  # type: ignore[assignment]
     """ResolveCheckpoints records a person's decisions on several checkpoints in one commit: on all of
@@ -129,8 +132,9 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     recorded before, under the same decision_id and alike, are answered again.
 
     Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
-    CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
-    an expected_action_digest is not its checkpoint's), GOVERNANCE_UNAVAILABLE.
+    SELF_APPROVAL, CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+    INVALID_FIELD (also when an expected_action_digest is not its checkpoint's),
+    GOVERNANCE_UNAVAILABLE.
     """
     CancelCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.CancelCheckpointRequest, _checkpoint_service_pb2.CancelCheckpointResponse]  # type: ignore[assignment]
     """CancelCheckpoint withdraws a pending checkpoint and ends its query as cancelled. The query's
@@ -203,8 +207,9 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         gives the same answer again; of any number of callers exactly one wins.
 
         Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
-        CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
-        expected_action_digest is not the checkpoint's), GOVERNANCE_UNAVAILABLE.
+        SELF_APPROVAL, CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+        INVALID_FIELD (also when expected_action_digest is not the checkpoint's),
+        GOVERNANCE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -218,8 +223,9 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         recorded before, under the same decision_id and alike, are answered again.
 
         Reasons: ROLE_REQUIRED (also for a caller that is no person), IDENTITY_BOUNDARY_VIOLATION,
-        CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED, INVALID_FIELD (also when
-        an expected_action_digest is not its checkpoint's), GOVERNANCE_UNAVAILABLE.
+        SELF_APPROVAL, CHECKPOINT_ALREADY_RESOLVED, CHECKPOINT_EXPIRED, CHECKPOINT_CANCELLED,
+        INVALID_FIELD (also when an expected_action_digest is not its checkpoint's),
+        GOVERNANCE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
