@@ -22,7 +22,7 @@ NEW: Final = """
   // Do: wait for the new moon.
   // Message: {phase} for {nights} nights[; see {tides}].
   // SDK: Conflict. CLI: conflict; look up, then {phase}.
-  ERROR_REASON_MOON_FULL = 43;
+  ERROR_REASON_MOON_FULL = 999;
 }
 """
 USE: Final = """
@@ -31,7 +31,7 @@ moon = errors.MoonFull("waning", 3, ("high", "low"))
 row = reasons.Reason.MOON_FULL
 print(moon, "|", errors.MoonFull("new", 1), "|", moon.metadata())
 print(row.number, row.status, row.retry, row.exit, row.advice.format_map(moon.metadata()))
-print(errors.of(reasons.BY_NUMBER[43]) is errors.MoonFull)
+print(errors.of(reasons.BY_NUMBER[999]) is errors.MoonFull)
 """
 
 
@@ -74,13 +74,13 @@ def test_a_new_reason_is_one_edit(project: Path) -> None:
     assert [
         "waning for 3 nights; see high,low | new for 1 nights |"
         " {'phase': 'waning', 'nights': '3', 'tides': 'high,low'}",
-        "43 FAILED_PRECONDITION no conflict look up, then waning",
+        "999 FAILED_PRECONDITION no conflict look up, then waning",
         "True",
     ] == used.stdout.splitlines()
     families = (project / "clients/python/src/chenu/reasons.py").read_text(encoding="utf-8")
     assert '"MOON_FULL": ("Conflict", "FAILED_PRECONDITION"),' in families
     rust = (project / "core_rs/engine/src/reasons.rs").read_text(encoding="utf-8")
-    assert 'MoonFull = 43, "MOON_FULL";' in rust
+    assert 'MoonFull = 999, "MOON_FULL";' in rust
 
 
 def test_a_new_word_is_one_edit(project: Path) -> None:

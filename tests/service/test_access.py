@@ -17,6 +17,7 @@ from tests.harness import IDENTITY_ROLES, SYSTEM_ROLES, Client, Failure, Stage
 from tests.service.cases import (
     BOUNDARY_CASES,
     BUDGETS,
+    CHECKPOINTS,
     EVERY_RPC,
     RESOURCE_RPCS,
     ROLE_CASES,
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 USER = PrincipalType.USER
 HEADER = "x-chenu-identity"
+# Served until its caller leaves.
+ENDLESS = f"{CHECKPOINTS}WatchCheckpoints"
 SYSTEM_ONLY = sorted(name for name, case in ROLE_CASES.items() if case.system_only)
 ELSEWHERE = sorted(name for name, case in ROLE_CASES.items() if case.in_system)
 FOR_PEOPLE = sorted(name for name, case in ROLE_CASES.items() if case.person)
@@ -90,6 +93,10 @@ async def test_the_needed_role_alone_is_enough(shared: Stage, name: str) -> None
     """A token need not say more than what it is for; the id that is asked for is another matter."""
     caller = shared.client(outside(name), roles=[ROLE_CASES[name].role], type=USER)
 
+    if name == ENDLESS:
+        failure = await caller.fail(caller.rpc(name), valid_request(name), timeout_s=1)
+        assert grpc.StatusCode.DEADLINE_EXCEEDED == failure.code
+        return
     failure = await caller.outcome(caller.rpc(name), valid_request(name))
 
     expected = "IDENTITY_BOUNDARY_VIOLATION" if name in RESOURCE_RPCS else None

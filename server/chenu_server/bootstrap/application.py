@@ -176,7 +176,7 @@ async def _start(
     storage.served.set()
     # The stack unwinds backwards: first what is repeated ends, then calls and runs drain, and only
     # then the writer closes, which they need to the end.
-    stack.push_async_callback(_drain, server, pipeline, settings.server.drain_grace_s)
+    stack.push_async_callback(_drain, server, pipeline, storage, settings.server.drain_grace_s)
     _repeat(stack, sweeper, file_sweep, routes, stores, pipeline, settings.owners.renew_s)
     reload = Reload(
         live=live,
@@ -309,8 +309,12 @@ def _repeat(
     spawn_repeated(stack, "resume", resume, lambda: next(waits))
 
 
-async def _drain(server: RpcServer, pipeline: PipelineService, grace_s: float) -> None:
+async def _drain(
+    server: RpcServer, pipeline: PipelineService, storage: Storage, grace_s: float
+) -> None:
     """Readiness goes, then new work, then what runs gets its time; nothing is left half done."""
     await server.refuse()
+    # They would stay for the whole grace, and can go on at another server at once.
+    storage.inbox.close()
     # At the same time: calls in hand wait for their runs, and both have the whole grace.
     await asyncio.gather(server.drain(grace_s), pipeline.drain(grace_s))

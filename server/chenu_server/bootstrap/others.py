@@ -1,4 +1,4 @@
-"""What the other processes of a PostgreSQL fleet do, told to the pipeline of this one, and back."""
+"""What the other processes of a PostgreSQL fleet do, told to this one, and back."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from chenu_server.bootstrap.background import spawn_repeated
 from chenu_server.bootstrap.storage import Storage
 from chenu_server.command import Key
 from chenu_server.errors import GovernanceUnavailable, ServerOverloaded
+from chenu_server.governance.checkpoints.inbox import Inbox
 from chenu_server.infra.db.feed import Feed
 from chenu_server.infra.db.fleet import Fleet, Telling, Told
 from chenu_server.pipeline.elsewhere import Elsewhere
@@ -27,10 +28,13 @@ PAUSE_S: Final = 0.02
 class Others:
     """Exchanges with them what each follows, runs, says and wants stopped."""
 
-    def __init__(self, feed: Feed, fleet: Fleet, elsewhere: Elsewhere, owner_id: str) -> None:
+    def __init__(
+        self, feed: Feed, fleet: Fleet, elsewhere: Elsewhere, inbox: Inbox, owner_id: str
+    ) -> None:
         self._feed = feed
         self._fleet = fleet
         self._elsewhere = elsewhere
+        self._inbox = inbox
         self._owner_id = owner_id
         self._away = False
 
@@ -47,11 +51,15 @@ class Others:
         """Tell all of it since the last time, and take in theirs, once it is time to look."""
         # Who follows nothing is told of nothing that would not wait: a fleet at work commits
         # hundreds of times in a second.
-        await self._fleet.wait(HEAR_EVERY_S, listens=self._elsewhere.follows)
+        listens = self._elsewhere.follows or self._inbox.is_followed
+        await self._fleet.wait(HEAR_EVERY_S, listens=listens)
         told = await self._exchanged()
         # Also without the others: what is committed stands in the ledger whoever is heard of.
         # Read behind the output: an attempt's beginning is committed before anything is said.
-        await self._elsewhere.committed(await self._committed(), self._owner_id)
+        committed = await self._committed()
+        await self._elsewhere.committed(committed, self._owner_id)
+        for identity_id in {identity_id for identity_id, _ in committed}:
+            self._inbox.changed(str(identity_id))
         await self._elsewhere.output(told.said)
         # Last of all: a stop that was not acted on to the end is told again.
         if told.to_stop:
@@ -81,7 +89,7 @@ class Others:
 
     async def _committed(self) -> Sequence[Key]:
         try:
-            return await self._feed.queries()
+            return await self._feed.operations()
         except (GovernanceUnavailable, ServerOverloaded) as error:
             _log.debug("feed_not_read", error=str(error))  # it is read the next time
             return []
@@ -99,6 +107,6 @@ async def hear_others(
     """
     if storage.fleet is not None:
         feed = Feed(storage.reader, ledger_number=ledger_number)
-        others = Others(feed, storage.fleet, elsewhere, storage.owner.owner_id)
+        others = Others(feed, storage.fleet, elsewhere, storage.inbox, storage.owner.owner_id)
         await others.begin()
         spawn_repeated(stack, "others", others.hear_soon, lambda: PAUSE_S)

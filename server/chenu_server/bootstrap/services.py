@@ -203,10 +203,7 @@ def governance_mounts(
     new_work: NewWorkLimit,
 ) -> list[Mount]:
     """Checkpoints, budgets, identity and audit."""
-    waiting = WhatWaits(pipeline, stores.queries, governance)
-    cap = settings.pipeline.default_output_cap
-    content = BoundContents(stores.queries, stores.files, default_cap=cap)
-    checkpoints = CheckpointService(stores.checkpoints, governance, waiting, content, boundary)
+    checkpoints = checkpoints_of(settings, storage, stores, governance, pipeline, boundary)
     budgets = BudgetService(
         writer=storage.writer,
         reader=SqlBudgets(storage.reader),
@@ -240,6 +237,27 @@ def governance_mounts(
             AuditServicer(audit),
         ),
     ]
+
+
+def checkpoints_of(
+    settings: Settings,
+    storage: Storage,
+    stores: Stores,
+    governance: WriterGovernance,
+    pipeline: PipelineService,
+    boundary: BoundaryService,
+) -> CheckpointService:
+    """What people see and decide, with what it sets going."""
+    cap = settings.pipeline.default_output_cap
+    return CheckpointService(
+        stores.checkpoints,
+        governance,
+        WhatWaits(pipeline, stores.queries, governance),
+        BoundContents(stores.queries, stores.files, default_cap=cap),
+        boundary,
+        inbox=storage.inbox,
+        now_us=storage.writer.now_us,
+    )
 
 
 def limits_mount(

@@ -10,10 +10,12 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from chenu_server.bootstrap.decisions import Live, limit_of
+from chenu_server.command import Row
 from chenu_server.config import Settings
 from chenu_server.governance.budgets import tables as budget_tables
 from chenu_server.governance.budgets.spending_store import SqlSpendings
 from chenu_server.governance.checkpoints import tables as checkpoint_tables
+from chenu_server.governance.checkpoints.inbox import Inbox
 from chenu_server.governance.checkpoints.store import SqlCheckpoints
 from chenu_server.governance.identity import tables as identity_tables
 from chenu_server.governance.limits import tables as limit_tables
@@ -34,6 +36,7 @@ from chenu_server.pipeline import media_tables
 from chenu_server.pipeline import tables as pipeline_tables
 from chenu_server.pipeline.hub import LogHub
 from chenu_server.pipeline.media_store import SqlFiles
+from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.store import SqlQueries
 from chenu_server.values import dataclass
 
@@ -48,6 +51,7 @@ class Storage:
     reader: Reader
     owner: Owner
     hub: LogHub
+    inbox: Inbox
     fleet: Fleet | None
     """Reaches the other processes; None where there can be none."""
     renewals: list[Callable[[], None]]
@@ -94,10 +98,10 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
     stack.push_async_callback(_leave, owner, served)
     reader = Reader(url, threads=settings.database.reader_threads)
     stack.push_async_callback(reader.close)
-    hub = LogHub()
+    hub, inbox = LogHub(), Inbox()
     # Whatever else is connected follows the writer to where writes are taken.
     renewals: list[Callable[[], None]] = [reader.renew]
-    writer = await _begun_writer(settings, owner, hub, renewals)
+    writer = await _begun_writer(settings, owner, _teller(hub, inbox), renewals)
     stack.push_async_callback(writer.close)
     fleet = _fleet_of(url, owner.owner_id, stack)
     if fleet is not None:
@@ -107,6 +111,7 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
         reader=reader,
         owner=owner,
         hub=hub,
+        inbox=inbox,
         fleet=fleet,
         served=served,
         renewals=renewals,
@@ -114,7 +119,10 @@ async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
 
 
 async def _begun_writer(
-    settings: Settings, owner: Owner, hub: LogHub, renewals: Sequence[Callable[[], None]]
+    settings: Settings,
+    owner: Owner,
+    on_commit: Callable[[Sequence[Row]], None],
+    renewals: Sequence[Callable[[], None]],
 ) -> SqlWriter:
     """The writer, connected."""
     number, origin = settings.ledger.number, settings.ledger.origin
@@ -137,7 +145,7 @@ async def _begun_writer(
             probe_ms=settings.writer.probe_ms,
         ),
         ledger_number=number,
-        on_commit=hub.on_commit,
+        on_commit=on_commit,
         on_record=tell_overruns,
         on_late=late.on_late,
         on_reconnect=lambda: _call(renewals),
@@ -147,6 +155,20 @@ async def _begun_writer(
     late.attach(writer)
     await writer.start()
     return writer
+
+
+def _teller(hub: LogHub, inbox: Inbox) -> Callable[[Sequence[Row]], None]:
+    """What is told of each commit of this process."""
+
+    def told(rows: Sequence[Row]) -> None:
+        hub.on_commit(rows)
+        if inbox.is_followed:
+            for row in rows:
+                # Whatever becomes of a checkpoint is written together with what waits there.
+                if isinstance(row, Operation) and row.checkpoint_id:
+                    inbox.changed(row.identity_id)
+
+    return told
 
 
 def _call(calls: Iterable[Callable[[], None]]) -> None:

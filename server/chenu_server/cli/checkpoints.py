@@ -48,6 +48,18 @@ async def list_checkpoints(
     await session.output.messages(found, header, _row)
 
 
+@remote(app, "watch")
+async def watch(session: Session) -> None:
+    """Show what waits for a person, then each that comes, is decided or ends. Ctrl-C ends it."""
+    async for changes in session.client.checkpoints.watch():
+        for checkpoint in changes.checkpoints:
+            if session.output.as_json:
+                session.output.json(message_object(checkpoint))
+            else:
+                # Line by line: a table would have to be read to its end, and there is none.
+                session.output.line("  ".join(_row(checkpoint)))
+
+
 @remote(app, "get")
 async def get_checkpoint(session: Session, checkpoint_id: CheckpointId) -> None:
     """Show one checkpoint."""

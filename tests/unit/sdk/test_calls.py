@@ -110,6 +110,11 @@ CALLS: list[tuple[str, Calling, Message]] = [
         checkpoint_service_pb2.CountPendingCheckpointsRequest(),
     ),
     (
+        "CheckpointService/WatchCheckpoints",
+        lambda c: c.checkpoints.watch(),
+        checkpoint_service_pb2.WatchCheckpointsRequest(),
+    ),
+    (
         "CheckpointService/ResolveCheckpoint",
         lambda c: c.checkpoints.approve("c", decision_id="d", expected_action_digest=b"x"),
         checkpoint_service_pb2.ResolveCheckpointRequest(

@@ -68,6 +68,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """What has changed of what waits: ended ones, then new ones; and how many wait."""
+
+    checkpoints: Sequence[Checkpoint]
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """A file that stands in rows of its own; it is read piece by piece."""
 

@@ -43,6 +43,14 @@ class CheckpointStore(Protocol):
         """How many wait for a person."""
         ...
 
+    async def pending(self, identity_id: str) -> Sequence[str]:
+        """The ids of those that wait for a person, oldest first."""
+        ...
+
+    async def some(self, identity_id: str, ids: Sequence[str]) -> Sequence[Checkpoint]:
+        """Those of these ids that there are, in this order."""
+        ...
+
 
 class BoundContent(Protocol):
     """What the pipeline has stored of what a checkpoint is about."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Final, NoReturn
 
 from chenu_server.caller import Caller
 from chenu_server.errors import (
@@ -14,10 +15,14 @@ from chenu_server.errors import (
     InvalidField,
     RoleRequired,
     SelfApproval,
+    ServerOverloaded,
+    TokenExpired,
 )
 from chenu_server.governance.checkpoints.decide import concerns
+from chenu_server.governance.checkpoints.inbox import RETRY_US, Bell, Inbox
 from chenu_server.governance.checkpoints.model import (
     Bound,
+    Changes,
     Checkpoint,
     Lapsed,
     NoneResolved,
@@ -41,6 +46,13 @@ from chenu_server.governance.checkpoints.ports import (
 from chenu_server.values import replace
 from chenu_server.vocabulary import CheckpointState, Decision, Role
 
+CHANGES_MAX: Final = 100
+"""Checkpoints in one message."""
+
+PAUSE_S: Final = 0.1
+PATIENCE_S: Final = 60.0
+"""How long nothing is looked up where nothing is told: a clock may step, and a token with it."""
+
 
 class CheckpointService:
     """Only a person with the role `approver` in the same identity resolves."""
@@ -52,12 +64,16 @@ class CheckpointService:
         waiting: WaitingOperations,
         content: BoundContent,
         boundary: Boundary,
+        inbox: Inbox,
+        now_us: Callable[[], int],
     ) -> None:
         self._store = store
         self._resolver = resolver
         self._waiting = waiting
         self._content = content
         self._boundary = boundary
+        self._inbox = inbox
+        self._now_us = now_us
 
     async def get(self, caller: Caller, checkpoint_id: str) -> Checkpoint:
         """
@@ -111,6 +127,38 @@ class CheckpointService:
     async def count_pending(self, caller: Caller) -> int:
         """How many wait for a person in the caller's identity."""
         return await self._store.count_pending(caller.identity_id)
+
+    async def watch(self, caller: Caller, expires_us: int) -> AsyncGenerator[Changes]:
+        """
+        What waits in the caller's identity, then what changes of it, until the token expires.
+
+        Raises:
+            TokenExpired: It has.
+            ServerOverloaded: As many watch as may, or the server stops.
+            GovernanceUnavailable: It cannot be read.
+        """
+        identity_id, told = caller.identity_id, dict[str, None]()
+        with self._inbox.followed(identity_id) as bell:
+            is_first = True
+            while not bell.is_closed:
+                waiting = dict.fromkeys(await self._store.pending(identity_id))
+                # Only which they are is kept from one turn to the next: what waits never changes,
+                # and what waits no more is read as it is by now.
+                news = [*(told.keys() - waiting.keys()), *(it for it in waiting if it not in told)]
+                for start in range(0, max(len(news), is_first), CHANGES_MAX):
+                    some = await self._store.some(identity_id, news[start : start + CHANGES_MAX])
+                    yield Changes(some, len(waiting))
+                told, is_first = waiting, False
+                await self._following(bell, expires_us)
+        raise ServerOverloaded(RETRY_US, "watchers of checkpoints")
+
+    async def _following(self, bell: Bell, expires_us: int) -> None:
+        # A busy identity's are told together: each turn reads all that wait.
+        await asyncio.sleep(PAUSE_S)
+        left_us = expires_us - self._now_us()
+        await bell.answered(min(left_us / 1e6, PATIENCE_S))
+        if expires_us <= self._now_us():
+            raise TokenExpired(check="exp has passed")
 
     async def resolve(self, caller: Caller, checkpoint_id: str, asked: Resolution) -> Checkpoint:
         """

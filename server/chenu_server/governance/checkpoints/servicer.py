@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
 import grpc
 
 from chenu.api.governance.v1 import checkpoint_pb2
@@ -13,7 +16,7 @@ from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.checkpoints.pieces import page_from
 from chenu_server.governance.checkpoints.ports import CheckpointFilter
 from chenu_server.governance.checkpoints.service import CheckpointService
-from chenu_server.infra.rpc.context import current_caller
+from chenu_server.infra.rpc.context import current_caller, token_expires_us
 from chenu_server.infra.rpc.paging import after_of, page_of, page_token_of, place_of, shown_of
 from chenu_server.infra.rpc.reasons import reason_from
 
@@ -85,6 +88,18 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         """How many checkpoints wait for a person in the caller's identity."""
         pending = await self._checkpoints.count_pending(current_caller())
         return pb.CountPendingCheckpointsResponse(pending=pending)
+
+    async def WatchCheckpoints(  # noqa: N802 - the wire name
+        self, request: pb.WatchCheckpointsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchCheckpointsResponse]:
+        """What waits, then what changes of it."""
+        caller = current_caller()
+        async with aclosing(self._checkpoints.watch(caller, token_expires_us())) as changes:
+            async for each in changes:
+                yield pb.WatchCheckpointsResponse(
+                    checkpoints=[self._shown(found, caller) for found in each.checkpoints],
+                    pending=each.pending,
+                )
 
     async def ResolveCheckpoint(  # noqa: N802 - the wire name
         self, request: pb.ResolveCheckpointRequest, context: Context

@@ -54,6 +54,25 @@ class SqlCheckpoints:
         )
         return int((await self._reader.rows(counted))[0][0])
 
+    async def pending(self, identity_id: str) -> Sequence[str]:
+        """The ids of those that wait for a person, oldest first."""
+        columns = CHECKPOINTS.c
+        wanted = sa.select(columns.checkpoint_id).where(
+            columns.identity_id == identity_id, columns.state == CheckpointState.PENDING
+        )
+        ordered = wanted.order_by(columns.created_us, columns.checkpoint_id)
+        return [row[0] for row in await self._reader.rows(ordered)]
+
+    async def some(self, identity_id: str, ids: Sequence[str]) -> Sequence[Checkpoint]:
+        """Those of these ids that there are, in this order."""
+        columns = CHECKPOINTS.c
+        wanted = sa.select(CHECKPOINTS).where(
+            columns.identity_id == identity_id, columns.checkpoint_id.in_(ids)
+        )
+        rows = await self._reader.rows(wanted)
+        found = {row.checkpoint_id: Checkpoint(**row._mapping) for row in rows}
+        return [found[each] for each in ids if each in found]
+
     async def lapsed(self, now_us: int, after: str, count: int) -> Sequence[tuple[str, str, str]]:
         """Identity, query and id of checkpoints whose time is over, by id behind `after`."""
         return [tuple(row) for row in await self._reader.rows(lapsed_sql(now_us, after, count))]

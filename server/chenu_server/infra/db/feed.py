@@ -1,7 +1,7 @@
 """What other processes have committed, by the ledger: its entries are in commit order.
 
-Each command that changes a query leaves an entry about it. So whoever has read up to a position has
-been told of everything before it, and nothing twice.
+Each command that changes an operation leaves an entry about it. So whoever has read up to a
+position has been told of everything before it, and nothing twice.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from chenu_server.command import Key
 from chenu_server.infra.db.ledger_tables import LEDGER_ENTRIES, LEDGER_HEADS
 from chenu_server.infra.db.reader import Reader
+from chenu_server.vocabulary import OperationKind
 
 PAGE: Final = 1_000
+OPERATIONS: Final = frozenset(kind.value for kind in OperationKind)
 
 
 class Feed:
@@ -36,9 +38,9 @@ class Feed:
         """
         self._position = await self._size()
 
-    async def queries(self) -> Sequence[Key]:
+    async def operations(self) -> Sequence[Key]:
         """
-        The queries that something was committed of since the last time.
+        The operations that something was committed of since the last time.
 
         Raises:
             GovernanceUnavailable, ServerOverloaded: They cannot be read now; nothing is skipped.
@@ -63,7 +65,7 @@ class Feed:
             for row in rows:
                 self._position = row.sequence
                 # Kept until they are handed out: the next page may fail to come.
-                if row.resource_kind == "query":
+                if row.resource_kind in OPERATIONS:
                     self._found[row.identity_id, row.resource_id] = None
             if len(rows) < PAGE:
                 found, self._found = list(self._found), {}

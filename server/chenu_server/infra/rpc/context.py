@@ -76,3 +76,15 @@ def current_caller() -> Caller:
     if caller is None:
         raise LookupError("this call is open to anyone and has no caller")
     return caller
+
+
+def token_expires_us() -> int:
+    """When the caller's token does, for what has no end of its own: microseconds since the epoch.
+
+    Raises:
+        LookupError: None; the code runs outside any authenticated call.
+    """
+    token = CALL.get().token
+    if token is None:
+        raise LookupError("this call is open to anyone and has no token")
+    return token.expires_us

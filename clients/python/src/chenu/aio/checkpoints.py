@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Final
 
-from chenu.aio.connection import CALL_TIMEOUT_S, Connection
+from chenu.aio.connection import CALL_TIMEOUT_S, TIMEOUT_MAX_S, Connection, typed
 from chenu.aio.requests import made
 from chenu.api.governance.v1 import (
     checkpoint_pb2,
@@ -12,6 +13,9 @@ from chenu.api.governance.v1 import (
     checkpoint_service_pb2_grpc,
 )
 from chenu.ids import new_id
+
+INBOX_TIMEOUT_S: Final = TIMEOUT_MAX_S
+"""For ever: what waits is watched for as long as somebody looks."""
 
 
 class Checkpoints:
@@ -80,6 +84,24 @@ class Checkpoints:
             self._stub.CountPendingCheckpoints, request, timeout_s
         )
         return answer.pending
+
+    async def watch(
+        self, *, timeout_s: float = INBOX_TIMEOUT_S
+    ) -> AsyncIterator[checkpoint_service_pb2.WatchCheckpointsResponse]:
+        """
+        What waits for a person, then what changes of it.
+
+        The first message tells all that waits. The stream ends with an error: when the token
+        expires, and when the server stops or is lost. Call again, and all that waits is told again.
+        """
+        request = checkpoint_service_pb2.WatchCheckpointsRequest()
+        with typed():
+            call = self._connection.open(self._stub.WatchCheckpoints, request, timeout_s)
+            try:
+                async for changes in call:
+                    yield changes
+            finally:
+                call.cancel()
 
     async def approve(
         self,

@@ -58,6 +58,11 @@ class CheckpointServiceStub:
                 request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.CountPendingCheckpointsRequest.SerializeToString,
                 response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.CountPendingCheckpointsResponse.FromString,
                 _registered_method=True)
+        self.WatchCheckpoints = channel.unary_stream(
+                '/chenu.api.governance.v1.CheckpointService/WatchCheckpoints',
+                request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.WatchCheckpointsRequest.SerializeToString,
+                response_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.WatchCheckpointsResponse.FromString,
+                _registered_method=True)
         self.ResolveCheckpoint = channel.unary_unary(
                 '/chenu.api.governance.v1.CheckpointService/ResolveCheckpoint',
                 request_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.ResolveCheckpointRequest.SerializeToString,
@@ -115,6 +120,21 @@ class CheckpointServiceServicer:
         """CountPendingCheckpoints says how many of the identity's checkpoints wait for a person.
 
         Reasons: none of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchCheckpoints(self, request, context):
+        """WatchCheckpoints tells what waits for a person in the caller's identity, and goes on as that
+        changes, whichever server was asked or decided. The first message tells all that waits now, and
+        comes also where nothing does. A checkpoint that came and went between two messages may not be
+        told. There is no cursor: whoever attaches again is told all that waits again.
+
+        The stream has no end of its own. It ends when the caller's token expires.
+
+        Reasons: TOKEN_EXPIRED, SLOW_CONSUMER, SERVER_OVERLOADED (the identity is watched as often as
+        it may be, or the server stops), GOVERNANCE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +200,11 @@ def add_CheckpointServiceServicer_to_server(servicer, server):
                     servicer.CountPendingCheckpoints,
                     request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.CountPendingCheckpointsRequest.FromString,
                     response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.CountPendingCheckpointsResponse.SerializeToString,
+            ),
+            'WatchCheckpoints': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCheckpoints,
+                    request_deserializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.WatchCheckpointsRequest.FromString,
+                    response_serializer=chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.WatchCheckpointsResponse.SerializeToString,
             ),
             'ResolveCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveCheckpoint,
@@ -309,6 +334,33 @@ class CheckpointService:
             '/chenu.api.governance.v1.CheckpointService/CountPendingCheckpoints',
             chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.CountPendingCheckpointsRequest.SerializeToString,
             chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.CountPendingCheckpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/chenu.api.governance.v1.CheckpointService/WatchCheckpoints',
+            chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.WatchCheckpointsRequest.SerializeToString,
+            chenu_dot_api_dot_governance_dot_v1_dot_checkpoint__service__pb2.WatchCheckpointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

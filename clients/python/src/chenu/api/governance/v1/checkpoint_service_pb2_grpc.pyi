@@ -59,6 +59,17 @@ class CheckpointServiceStub:
 
     Reasons: none of its own.
     """
+    WatchCheckpoints: _grpc.UnaryStreamMultiCallable[_checkpoint_service_pb2.WatchCheckpointsRequest, _checkpoint_service_pb2.WatchCheckpointsResponse]
+    """WatchCheckpoints tells what waits for a person in the caller's identity, and goes on as that
+    changes, whichever server was asked or decided. The first message tells all that waits now, and
+    comes also where nothing does. A checkpoint that came and went between two messages may not be
+    told. There is no cursor: whoever attaches again is told all that waits again.
+
+    The stream has no end of its own. It ends when the caller's token expires.
+
+    Reasons: TOKEN_EXPIRED, SLOW_CONSUMER, SERVER_OVERLOADED (the identity is watched as often as
+    it may be, or the server stops), GOVERNANCE_UNAVAILABLE.
+    """
     ResolveCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ResolveCheckpointRequest, _checkpoint_service_pb2.ResolveCheckpointResponse]
     """ResolveCheckpoint records a person's decision. The same decision_id with the same decision
     gives the same answer again; of any number of callers exactly one wins.
@@ -116,6 +127,17 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     """CountPendingCheckpoints says how many of the identity's checkpoints wait for a person.
 
     Reasons: none of its own.
+    """
+    WatchCheckpoints: _aio.UnaryStreamMultiCallable[_checkpoint_service_pb2.WatchCheckpointsRequest, _checkpoint_service_pb2.WatchCheckpointsResponse]  # type: ignore[assignment]
+    """WatchCheckpoints tells what waits for a person in the caller's identity, and goes on as that
+    changes, whichever server was asked or decided. The first message tells all that waits now, and
+    comes also where nothing does. A checkpoint that came and went between two messages may not be
+    told. There is no cursor: whoever attaches again is told all that waits again.
+
+    The stream has no end of its own. It ends when the caller's token expires.
+
+    Reasons: TOKEN_EXPIRED, SLOW_CONSUMER, SERVER_OVERLOADED (the identity is watched as often as
+    it may be, or the server stops), GOVERNANCE_UNAVAILABLE.
     """
     ResolveCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ResolveCheckpointRequest, _checkpoint_service_pb2.ResolveCheckpointResponse]  # type: ignore[assignment]
     """ResolveCheckpoint records a person's decision. The same decision_id with the same decision
@@ -195,6 +217,23 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         """CountPendingCheckpoints says how many of the identity's checkpoints wait for a person.
 
         Reasons: none of its own.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchCheckpoints(
+        self,
+        request: _checkpoint_service_pb2.WatchCheckpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_checkpoint_service_pb2.WatchCheckpointsResponse], _abc.AsyncIterator[_checkpoint_service_pb2.WatchCheckpointsResponse]]:
+        """WatchCheckpoints tells what waits for a person in the caller's identity, and goes on as that
+        changes, whichever server was asked or decided. The first message tells all that waits now, and
+        comes also where nothing does. A checkpoint that came and went between two messages may not be
+        told. There is no cursor: whoever attaches again is told all that waits again.
+
+        The stream has no end of its own. It ends when the caller's token expires.
+
+        Reasons: TOKEN_EXPIRED, SLOW_CONSUMER, SERVER_OVERLOADED (the identity is watched as often as
+        it may be, or the server stops), GOVERNANCE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
