@@ -11,7 +11,10 @@ import re
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Final
+
+import structlog
 
 from chenu_server import engine
 
@@ -33,9 +36,12 @@ CLOCKS: Final = frozenset({"clock.offset", "clock.database"})
 """Clocks that can be wrong: this process's own, and the database's as this process reads it."""
 
 _ACTION: Final = re.compile(
-    r"(?P<verb>kill|error|sleep(?=:\d)|shift(?=:))(:(?P<ms>-?\d+))?(@(?P<hit>[1-9]\d*))?"
+    r"(?P<verb>kill|error|sleep(?=:\d)|shift(?=:))(:(?P<ms>-?\d+))?"
+    r"(@((?P<hit>[1-9]\d*)|(?P<file>/.+)))?"
 )
 _armed: dict[str, _Failpoint] = {}
+
+_log = structlog.get_logger(__name__)
 
 
 class FailpointError(Exception):
@@ -48,12 +54,13 @@ class _Failpoint:
     def __init__(self, name: str, action: str) -> None:
         parsed = _ACTION.fullmatch(action)
         if parsed is None:
-            known = "kill, error or sleep:<ms>, nor, of a clock, shift:<ms>; each with @<n>"
+            known = "kill, error or sleep:<ms>, nor, of a clock, shift:<ms>; with @<n> or @/<file>"
             raise ValueError(f"failpoint {name}: {action!r} is not {known}")
         self._name = name
         self._verb = parsed["verb"]
         self._delay_s = int(parsed["ms"] or 0) / 1_000
         self._left = int(parsed["hit"] or 1)
+        self._file = Path(parsed["file"]) if parsed["file"] else None
         self._lock = threading.Lock()
 
     @property
@@ -63,11 +70,7 @@ class _Failpoint:
 
     def act(self) -> None:
         """Count this hit, and act on it if it is the one."""
-        # Points are passed by the event loop and by the writer's thread.
-        with self._lock:
-            self._left -= 1
-            due = self._left == 0
-        if not due:
+        if not self._is_due(once=True):
             return
         if self._verb == "kill":
             # As a machine dies: nothing is flushed, and no handler runs.
@@ -78,9 +81,19 @@ class _Failpoint:
 
     def shift_us(self) -> int:
         """Count this reading of a clock; from the one on that was named, how far off it is."""
+        return int(self._delay_s * 1_000_000) if self._is_due(once=False) else 0
+
+    def _is_due(self, *, once: bool) -> bool:
+        """Count this hit: whether it is the one that was named, or one behind that."""
+        if self._file is not None and not self._file.exists():
+            return False
+        # Points are passed by the event loop and by the writer's thread.
         with self._lock:
-            self._left = max(self._left - 1, 0)
-            return 0 if self._left else int(self._delay_s * 1_000_000)
+            self._left -= 1
+            if self._left == 0:
+                # Said, so that a test sees that it has come to it.
+                _log.warning("failpoint_acts", point=self._name)
+            return self._left == 0 or (self._left < 0 and not once)
 
 
 def any_armed() -> bool:
@@ -105,7 +118,8 @@ def arm(spec: str) -> None:
     """Arm points: `admit.before_commit=kill@2;settle.after_commit=sleep:50`.
 
     `@n` acts on the n-th hit (default: the first), once; `clock.database=shift:-3600000@9` sets
-    a clock back by an hour from its ninth reading on.
+    a clock back by an hour from its ninth reading on. `@/some/file` acts on the first hit for
+    which there is such a file: so a test chooses the moment while the server runs.
     """
     _armed.update(_points(spec))
     engine.failpoints_armed(any_armed())

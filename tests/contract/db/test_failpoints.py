@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -41,8 +42,26 @@ def test_a_clock_is_wrong_from_the_reading_that_was_named() -> None:
     assert 0 == failpoints.shift_us("clock.nobody's")
 
 
+def test_a_point_waits_for_its_file(tmp_path: Path) -> None:
+    """A test makes it when all is in place, however often the server has passed by before."""
+    file = tmp_path / "now"
+    failpoints.arm(f"a=error@{file}; clock.offset=shift:1000@{file}")
+    failpoints.hit("a")
+    before = failpoints.shift_us("clock.offset")
+    file.touch()
+    with pytest.raises(failpoints.FailpointError, match="a"):
+        failpoints.hit("a")
+
+    assert HIT("a") is None
+    assert (0, 1_000_000, 1_000_000) == (
+        before,
+        failpoints.shift_us("clock.offset"),
+        failpoints.shift_us("clock.offset"),
+    )
+
+
 @pytest.mark.parametrize(
-    "action", ["explode", "", "kill@often", "sleep:long", "sleep:-1", "shift", "shift:"]
+    "action", ["explode", "", "kill@often", "sleep:long", "sleep:-1", "shift", "shift:", "kill@now"]
 )
 def test_a_mistyped_point_is_refused(action: str) -> None:
     """A crash test whose point never acts would pass for ever."""
