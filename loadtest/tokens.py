@@ -16,10 +16,17 @@ LIFETIME_S: Final = 3_600
 
 
 class Mint:
-    """Makes tokens for any principal. The server that shall take them needs `settings`."""
+    """Makes tokens for any principal. The server that shall take them needs `settings`.
+
+    Attributes:
+        age_s: How long ago the tokens to come were issued.
+        lifetime_s: For how long they are good from then on.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Make the key in `directory`."""
+        self.age_s = 0
+        self.lifetime_s = LIFETIME_S
         self._key_file = directory / "token.key"
         create_key(self._key_file)
         self._issuer = Issuer(
@@ -50,11 +57,11 @@ class Mint:
         subject: str,
         identities: Mapping[str, Iterable[Role]],
     ) -> str:
-        """A token for an hour."""
+        """A token: of now and for an hour, unless the mint was told otherwise."""
         return issue(
             self._issuer,
             Principal(type=kind, id=subject),
             identities,
-            now_us=time.time_ns() // 1_000,
-            lifetime_s=LIFETIME_S,
+            now_us=time.time_ns() // 1_000 - self.age_s * 1_000_000,
+            lifetime_s=self.lifetime_s,
         )

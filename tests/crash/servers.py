@@ -93,6 +93,10 @@ class Server:
         """The end of what this process has written."""
         return self._written()[-LOG_TAIL:]
 
+    def has_logged(self, event: str) -> bool:
+        """Whether this process has said so by now."""
+        return f'"{event}"' in self._written()
+
     def _written(self) -> str:
         written = self._log.read_bytes() if self._log.exists() else b""
         return written[self._log_start :].decode(errors="replace")

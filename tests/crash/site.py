@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any, Final
@@ -99,6 +100,12 @@ class Site:
     mint: Mint
     more: dict[str, Any] = field(default_factory=dict)
     """Settings of the servers to come, by dotted key."""
+    _starts: Iterator[int] = field(default_factory=count)
+
+    def _started(self, failpoints: str) -> Server:
+        """A server with a log of its own, so that of several each can be asked what it said."""
+        log = self.directory / f"server-{next(self._starts)}.log"
+        return Server(self.settings(failpoints), log)
 
     def settings(self, failpoints: str = "") -> dict[str, Any]:
         """The configuration of a server here."""
@@ -127,7 +134,7 @@ class Site:
     @asynccontextmanager
     async def running(self, failpoints: str = "") -> AsyncIterator[Running]:
         """A server until the block ends; then it is killed, if it still runs."""
-        server = Server(self.settings(failpoints), self.directory / "server.log")
+        server = self._started(failpoints)
         try:
             async with _channel(await server.serving()) as channel:
                 yield Running(server, channel, self.mint)
@@ -151,7 +158,7 @@ class Site:
 
     async def dies_at_start(self, failpoints: str) -> None:
         """Start a server that is killed before it serves."""
-        server = Server(self.settings(failpoints), self.directory / "server.log")
+        server = self._started(failpoints)
         try:
             assert -SIGKILL == await server.ended(), server.output()
         finally:

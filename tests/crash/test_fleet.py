@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import cycle
-from typing import Any
 
 import pytest
 
 from chenu.api.governance.v1 import budget_service_pb2 as bb
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
-from chenu_server.upstream import Behaviour
 from tests.crash.books import assert_books_balance
+from tests.crash.clocks import CLOCKS, LONGER_THAN_ANY_STEP_S, Steps
+from tests.crash.fleet import ANSWER, PATIENCE_S, STREAMED, log_of, three
 from tests.crash.scene import DELETION, QUESTION, Scene
 from tests.crash.site import DONE, PROVIDERS, Running, Site
-from tests.crash.spender import SPENT, Service
+from tests.crash.spender import SPENT, TTL_S, Service
 from tests.harness import eventually, only
 
-ANSWER = "Es ist sieben Uhr — 七時 — und alles ist gut. " * 6
-STREAMED = Behaviour(answer=ANSWER, deltas=12, pace_ms=20)
 SECOND_NS = 1_000_000_000
 SLOTS = 4
-QUERIES = 36
-ROOM = 30
+QUERIES = 24
+BEFORE = 12
+"""So many are asked before the clocks step."""
+AT_WORK = 8
+"""So many have reached a provider when they do: all places of a second once, and again."""
+ROOM = 18
 """Of the identity's window, which is longer than the test."""
 
 LIMITS = {
@@ -34,50 +36,9 @@ LIMITS = {
     "limits.identity_limit": ROOM,
     "limits.identity_block_s": 0,
 }
-CLOCKS = {
-    "alike": ("", "", ""),
-    "two seconds apart": ("clock.offset=shift:2000", "", "clock.offset=shift:-2000"),
-    "set back by an hour": ("clock.database=shift:-3600000@20",) * 3,
-    "set ahead by an hour": ("clock.database=shift:3600000@20",) * 3,
-    "set back at one after the other": (
-        "clock.database=shift:-1000@10",
-        "clock.database=shift:-2000@15",
-        "",
-    ),
-}
-
 PAYMENTS = 24
-LONGER_THAN_ANY_STEP_S = 2 * 3_600
 
 pytestmark = pytest.mark.crash
-
-
-@asynccontextmanager
-async def three(site: Site, failpoints: Sequence[str] = ("", "", "")) -> AsyncIterator[Any]:
-    """Three servers, each with failpoints of its own."""
-    async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(site.running(each)) for each in failpoints]
-        await servers[0].fund()
-        yield servers
-
-
-async def log_of(at: Running, scene: Scene) -> list[tuple[int, int, str]]:
-    """A query's whole log as a server tells it: numbers and types, and the text of its deltas."""
-    request = pb.WatchRequest(request_id=scene.request_id)
-    events, failure = await at.backend.events(at.backend.pipeline.Watch, request)
-    assert failure is None
-    text = "".join(each.llm_call_delta.text for each in events)
-    return [*((each.sequence, each.type, "") for each in events if each.sequence), (0, 0, text)]
-
-
-async def until_known(at: Running, scene: Scene) -> None:
-    """Wait until a server can be asked about it."""
-    request = pb.GetQueryRequest(request_id=scene.request_id)
-
-    async def is_known() -> bool:
-        return await at.backend.outcome(at.backend.pipeline.GetQuery, request) is None
-
-    await eventually(is_known)
 
 
 def most_in_any_second(site: Site) -> int:
@@ -93,26 +54,36 @@ def most_in_any_second(site: Site) -> int:
 @pytest.mark.parametrize("clocks", CLOCKS)
 async def test_three_servers_are_one(postgres_site: Site, clocks: str) -> None:
     """Limits are exact over all, every log is the same to the byte, and nobody is ended."""
-    site = postgres_site
+    site, steps = postgres_site, Steps(postgres_site, clocks)
     site.more |= LIMITS
     site.upstream.behave("*", STREAMED)
     scenes = [Scene(site, QUESTION) for _ in range(QUERIES)]
-    async with three(site, CLOCKS[clocks]) as servers:
-        asked = [
-            asyncio.create_task(scene.ask(servers[number % 3]))
-            for number, scene in enumerate(scenes)
-        ]
-        outcomes = await asyncio.gather(*asked)
+    async with three(site, steps.failpoints) as servers:
+
+        def ask(asked: Sequence[Scene]) -> list[asyncio.Task[str]]:
+            turns = zip(asked, cycle(servers), strict=False)
+            return [asyncio.create_task(scene.ask(at)) for scene, at in turns]
+
+        asked = ask(scenes[:BEFORE])
+        await eventually(partial(_is_at_work, site), PATIENCE_S)
+        await steps.step(servers)
+        outcomes = await asyncio.gather(*asked, *ask(scenes[BEFORE:]))
         served = [scene for scene, outcome in zip(scenes, outcomes, strict=True) if outcome == DONE]
         logs = [await asyncio.gather(*(log_of(at, scene) for at in servers)) for scene in served]
         await assert_books_balance(servers[0], site, [scene.request_id for scene in served])
 
     assert {ANSWER} == {scene.text for scene in served} == {log[-1][2] for log, *_ in logs}
     assert [] == [same for same in logs if not same[0] == same[1] == same[2]]
-    assert {DONE, "RATE_LIMITED"} == set(outcomes)
-    if clocks != "set ahead by an hour":  # in which every place has become free again
+    if steps.go_ahead:  # every place has become free again
+        assert {DONE: QUERIES} == Counter(outcomes)
+        assert 2 * SLOTS >= most_in_any_second(site)
+    else:
         assert {DONE: ROOM, "RATE_LIMITED": QUERIES - ROOM} == Counter(outcomes)
         assert SLOTS == most_in_any_second(site)
+
+
+async def _is_at_work(site: Site) -> bool:
+    return site.upstream.arrivals_total >= AT_WORK
 
 
 @pytest.mark.parametrize("clocks", CLOCKS)
@@ -120,20 +91,22 @@ async def test_asked_here_watched_there_approved_at_a_third(
     postgres_site: Site, clocks: str
 ) -> None:
     """And run at whichever the backend happens to reach; each step is seen at all."""
-    site, scene = postgres_site, Scene(postgres_site, DELETION)
+    site, scene, steps = postgres_site, Scene(postgres_site, DELETION), Steps(postgres_site, clocks)
+    if steps.go_ahead:
+        site.more["checkpoints.default_expiry_s"] = LONGER_THAN_ANY_STEP_S
     site.upstream.behave("*", STREAMED)
     withdrawn = Scene(site, f"{DELETION} of last year")
-    async with three(site, CLOCKS[clocks]) as (one, two, other):
+    async with three(site, steps.failpoints) as servers:
+        one, two, other = servers
         assert "CHECKPOINT_PENDING" == await scene.ask(one)
-        watching = [asyncio.create_task(log_of(at, scene)) for at in (one, two, other)]
+        watching = [asyncio.create_task(log_of(at, scene)) for at in servers]
+        await steps.step(servers)
         assert DONE == await scene.approve(other)
         assert DONE == await scene.resume(two)
         logs = await asyncio.gather(*watching)
         assert "CHECKPOINT_PENDING" == await withdrawn.ask(two)
         assert DONE == await withdrawn.cancel(one)
-        assert [("cancelled", "cancelled")] * 3 == [
-            await withdrawn.told(at) for at in (one, two, other)
-        ]
+        assert [("cancelled", "cancelled")] * 3 == [await withdrawn.told(at) for at in servers]
         again = await scene.ask(other)
         await assert_books_balance(one, site, [scene.request_id, withdrawn.request_id])
 
@@ -144,14 +117,17 @@ async def test_asked_here_watched_there_approved_at_a_third(
 @pytest.mark.parametrize("clocks", CLOCKS)
 async def test_money_is_held_for_its_time(postgres_site: Site, clocks: str) -> None:
     """Held at one, repeated at the next, posted at the third: no clock ends it before its time."""
-    services = [Service(ttl_s=LONGER_THAN_ANY_STEP_S) for _ in range(PAYMENTS)]
-    async with three(postgres_site, CLOCKS[clocks]) as servers:
+    steps = Steps(postgres_site, clocks)
+    ttl_s = LONGER_THAN_ANY_STEP_S if steps.go_ahead else TTL_S
+    services = [Service(ttl_s=ttl_s) for _ in range(PAYMENTS)]
+    async with three(postgres_site, steps.failpoints) as servers:
 
         def turn(shift: int) -> Iterable[tuple[Service, Running]]:
             return zip(services, cycle(servers[shift:] + servers[:shift]), strict=False)
 
         # All of one before any of the next, so that clocks step while the money is held.
         held = [await each.reserve(at) for each, at in turn(0)]
+        await steps.step(servers)
         again = [await each.reserve(at) for each, at in turn(1)]
         posted = [await each.post(at) for each, at in turn(2)]
         admin = servers[0].person
@@ -160,32 +136,6 @@ async def test_money_is_held_for_its_time(postgres_site: Site, clocks: str) -> N
 
     assert [DONE] * PAYMENTS == held == again == posted
     assert [(PAYMENTS * SPENT, 0)] == books
-
-
-async def test_of_three_one_is_killed(postgres_site: Site) -> None:
-    """What it ran ends, for who watches it elsewhere too; what the others run goes on."""
-    site = postgres_site
-    site.upstream.behave("*", Behaviour(answer=ANSWER, deltas=12, pace_ms=300))
-    scenes = [Scene(site, QUESTION) for _ in range(6)]
-    async with three(site) as servers:
-        asked = [
-            asyncio.create_task(scene.ask(servers[number % 3]))
-            for number, scene in enumerate(scenes)
-        ]
-        for scene in scenes:
-            await until_known(servers[0], scene)
-        watching = [asyncio.create_task(log_of(servers[1], scene)) for scene in scenes]
-        await asyncio.wait_for(site.upstream.until_open(6), 20)
-        servers[2].server.kill()
-        outcomes = await asyncio.gather(*asked)
-        logs = await asyncio.gather(*watching)
-        again = [await scene.ask(servers[0]) for scene in scenes]
-        await assert_books_balance(servers[0], site, [scene.request_id for scene in scenes])
-
-    assert [DONE, DONE, "UNAVAILABLE"] * 2 == outcomes
-    assert [DONE, DONE, "EXECUTION_INTERRUPTED"] * 2 == again
-    assert [ANSWER, ANSWER] * 2 == [log[-1][2] for log in logs[0:2] + logs[3:5]]
-    assert all(ANSWER.startswith(log[-1][2]) for log in logs)
 
 
 async def test_a_budget_is_exact_over_three(postgres_site: Site) -> None:

@@ -10,24 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from chenu_server.cli.exit_codes import ExitCode
 from loadtest.processes import ServerProcess
 from tests.crash.books import Rows, assert_books_balance
 from tests.crash.edges import interrupted
+from tests.crash.fleet import lose_lock
 from tests.crash.scene import DELETION, QUESTION, Scene
 from tests.crash.site import DONE, Site
 
 pytestmark = pytest.mark.crash
 
 PATIENCE_S = 20.0
-LOSE_LOCK = sa.text(
-    "SELECT pg_terminate_backend(l.pid) FROM pg_locks AS l JOIN owners AS o"
-    " ON l.classid = ((o.lock_key >> 32) & 4294967295)::oid"
-    " AND l.objid = (o.lock_key & 4294967295)::oid"
-    " WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND o.label LIKE :pid"
-)
 
 
 async def test_a_second_server_on_the_same_file_is_refused_and_told_why(
@@ -158,8 +152,7 @@ async def test_a_server_that_was_away_too_long_answers_what_another_decided(
         asked = asyncio.create_task(scene.ask(away))
         await asyncio.wait_for(site.upstream.until_open(1), PATIENCE_S)
         with away.server.paused():
-            with site.database() as database:  # its host is gone from the network: so is its lock
-                database.execute(LOSE_LOCK, {"pid": f"% pid {away.server.pid}"})
+            lose_lock(site, away)  # its host is gone from the network
             await scene.until(interrupted())
             taken_over = await scene.ask(living)
         site.upstream.release()
