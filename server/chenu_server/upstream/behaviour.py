@@ -32,6 +32,7 @@ class Behaviour:
     latency_ms: int = 0  # before the first byte
     pace_ms: int = 0  # between deltas
     deltas: int = 4
+    held_after: int = 0  # while requests wait, this many come all the same
     answer_chars: int = 0  # 0: as long as the echo of the prompt
     answer: str = ""  # in the place of the echo
     calls: str = ""  # what it calls, as JSON: [[name, {arguments} or their very text], ...]

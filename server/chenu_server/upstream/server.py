@@ -232,7 +232,7 @@ class FakeUpstream:
             connection.close()
         elif ask.streaming:
             connection.begin_stream(headers)
-            await _play(connection, wire, answer, behaviour)
+            await _play(connection, wire, answer, behaviour, self._released)
         else:
             connection.respond(200, wire.whole(answer), headers)
 
@@ -282,7 +282,7 @@ class FakeUpstream:
         )
 
     async def _wait(self, behaviour: Behaviour) -> None:
-        if not self._released.is_set():
+        if not behaviour.held_after:
             await self._released.wait()
         if behaviour.latency_ms:
             await asyncio.sleep(behaviour.latency_ms / 1_000)
@@ -291,11 +291,21 @@ class FakeUpstream:
             await asyncio.sleep(LATER_S)
 
 
-async def _play(connection: Connection, wire: Wire, answer: Answer, behaviour: Behaviour) -> None:
+async def _play(
+    connection: Connection,
+    wire: Wire,
+    answer: Answer,
+    behaviour: Behaviour,
+    released: asyncio.Event,
+) -> None:
     written = wire.begin(answer)
     for number, piece in enumerate(answer.pieces):
         if behaviour.fault in FAULTS_MIDWAY and number == behaviour.fault_after:
             break
+        if number and number == behaviour.held_after and not released.is_set():
+            connection.chunk(written)
+            written = b""
+            await released.wait()
         written += wire.delta(answer, piece)
         if behaviour.pace_ms:
             connection.chunk(written)

@@ -165,6 +165,26 @@ async def test_held_requests_wait_until_released(
     assert [200] * 5 == [answer["status"] for answer in await asyncio.gather(*waiting)]
 
 
+async def test_half_an_answer_comes_while_the_rest_is_held(
+    upstream: FakeUpstream, client: aiohttp.ClientSession
+) -> None:
+    """A test of what is cut in the middle needs that middle to last."""
+    upstream.hold()
+    upstream.behave(answer="one two ", deltas=2, held_after=1)
+    url = f"{upstream.provider_url('mistral')}/chat/completions"
+    async with client.post(url, json={**BODY, "stream": True}) as response:
+        begun = b""
+        async with asyncio.timeout(5):
+            while b"one" not in begun:
+                begun += await response.content.readany()
+        is_open = upstream.calls_open == 1
+        upstream.release()
+        rest = await response.read()
+
+    assert is_open
+    assert (False, True) == (b"two" in begun, b"two" in rest)
+
+
 async def test_what_it_remembers_is_bounded(
     catalogue: Catalogue, client: aiohttp.ClientSession
 ) -> None:
