@@ -19,6 +19,9 @@ from tests.harness import eventually, failure_of
 
 ANSWER: Final = "Es ist sieben Uhr — 七時 — und alles ist gut. " * 6
 STREAMED: Final = Behaviour(answer=ANSWER, deltas=12, pace_ms=20)
+HALF: Final = ANSWER[: len(ANSWER) // 2]
+SAID: Final = Behaviour(answer=ANSWER, deltas=12, held_after=6)
+"""Half of it comes while the upstream holds, and the rest once it is released."""
 PATIENCE_S: Final = 20.0
 WATCH_S: Final = 40.0
 
@@ -29,6 +32,10 @@ _LOSE_LOCK: Final = sa.text(
     " WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND o.label LIKE :label"
 )
 _LEASE: Final = sa.text("SELECT owner_id, lease_until_us FROM owners WHERE label LIKE :label")
+_RUNS_AT: Final = sa.text(
+    "SELECT o.label FROM queries AS q JOIN owners AS o ON o.owner_id = q.owner_id"
+    " WHERE q.request_id = :request_id"
+)
 _NOW_US: Final = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
 
@@ -87,22 +94,35 @@ class Watching:
         return [(each.sequence, each.type) for each in self._events if each.sequence]
 
     @property
+    def log(self) -> list[tuple[int, int, str]]:
+        """All of it, once it has ended: the committed events, and behind them what is kept of it.
+
+        Of an answer that was never settled more may have been seen than the end says there is.
+        """
+        kept = self.text.encode()[: self._ended().output_length].decode()
+        return [*((*each, "") for each in self.told), (0, 0, kept)]
+
+    @property
     def end(self) -> str:
-        """What its last event says that it came to; nothing if that is no end."""
-        last = self._events[-1] if self._events else None
-        if last is None or not last.HasField("pipeline_error"):
-            return DONE if last is not None and last.HasField("pipeline_complete") else ""
-        return str(last.pipeline_error.query.outcome.reason)
+        """What its last event says that it came to."""
+        return str(self._ended().outcome.reason) or DONE
+
+    def _ended(self) -> Any:
+        """The query as its last event has it."""
+        last = self._events[-1]
+        return (
+            last.pipeline_error if last.HasField("pipeline_error") else last.pipeline_complete
+        ).query
 
     async def over(self) -> str:
         """What the watching came to, once it is over."""
         return await self._task
 
-    async def until_told(self) -> None:
-        """Wait until it has said something."""
+    async def until_said(self, length: int) -> None:
+        """Wait until it has said so many characters."""
 
         async def has_text() -> bool:
-            return bool(self.texts)
+            return len(self.text) >= length
 
         await eventually(has_text, PATIENCE_S)
 
@@ -111,7 +131,7 @@ async def log_of(at: Running, scene: Scene) -> list[tuple[int, int, str]]:
     """A query's whole log as a server tells it: numbers and types, and the text of its deltas."""
     watching = Watching(at, scene)
     assert DONE == await watching.over()
-    return [*((*each, "") for each in watching.told), (0, 0, watching.text)]
+    return watching.log
 
 
 async def until_known(at: Running, scene: Scene) -> None:
@@ -131,6 +151,14 @@ def now_us(site: Site) -> int:
     """The database's clock, by which everything there is dated."""
     with site.database() as database:
         return int(database.scalar(_NOW_US) or 0)
+
+
+def runs_at(site: Site, scene: Scene, servers: Sequence[Running]) -> int:
+    """Which of the servers runs a query."""
+    with site.database() as database:
+        label = str(database.scalar(_RUNS_AT, {"request_id": scene.request_id}))
+    (number,) = (n for n, at in enumerate(servers) if label.endswith(f" pid {at.server.pid}"))
+    return number
 
 
 def lose_lock(site: Site, at: Running) -> None:
