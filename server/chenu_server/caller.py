@@ -42,13 +42,16 @@ class Principal:
 class Caller:
     """A principal acting in one identity. Every governed call has exactly one.
 
-    `acting_for` are the principals on whose behalf, nearest first, each spelt `type:id`.
+    `acting_for` are the principals on whose behalf, nearest first, each spelt `type:id`. `methods`
+    are how the principal signed in, `client` with which program, as far as the token says.
     """
 
     principal: Principal
     identity_id: str
     roles: frozenset[Role]
     acting_for: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    client: str = ""
     method: str = ""
     peer: str = ""
 

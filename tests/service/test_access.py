@@ -94,8 +94,8 @@ async def test_the_needed_role_alone_is_enough(shared: Stage, name: str) -> None
     caller = shared.client(outside(name), roles=[ROLE_CASES[name].role], type=USER)
 
     if name == ENDLESS:
-        failure = await caller.fail(caller.rpc(name), valid_request(name), timeout_s=1)
-        assert grpc.StatusCode.DEADLINE_EXCEEDED == failure.code
+        cut = await caller.fail(caller.rpc(name), valid_request(name), timeout_s=1)
+        assert grpc.StatusCode.DEADLINE_EXCEEDED == cut.code
         return
     failure = await caller.outcome(caller.rpc(name), valid_request(name))
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import grpc
+import jwt
 import pytest
 
+from chenu.api.governance.v1 import audit_service_pb2 as ab
 from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
@@ -338,3 +342,28 @@ async def test_only_an_approved_query_is_continued(stage: Stage) -> None:
     assert error is not None
     assert (failure.reason, failure.metadata) == (error.reason, error.metadata)
     assert 0 == stage.upstream.arrivals_total
+
+
+async def test_an_entry_says_who_decided_how_they_signed_in_and_with_what(
+    funded: Stage,
+) -> None:
+    """As far as the token says; of what it does not, nothing is made up."""
+    plain = funded.token({"acme": IDENTITY_ROLES}, type=PrincipalType.USER, name="ann")
+    claims = jwt.decode(plain, options={"verify_signature": False})
+    claims |= {"amr": ["pwd", "otp"], "azp": "approvals.example"}
+    told = funded.with_token(jwt.encode(claims, funded.issuer.key, algorithm="HS256"))
+    payloads: list[tuple[str, dict[str, Any]]] = []
+    for person in (told, funded.with_token(plain)):
+        failure = await blocked(funded.client(), f"Delete the notes of {len(payloads)}")
+        await person.call(person.checkpoints.ResolveCheckpoint, approval(failure))
+        request = ab.ListEntriesRequest(
+            resource_id=failure.metadata["request_id"], decision=ab.LEDGER_DECISION_APPROVE
+        )
+        (entry,) = (await person.call(person.audit.ListEntries, request)).entries
+        payloads.append((str(entry.principal.id), json.loads(entry.payload)))
+
+    names = ("amr", "client")
+    assert [
+        ("ann", {"amr": ["pwd", "otp"], "client": "approvals.example"}),
+        ("ann", {}),
+    ] == [(who, {name: it[name] for name in names if name in it}) for who, it in payloads]

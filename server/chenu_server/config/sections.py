@@ -104,13 +104,14 @@ class WriterSettings(Section):
 
 
 class ClaimSettings(Section):
-    """Names of the claims for subject, type, identities with roles, actor (RFC 8693), sign-in."""
+    """How claims are called: subject, type, identities, actor (RFC 8693), sign-in, client."""
 
     subject: str = "sub"
     principal_type: str = "chenu_type"
     identities: str = "chenu_identities"
     actor: str = "act"
     methods: str = "amr"
+    client: str = "azp"
 
 
 class IssuerSettings(Section):

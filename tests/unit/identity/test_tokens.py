@@ -73,6 +73,7 @@ def test_a_token_says_what_it_was_issued_to_say(
         acting_for=tuple(acting_for),
         identities={name: frozenset(roles) for name, roles in identities.items()},
         methods=("pwd",),
+        client="",
         expires_us=(NOW_S + lifetime_s) * 1_000_000,
     )
     assert expected == verify(made, ISSUERS, NOW_US)
@@ -229,6 +230,12 @@ def test_the_leeway_is_five_seconds_unless_it_is_set() -> None:
         ({"chenu_identities": {"A": []}}, "chenu_identities holds what is no identity"),
         ({"chenu_identities": {"a": "member"}}, "chenu_identities holds no list of texts"),
         ({"amr": "pwd"}, "amr holds no list of texts"),
+        ({"amr": [""]}, "amr holds more, or other, than names"),
+        ({"amr": ["m\ud800"]}, "amr holds more, or other, than names"),
+        ({"amr": ["pwd"] * 17}, "amr holds more, or other, than names"),
+        ({"azp": ["portal"]}, "azp is no name"),
+        ({"azp": "a" * 257}, "azp is no name"),
+        ({"azp": "a\nb"}, "azp is no name"),
         ({"act": "me"}, "act is no actor, or one of too many"),
     ],
 )

@@ -280,9 +280,12 @@ pub struct Resolve {
     pub expected_digest: Bytes,
     /// Who decides.
     pub by: Principal,
-    /// And on whose behalf, each `type:id`.
+    /// How he has signed in, as far as his token says.
     #[serde(default)]
-    pub acting_for: Vec<String>,
+    pub methods: Vec<String>,
+    /// And with which program.
+    #[serde(default)]
+    pub client: String,
 }
 
 /// A person decides on several that wait, each once: on all of them, or on none.

@@ -111,7 +111,7 @@ pub(crate) fn resolve(
     }
     // By the rules as they are now and not as they were when it was asked: who is to decide is what
     // an operator tightens when something has gone wrong.
-    if rules.asks_four_eyes(&checkpoint.types) && is_own(checkpoint, asked) {
+    if rules.asks_four_eyes(&checkpoint.types) && checkpoint.is_asked_by(&asked.by.to_string()) {
         return Ok(Answer::OwnAction(Box::new(checkpoint.clone())));
     }
     // Nothing is written, so that it goes on waiting for somebody who has seen the right action.
@@ -154,13 +154,6 @@ fn is_repeat(checkpoint: &Checkpoint, asked: &Resolve) -> bool {
 
 fn saw_another(checkpoint: &Checkpoint, asked: &Resolve) -> bool {
     !asked.expected_digest.0.is_empty() && asked.expected_digest != checkpoint.action_digest
-}
-
-/// Whether who decides, or anybody he acts for, is one of those who asked.
-fn is_own(checkpoint: &Checkpoint, asked: &Resolve) -> bool {
-    let by = asked.by.to_string();
-    let mut deciding = asked.acting_for.iter().chain([&by]);
-    deciding.any(|party| checkpoint.is_asked_by(party))
 }
 
 fn end(checkpoint: &mut Checkpoint, state: CheckpointState, now: &Moment) {
@@ -318,6 +311,20 @@ fn resolved_entry(
         .with("decision_id", checkpoint.decision_id.as_str())
         .with("reason", checkpoint.reason.as_str())
         .with("types", types)
-        .with("use_before_us", checkpoint.use_before_us);
+        .with("use_before_us", checkpoint.use_before_us)
+        .and(signed_in(asked));
     entry::about(operation, decision, action, "", &payload).by(asked.by.clone())
+}
+
+/// How who decided was known, as far as a token has said.
+fn signed_in(asked: &Resolve) -> Payload {
+    let mut payload = Payload::new();
+    // What no token says is left out: an empty list would read as if nobody had signed in.
+    if !asked.methods.is_empty() {
+        payload = payload.with("amr", asked.methods.clone());
+    }
+    if !asked.client.is_empty() {
+        payload = payload.with("client", asked.client.as_str());
+    }
+    payload
 }

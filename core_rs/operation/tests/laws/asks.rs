@@ -151,7 +151,8 @@ pub(crate) fn resolve(of: &Checkpoint, by: &str, decision: CheckpointDecision) -
         reason: "why".to_owned(),
         expected_digest: of.action_digest.clone(),
         by: user(by),
-        acting_for: Vec::new(),
+        methods: Vec::new(),
+        client: String::new(),
     }
 }
 

@@ -66,7 +66,8 @@ def resolution_from(request: pb.ResolveCheckpointRequest, caller: Caller) -> Res
         reason=reason_from(request.reason),
         expected_digest=digest,
         by=caller.principal,
-        acting_for=caller.acting_for,
+        methods=caller.methods,
+        client=caller.client,
     )
 
 

@@ -130,14 +130,18 @@ class Expiries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What a person decided. `expected_digest` is empty if they named none."""
+    """What a person decided. `expected_digest` is empty if they named none.
+
+    `methods` and `client` are how they signed in and with which program, as far as the token says.
+    """
 
     decision_id: str
     decision: Decision
     reason: str
     expected_digest: bytes
     by: Principal
-    acting_for: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

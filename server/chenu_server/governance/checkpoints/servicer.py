@@ -16,7 +16,7 @@ from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.checkpoints.pieces import page_from
 from chenu_server.governance.checkpoints.ports import CheckpointFilter
 from chenu_server.governance.checkpoints.service import CheckpointService
-from chenu_server.infra.rpc.context import current_caller, token_expires_us
+from chenu_server.infra.rpc.context import current_caller, current_token
 from chenu_server.infra.rpc.paging import after_of, page_of, page_token_of, place_of, shown_of
 from chenu_server.infra.rpc.reasons import reason_from
 
@@ -94,7 +94,7 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
     ) -> AsyncIterator[pb.WatchCheckpointsResponse]:
         """What waits, then what changes of it."""
         caller = current_caller()
-        async with aclosing(self._checkpoints.watch(caller, token_expires_us())) as changes:
+        async with aclosing(self._checkpoints.watch(caller, current_token().expires_us)) as changes:
             async for each in changes:
                 yield pb.WatchCheckpointsResponse(
                     checkpoints=[self._shown(found, caller) for found in each.checkpoints],

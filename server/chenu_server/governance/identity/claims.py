@@ -49,6 +49,7 @@ Claims = Mapping[str, Any]
 
 ACTORS_MAX: Final = 8
 IDENTITIES_MAX: Final = 256
+METHODS_MAX: Final = 16
 # 2100-01-01: later than any token's end, and far from what overflows when made microseconds.
 TIME_MAX_S: Final = 4_102_444_800
 
@@ -72,7 +73,8 @@ def token_of(claims: Claims, issuer: Issuer, now_us: int) -> VerifiedToken:
         principal=caller,
         acting_for=tuple(map(str, others)),
         identities=_identities(claims, issuer.claims.identities),
-        methods=tuple(_texts(claims.get(issuer.claims.methods, []), issuer.claims.methods)),
+        methods=_methods(claims.get(issuer.claims.methods, []), issuer.claims.methods),
+        client=_client(claims.get(issuer.claims.client, ""), issuer.claims.client),
         expires_us=expires_us,
     )
 
@@ -168,6 +170,24 @@ def _roles(identity: str, value: object, claim: str) -> frozenset[Role]:
     # Left out here, where all of them are made: nobody who checks a role later has to ask in which
     # identity it counts.
     return roles if identity == SYSTEM_IDENTITY else roles - _SYSTEM_ROLES
+
+
+def _methods(value: object, claim: str) -> tuple[str, ...]:
+    methods = _texts(value, claim)
+    # They become a part of the entry of each decision.
+    if len(methods) > METHODS_MAX or not all(map(_is_name, methods)):
+        raise TokenInvalid(check=f"{claim} holds more, or other, than names")
+    return tuple(methods)
+
+
+def _client(value: object, claim: str) -> str:
+    if isinstance(value, str) and (not value or _is_name(value)):
+        return value
+    raise TokenInvalid(check=f"{claim} is no name")
+
+
+def _is_name(text: str) -> bool:
+    return 1 <= len(text) <= SUBJECT_MAX and text.isprintable()
 
 
 def _texts(value: object, claim: str) -> list[str]:

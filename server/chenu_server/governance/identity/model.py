@@ -23,6 +23,7 @@ class ClaimNames:
     identities: str = "chenu_identities"
     actor: str = "act"
     methods: str = "amr"
+    client: str = "azp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,8 @@ class Issuer:
 class VerifiedToken:
     """What a token that verified says. Roles are only those that this server knows.
 
-    `acting_for` are spelt `type:id`, nearest first.
+    `acting_for` are spelt `type:id`, nearest first. `methods` are how the principal signed in (RFC
+    8176), `client` with which program; both may be empty.
     """
 
     issuer: str
@@ -53,6 +55,7 @@ class VerifiedToken:
     acting_for: tuple[str, ...]
     identities: Mapping[str, frozenset[Role]]
     methods: tuple[str, ...]
+    client: str
     expires_us: int
 
     @property

@@ -78,8 +78,8 @@ def current_caller() -> Caller:
     return caller
 
 
-def token_expires_us() -> int:
-    """When the caller's token does, for what has no end of its own: microseconds since the epoch.
+def current_token() -> VerifiedToken:
+    """What the caller's token says, beyond who calls.
 
     Raises:
         LookupError: None; the code runs outside any authenticated call.
@@ -87,4 +87,4 @@ def token_expires_us() -> int:
     token = CALL.get().token
     if token is None:
         raise LookupError("this call is open to anyone and has no token")
-    return token.expires_us
+    return token

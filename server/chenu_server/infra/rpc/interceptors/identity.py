@@ -86,6 +86,8 @@ def _caller(call: Call, token: VerifiedToken, identity_id: str, roles: frozenset
         identity_id=identity_id,
         roles=roles,
         acting_for=token.acting_for,
+        methods=token.methods,
+        client=token.client,
         method=call.method,
         peer=call.peer,
     )

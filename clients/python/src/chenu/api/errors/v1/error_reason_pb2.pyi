@@ -114,8 +114,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the decision.
     """
     ERROR_REASON_SELF_APPROVAL: _ErrorReason.ValueType  # 43
-    """ERROR_REASON_SELF_APPROVAL: the checkpoint needs somebody else. Who asked for the action, those
-    on whose behalf it was asked, and whoever acts for one of them do not decide on it.
+    """ERROR_REASON_SELF_APPROVAL: the checkpoint needs somebody else. Who asked for the action and
+    those on whose behalf it was asked do not decide on it.
     Status: PERMISSION_DENIED. Metadata: checkpoint_id. Retry: no.
     Do: have another approver of the identity decide; to withdraw it, cancel it.
     Message: checkpoint {checkpoint_id} needs another person than who asked.
@@ -482,8 +482,8 @@ SDK: CheckpointAlreadyResolved. CLI: conflict; `chenu checkpoints get {checkpoin
 the decision.
 """
 ERROR_REASON_SELF_APPROVAL: ErrorReason.ValueType  # 43
-"""ERROR_REASON_SELF_APPROVAL: the checkpoint needs somebody else. Who asked for the action, those
-on whose behalf it was asked, and whoever acts for one of them do not decide on it.
+"""ERROR_REASON_SELF_APPROVAL: the checkpoint needs somebody else. Who asked for the action and
+those on whose behalf it was asked do not decide on it.
 Status: PERMISSION_DENIED. Metadata: checkpoint_id. Retry: no.
 Do: have another approver of the identity decide; to withdraw it, cancel it.
 Message: checkpoint {checkpoint_id} needs another person than who asked.

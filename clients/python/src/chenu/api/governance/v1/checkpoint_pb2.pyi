@@ -172,9 +172,9 @@ class Checkpoint(_message.Message):
     the same `Reserve` once more.
     """
     four_eyes: _builtins.bool
-    """four_eyes says that somebody else has to decide: not requested_by, nobody on whose behalf it
-    was asked, and nobody who acts for one of them. They are refused with SELF_APPROVAL. It follows
-    the server's configuration as it is now, also for what was asked before.
+    """four_eyes says that somebody else has to decide: not requested_by, and nobody on whose behalf
+    it was asked. They are refused with SELF_APPROVAL. It follows the server's configuration as it
+    is now, also for what was asked before.
     """
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[Global___CheckpointType.ValueType]:
