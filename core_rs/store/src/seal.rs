@@ -113,6 +113,55 @@ pub fn seal(
     })
 }
 
+/// Who ends a batch, what it is called, and its time.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// Who writes.
+    pub writer_id: &'a str,
+    /// The batch's own id.
+    pub batch_id: &'a str,
+    /// When.
+    pub time_us: i64,
+}
+
+/// What is written at a batch's end in a table of this name: rows, column by column.
+pub type Ended = (&'static str, Vec<Vec<Value>>);
+
+/// The rows that end a batch, table by table: its entries behind a head, each with its name, the
+/// chain's new head, and the batch itself.
+///
+/// # Errors
+/// As [`seal`].
+pub fn ending(
+    head: &Head,
+    end: End<'_>,
+    drafts: &[EntryDraft],
+    names: &[Named],
+) -> Result<Vec<Ended>, LedgerError> {
+    let End { writer_id, batch_id, time_us } = end;
+    let sealed = seal(head, batch_id, time_us, drafts, names)?;
+    // Also without entries: no later batch may be at an earlier time, and it is by its row that
+    // a COMMIT without an answer is looked up.
+    let ended = vec![
+        i64::from(head.ledger_number).put(),
+        sealed.head.origin.put(),
+        // Never cut: `seal` has refused an entry whose number no database has.
+        Value::Int(i64::try_from(sealed.head.size).unwrap_or(i64::MAX)),
+        Value::Blob(sealed.head.last_hash.to_vec()),
+        time_us.put(),
+    ];
+    let last = [writer_id, batch_id].map(|text| Value::Text(text.to_owned()));
+    let last = last.into_iter().chain([time_us.put()]).collect();
+    let mut rows = vec![
+        ("ledger_entries", sealed.entries),
+        ("ledger_payloads", sealed.payloads),
+        ("ledger_heads", vec![ended]),
+        ("batches", vec![last]),
+    ];
+    rows.retain(|(_, rows)| !rows.is_empty());
+    Ok(rows)
+}
+
 fn engine_draft(draft: &EntryDraft, name: &Named) -> ledger::EntryDraft {
     ledger::EntryDraft {
         entry_id: name.entry_id.clone(),

@@ -16,9 +16,9 @@ use thiserror::Error;
 use crate::batch::{Batch, Decision, Found, Source, Write, panicked};
 use crate::checkpoint::Checkpointer;
 use crate::clock::Told;
-use crate::column::{Column as _, Value};
+use crate::column::Value;
 use crate::fetch::{Fetch, Lookup};
-use crate::seal::{Head, Named, seal};
+use crate::seal::{End, Head, Named, ending};
 
 /// As many statements stay prepared: what all tables together ask.
 const STATEMENTS_MAX: usize = 2_048;
@@ -221,7 +221,7 @@ impl Session {
         }
     }
 
-    /// Write the rows that end a batch: its entries, the chain's new head, and the batch itself.
+    /// Write the rows that end a batch.
     fn enter(
         &mut self,
         batch: &Batch,
@@ -232,24 +232,12 @@ impl Session {
         let failed = |error: &dyn ToString| Failure::BatchFailed(error.to_string());
         let entries = batch.entries();
         let fresh = Named::fresh(entries.len()).map_err(|error| failed(&error))?;
-        let now_us = told.now.now_us;
-        let sealed = seal(head, &names.batch_id, now_us, entries, &fresh);
-        let sealed = sealed.map_err(|error| failed(&error))?;
-        self.write("ledger_entries", &sealed.entries)?;
-        self.write("ledger_payloads", &sealed.payloads)?;
-        // Also without entries: no later batch may be at an earlier time, and it is by its row that
-        // a COMMIT without an answer is looked up.
-        let ended = vec![
-            Value::Int(i64::from(head.ledger_number)),
-            sealed.head.origin.put(),
-            // Never cut: `seal` has refused an entry whose number no database has.
-            Value::Int(i64::try_from(sealed.head.size).unwrap_or(i64::MAX)),
-            Value::Blob(sealed.head.last_hash.to_vec()),
-            now_us.put(),
-        ];
-        self.write("ledger_heads", &[ended])?;
-        let last = vec![names.writer_id.put(), names.batch_id.put(), now_us.put()];
-        self.write("batches", &[last])
+        let (writer_id, batch_id) = (names.writer_id.as_str(), names.batch_id.as_str());
+        let end = End { writer_id, batch_id, time_us: told.now.now_us };
+        for (table, rows) in ending(head, end, entries, &fresh).map_err(|error| failed(&error))? {
+            self.write(table, &rows)?;
+        }
+        Ok(())
     }
 
     fn write<R: AsRef<[Value]>>(&self, table: &str, rows: &[R]) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chenu_engine::ledger::{Broken, ChainVerifier, Disclosed, LedgerEntry, LedgerError};
 use chenu_operation::entry::EntryDraft;
 use chenu_store::Value;
-use chenu_store::seal::{Head, Named, Sealed, seal};
+use chenu_store::seal::{End, Head, Named, Sealed, ending, seal};
 use uuid::{Uuid, Version};
 
 use crate::walk::walks;
@@ -161,4 +161,23 @@ fn a_chain_is_as_long_as_its_numbers_are() {
 
         assert_eq!(Err(LedgerError::SequenceOverflow), refused, "{size}");
     }
+}
+
+/// No later batch may be at an earlier time, and a COMMIT without an answer is looked up by its
+/// batch: both are written whatever there is to enter, and no table is written without rows.
+#[test]
+fn a_batch_without_entries_ends_with_its_head_and_itself() {
+    let end = End { writer_id: "writer", batch_id: "batch", time_us: 5 };
+    let (head, drafts) = (start(), drafts());
+    let tables = |drafts: &[EntryDraft]| -> Vec<(&str, usize)> {
+        let ended = ending(&head, end, drafts, &named(drafts)).unwrap();
+        ended.into_iter().map(|(table, rows)| (table, rows.len())).collect()
+    };
+
+    let last = [("ledger_heads", 1), ("batches", 1)];
+    assert_eq!(last.to_vec(), tables(&[]));
+    assert_eq!(
+        [&[("ledger_entries", 30), ("ledger_payloads", 30)], &last[..]].concat(),
+        tables(&drafts)
+    );
 }
