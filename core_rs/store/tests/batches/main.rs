@@ -1,5 +1,5 @@
 //! Batches of commands: what they load and leave, their time, seal and answers, in memory and on a
-//! `SQLite` file.
+//! `SQLite` file; and what is sent of them to `PostgreSQL`.
 
 #[cfg(test)]
 mod clock;
@@ -7,6 +7,8 @@ mod clock;
 mod drops;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod pg;
 #[cfg(test)]
 mod replays;
 #[cfg(test)]
