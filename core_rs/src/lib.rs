@@ -51,11 +51,13 @@ mod _core {
     #[pymodule_export]
     use super::kernel::intake::Intake;
     #[pymodule_export]
+    use super::kernel::parameters::Rows;
+    #[pymodule_export]
     use super::kernel::rows::{RowReader, RowReaders};
     #[pymodule_export]
     use super::kernel::sqlite::{SqliteSession, failpoints_armed, has_sqlite, sqlite_entry_point};
     #[pymodule_export]
-    use super::kernel::{Batch, Clock, Command, Rules, tables};
+    use super::kernel::{Batch, Clock, Command, Ending, Rules, tables};
     #[pymodule_export]
     use super::ledger::{
         ChainVerifier, EntryDraft, ExportVerifier, LedgerEntry, SealedEntry, decode_entry,

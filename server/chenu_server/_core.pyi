@@ -29,6 +29,7 @@ __all__ = [
     "Completions",
     "Decision",
     "Destination",
+    "Ending",
     "EntryDraft",
     "ExportVerifier",
     "FairQueue",
@@ -46,6 +47,7 @@ __all__ = [
     "RouteRules",
     "RowReader",
     "RowReaders",
+    "Rows",
     "Rules",
     "Scored",
     "SealedEntry",
@@ -1342,7 +1344,7 @@ def stop_reason(word: str) -> int:
 # Governed operations
 
 _Values = tuple[int | bool | str | bytes, ...]
-_Fetch = tuple[str, str | None, bool, list[_Values], list[int]]
+_Fetch = tuple[str, str | None, bool, Rows, list[int]]
 _Ran = tuple["Batch", tuple[int, int], int, int, str | None] | tuple[str, str]
 
 def tables() -> list[tuple[str, list[str]]]:
@@ -1554,6 +1556,58 @@ class Clock:
         """Return what a batch's time would be then; None before the first one."""
 
 @final
+class Rows:
+    """Rows as drivers take them: value by value, or as the parameters of PostgreSQL's statement."""
+
+    def __new__(cls, rows: Sequence[Sequence[object]]) -> Rows:
+        """Take rows to be written: one value by value, more of them as an array for each column.
+
+        Raises:
+            TypeError, OverflowError: A value is no text, bytes, truth or number of 64 bits.
+        """
+
+    @staticmethod
+    def arrays(keys: Sequence[Sequence[object]], counts: Sequence[int] | None = None) -> Rows:
+        """Take keys to be found: always as arrays, with one of counts if there are any.
+
+        Raises:
+            TypeError, OverflowError: As above.
+        """
+
+    def __len__(self) -> int: ...
+    @property
+    def values(self) -> list[_Values]:
+        """Value by value."""
+
+    @property
+    def parameters(self) -> list[bytes]:
+        """As PostgreSQL takes them, in its binary format.
+
+        Raises:
+            ValueError: Rows differ in width or in kinds of values, or there is too much.
+        """
+
+@final
+class Ending:
+    """How a batch ends: the head that its entries are sealed behind, who writes, and its own id."""
+
+    def __new__(
+        cls,
+        *,
+        origin: str,
+        ledger_number: int,
+        size: int,
+        head: bytes,
+        writer_id: str,
+        batch_id: str,
+    ) -> Ending:
+        """Take what the chain says of itself.
+
+        Raises:
+            ValueError: The head is not 32 bytes.
+        """
+
+@final
 class Batch:
     """Commands that are decided and committed together, on rows as their tables have them."""
 
@@ -1567,12 +1621,19 @@ class Batch:
         self,
         commands: Sequence[Command],
         fetch: Callable[[list[_Fetch]], Sequence[Sequence[Sequence[object]]]],
-    ) -> None:
+        ending: Ending | None = None,
+    ) -> list[tuple[str, Rows]]:
         """Decide commands behind those before, in order; those that were left are left out.
+
+        Returns what they leave, by table; with `ending`, and if the batch has left anything, the
+        rows that end it too, and then no other may follow.
 
         `fetch` is given table, look-up or None, whether it only counts, keys, and how many rows of
         each; a row of a look-up, and a count, begins with the place of its key. What it raises is
         raised here.
+
+        Raises:
+            ValueError: The chain is full, or a text too long for it.
         """
 
     def leave_out(self) -> None:
@@ -1591,9 +1652,6 @@ class Batch:
     def has_left_nothing(self) -> bool:
         """Whether neither a row nor an entry was left."""
 
-    def take_writes(self) -> list[tuple[str, list[_Values]]]:
-        """Rows by table, of what was decided since this was last called."""
-
     def published(self, readers: RowReaders) -> list[Any]:
         """Make the rows that followers of operations are given, in order.
 
@@ -1604,22 +1662,6 @@ class Batch:
         self,
     ) -> list[tuple[str, str, str, str, str, tuple[str, ...], str, str, str, str]]:
         """Fields of each ledger entry: from its decision to its payload."""
-
-    def seal(
-        self,
-        *,
-        origin: str,
-        ledger_number: int,
-        size: int,
-        head: bytes,
-        batch_id: str,
-        time_us: int,
-    ) -> tuple[list[_Values], list[_Values], int, bytes]:
-        """Seal the entries behind a head: rows of entries and of payloads, size, last hash.
-
-        Raises:
-            ValueError: The chain is full, or a text too long for it.
-        """
 
 _Statements = tuple[
     Sequence[str],

@@ -79,7 +79,7 @@ class FakeRows:
         return [list(self._found(fetch)) for fetch in fetches]
 
     def _found(self, fetch: Fetch) -> Iterator[Values]:
-        for place, key in enumerate(fetch.keys):
+        for place, key in enumerate(fetch.keys.values):
             if fetch.lookup is None:
                 row = self.stored.get((fetch.table.kind, tuple(key)))
                 if row is not None:
@@ -108,9 +108,8 @@ class FakeRows:
 def run(command: Command[T], rows: FakeRows, now: Moment) -> T:
     """A command's outcome; what it leaves is stored."""
     decisions = KERNEL.at(now, 0)
-    decisions.decide([command.asked()], cast("Any", rows))
-    for write in decisions.take_writes():
-        for values in write.rows:
+    for write in decisions.decide([command.asked()], cast("Any", rows)):
+        for values in write.rows.values:
             rows.put(_MAP_OF[write.table.kind].decode(values))
     rows.published += decisions.published()
     rows.entries += decisions.recorded()

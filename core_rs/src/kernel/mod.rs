@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use chenu_engine::canonical::Hash;
 use chenu_operation::Moment;
 use chenu_operation::command::Command as Asked;
 use chenu_operation::decide::name;
@@ -12,16 +11,18 @@ use chenu_store::batch::{self, Decision, Dropped, Found, Source};
 use chenu_store::clock;
 use chenu_store::fetch::Fetch;
 use chenu_store::schema::TABLES;
-use chenu_store::seal::{Head, Named, Sealed, seal};
+use chenu_store::seal::{End, Head, Named, ending};
 use chenu_store::told::Told;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
+use pyo3::types::PyList;
 
 use crate::convert::{hash, locked, mistake};
 use crate::fields::read;
+use parameters::Rows;
 use rows::RowReaders;
 
 pub(crate) mod intake;
+pub(crate) mod parameters;
 pub(crate) mod rows;
 pub(crate) mod sqlite;
 mod values;
@@ -108,6 +109,12 @@ impl Clock {
 /// What a command came to, as it is answered.
 type Answered = Option<Result<Told, Dropped>>;
 
+/// What is to be written in a table of this name.
+type Written = (&'static str, Rows);
+
+/// What commands came to, and all that they leave.
+type Decided = (Vec<Result<Told, Dropped>>, Vec<Written>);
+
 /// Commands that are decided and committed together, and what each came to.
 #[pyclass(frozen, module = "chenu_server._core")]
 pub(crate) struct Batch {
@@ -124,10 +131,15 @@ impl Batch {
         &self,
         commands: &[(&Asked, &Decides)],
         source: &mut Fetching,
-    ) -> PyResult<Vec<Result<Told, Dropped>>> {
+        ending: Option<&Ending>,
+    ) -> PyResult<Decided> {
         let mut batch = locked(&self.batch);
         let decided = batch.decide(commands, source)?;
-        Ok(decided.into_iter().map(|decision| answered(decision, &batch)).collect())
+        let told = decided.into_iter().map(|decision| answered(decision, &batch)).collect();
+        let of = |write: batch::Write| (write.table.name, Rows::written(write.rows));
+        let mut writes: Vec<_> = batch.take_writes().into_iter().map(of).collect();
+        writes.extend(ending.map(|each| each.rows(&batch)).transpose()?.unwrap_or_default());
+        Ok((told, writes))
     }
 
     /// One that has been run. Made by the thread that did, which lets go of what nobody needs: the
@@ -157,18 +169,27 @@ impl Batch {
         Self::new_decided(locked(&self.batch).clone(), locked(&self.decisions).clone())
     }
 
-    /// Decides commands behind those before, without the interpreter but for what `fetch` finds.
-    /// One that nobody waits for any more is left out.
-    fn decide(&self, py: Python<'_>, commands: Vec<Py<Command>>, fetch: Py<PyAny>) -> PyResult<()> {
+    /// Decides commands behind those before, without the interpreter but for what `fetch` finds:
+    /// `(table, rows)` of what they leave. One that nobody waits for any more is left out. With
+    /// `ending` no other follows: the rows that end the batch are there too, if anything was left.
+    #[pyo3(signature = (commands, fetch, ending = None))]
+    fn decide(
+        &self,
+        py: Python<'_>,
+        commands: Vec<Py<Command>>,
+        fetch: Py<PyAny>,
+        ending: Option<&Ending>,
+    ) -> PyResult<Vec<Written>> {
         // Asked once for all: of one that leaves a moment later the answer is dealt with as a
         // late one.
         let stay: Vec<bool> = commands.iter().map(|each| !each.get().has_left()).collect();
         let staying = commands.iter().zip(&stay).filter(|(_, stays)| **stays);
         let pairs: Vec<_> = staying.map(|(each, _)| each.get().pair()).collect();
-        let mut decided = py.detach(|| self.decided(&pairs, &mut Fetching(fetch)))?.into_iter();
-        let placed = stay.into_iter().map(|stays| if stays { decided.next() } else { None });
+        let (told, writes) = py.detach(|| self.decided(&pairs, &mut Fetching(fetch), ending))?;
+        let mut told = told.into_iter();
+        let placed = stay.into_iter().map(|stays| if stays { told.next() } else { None });
         locked(&self.decisions).extend(placed);
-        Ok(())
+        Ok(writes)
     }
 
     /// The next one is left out: its statements failed.
@@ -200,16 +221,6 @@ impl Batch {
         locked(&self.batch).has_left_nothing()
     }
 
-    /// What was decided since it was last asked leaves: `(table, rows)`.
-    fn take_writes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let writes = locked(&self.batch).take_writes();
-        let table = |write: &batch::Write| {
-            let rows = write.rows.iter().map(|row| values::tuple(py, row));
-            (write.table.name, rows.collect::<PyResult<Vec<_>>>()?).into_pyobject(py)
-        };
-        PyList::new(py, writes.iter().map(table).collect::<PyResult<Vec<_>>>()?)
-    }
-
     /// What followers are given, in order: rows, and the error of each that cannot be read.
     fn published<'py>(
         &self,
@@ -231,34 +242,45 @@ impl Batch {
         let entries = batch.entries().iter().map(|entry| values::entry(py, entry));
         PyList::new(py, entries.collect::<PyResult<Vec<_>>>()?)
     }
+}
 
-    /// Seals the entries behind a head: `(entries, payloads, size, last_hash)`.
-    #[pyo3(signature = (*, origin, ledger_number, size, head, batch_id, time_us))]
-    #[expect(clippy::too_many_arguments, reason = "they are keyword-only in Python")]
-    fn seal<'py>(
-        &self,
-        py: Python<'py>,
+/// Behind what, by whom and as what a batch is ended.
+#[pyclass(frozen, module = "chenu_server._core")]
+pub(crate) struct Ending {
+    head: Head,
+    writer_id: String,
+    batch_id: String,
+}
+
+#[pymethods]
+impl Ending {
+    #[new]
+    #[pyo3(signature = (*, origin, ledger_number, size, head, writer_id, batch_id))]
+    fn new(
         origin: String,
         ledger_number: u32,
         size: u64,
         head: &[u8],
-        batch_id: &str,
-        time_us: i64,
-    ) -> PyResult<Bound<'py, PyTuple>> {
+        writer_id: String,
+        batch_id: String,
+    ) -> PyResult<Self> {
         let head = Head { ledger_number, origin, size, last_hash: hash("head", head)? };
-        let batch = locked(&self.batch);
-        let names = Named::fresh(batch.entries().len()).map_err(mistake)?;
-        let sealed = seal(&head, batch_id, time_us, batch.entries(), &names).map_err(mistake)?;
-        sealed_rows(py, &sealed)
+        Ok(Self { head, writer_id, batch_id })
     }
 }
 
-fn sealed_rows<'py>(py: Python<'py>, sealed: &Sealed) -> PyResult<Bound<'py, PyTuple>> {
-    let rows = |rows: &[Vec<_>]| {
-        rows.iter().map(|row| values::tuple(py, row)).collect::<PyResult<Vec<_>>>()
-    };
-    let (size, last): (u64, &Hash) = (sealed.head.size, &sealed.head.last_hash);
-    (rows(&sealed.entries)?, rows(&sealed.payloads)?, size, last).into_pyobject(py)
+impl Ending {
+    fn rows(&self, batch: &batch::Batch) -> PyResult<Vec<Written>> {
+        // Waits, repeats and conflicts write nothing: there is no batch to end.
+        if batch.has_left_nothing() {
+            return Ok(Vec::new());
+        }
+        let names = Named::fresh(batch.entries().len()).map_err(mistake)?;
+        let (writer_id, batch_id) = (self.writer_id.as_str(), self.batch_id.as_str());
+        let end = End { writer_id, batch_id, time_us: batch.now().now_us };
+        let rows = ending(&self.head, end, batch.entries(), &names).map_err(mistake)?;
+        Ok(rows.into_iter().map(|(table, rows)| (table, Rows::written(rows))).collect())
+    }
 }
 
 /// A Python function that answers fetches.
@@ -268,9 +290,9 @@ impl Source for Fetching {
     type Error = PyErr;
 
     fn fetch(&mut self, fetches: &[Fetch]) -> PyResult<Vec<Found>> {
+        // Before the interpreter is taken, which others wait for meanwhile.
+        let asked: Vec<_> = fetches.iter().map(values::asked).collect();
         Python::attach(|py| {
-            let asked = fetches.iter().map(|each| values::fetch(py, each));
-            let asked = asked.collect::<PyResult<Vec<_>>>()?;
             let found: Vec<Vec<Vec<values::Given>>> = self.0.call1(py, (asked,))?.extract(py)?;
             fetches.iter().zip(found).map(|(fetch, rows)| values::found(fetch, rows)).collect()
         })

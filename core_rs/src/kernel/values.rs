@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
 use pythonize::pythonize;
 
+use super::parameters::Rows;
 use super::rows::RowReaders;
 use crate::convert::mistake;
 
@@ -64,14 +65,18 @@ pub(super) fn entry<'py>(py: Python<'py>, entry: &EntryDraft) -> PyResult<Bound<
 }
 
 /// `(table, look-up or None, only_counted, keys, counts)`.
-pub(super) fn fetch<'py>(py: Python<'py>, fetch: &Fetch) -> PyResult<Bound<'py, PyTuple>> {
+pub(super) type Asked = (&'static str, Option<&'static str>, bool, Rows, Vec<u32>);
+
+/// What a fetch asks for.
+pub(super) fn asked(fetch: &Fetch) -> Asked {
     let (lookup, counted) = match fetch.lookup {
         Lookup::Key => (None, false),
         Lookup::All(name) | Lookup::First(name) => (Some(name), false),
         Lookup::Count(name) => (Some(name), true),
     };
-    let keys = fetch.keys.iter().map(|key| tuple(py, key)).collect::<PyResult<Vec<_>>>()?;
-    (fetch.table, lookup, counted, keys, fetch.counts.clone()).into_pyobject(py)
+    let counts = lookup.map(|_| fetch.counts.as_slice());
+    let keys = Rows::found(fetch.keys.clone(), counts);
+    (fetch.table, lookup, counted, keys, fetch.counts.clone())
 }
 
 /// What a fetch has found: rows, those of a look-up behind the place of their key.
@@ -90,7 +95,8 @@ pub(super) fn found(fetch: &Fetch, rows: Vec<Vec<Given>>) -> PyResult<Found> {
     Ok(Found::Counts(placed.into_iter().map(number).collect::<PyResult<Vec<_>>>()?))
 }
 
-fn given(row: Vec<Given>) -> Vec<Value> {
+/// A row from a driver.
+pub(super) fn given(row: Vec<Given>) -> Vec<Value> {
     row.into_iter().map(|Given(value)| value).collect()
 }
 

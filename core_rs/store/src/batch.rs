@@ -123,6 +123,12 @@ impl Batch {
         }
     }
 
+    /// Its time.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+
     /// Decide commands in order, on rows from `source`.
     ///
     /// What all of them name is looked up together, in two rounds: the second one for rows whose

@@ -145,11 +145,10 @@ class Sampler:
     sampler_id: str
     data: bytes
     flag: bool
-    share: float
     names: tuple[str, ...]
     colour: Colour
-    remark: str | None
-    count: int | None
+    remark: str
+    count: int
 
     @property
     def key(self) -> Key:
@@ -163,10 +162,9 @@ SAMPLERS: Final = sa.Table(
     sa.Column("sampler_id", sa.Text, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
     sa.Column("flag", sa.Boolean, nullable=False),
-    sa.Column("share", sa.Float, nullable=False),
     sa.Column("names", Strings, nullable=False),
     sa.Column("colour", EnumText(Colour), nullable=False),
-    sa.Column("remark", sa.Text, nullable=True),
-    sa.Column("count", sa.BigInteger, nullable=True),
+    sa.Column("remark", sa.Text, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
 )
 SAMPLERS_MAP: Final = TableMap(Sampler, SAMPLERS)

@@ -13,7 +13,7 @@ from chenu_server.errors import GovernanceUnavailable, ServerOverloaded
 from chenu_server.governance.budgets.tables import BUDGETS
 from chenu_server.infra.db.reader import Reader
 from tests.contract.db.conftest import OpenWriter
-from tests.contract.db.sample import SAMPLERS, SAMPLERS_MAP, TOTALS, Change
+from tests.contract.db.sample import SAMPLERS, TOTALS, Change
 from tests.contract.db.test_tablemap import put, samplers
 
 
@@ -39,7 +39,7 @@ async def test_what_is_committed_can_be_read(
 async def test_columns_come_back_as_the_types_of_the_rows(url: str, reader: Reader) -> None:
     """Tuples, enums and truth values are the same to readers and units."""
     (sampler, *_) = samplers()
-    put(url, SAMPLERS_MAP, [sampler])
+    put(url, [sampler])
     (row,) = await reader.rows(sa.select(SAMPLERS))
 
     assert tuple(row) == tuple(getattr(sampler, column.name) for column in SAMPLERS.c)

@@ -159,7 +159,7 @@ async def test_a_panic_is_the_end_of_its_batch_and_of_no_other(
 
     writer = await open_writer(only_postgres_url)
     with monkeypatch.context() as patched:
-        patched.setattr(Decisions, "ledger_writes", panic)
+        patched.setattr(Decisions, "decide", panic)
         with pytest.raises(GovernanceUnavailable):
             await writer.submit(Change())
 

@@ -21,10 +21,10 @@ from chenu_server.infra.db.ledger_tables import (
     PayloadRow,
 )
 from chenu_server.infra.db.reader import Reader
-from chenu_server.infra.db.session import Fetch, Write
+from chenu_server.infra.db.session import Write
 from chenu_server.pipeline.records import Operation
 from chenu_server.values import replace
-from tests.contract.tables.batches import OF
+from tests.contract.tables.batches import OF, fetch_of, write_of
 from tests.contract.tables.samples import QUERY
 from tests.stores import store_at
 
@@ -46,15 +46,14 @@ def put(url: str, what: Put) -> None:
     wholes = {row.key[:2] for row in what.rows if _is_part(row)}
     known = {row.key for row in what.rows if isinstance(row, Operation)}
     for key in wholes - known:
-        (there,) = session.fetch([Fetch(OF[Operation], [key])])
+        (there,) = session.fetch([fetch_of(Operation, key)])
         if not there:
             row = replace(QUERY, identity_id=str(key[0]), request_id=str(key[1]))
-            session.write([Write(OF[Operation], [OF[Operation].encode(row)])])
+            session.write([write_of(row)])
     head = begun.head or HeadRow(0, f"chenu/{new_id()}", 0, ZERO_HASH, 0)
     now_us = max(begun.clock_us, head.last_time_us)
     ordered = sorted(what.rows, key=_is_part)
-    writes = [Write(OF[type(row)], [OF[type(row)].encode(row)]) for row in ordered]
-    session.write([*writes, *_sealed(head, what.drafts, now_us)])
+    session.write([*map(write_of, ordered), *_sealed(head, what.drafts, now_us)])
     session.commit()
     session.close()
 
@@ -108,8 +107,11 @@ def _sealed(head: HeadRow, drafts: Sequence[EntryDraft], now_us: int) -> list[Wr
     ]
     if sealed:
         head = head._replace(size=sealed[-1].sequence, last_hash=sealed[-1].entry_hash)
-    writes = [Write(ENTRIES_MAP, entries), Write(PAYLOADS_MAP, payloads)] if sealed else []
-    return [*writes, Write(HEADS_MAP, [head._replace(last_time_us=now_us)])]
+    ended = Write(HEADS_MAP, engine.Rows([head._replace(last_time_us=now_us)]))
+    if not sealed:
+        return [ended]
+    entered = Write(ENTRIES_MAP, engine.Rows(entries))
+    return [entered, Write(PAYLOADS_MAP, engine.Rows(payloads)), ended]
 
 
 @asynccontextmanager

@@ -65,8 +65,8 @@ class Walk:
         self._session.begin()
         now = Moment(**step["now"])
         decisions = KERNEL.at(now, rules["ledger_number"])
-        decisions.decide([engine.Command(step["command"], engine.Rules(rules))], self._session)
-        self._session.write(decisions.take_writes())
+        asked = engine.Command(step["command"], engine.Rules(rules))
+        self._session.write(decisions.decide([asked], self._session))
         self._session.commit()
         answer = decisions.answer(0)
         assert isinstance(answer, Answer), answer
@@ -80,7 +80,7 @@ class Walk:
         binary = {name for name, it in columns.items() if it.type.python_type is bytes}
         key = [bytes.fromhex(recorded[n]) if n in binary else recorded[n] for n in names]
         self._session.begin()
-        ((values,),) = self._session.fetch([Fetch(table, [tuple(key)])])
+        ((values,),) = self._session.fetch([Fetch(table, engine.Rows.arrays([key]))])
         self._session.rollback()
         return plain(table.decode(values))
 
@@ -89,7 +89,7 @@ def _written(kind: str, recorded: Json) -> Write:
     """Walks begin with budgets and files."""
     table = BY_NAME[kind]
     values = {name: _WORDS.get(name, _same)(value) for name, value in recorded.items()}
-    return Write(table, [table.encode(table.kind(**values))])
+    return Write(table, engine.Rows([table.encode(table.kind(**values))]))
 
 
 def _same(value: Json) -> Json:

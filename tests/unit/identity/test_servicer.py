@@ -12,6 +12,7 @@ import pytest_asyncio
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import identity_service_pb2 as pb
 from chenu.api.governance.v1 import identity_service_pb2_grpc as pb_grpc
+from chenu_server.engine import Rows
 from chenu_server.governance.identity.model import Violation
 from chenu_server.governance.identity.service import ViolationService
 from chenu_server.governance.identity.servicer import IdentityServicer
@@ -53,7 +54,7 @@ def store(url: str, rows: Sequence[Violation]) -> None:
     """Commit violations as the writer does."""
     session = store_at(url).connect()
     session.begin()
-    session.write([Write(VIOLATIONS_MAP, [VIOLATIONS_MAP.encode(row) for row in rows])])
+    session.write([Write(VIOLATIONS_MAP, Rows([VIOLATIONS_MAP.encode(row) for row in rows]))])
     session.commit()
     session.close()
 

@@ -23,6 +23,7 @@ from chenu_server.infra.db.session import (
     Session,
     SessionError,
     StatementFailed,
+    Write,
 )
 from chenu_server.values import dataclass, field
 
@@ -136,14 +137,20 @@ class Batch:
         try:
             head = begun.head or HeadRow(ledger.number, ledger.origin, 0, ZERO_HASH, 0)
             now = clock.moment(begun.clock_us, begun.mono_ns, head.last_time_us)
-            decisions = self._decide(session, kernel.at(now, ledger.number))
-            if decisions.has_left_nothing:
+            ending = engine.Ending(
+                origin=head.origin,
+                ledger_number=head.ledger_number,
+                size=head.size,
+                head=head.last_hash,
+                writer_id=ledger.writer_id,
+                batch_id=self.batch_id,
+            )
+            writes = self._decide(session, kernel.at(now, ledger.number), ending)
+            if not self.has_written:
                 # Waits, repeats and conflicts write nothing: they are not worth the disk's time for
                 # a commit.
                 session.rollback()
                 return
-            writes = decisions.take_writes()
-            writes += decisions.ledger_writes(head, ledger.writer_id, self.batch_id)
             session.write(writes)
             self._hit("before_commit")
         except SessionError:
@@ -157,13 +164,17 @@ class Batch:
         session.commit()
         self._committed()
 
-    def _decide(self, session: Session, decisions: Decisions) -> Decisions:
+    def _decide(
+        self, session: Session, decisions: Decisions, ending: engine.Ending
+    ) -> Sequence[Write]:
+        """What is still to be written."""
         if self.apart:
             decisions = self._each_apart(session, decisions)
-        else:
-            decisions.decide(self.commands, session)
+        commands = () if self.apart else self.commands
+        # Sealed in the same call: the interpreter is let go of for it, and has to be waited for.
+        writes = decisions.decide(commands, session, ending)
         self._decisions = decisions
-        return decisions
+        return writes
 
     def _each_apart(self, session: Session, decisions: Decisions) -> Decisions:
         """One after the other, each with statements of its own."""
@@ -171,8 +182,7 @@ class Batch:
             trial = decisions.copy()
             try:
                 with session.apart():
-                    trial.decide([command], session)
-                    session.write(trial.take_writes())
+                    session.write(trial.decide([command], session))
             except StatementFailed as error:
                 log.error("command_failed", command=command.name, error=str(error))
                 decisions.leave_out()

@@ -192,7 +192,7 @@ class Committer:
         try:
             now = self._tell_time(session.begin())
             row = BatchRow(self._ledger.writer_id, new_id(), now.now_us)
-            session.write([Write(BATCHES_MAP, [BATCHES_MAP.encode(row)])])
+            session.write([Write(BATCHES_MAP, engine.Rows([row]))])
             session.commit()
             # And begin as a batch does: where that has a connection of its own, it may fail alone.
             Batch([]).run(session, self._kernel, self._ledger, self.clock)

@@ -13,20 +13,13 @@ import structlog
 
 from chenu_server import engine
 from chenu_server.command import Answer, EntryDraft, Moment, Row
-from chenu_server.infra.db.ledger_tables import (
-    BATCHES_MAP,
-    ENTRIES_MAP,
-    HEADS_MAP,
-    PAYLOADS_MAP,
-    BatchRow,
-    HeadRow,
-)
+from chenu_server.infra.db.ledger_tables import LEDGER_MAPS
 from chenu_server.infra.db.session import Fetch, Session, Write
 from chenu_server.infra.db.tablemap import TableMap, Values
 
 log = structlog.get_logger(__name__)
 
-Asked = tuple[str | None, str | None, bool, Sequence[Values], Sequence[int]]
+Asked = tuple[str, str | None, bool, engine.Rows, Sequence[int]]
 """Table, look-up or None, whether it only counts, keys, and how many rows of each."""
 
 
@@ -39,7 +32,7 @@ class Kernel:
     """
 
     def __init__(self, tables: Sequence[TableMap[Any]]) -> None:
-        self.tables = {table.table.name: table for table in tables}
+        self.tables = {table.table.name: table for table in (*tables, *LEDGER_MAPS)}
         self.readers = engine.RowReaders(
             {name: table.reader for name, table in self.tables.items()}
         )
@@ -74,24 +67,32 @@ class Decisions:
         """The batch as it stands now; what is decided on a copy is forgotten with it."""
         return Decisions(self._kernel, self._now, self._batch.copy())
 
-    def decide(self, commands: Sequence[engine.Command], session: Session) -> None:
-        """Decide commands, in order; one that nobody waits for any more is left out.
+    def decide(
+        self,
+        commands: Sequence[engine.Command],
+        session: Session,
+        ending: engine.Ending | None = None,
+    ) -> list[Write]:
+        """Decide commands, in order: what they leave, table by table.
+
+        One that nobody waits for any more is left out. With `ending`, and if the batch has left
+        anything, its entries are sealed and the rows that end it are there too.
 
         Raises:
             SessionError: From the session; nothing of it happened.
         """
-
         tables = self._kernel.tables
 
         def fetch(asked: Sequence[Asked]) -> list[list[Values]]:
             return session.fetch(
                 [
-                    Fetch(tables[str(table)], keys, lookup, counts, only_counted)
+                    Fetch(tables[table], keys, lookup, counts, only_counted)
                     for table, lookup, only_counted, keys, counts in asked
                 ]
             )
 
-        self._batch.decide(commands, fetch)
+        left = self._batch.decide(commands, fetch, ending)
+        return [Write(tables[name], rows) for name, rows in left]
 
     def leave_out(self) -> None:
         """The next command is left out: its statements failed."""
@@ -105,31 +106,6 @@ class Decisions:
     def has_left_nothing(self) -> bool:
         """Whether neither a row nor an entry has been left, here or before a copy was made."""
         return self._batch.has_left_nothing()
-
-    def take_writes(self) -> list[Write]:
-        """What was decided since it was last called leaves, table by table."""
-        tables = self._kernel.tables
-        return [Write(tables[name], rows) for name, rows in self._batch.take_writes()]
-
-    def ledger_writes(self, head: HeadRow, writer_id: str, batch_id: str) -> list[Write]:
-        """The rows that end a batch: its entries, the chain's new head, and the batch itself."""
-        now_us, writes = self._now.now_us, []
-        entries, payloads, size, last_hash = self._batch.seal(
-            origin=head.origin,
-            ledger_number=head.ledger_number,
-            size=head.size,
-            head=head.last_hash,
-            batch_id=batch_id,
-            time_us=now_us,
-        )
-        if entries:
-            writes = [Write(ENTRIES_MAP, entries), Write(PAYLOADS_MAP, payloads)]
-        # Also without entries: no later batch may be at an earlier time, and it is by its row that
-        # a COMMIT without an answer is looked up.
-        ended = HeadRow(head.ledger_number, head.origin, size, last_hash, now_us)
-        writes.append(Write(HEADS_MAP, [ended]))
-        writes.append(Write(BATCHES_MAP, [BatchRow(writer_id, batch_id, now_us)]))
-        return writes
 
     def published(self) -> list[Row]:
         """What followers of operations are given, in order; none that cannot be read."""

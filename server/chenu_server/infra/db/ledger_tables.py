@@ -114,6 +114,8 @@ HEADS_MAP: Final = TableMap(HeadRow, LEDGER_HEADS)
 ENTRIES_MAP: Final = TableMap(EntryRow, LEDGER_ENTRIES, append_only=True)
 PAYLOADS_MAP: Final = TableMap(PayloadRow, LEDGER_PAYLOADS, append_only=True)
 BATCHES_MAP: Final = TableMap(BatchRow, BATCHES)
+# What the kernel writes when a batch ends.
+LEDGER_MAPS: Final = (HEADS_MAP, ENTRIES_MAP, PAYLOADS_MAP, BATCHES_MAP)
 
 
 def other_ledger(found: int, number: int) -> str:

@@ -1,7 +1,7 @@
 """Statements in one round trip: prepared once, sent together, answered together.
 
 On libpq itself (`psycopg.pq`): the cursor's own pipeline costs 40 µs and a system call for each
-statement, and has no time limit. Every parameter is text, every result binary.
+statement, and has no time limit. Every result is binary.
 """
 
 from __future__ import annotations
@@ -57,12 +57,20 @@ class Pipeline:
 
     def send(self, text: str, values: Sequence[str | None] = ()) -> None:
         """Queue a statement, whose parameters are `$1`, `$2` ..."""
+        self._send(text, [None if value is None else value.encode() for value in values], None)
+
+    def send_binary(self, text: str, parameters: Sequence[bytes]) -> None:
+        """Queue a statement whose parameters are in binary format (`engine.Rows`)."""
+        self._send(text, parameters, [_BINARY] * len(parameters))
+
+    def _send(
+        self, text: str, parameters: Sequence[bytes | None], formats: Sequence[int] | None
+    ) -> None:
         name = self._names.get(text)
         try:
             if name is None:
                 name = self._prepare(text)
-            parameters = [None if value is None else value.encode() for value in values]
-            self._server.send_query_prepared(name, parameters, result_format=_BINARY)
+            self._server.send_query_prepared(name, parameters, formats, result_format=_BINARY)
         except psycopg.OperationalError as error:
             raise ServerLost(str(error)) from error
         self._expected.append(True)

@@ -16,7 +16,6 @@ from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.fleet import CHANNEL
 from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow, other_ledger
 from chenu_server.infra.db.pgpipeline import Pipeline, ServerLost, ServerRefused
-from chenu_server.infra.db.pgtypes import PgType, number_array, pg_type
 from chenu_server.infra.db.session import (
     Begun,
     CannotBegin,
@@ -78,6 +77,14 @@ _SESSION_GONE: Final = ("08", "25006", "57P0")
 _COMMIT_OPEN: Final = ("08", "57P0", "40003")
 # No room, no memory, an I/O error: whatever is asked, the answer will be the same.
 _NO_WRITES: Final = ("53", "58")
+
+# As what a column's values are sent (`core_rs/store/src/pg.rs`); there is no other kind of them.
+_TYPES: Final[tuple[tuple[type[Any], str], ...]] = (
+    (sa.LargeBinary, "bytea"),
+    (sa.Boolean, "boolean"),
+    (sa.Integer, "bigint"),
+    (sa.String, "text"),
+)
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -178,21 +185,17 @@ class PostgresSession:
         """One statement per table, all in one round trip."""
         with self._failing():
             for fetch in fetches:
-                self._pipeline.send(*self._select(fetch))
+                text = self._statements_of(fetch.table).select(fetch)
+                self._pipeline.send_binary(text, fetch.keys.parameters)
             answers = self._pipeline.exchange()[-len(fetches) :]  # a savepoint may be in front
             return [self._pipeline.rows(result) for result in answers]
-
-    def _select(self, fetch: Fetch) -> tuple[str, list[str]]:
-        statements = self._statements_of(fetch.table)
-        if fetch.lookup is None:
-            return statements.by_id(fetch)
-        return statements.by_lookup(fetch, fetch.lookup)
 
     def write(self, writes: Sequence[Write]) -> None:
         """One statement per table, queued: `commit` sends them and reads what became of them."""
         with self._failing():
             for write in writes:
-                self._pipeline.send(*self._statements_of(write.table).upsert(write))
+                text = self._statements_of(write.table).upsert(len(write.rows))
+                self._pipeline.send_binary(text, write.rows.parameters)
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
@@ -249,7 +252,7 @@ class PostgresSession:
         return rows == [(batch_id,)]
 
     def whole(self, tables: Mapping[str, TableMap[Any]]) -> None:
-        """Nothing: the server is asked statement by statement, each a table's finished arrays."""
+        """Nothing: the server is asked statement by statement, with a table's finished arrays."""
         return
 
     def tend(self) -> None:
@@ -308,55 +311,49 @@ def _kind_of(sqlstate: str, lost: type[SessionError]) -> type[SessionError]:
 
 
 class _Statements:
-    """The SQL of one table, as text, and what makes its parameters."""
+    """The SQL of one table, as text. Its parameters are those of `engine.Rows`."""
 
     def __init__(self, table: TableMap[Any]) -> None:
-        self._columns = [pg_type(column.type) for column in table.columns]
-        self._keys = [pg_type(column.type) for column in table.key_columns]
-        self._by_id = _by_id(table, self._keys)
+        columns = [_type(column) for column in table.columns]
+        self._by_id = _by_id(table)
         self._lookups = {
-            (name, counted): (
-                [pg_type(key.type) for key in lookup.keys],
-                _lookup(table, lookup, only_counted=counted),
-            )
+            (name, counted): _lookup(table, lookup, only_counted=counted)
             for name, lookup in table.lookups.items()
             for counted in (False, True)
         }
-        names = [f"value_{number}" for number in range(len(self._columns))]
-        given = f"{_unnest(self._columns)} AS given({', '.join(names)})"
+        names = [f"value_{number}" for number in range(len(columns))]
+        given = f"{_unnest(columns)} AS given({', '.join(names)})"
         self._upsert = upsert_sql(table, f"SELECT {table.stored(names)} FROM {given}")
-        marks = [f"${n}::{kind.name}" for n, kind in enumerate(self._columns, 1)]
+        marks = [f"${n}::{name}" for n, name in enumerate(columns, 1)]
         self._upsert_one = upsert_sql(table, f"VALUES ({table.stored(marks)})")
 
-    def by_id(self, fetch: Fetch) -> tuple[str, list[str]]:
-        """The select by primary keys."""
-        return self._by_id, _arrays(self._keys, fetch.keys)
+    def select(self, fetch: Fetch) -> str:
+        """By primary keys, or through a lookup with a row count for each key."""
+        if fetch.lookup is None:
+            return self._by_id
+        return self._lookups[fetch.lookup, fetch.only_counted]
 
-    def by_lookup(self, fetch: Fetch, name: str) -> tuple[str, list[str]]:
-        """The select through a lookup, with a row count for each key."""
-        keys, text = self._lookups[name, fetch.only_counted]
-        return text, [*_arrays(keys, fetch.keys), number_array(fetch.counts)]
-
-    def upsert(self, write: Write) -> tuple[str, Sequence[str | None]]:
-        """The insert of any number of rows; that of one row costs the server half."""
-        if len(write.rows) > 1:
-            return self._upsert, _arrays(self._columns, write.rows)
-        (row,) = write.rows
-        pairs = zip(self._columns, row, strict=True)
-        return self._upsert_one, [kind.parameter(value) for kind, value in pairs]
+    def upsert(self, row_count: int) -> str:
+        """The insert of so many rows; that of one costs the server half."""
+        return self._upsert if row_count > 1 else self._upsert_one
 
 
-def _arrays(types: Sequence[PgType], rows: Sequence[Sequence[Any]]) -> list[str]:
-    columns = zip(*rows, strict=True)
-    return [kind.many(column) for kind, column in zip(types, columns, strict=True)]
+def _type(column: sa.Column[Any]) -> str:
+    """The SQL type of a column's values."""
+    kind = column.type
+    base = kind.impl_instance if isinstance(kind, sa.types.TypeDecorator) else kind
+    for classes, name in _TYPES:
+        if isinstance(base, classes):
+            return name
+    raise TypeError(f"no PostgreSQL type for {kind!r}")
 
 
-def _unnest(types: Sequence[PgType], *more: str) -> str:
-    names = [*(kind.name for kind in types), *more]
-    return f"unnest({', '.join(f'${n}::{name}[]' for n, name in enumerate(names, 1))})"
+def _unnest(types: Sequence[str]) -> str:
+    return f"unnest({', '.join(f'${n}::{name}[]' for n, name in enumerate(types, 1))})"
 
 
-def _by_id(table: TableMap[Any], keys: Sequence[PgType]) -> str:
+def _by_id(table: TableMap[Any]) -> str:
+    keys = [_type(column) for column in table.key_columns]
     aliases = [f"key_{number}" for number in range(len(keys))]
     on = " AND ".join(
         f"{table.shown(key)} = keys.{alias}"
@@ -370,7 +367,7 @@ def _by_id(table: TableMap[Any], keys: Sequence[PgType]) -> str:
 
 def _lookup(table: TableMap[Any], lookup: LookupSql, *, only_counted: bool) -> str:
     """For each key, the rows under it in order: the key's position, then the columns or a count."""
-    types = [pg_type(key.type) for key in lookup.keys]
+    types = [_type(key) for key in lookup.keys]
     aliases = [f"key_{number}" for number in range(len(types))]
     order = f" ORDER BY {lookup.order_by}" if lookup.order_by else ""
     limit = " LIMIT keys.row_count" if lookup.limited else ""
@@ -381,7 +378,7 @@ def _lookup(table: TableMap[Any], lookup: LookupSql, *, only_counted: bool) -> s
     inner = f"SELECT {columns} FROM {table.source} WHERE {condition}{order}{limit}"
     return (
         "SELECT keys.position - 1, found.*"
-        f" FROM {_unnest(types, 'bigint')} WITH ORDINALITY"
+        f" FROM {_unnest([*types, 'bigint'])} WITH ORDINALITY"
         f" AS keys({', '.join(aliases)}, row_count, position) CROSS JOIN LATERAL ({inner}) AS found"
     )
 

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from chenu_server import engine
-from chenu_server.command import Key
 from chenu_server.infra.db.ledger_tables import HeadRow
 from chenu_server.infra.db.tablemap import TableMap, Values
 from chenu_server.values import dataclass
@@ -94,11 +93,11 @@ class Fetch:
     """Rows to load from one table: by primary key, or through one of its lookups.
 
     `counts` belongs to a lookup: how many rows at most, key by key. One that is `only_counted`
-    gives how many there are in their place.
+    gives how many there are in their place. The keys are `engine.Rows.arrays`, with the counts.
     """
 
     table: TableMap[Any]
-    keys: Sequence[Key]
+    keys: engine.Rows
     lookup: str | None = None
     counts: Sequence[int] = ()
     only_counted: bool = False
@@ -116,7 +115,7 @@ class Write:
     """Rows of one table, encoded, each primary key at most once."""
 
     table: TableMap[Any]
-    rows: Sequence[Values]
+    rows: engine.Rows
 
 
 class Session(Protocol):

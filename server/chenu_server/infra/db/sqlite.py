@@ -20,14 +20,7 @@ from chenu_server.infra.db.engine import (
     LOG_BYTES,
     writer_engine,
 )
-from chenu_server.infra.db.ledger_tables import (
-    BATCHES_MAP,
-    ENTRIES_MAP,
-    HEADS_MAP,
-    PAYLOADS_MAP,
-    HeadRow,
-    other_ledger,
-)
+from chenu_server.infra.db.ledger_tables import BATCHES_MAP, HeadRow, other_ledger
 from chenu_server.infra.db.session import (
     Begun,
     CannotBegin,
@@ -159,12 +152,13 @@ class SqliteSession:
     def _fetched(self, fetch: Fetch) -> Iterator[Values]:
         statements = self._statements_of(fetch.table)
         if fetch.lookup is None or fetch.is_whole:
-            for start in range(0, len(fetch.keys), _KEYS_MAX):
-                keys = fetch.keys[start : start + _KEYS_MAX]
+            every = fetch.keys.values
+            for start in range(0, len(every), _KEYS_MAX):
+                keys = every[start : start + _KEYS_MAX]
                 yield from self._cursor.execute(*statements.of_keys(fetch.lookup, keys, start))
             return
         text = statements.lookups[fetch.lookup, fetch.only_counted]
-        for position, (key, count) in enumerate(zip(fetch.keys, fetch.counts, strict=True)):
+        for position, (key, count) in enumerate(zip(fetch.keys.values, fetch.counts, strict=True)):
             yield from self._cursor.execute(text, (position, count, *key))
 
     def write(self, writes: Sequence[Write]) -> None:
@@ -176,7 +170,7 @@ class SqliteSession:
         """
         try:
             for write in writes:
-                for statement in self._statements_of(write.table).writes(write.rows):
+                for statement in self._statements_of(write.table).writes(write.rows.values):
                     self._cursor.execute(*statement)
         except Exception as error:  # noqa: BLE001 - a value that does not bind is a command's fault
             self._fail(error)
@@ -272,8 +266,7 @@ class Whole:
         Raises:
             CannotBegin: The file cannot be opened.
         """
-        every = [*tables.values(), HEADS_MAP, ENTRIES_MAP, PAYLOADS_MAP, BATCHES_MAP]
-        texts = {table.table.name: Statements(table).texts() for table in every}
+        texts = {name: Statements(table).texts() for name, table in tables.items()}
         pragmas = settings.sqlite_pragmas(self.busy_timeout_ms, self.log_bytes)
         try:
             return engine.SqliteSession(

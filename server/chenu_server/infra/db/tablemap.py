@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from functools import partial
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
@@ -199,12 +198,8 @@ def _codecs(columns: Columns) -> list[tuple[int, Codec]]:
         elif isinstance(column.type, sa.Boolean):
             codec = bool
         if codec is not None:
-            found.append((position, partial(_unless_none, codec) if column.nullable else codec))
+            found.append((position, codec))
     return found
-
-
-def _unless_none(codec: Codec, value: Any) -> Any:
-    return None if value is None else codec(value)
 
 
 def _encoder(kind: type[R], columns: Columns) -> Callable[[Any], Values]:

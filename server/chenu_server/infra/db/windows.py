@@ -21,13 +21,12 @@ import sqlalchemy as sa
 import structlog
 from psycopg.rows import TupleRow
 
-from chenu_server.engine import IdentityWindows
+from chenu_server.engine import IdentityWindows, Rows
 from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal, ServerOverloaded
 from chenu_server.infra.db.engine import STATEMENT_TIMEOUT_MS, writer_engine
 from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.pgconnect import Connection, connected, refusing
 from chenu_server.infra.db.pgpipeline import Pipeline
-from chenu_server.infra.db.pgtypes import bytes_array, number_array, text_array
 
 log = structlog.get_logger(__name__)
 
@@ -243,17 +242,18 @@ class SharedWindows:
     def _decide(self, line: Pipeline, asks: Sequence[_Ask]) -> list[Counted | None]:
         """Two round trips, which every call waits for."""
         ids = sorted({ask.identity_id for ask in asks})
+        asked = Rows.arrays([(each,) for each in ids]).parameters
         for _ in range(_ROUNDS):
             line.send("BEGIN")
             line.send(_SETTINGS)
-            line.send(_LOCK, [text_array(ids)])
+            line.send_binary(_LOCK, asked)
             rows = line.rows(line.exchange()[-1])
             if len(rows) == len(ids):
                 return self._counted(line, asks, rows)
             # In a transaction of its own, which holds no row that another may wait for: rows are
             # locked in order only if all of them are there.
             line.send("ROLLBACK")
-            line.send(_MAKE, [text_array(ids)])
+            line.send_binary(_MAKE, asked)
             line.exchange()
         raise GovernanceUnavailable
 
@@ -268,7 +268,7 @@ class SharedWindows:
             # Another process's clock may be ahead by what the two read it apart.
             times_us[identity_id] = max([now_us, *admissions_us[-1:]])
         answers = [_answered(windows, ask, times_us[ask.identity_id]) for ask in asks]
-        line.send(_KEEP, self._kept(windows, times_us))
+        line.send_binary(_KEEP, self._kept(windows, times_us))
         if now_us >= self._sweep_at_us:
             # Identities that bring nothing any more: who comes back begins anew.
             self._sweep_at_us = now_us + SWEEP_EVERY_US
@@ -277,18 +277,14 @@ class SharedWindows:
         line.exchange()
         return answers
 
-    def _kept(self, windows: IdentityWindows, times_us: dict[str, int]) -> list[str]:
-        kept = [windows.kept(identity_id) for identity_id in times_us]
-        until_us = [
-            max(now_us + self._longest_us, blocked_until_us)
-            for now_us, (_, blocked_until_us) in zip(times_us.values(), kept, strict=True)
-        ]
-        return [
-            text_array(list(times_us)),
-            bytes_array([array("q", admissions_us).tobytes() for admissions_us, _ in kept]),
-            number_array([blocked_until_us for _, blocked_until_us in kept]),
-            number_array(until_us),
-        ]
+    def _kept(self, windows: IdentityWindows, times_us: dict[str, int]) -> list[bytes]:
+        rows = []
+        for identity_id, now_us in times_us.items():
+            admissions_us, blocked_until_us = windows.kept(identity_id)
+            until_us = max(now_us + self._longest_us, blocked_until_us)
+            packed = array("q", admissions_us).tobytes()
+            rows.append((identity_id, packed, blocked_until_us, until_us))
+        return Rows.arrays(rows).parameters
 
     async def _read(self, text: str, value: str | int) -> list[Used]:
         def read() -> list[Used]:
