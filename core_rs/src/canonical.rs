@@ -48,6 +48,7 @@ fn written(item: &Bound<'_, PyAny>) -> PyResult<Option<Vec<u8>>> {
     if let Ok(text) = item.cast::<PyString>() {
         return Ok(Some(text.to_str()?.as_bytes().to_vec()));
     }
+    // What is absent has the bytes of an empty text: nothing that is digested tells the two apart.
     let bytes = item.cast::<PyBytes>().map(|bytes| bytes.as_bytes().to_vec());
     Ok(bytes.ok().or_else(|| item.is_none().then(Vec::new)))
 }

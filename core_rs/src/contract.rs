@@ -143,6 +143,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for OperationFields {
     type Error = PyErr;
 
     fn extract(row: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        // One object in Python and two structs here, for of a query that was only asked about there
+        // is the first alone.
         Ok(Self { asked: row.extract()?, recorded: row.extract()? })
     }
 }
@@ -164,6 +166,7 @@ pub(crate) fn query_message(row: OperationFields, outcome: &[u8]) -> PyResult<Ve
 /// A `Query` of what was only asked about.
 #[pyfunction]
 pub(crate) fn asked_message(asked: AskedFields) -> PyResult<Vec<u8>> {
+    // What it would be refused for stands in the `Validation` beside it.
     Ok(engine::Query { asked: asked.lent()?, recorded: None, outcome: &[] }.encode())
 }
 
@@ -176,6 +179,7 @@ pub(crate) fn answered_message(
     bytes_max: usize,
 ) -> PyResult<Vec<u8>> {
     let parts = parts.as_ref().map(|parts| all(parts, PartFields::lent)).transpose()?;
+    // Only a completed query has an answer, and its outcome has nothing to tell.
     Ok(engine::answered(&row.lent(&[])?, parts.as_deref(), bytes_max))
 }
 
@@ -196,5 +200,6 @@ fn all<'a, F, T>(fields: &'a [F], lend: impl Fn(&'a F) -> PyResult<T>) -> PyResu
 }
 
 fn word<W>(text: &str, named: fn(&str) -> Option<W>) -> PyResult<W> {
+    // Never 0 for what is not known: that number means unspecified, and is never sent.
     named(text).ok_or_else(|| mistake(format!("{text:?} is no word of its list")))
 }

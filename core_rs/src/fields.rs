@@ -43,6 +43,7 @@ impl de::Error for Unread {
 
 impl<E: Into<PyErr>> From<E> for Unread {
     fn from(error: E) -> Self {
+        // As Python raised it: which attribute is missing tells more than that reading failed.
         Self(error.into())
     }
 }
@@ -58,6 +59,7 @@ impl<'de> Deserializer<'de> for Object<'_, '_> {
         match Kind::of(object) {
             Kind::Text => visitor.visit_str(object.cast::<PyString>()?.to_str()?),
             Kind::Truth => visitor.visit_bool(object.is_truthy()?),
+            // Signed for every field: serde refuses what does not fit it, and no column is wider.
             Kind::Whole => visitor.visit_i64(object.extract()?),
             Kind::Bytes => visitor.visit_bytes(object.cast::<PyBytes>()?.as_bytes()),
             Kind::Real => visitor.visit_f64(object.extract()?),
@@ -76,6 +78,7 @@ impl<'de> Deserializer<'de> for Object<'_, '_> {
         _name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Unread> {
+        // Such a type is the kernel's alone: Python has the bare value.
         visitor.visit_newtype_struct(self)
     }
 
@@ -120,6 +123,7 @@ impl<'de> Deserializer<'de> for Object<'_, '_> {
         if self.0.is_instance_of::<PyDict>() {
             return self.deserialize_map(visitor);
         }
+        // By name and not all there are: what no field asks for is neither read nor made.
         visitor.visit_map(Attributes {
             of: self.0,
             fields,
@@ -139,6 +143,7 @@ impl<'de> Deserializer<'de> for Object<'_, '_> {
             return visitor
                 .visit_enum(IntoDeserializer::<Unread>::into_deserializer(word.to_str()?));
         }
+        // As serde writes a variant with something behind it.
         let only = self.0.cast::<PyDict>().ok().filter(|mapping| mapping.len() == 1);
         match only.and_then(|mapping| mapping.iter().next()) {
             Some((name, value)) => visitor.visit_enum(Variant { name, value }),
@@ -290,6 +295,7 @@ impl<'de> VariantAccess<'de> for Behind<'_> {
     type Error = Unread;
 
     fn unit_variant(self) -> Result<(), Unread> {
+        // A bare word has come as a text: what comes as a mapping has something behind its word.
         Err(Unread(mistake("nothing stands behind this word")))
     }
 

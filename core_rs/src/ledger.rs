@@ -94,6 +94,7 @@ pub(crate) fn export_line(
     salt: Option<&[u8]>,
     payload: Option<&[u8]>,
 ) -> String {
+    // Bytes of any length: what is stored may be damaged, and is exported as it stands.
     engine::export_line(&engine::Stored { sequence, canonical, entry_hash, salt, payload })
 }
 
@@ -122,6 +123,7 @@ impl ChainVerifier {
         salt: Option<&[u8]>,
         payload: Option<&[u8]>,
     ) -> PyResult<Option<String>> {
+        // Damage that no entry can have is raised; whoever reads the rows tells it as this entry's.
         let salt = salt.map(|salt| hash("salt", salt)).transpose()?;
         let disclosed = Disclosed::from_parts(salt.as_ref(), payload).map_err(mistake)?;
         Ok(why(locked(&self.0).entry(canonical, entry_hash, disclosed)))

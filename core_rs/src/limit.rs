@@ -49,6 +49,8 @@ impl IdentityWindows {
 
     /// Counts a call of `identity` if there is room for it.
     fn arrive(&self, identity: &str, now_us: i64) -> Arrival {
+        // The lock is held for microseconds and no Python runs under it, so it may be waited for
+        // with the interpreter in hand.
         locked(&self.0).arrive(identity, now_us).into()
     }
 
@@ -93,6 +95,7 @@ impl CallBuckets {
     #[new]
     #[pyo3(signature = (*, rate_per_s, burst, keys_max))]
     fn new(rate_per_s: u32, burst: u32, keys_max: usize) -> PyResult<Self> {
+        // A bucket that holds nothing admits nobody, ever: no setting means that.
         let burst = NonZeroU32::new(burst).ok_or_else(|| mistake("burst must be at least 1"))?;
         let settings = BucketSettings { rate_per_s, burst, keys_max };
         Ok(Self(Mutex::new(engine::CallBuckets::new(settings))))

@@ -74,6 +74,7 @@ impl MediaLimits {
     /// The most that one image is counted as; 0 if none is taken.
     #[getter]
     fn image_tokens_max(&self) -> u64 {
+        // One of unknown size counts as the largest.
         self.0.images.map_or(0, |images| images.rule.tokens(None))
     }
 }

@@ -118,6 +118,7 @@ impl Prompt {
     /// A bound of the body's bytes, less those of the model's name.
     fn size(&self, wire: &str) -> PyResult<usize> {
         let wire = wire_named(wire)?;
+        // The two wires write one prompt in different lengths, so each has a place of its own.
         let [chat, messages] = &self.sizes;
         let known = match wire {
             Wire::Chat => chat,
@@ -226,6 +227,8 @@ fn format_named(format: &str, name: String, schema: String) -> PyResult<Format> 
     match format {
         "text" => Ok(Format::Text),
         "json" => Ok(Format::Json),
+        // Sent, it would allow any JSON, and the caller would take the answer for one that was held
+        // to a schema.
         "json_schema" if schema.is_empty() => Err(mistake("the format json_schema has no schema")),
         "json_schema" => Ok(Format::JsonSchema { name, schema }),
         other => Err(mistake(format!("{other:?} is no format"))),
@@ -234,6 +237,7 @@ fn format_named(format: &str, name: String, schema: String) -> PyResult<Format> 
 
 fn effort_named(effort: &str) -> PyResult<Option<Effort>> {
     match effort {
+        // Nobody asked: the model's own default stands, which need be none of the three.
         "" => Ok(None),
         "low" => Ok(Some(Effort::Low)),
         "medium" => Ok(Some(Effort::Medium)),

@@ -50,6 +50,7 @@ impl CanonicalRequest {
         max_cost_nanousd: i64,
     ) -> PyResult<Hash> {
         let (intents, acting_for) = (&intents, &acting_for);
+        // Read anew where lane C has put context blocks among them: an approval binds what is sent.
         let messages: Option<Vec<Message>> = messages.map(read).transpose()?;
         let messages = messages.as_deref();
         let who = Acting { identity_id, principal: (&principal.0, &principal.1), acting_for };

@@ -115,6 +115,8 @@ pub(crate) struct Decision(engine::Decision);
 impl Decision {
     /// The best candidates, at most `count`.
     fn best(&self, count: usize) -> Vec<Scored> {
+        // Each that crosses becomes an object of Python, and a query tries a few of a whole
+        // catalogue.
         self.0.candidates.iter().take(count).map(Scored::from).collect()
     }
 
@@ -125,6 +127,7 @@ impl Decision {
 
     #[getter]
     fn exclusions(&self) -> Vec<(usize, &'static str)> {
+        // Made when somebody asks why; nearly every query has a route and asks nothing.
         self.0.exclusions.iter().map(|(index, exclusion)| (*index, exclusion.name())).collect()
     }
 
@@ -159,6 +162,7 @@ pub(crate) struct Catalogue(engine::Catalogue);
 impl Catalogue {
     #[new]
     fn new(records: Vec<PyRef<'_, ModelRecord>>, rules: &RouteRules) -> PyResult<Self> {
+        // Python's values are frozen and keep what they hold; this is once a catalogue.
         let records: Vec<_> = records.iter().map(|record| record.0.clone()).collect();
         engine::Catalogue::new(&records, rules.0.clone()).map(Self).map_err(mistake)
     }
@@ -176,6 +180,8 @@ impl Catalogue {
 
     /// Decides which models may answer, best first.
     fn route(&self, query: &RouteQuery, signals: &Signals) -> PyResult<Decision> {
+        // With the interpreter in hand: to give it away and get it back takes longer than to
+        // decide.
         self.0.route(&query.0, &signals.0).map(Decision).map_err(mistake)
     }
 

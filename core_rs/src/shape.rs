@@ -78,6 +78,7 @@ impl Shape {
     pub(crate) fn read<'py>(&self, py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyAny>> {
         match &self.0 {
             Form::Word(members) => return member(py, members, text).map_err(mistake),
+            // Not even looked at: of most rows nobody asks what it says.
             Form::Later(read) => return Unread::new(py, text, read).into_bound_py_any(py),
             _ => {}
         }
@@ -113,6 +114,7 @@ impl Unread {
 impl Unread {
     /// What it says, made anew each time.
     fn read<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        // Not kept here: who asks for a field keeps what it found in this text's place.
         self.read.bind(py).call1((&*self.text,))
     }
 }
@@ -157,6 +159,7 @@ impl<'py> Reading<'_, 'py> {
                 None => break,
             }
         }
+        // A list that goes on behind the last shape is the parser's error: the rest would be lost.
         PyTuple::new(self.py, found).map_err(A::Error::custom)
     }
 
@@ -199,6 +202,7 @@ impl<'de, 'py> Visitor<'de> for Reading<'_, 'py> {
 
     fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Self::Value, E> {
         match self.form {
+            // JSON has truth values of its own; the shape for them is of columns that hold numbers.
             Form::Plain => self.made(truth),
             _ => Err(E::invalid_type(Unexpected::Bool(truth), &self)),
         }

@@ -47,6 +47,7 @@ impl Destination {
     #[new]
     fn new(url: &str, headers: Headers) -> PyResult<Self> {
         let to = upstream::Destination::new(url, pairs(&headers)).map_err(mistake)?;
+        // Shared by all calls, so that address and headers are read once and not with each of them.
         Ok(Self(Arc::new(to)))
     }
 }
@@ -94,6 +95,7 @@ impl Upstream {
     /// Send a request for what is no answer of a model: its body is kept, up to so many bytes.
     fn fetch(&self, to: &Destination, limits: &CallLimits, bytes_max: usize) -> UpstreamCall {
         let request = Request::new(Arc::clone(&to.0), None);
+        // Costs nothing and takes no slot, so nobody has to be told when it has left.
         let exchange = self.client.fetch(request, limits.0, bytes_max);
         UpstreamCall { exchange, sender: self.sender.clone(), untold: Untold::default() }
     }
@@ -120,6 +122,7 @@ impl Untold {
 
     fn by(&self, sender: Sender) -> upstream::OnLeave {
         let untold = self.clone();
+        // The thread that sends never has the interpreter, so the loop tells.
         Box::new(move |at_ns| sender.send(move |py| untold.tell(py, Some(at_ns))))
     }
 
@@ -153,6 +156,7 @@ impl UpstreamCall {
     /// Resolve a future once something has come; false: it has already.
     fn wake(&self, future: Py<PyAny>) -> bool {
         let sender = self.sender.clone();
+        // By way of the loop: a future may be touched in its own thread alone.
         self.exchange.wake(move || sender.send(move |py| resolve(py, &future)))
     }
 

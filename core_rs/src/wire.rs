@@ -76,9 +76,12 @@ pub(crate) struct Piece {
 impl From<News> for Piece {
     fn from(news: News) -> Self {
         let mut piece = Self { end: news.end.as_ref().map(word_of), ..Self::default() };
+        // Of all ways to fail only this one has more to say than its word.
         if let Some(Err(Failure::Fault(fault))) = news.end {
             piece.fault = Some(fault);
         }
+        // Sorted by kind without loss: texts and thoughts stay in one order, and calls and proofs
+        // come only once the answer has ended.
         news.events.into_iter().for_each(|event| piece.add(event));
         piece
     }
