@@ -171,6 +171,7 @@ impl Asked<'_> {
             principal.text(2, self.principal_id);
         });
         out.number(4, self.status.number());
+        // All of them, so that a reader sees which are still to come.
         for lane in Lane::ALL {
             out.message(5, |report| self.write_lane(*lane, report));
         }
@@ -209,6 +210,7 @@ impl Recorded<'_> {
         out.number(12, if self.estimated { COST_ESTIMATED } else { COST_EXACT });
         for (field, time_us) in [(13, self.created_us), (14, self.updated_us), (15, self.ended_us)]
         {
+            // A Timestamp of 0 is 1970: what has not happened has none.
             if time_us != 0 {
                 out.message(field, |time| write_time(time_us, time));
             }

@@ -159,6 +159,7 @@ fn add_entities(
         let inside = text.get(marks.0.end..marks.1.start)?.trim_matches('`').trim();
         (!inside.is_empty()).then(|| ("quoted".to_owned(), inside.to_owned()))
     });
+    // Over all texts of a request: each could fill the list by itself.
     let room = entity::ENTITIES_MAX.saturating_sub(entities.len());
     entities.extend(entity::values(text).into_iter().chain(quoted).take(room));
 }

@@ -56,6 +56,7 @@ pub(super) fn verbs_at(
     forms: u8,
     lenient: bool,
 ) -> Option<(Vec<Verb>, usize)> {
+    // Behind a hyphen it is the rest of another word, and nobody's order.
     let word = word_at(items, at).filter(|word| !word.joined)?;
     if let Some(event) = event_at(items, at, forms) {
         return Some(event);

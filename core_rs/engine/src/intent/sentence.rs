@@ -83,6 +83,7 @@ impl State {
         let carried = match clause.link {
             Link::And | Link::Or => true,
             Link::Comma => list && self.governed != Governed::Adverbial,
+            // Behind a statement `then` may begin an order, and what is doubtful is a request.
             Link::Then => self.governed == Governed::Question,
             Link::Start | Link::But => false,
         };

@@ -252,6 +252,8 @@ impl ExportVerifier {
         // Made anew from what the line says: were the bytes in the file too, they and the fields
         // could differ.
         let canonical = parsed.entry().canonical()?;
+        // Nobody says beforehand whose ledger it is: the first line does, and all others must
+        // agree.
         let chain = self.chain.get_or_insert_with(|| ChainVerifier::new(None, parsed.ledger));
         chain.entry(&canonical, &parsed.entry_hash.0, parsed.disclosed()?)
     }

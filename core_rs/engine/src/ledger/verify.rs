@@ -201,6 +201,7 @@ impl ChainVerifier {
 
     fn check_place(&self, entry: &LedgerEntry<'_>) -> Result<(), Broken> {
         let (expected, found) = (self.size.saturating_add(1), entry.sequence);
+        // Before its number is looked at: an entry of another ledger would else be told as a gap.
         if !self.is_of(&entry.origin, entry.ledger_number) {
             return Err(Broken::OtherLedger(found));
         }

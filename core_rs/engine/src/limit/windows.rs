@@ -123,6 +123,7 @@ impl IdentityWindows {
         }
         match self.keys.claim(identity, now_us) {
             Ok(history) => history.arrive(&settings, now_us),
+            // Never admitted uncounted: enough names at once would else lift the limit.
             Err(room_us) => Arrival::refused(Verdict::Full, room_us, now_us),
         }
     }

@@ -73,6 +73,8 @@ impl Query {
             ..Self::default()
         };
         let modes = known.modes.all();
+        // Side by side and not each with each: that the schema knows every name is all that is
+        // probed.
         let named = known.principal_types().zip(&all.spheres).zip(modes.iter().cycle());
         for ((principal_type, sphere), mode) in named {
             for sensitivity in known.sensitivities.all() {

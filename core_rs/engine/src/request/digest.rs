@@ -167,6 +167,7 @@ fn part(to: &mut List<'_>, of: &Part) {
     to.list(|to| {
         to.all(&[&of.kind, &of.text, &of.call_id, &of.name, &of.signature, &of.redacted]);
         to.bytes(&[of.is_error, of.cached].map(u8::from));
+        // Only where there is a file: what was asked before there were any keeps its digest.
         if let Some(medium) = &of.media {
             file(to, medium);
         }

@@ -50,6 +50,7 @@ impl Request {
             agent_role: &self.agent_role,
             routing: &self.routing,
             caps: [self.max_output_tokens, self.max_cost_nanousd],
+            // Without `validate_only`, for what is only validated is never stored.
             flags: [self.detached, self.resume_on_approval],
             names: [&self.thread_id, &self.run_id],
             labels: &self.labels,
@@ -78,6 +79,7 @@ impl Serialize for Routing {
         let allowed = (&self.allowed_providers, &self.forbidden_providers);
         let where_and_what = (&self.required_capabilities, &self.regions);
         let (needed, regions) = where_and_what;
+        // By place, in the order of the fields of Python's `Routing`, by which it is read back.
         (words.0, words.1, words.2, first.0, first.1, needed, allowed.0, allowed.1, regions)
             .serialize(to)
     }

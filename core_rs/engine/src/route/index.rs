@@ -169,6 +169,7 @@ fn facts(records: &[ModelRecord], providers: &SetsByName, wires: &SetsByName) ->
     // choose who is called.
     let mut names: Vec<_> = records.iter().map(|it| (&it.provider, &it.model)).collect();
     names.sort();
+    // The first of equal names: two such records have one rank, and their places tell them apart.
     let rank = |it: &ModelRecord| names.partition_point(|name| *name < (&it.provider, &it.model));
     records.iter().map(|record| facts_of(record, rank(record), providers, wires)).collect()
 }

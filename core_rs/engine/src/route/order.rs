@@ -89,6 +89,7 @@ pub(super) fn order(
         let Some(facts) = index.facts.get(scored.index) else { continue };
         let (preference, place) = wishes.of_model(scored.index);
         scored.preference = preference;
+        // Where nothing is known of anybody nobody is down, and no standing is computed to see it.
         let is_down = !signals.of_provider.is_empty() && signals.of(facts.provider).standing() == 0;
         keys.push((key(is_down, preference, place, scored.score, facts.rank), at));
     }

@@ -73,6 +73,7 @@ impl Content {
 
     /// A piece of a call; one without arguments was written too.
     pub(super) fn call(&mut self, fragment: Fragment) -> Result<(), Fault> {
+        // A call was written by the model, also one without arguments.
         self.written_bytes += 1 + fragment.arguments.len() as u64;
         self.tools.add(fragment)
     }
@@ -107,6 +108,7 @@ impl Content {
         // One budget of work for the whole answer, or a hundred calls could take a hundred times as
         // long.
         let mut steps = STEPS_MAX;
+        // An answer with calls is held to no format: its text stands beside them.
         if self.tools.is_empty() {
             return self.output.end(stop, &mut steps);
         }
@@ -154,6 +156,7 @@ impl Content {
     }
 
     fn tell(&mut self, part: u32, kind: Kind, text: String, out: &mut Vec<Event>) {
+        // A part too many is told to nobody: `bounded` is about to refuse the whole answer.
         if text.is_empty() || part >= PARTS_MAX {
             return;
         }

@@ -152,6 +152,7 @@ struct Envelope<'a> {
 pub fn refusal_of(status: u16, body: &[u8]) -> Refusal {
     let by_status = of_status(status).unwrap_or(refusal("server_error", Blame::Provider));
     let text = String::from_utf8_lossy(body);
+    // A body that is a page or was cut is no JSON: then the status is all that is known.
     let told = serde_json::from_str::<Raw<'_>>(text.trim()).ok().and_then(told_by);
     match told {
         // A body can say more of a 4xx; what a server says of its own failure changes nothing,
@@ -231,6 +232,7 @@ fn judged(codes: &str, status: Option<u16>, message: &str) -> Refusal {
     let by_phrase = if says_little { found(PHRASES, &message) } else { None };
     by_phrase
         .or(by_code)
+        // Last, for a message may quote words of the request that mean something else there.
         .or_else(|| found(LAST_WORDS, &message.replace(' ', "_")))
         .unwrap_or(refusal("stream_error", Blame::Provider))
 }

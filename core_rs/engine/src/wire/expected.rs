@@ -58,6 +58,7 @@ impl Output {
 
     /// The answer has ended, and called no tool.
     pub(super) fn end(&mut self, stop: Stop, steps: &mut u64) -> Result<(), Fault> {
+        // A refusal is told in words, whatever form was asked for.
         if self.expected == Expected::Text || stop == Stop::Refusal {
             return Ok(());
         }
@@ -76,6 +77,7 @@ impl Output {
 
     fn check(&self, json: &str, steps: &mut u64) -> Result<(), &'static str> {
         let Expected::JsonSchema(schema) = &self.expected else {
+            // A bare number or text is JSON as well, and not what was asked for.
             let is_container = json.starts_with(['{', '[']) && is_whole(json);
             return if is_container { Ok(()) } else { Err("not_json") };
         };

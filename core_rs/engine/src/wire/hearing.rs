@@ -49,6 +49,8 @@ impl Hearing {
 
     fn says(&mut self, piece: &[u8]) -> bool {
         if !self.is_stream {
+            // White space keeps a connection open while an answer that comes as one JSON is still
+            // made.
             return !piece.trim_ascii().is_empty();
         }
         let mut text = std::mem::take(&mut self.line);

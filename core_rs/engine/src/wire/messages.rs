@@ -110,6 +110,7 @@ impl MessagesAnswer {
                 self.stop = reason_of(stop)?.or(self.stop.take());
             }
             "message_stop" => self.end(out)?,
+            // Once an answer has begun, something may have been generated and is charged.
             "error" => return Err(fault_of(raw, !self.begun)),
             _ if says_something(said.error) => return Err(fault_of(raw, !self.begun)),
             _ => {}
@@ -128,6 +129,7 @@ impl MessagesAnswer {
         if message.content.is_none() {
             return Err(Fault::not_an_answer("the answer is JSON of another kind"));
         }
+        // The whole answer is built like the message that a stream starts with.
         self.start(Some(body));
         self.usage.tell(message.usage, true);
         let blocks = read::<Vec<Option<Raw<'_>>>>(message.content).unwrap_or_default();
@@ -185,6 +187,8 @@ impl MessagesAnswer {
         // By their ends, for each such tool has a kind of its own, and there will be more.
         let is_foreign = !is_call && (kind.ends_with("tool_use") || kind.ends_with("tool_result"));
         if is_foreign || is_call || kind == "input_json_delta" {
+            // A streamed call starts with an empty `input`, which is no part of what its pieces
+            // make.
             let whole = block.input.filter(|input| says_something(Some(input)));
             let piece = string(block.partial_json).map(|bytes| bytes.0);
             self.content.call(Fragment {
@@ -201,6 +205,8 @@ impl MessagesAnswer {
     }
 
     fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Fault> {
+        // The terminator alone proves nothing: one that ends what has no reason to end was sent too
+        // early.
         if self.stop.is_none() {
             return Err(Fault::truncated());
         }

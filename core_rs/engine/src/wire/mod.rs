@@ -146,6 +146,7 @@ impl Fault {
             subject: String::new(),
             detail: detail.into(),
             blame: Blame::Provider,
+            // Until the opposite is certain: what may have been generated may be billed.
             nothing_generated: false,
             is_whole: false,
         }
@@ -161,6 +162,8 @@ impl Fault {
 
     pub(crate) fn not_an_answer(detail: impl Into<String>) -> Self {
         Self {
+            // A page in an answer's place comes from a wrong address, or from a proxy before the
+            // right one.
             blame: Blame::Operator,
             nothing_generated: true,
             ..Self::of_provider("not_an_answer", detail)

@@ -14,6 +14,8 @@ impl Prompt {
             ("document_urls", self.documents().any(is_elsewhere)),
             ("documents", self.documents().next().is_some()),
             ("frequency_penalty", sampling.frequency_penalty.is_some()),
+            // Without tools on offer too: calls and results of earlier turns ask for a model that
+            // can read them.
             ("functions", !self.tools.is_empty() || self.any_part(is_of_a_tool)),
             ("image_urls", self.images().any(is_elsewhere)),
             ("json", self.format == Format::Json),
@@ -85,6 +87,8 @@ impl Wire {
     #[must_use]
     pub fn offers(self) -> &'static [&'static str] {
         match self {
+            // No `document_urls`: Chat Completions takes a file's bytes, or one that was uploaded
+            // before.
             Self::Chat => &[
                 "documents",
                 "frequency_penalty",

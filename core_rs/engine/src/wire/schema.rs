@@ -50,6 +50,7 @@ impl Schema {
 
     /// Whether a value satisfies it; one that would take more than `steps` to check does not.
     pub(super) fn accepts(&self, value: &Value, steps: &mut u64) -> bool {
+        // In this order: the validator cannot be stopped, so its work is counted before it begins.
         Effort::of(&self.text, value, steps) && self.validator.is_valid(value)
     }
 }

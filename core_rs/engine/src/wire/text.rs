@@ -58,6 +58,7 @@ fn units_of(bytes: &[u8]) -> Vec<u16> {
         units.extend(valid.encode_utf16());
         rest = match invalid {
             [] => return units,
+            // Half a pair as WTF-8 writes it: in UTF-8 no character begins so.
             [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF, after @ ..] => {
                 let unit = 0xD000 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F);
                 units.push(unit);

@@ -111,6 +111,7 @@ impl Drafts {
         }
         match fragment.index {
             Some(index) => last(&|draft| draft.index == Some(index)),
+            // With neither id nor place it goes on with the last one, unless a name begins another.
             None if fragment.name.is_empty() => self.drafts.len().checked_sub(1),
             None => None,
         }

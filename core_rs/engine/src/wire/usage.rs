@@ -131,6 +131,8 @@ impl ChatUsage {
         self.prompt.tell(fields.prompt_tokens);
         self.completion.tell(fields.completion_tokens);
         self.total.tell(fields.total_tokens);
+        // Some tell these two beside the details in which others have them, `DeepSeek` its cache
+        // hits.
         self.cached.tell(fields.prompt_cache_hit_tokens);
         self.reasoning.tell(fields.reasoning_tokens);
         if let Some(details) = read::<ChatDetails<'_>>(fields.prompt_tokens_details) {
@@ -176,6 +178,7 @@ impl ChatUsage {
     /// Of prompt, completion and total any two tell the third.
     fn prompt_tokens(&self) -> u64 {
         let left = self.total.value().saturating_sub(self.completion.value());
+        // A prompt that counts 0 was not counted, and then the other two tell it.
         if self.prompt.value() > 0 || self.completion.told.is_none() {
             self.prompt.value()
         } else {
@@ -289,6 +292,7 @@ impl MessagesUsage {
         let read = self.cache_read.value();
         let (write, write_hour, writes_are_whole) = self.writes.judged();
         let counts = [self.input, self.output, self.cache_read];
+        // The input alone may be 0, for all of a prompt may have been in the cache.
         let possible = self.input.value() + read + write + write_hour > 0
             && writes_are_whole
             && written.may_be(output)

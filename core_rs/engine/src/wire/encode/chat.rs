@@ -110,6 +110,7 @@ fn address<S: Sink>(source: &Source, json: &mut Json<S>) {
 }
 
 fn assistant<S: Sink>(parts: &[Part], json: &mut Json<S>) {
+    // Thoughts are left out: this wire has no field in which they could be given back.
     let texts = parts.iter().filter_map(said);
     let calls = || parts.iter().filter(|part| matches!(part, Part::ToolCall { .. }));
     let only_calls = texts.clone().next().is_none() && calls().next().is_some();
