@@ -45,6 +45,8 @@ _random = Randomness(_RANDOM_BYTES)
 
 def new_id() -> str:
     """A fresh identifier: the time, 12 random bits behind the version and 62 behind the variant."""
+    # The clock may be set back: ids are out of order then for a while, and still kept apart by what
+    # is random in them.
     now, random = f"{time.time_ns() // 1_000_000:012x}", _random.take().hex()
     variant = _VARIANT[random[3]]
     return f"{now[:8]}-{now[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[8:]}"

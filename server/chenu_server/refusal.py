@@ -58,6 +58,7 @@ class ChenuError(Exception):
     @classmethod
     def restored(cls, stored: Iterable[tuple[str, str]]) -> Self:
         """The very error that was stored; a field that it has no more is left out."""
+        # By the fields of today: an outcome of another release may name some that are gone.
         types = {each.name: str(each.type) for each in fields(cls)}
         return cls(**{name: _read(types[name], text) for name, text in stored if name in types})
 

@@ -99,6 +99,7 @@ def maker(cls: type[T]) -> Callable[..., T]:
         "self.__class__ = CLASS",
         "return self",
     ]
+    # Written out for this class: a loop over its names would cost what is to be saved.
     exec("\n ".join(lines), known)
     make: Callable[..., T] = known["make"]
     return make
@@ -106,6 +107,8 @@ def maker(cls: type[T]) -> Callable[..., T]:
 
 def _can_open(cls: type[Any]) -> bool:
     """Whether a twin can lie in memory as the class does, and its fields alone make a value."""
+    # A base may bring slots of its own, and an object changes its class only to one that lies in
+    # memory alike.
     has_more = hasattr(cls, "__post_init__") or cls.__bases__ != (object,)
     return not has_more and all(each.init for each in dataclasses.fields(cls))
 
@@ -136,6 +139,7 @@ def _init(cls: type[Any]) -> Callable[..., None]:
         *(f"self.{each.name} = {_value(each)}" for each in fields),
         "self.__class__ = CLASS",
     ]
+    # As the standard library makes its own: with the parameters of this class, and no loop.
     exec("\n ".join(lines), known)
     init: Callable[..., None] = known["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"

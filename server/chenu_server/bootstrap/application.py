@@ -200,6 +200,7 @@ async def new_work_of(
     limit = identity_limit(settings)
     if storage.fleet is None:
         alone = IdentityLimiter(limit)
+        # Or a restart would give everybody empty windows.
         await alone.restore(stores.queries, storage.writer.now_us())
         return alone
     windows = SharedWindows(
@@ -208,6 +209,7 @@ async def new_work_of(
         longest_us=max(limit.window_us, limit.burst_window_us),
         now_us=storage.writer.now_us,
     )
+    # Where the writer has gone to another server, this one's rows count no more.
     storage.renewals.append(windows.renew)
     stack.push_async_callback(windows.close)
     return SharedLimiter(limit, windows)

@@ -114,8 +114,10 @@ def _parts(settings: Settings) -> Iterator[Settings]:
         yield _with(bare, providers=_with(alone, enabled=(name,)))
     for name, instance in settings.providers.instances.items():
         yield _with(bare, providers=_with(alone, instances={name: instance}))
+    # Only here do the rules of routes stand beside the providers that they name.
     yield settings
 
 
 def _with(section: Any, **values: Any) -> Any:
+    # Unchecked, as is wanted here: a part alone need be no configuration that could start.
     return section.model_copy(update=values)

@@ -153,6 +153,7 @@ async def reloaded_when(
     async def watch() -> None:
         while True:
             await told.wait()
+            # Before it runs: a signal that comes meanwhile asks for another one.
             told.clear()
             await reload.run(load)
 

@@ -83,6 +83,7 @@ class Routes:
         What a later registry has too is kept, even if the present one has it not: runs that began
         between two reloads are still on it.
         """
+        # First, or what it has would be kept as something that it shares with itself.
         self._left.remove(left)
         try:
             await left.close(keep=self._registries)
@@ -112,6 +113,7 @@ async def open_routes(settings: Settings, stack: AsyncExitStack) -> Routes:
     registry = registry_of(settings, plan)
     routes = Routes(plan, registry)
     stack.push_async_callback(routes.close)
+    # Behind the callback, so that a failure here closes what was opened.
     await registry.prepare()
     return routes
 

@@ -156,6 +156,7 @@ def lanes_of(
         checkpoint=CheckpointLane(),
         execution=ExecutionLane(
             governance,
+            # Asked at each call: a reload puts others in their place.
             lambda: routes.registry.providers,
             queues,
             settings.limits.dispatch_within_ms * 1_000,
@@ -211,6 +212,7 @@ def governance_mounts(
         now_us=storage.writer.now_us,
     )
     spender = WriterSpending(storage.writer, stores.spendings, lambda: governance.rules)
+    # In the same windows as queries: to reserve money is new work too.
     spending = SpendingService(spender, stores.spendings, boundary, new_work)
     ledger = SqlLedger(storage.reader, ledger_number=settings.ledger.number)
     audit = AuditService(reader=ledger, boundary=boundary)

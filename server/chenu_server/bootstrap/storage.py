@@ -133,6 +133,7 @@ async def _begun_writer(
             *pipeline_tables.MAPS,
             *media_tables.MAPS,
             *budget_tables.MAPS,
+            # Made here, for the budgets know nothing of the pipeline, under whose rows holds stand.
             budget_tables.holds_map(pipeline_tables.QUERIES_MAP),
             *limit_tables.MAPS,
             *checkpoint_tables.MAPS,
@@ -204,6 +205,7 @@ async def _leave(owner: Owner, served: asyncio.Event) -> None:
             await loop.run_in_executor(None, owner.withdraw)
         except DBAPIError as error:
             _log.warning("owner_left_behind", owner_id=owner.owner_id, error=str(error))
+    # In any case: with the lock free, others may look for what was left.
     await loop.run_in_executor(None, owner.close)
 
 

@@ -73,6 +73,7 @@ class AnswerPrinter:
 
     def end(self) -> None:
         """The last line ends."""
+        # A call is a line of its own, and has ended it.
         if self._last != "call":
             self._output.text("\n")
 

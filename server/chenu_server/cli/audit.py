@@ -147,6 +147,7 @@ def _verified(file: Path) -> tuple[int, str, str | None]:
             while line := lines.readline(LINE_BYTES_MAX):
                 failure = verifier.line(line)
                 advance(len(line))
+                # Nothing behind it can hold: each entry names the hash of the one before.
                 if failure:
                     break
     except OSError as error:

@@ -52,6 +52,7 @@ async def joined(
     data = bytearray()
     async for piece in pieces:
         data += piece.data
+        # The size is that of the whole thing, whichever piece tells it.
         if len(data) == piece.size:
             kind = name_of(checkpoint_service_pb2.ContentKind, piece.kind)
             yield Thing(kind, piece.id, piece.media_type, bytes(data))

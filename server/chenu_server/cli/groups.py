@@ -87,6 +87,7 @@ def _is_group(annotation: Any) -> TypeGuard[type]:
 def _must_be_unicode(option: inspect.Parameter, value: Any) -> None:
     """Refuse a text with bytes that are not UTF-8: nothing in the contract can carry it."""
     for text in value if isinstance(value, list) else [value]:
+        # So Python reads bytes of a command line that are no text (PEP 383).
         if isinstance(text, str) and any("\ud800" <= one <= "\udfff" for one in text):
             raise typer.BadParameter(
                 "it is not UTF-8; convert it, for example with iconv", param_hint=_shown(option)

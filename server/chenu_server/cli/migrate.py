@@ -36,6 +36,7 @@ def migrate(
             make_folder(url)
             migrate.upgrade(url)
         migrate.check(url)
+        # Of the database itself, and not what was meant to be reached.
         revision = migrate.current(url)
     except (migrate.SchemaMismatch, UnfitPooler, ValueError) as error:
         raise fail(ExitCode.CONFIG, str(error)) from error

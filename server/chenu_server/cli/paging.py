@@ -25,6 +25,7 @@ async def first(limit: Limit, items: AsyncIterator[T]) -> AsyncIterator[T]:
     async for item in items:
         yield item
         shown += 1
+        # A limit of 0 is never met, and so shows all.
         if shown == limit.limit:
             return
 

@@ -101,6 +101,7 @@ async def query(
     """
     request = _request(text, intent or [], sphere, target, ceiling, routing, manner)
     _attach(request, files)
+    # A validation has no log that could be read as it grows.
     if manner.validate_only or not manner.stream:
         response = await session.client.pipeline.query(request, timeout_s=manner.timeout)
         _print_response(session, response, thoughts=thoughts)

@@ -115,6 +115,7 @@ def remote(
     """
 
     def register(act: Act[P]) -> Act[P]:
+        # The first is the session, which no option gives.
         _, *own = parameters_of(act)
         reach = inspect.Parameter("reach", inspect.Parameter.KEYWORD_ONLY, annotation=Reach)
 

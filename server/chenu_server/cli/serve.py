@@ -34,6 +34,7 @@ def serve(
 
         from chenu_server import bootstrap
 
+        # A reload reads the file again under the same options, which win then as they do now.
         uvloop.run(bootstrap.serve(settings, lambda: configured.load(more)))
 
 

@@ -57,6 +57,7 @@ def standard_streams() -> Iterator[None]:
         try:
             yield
         finally:
+            # Inside the outer block: what is left in a buffer may be lost as well.
             sys.stdout.flush()
             sys.stderr.flush()
     except OutputLost as lost:

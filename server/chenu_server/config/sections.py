@@ -78,6 +78,7 @@ class ServerSettings(Section):
         try:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
+            # No other name: where it leads is not known here, and may change.
             return host == "localhost"
 
 
@@ -396,4 +397,5 @@ class Settings(pydantic_settings.BaseSettings):
         each_called = self.providers.called.values()
         keys = [key for each in each_called for key in (each.api_key, each.proxy)]
         found = [key.get_secret_value() for key in keys if key is not None]
+        # The URL is no secret as a whole, and may hold one.
         return (*found, *(it for _, it in PASSWORD.findall(self.database.url)))

@@ -58,6 +58,8 @@ class Redaction:
     def learn(self, secrets: Iterable[str]) -> None:
         """Take these out too, from now on."""
         self._secrets.update(it for it in secrets if len(it) >= SECRET_LENGTH_MIN)
+        # The longest are tried first: one that another begins with would leave that one's rest to
+        # be read.
         known = sorted(self._secrets, key=len)
         secret = re.compile("|".join([*map(re.escape, reversed(known)), _SHAPES]))
         self._text = partial(secret.sub, REDACTED)

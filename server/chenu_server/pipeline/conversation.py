@@ -149,6 +149,7 @@ class Conversation:
         found: dict[str, Medium] = {}
         for message in self.messages:
             for part in message.parts:
+                # One at an address has no digest, for nothing of it is here.
                 if part.media is not None and part.media.sha256:
                     found[part.media.sha256] = part.media
         return list(found.values())

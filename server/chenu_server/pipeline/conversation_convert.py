@@ -219,6 +219,7 @@ def _must_be_a_conversation(messages: Sequence[ChatMessage]) -> None:
     """System messages, then turns of which the first is a user's and the last is to be answered."""
     roles = [message.role for message in messages]
     turns = [role for role in roles if role is not MessageRole.SYSTEM]
+    # All that are no system's stand at the end, or a system message stands among them.
     if roles[len(roles) - len(turns) :] != turns:
         raise InvalidField("messages", "system messages stand before all others")
     if not turns or turns[0] is not MessageRole.USER:

@@ -32,6 +32,7 @@ _OPTIONS: Final = {
 def conversation_from(plain: dict[str, Any]) -> Conversation:
     """The conversation that is stored so (`core_rs/engine/src/request/conversation.rs`)."""
     options: dict[str, Any] = {
+        # The shared one, by which others tell that nothing was said of it.
         name: _option(kind, plain[name]) if name in plain else untold
         for name, (kind, untold) in _OPTIONS.items()
     }

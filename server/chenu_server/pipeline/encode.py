@@ -184,6 +184,7 @@ def route_of(route: Route) -> routing_pb2.RoutingDecision:
             )
             for each in route.exclusions
         ],
+        # Of the chain alone: nothing else is tried, and its dearest bound is what is reserved.
         cost_bound_nanousd=max((each.bound_nanousd for each in chain), default=0),
         basis=None if route.basis is None else _basis_of(route.basis),
         snapshot=_snapshot_of(route.snapshot),
@@ -238,6 +239,7 @@ def _start(body: Body, query: Operation | None) -> _Made:
     return "pipeline_start", {
         "intents": [_INTENTS[name] for name in body["intents"]],
         "sphere": _SPHERES[body["sphere"]],
+        # Events from before there were modes tell none: every query was a command.
         "mode": _MODES[body.get("mode", Mode.COMMAND)],
         "detected_intents": [_INTENTS[name] for name in body.get("detected", ())],
     }
@@ -310,6 +312,7 @@ def _checkpoint_created(body: Body, query: Operation | None) -> _Made:
         "checkpoint_id": body["checkpoint_id"],
         "types": [checkpoint_type_of(name) for name in body["types"]],
         "action": body["action"],
+        # Events are stored as JSON, which has no bytes.
         "action_digest": bytes.fromhex(body["action_digest"]),
         "expire_time": timestamp_of(body["expires_us"]),
         "question_en": body["question"],

@@ -49,6 +49,7 @@ class LogHub:
                 log = self._logs.get((row.identity_id, row.request_id))
                 if log is not None:
                     log.store(row)
+            # A reservation has such a row as well, and no log.
             elif isinstance(row, Operation) and row.kind is OperationKind.QUERY:
                 log = self._logs.get(row.key)
                 if log is not None:

@@ -226,6 +226,7 @@ class QueryLog:
     def load(self, segments: Sequence[EventSegment], chunks: Sequence[OutputChunk]) -> None:
         """Append what is stored."""
         self.loaded = True
+        # Before the events: a part's end tells whatever is stored of the part.
         for chunk in chunks:
             self.store(chunk)
         self.commit(event for segment in segments for event in segment.events)
@@ -461,6 +462,8 @@ class QueryLog:
 
     def _seen_of(self, piece: Piece, after: Cursor) -> int | None:
         """Up to where the reader has the piece's part; None: it has gone on from it."""
+        # A cursor that names no place in its attempt has read nothing of it, and all of those
+        # before.
         if piece.attempt != after.attempt or after.part == after.offset == 0:
             return None if piece.attempt < after.attempt else 0
         if piece.part == after.part:

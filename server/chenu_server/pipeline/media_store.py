@@ -80,6 +80,7 @@ class FileSweep:
             ended += len(left)
             if len(found) < _HOLDS_AT_A_TIME:
                 return ended
+            # Behind them: those that are still held would be found again, for ever.
             after = (found[-1].hold_id, found[-1].sha256)
 
     def _others(self, after: tuple[str, bytes]) -> sa.Select[Any]:

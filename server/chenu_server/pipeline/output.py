@@ -84,6 +84,7 @@ class Output:
                     call_id=call.call_id,
                 )
             for proof in self._finished.proofs:
+                # One that its provider sealed has no text, and so was never said.
                 thought = found.get(proof.part)
                 found[proof.part] = Part(
                     kind=PartKind.REASONING,

@@ -116,6 +116,7 @@ def media_limits(model: ModelRecord) -> engine.MediaLimits | None:
     """Which files a model takes; None for none."""
     if model.images is None and model.documents is None:
         return None
+    # Also of a model whose window is not known, which is shown and never routed to.
     return engine.MediaLimits(
         model.images, model.documents, context_tokens=model.context_tokens or 0
     )
@@ -150,6 +151,7 @@ def _engine_record(model: ModelRecord, wire: str, abilities: frozenset[str]) -> 
 
 
 def _engine_rules(models: Iterable[ModelRecord], rules: RouteRules) -> engine.RouteRules:
+    # Nobody, where her provider is not called: no other model then speaks in her name.
     nova = next((model.name for model in models if _is_nova(model)), None)
     return engine.RouteRules(
         task_defaults=sorted(rules.tasks.items()),

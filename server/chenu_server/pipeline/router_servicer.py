@@ -69,6 +69,7 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
         return pb.GetProviderResponse(provider=self._provider(record))
 
     def _provider(self, record: ProviderRecord) -> pb.Provider:
+        # Asked at each call: a reload may have enabled it since.
         there = record.name in self._configured()
         return pb.Provider(
             name=record.name,

@@ -471,6 +471,7 @@ class PipelineService:
             QueryLog((caller.identity_id, request.request_id), asked),
             deadline_s=self._limits.deadline_s,
             abandon_after_s=self._limits.abandon_after_s,
+            # Nobody is attached to it, so nobody's leaving may end it.
             detached=True,
         )
         try:

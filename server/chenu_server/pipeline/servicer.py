@@ -140,6 +140,7 @@ class PipelineServicer(pb_grpc.PipelineServiceServicer):
     ) -> pb.ListQueriesResponse:
         """A page of the identity's queries, newest first."""
         caller = current_caller()
+        # Each once: a page's token belongs to the filter as it is written here.
         statuses = tuple(
             convert.state_from(number, "states") for number in dict.fromkeys(request.states)
         )

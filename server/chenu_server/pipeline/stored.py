@@ -136,6 +136,7 @@ def _item(values: list[str]) -> ContextItem:
 
 
 def _routing(values: list[Any]) -> Routing:
+    # By place, as the core wrote them; as many as there are fields, or another release wrote them.
     pairs = zip(Routing.__slots__, values, strict=True)
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in pairs

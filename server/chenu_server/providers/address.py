@@ -25,6 +25,7 @@ def problem_of(url: str, wire: str) -> str | None:
 
     It repeats nothing of the URL, which may hold a key.
     """
+    # Before it is parsed: the parser drops tabs and line ends without a word.
     if not url.isprintable() or " " in url:
         return "must hold no spaces and no control characters; remove them"
     if not url.lower().startswith(("http://", "https://")):

@@ -61,6 +61,7 @@ async def answered(
         told = call.told
         assert told is not None, "no answer is whole before any of it has come"
         yield _finished(told, piece, call.request_id)
+        # Behind the end: its reader has all of the answer, and only the connection is waited for.
         await call.drain()
     finally:
         # However it ended: a call that nobody reads would go on, and go on being billed.

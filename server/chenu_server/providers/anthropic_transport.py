@@ -27,4 +27,5 @@ class CallTransport(httpx2.AsyncBaseTransport):
         headers = {name.decode(): value.decode() for name, value in request.headers.raw}
         to = Destination(str(request.url), list(headers.items()))
         self._current.get().send(self._session, to, request.content)
+        # Of any other status the SDK would read the body, which is the call's to read.
         return httpx2.Response(200, request=request)

@@ -49,6 +49,7 @@ class Call:
             ends_without_terminator=not record.terminator,
         )
         self._limits = CallLimits(
+            # The deadline may have passed on the way here, and the core's times have no sign.
             timeout_us=int(max(timeout_s, 0) * 1_000_000),
             connect_timeout_ms=record.connect_timeout_ms,
             first_event_timeout_ms=record.first_event_timeout_ms,
@@ -65,6 +66,7 @@ class Call:
     def receive(self) -> Coroutine[None, None, AnswerPiece]:
         """What has come since the last time, once there is anything."""
         assert self._call is not None, "receive() before send()"
+        # The coroutine itself and none around it: this is asked for every piece of an answer.
         return next_of(self._call)
 
     def failure_of(self, end: AnswerPiece) -> ProviderFailure:
@@ -72,6 +74,7 @@ class Call:
         assert self._call is not None and end.end is not None
         if end.fault is not None:
             return failures.of_fault(end.fault)
+        # A refusal says more than how its connection has ended.
         if (status := self._call.status) is not None and status != 200:
             return self._refusal(status, complete=end.end == "refused")
         return failures.of_end(end.end, dispatched=self._call.dispatched)

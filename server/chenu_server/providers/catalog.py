@@ -140,6 +140,7 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
             if "price" in change and isinstance(change["price"], dict):
                 # Marked as the operator's own, which genai-prices must not take the place of.
                 change = {**change, "price": {**change["price"], "source": "operator"}}
+            # Key by key, but a price is one key: half of it from each file would be nobody's price.
             change = {**models.get(name, {}), **change}
         models[name] = change
     return {**merged, "models": models}

@@ -97,6 +97,7 @@ def provider_of(name: str, table: dict[str, Any]) -> tuple[ProviderRecord, list[
     live, retired = {}, []
     for model, fields in table["models"].items():
         if isinstance(fields, dict) and fields.get("retired") is True:
+            # Its name is kept, so that nothing else takes it, and no more of it is read.
             retired.append(model)
         else:
             live[model] = _model_of(name, model, fields)
@@ -247,6 +248,8 @@ def _list_of(item: tuple[Check, str]) -> tuple[Check, str]:
     return (
         lambda value: (
             isinstance(value, list)
+            # By their texts: what is a list or a table itself has no hash, and is refused by the
+            # next line.
             and len(set(map(str, value))) == len(value)
             and all(map(valid, value))
         ),

@@ -30,6 +30,7 @@ def check_instance(name: str, instance: Instance, records: Iterable[str]) -> Non
     known = list(records)
     if not is_provider_name(name):
         raise _wrong(name, "it is named by a lower-case word of at most 64 characters")
+    # Slots, queues, marks and budgets know a provider by its name alone, and two would share them.
     if name in known:
         text = "a provider of the catalogue has this name; give the instance one of its own"
         raise _wrong(name, text)

@@ -21,6 +21,7 @@ def check_nova(providers: Mapping[str, ProviderRecord], tables: Mapping[str, Any
     Raises:
         CatalogueError: Another has the name, a retired one, or none.
     """
+    # In the files themselves: the records made of them have nothing of what is retired.
     for provider, table in tables.items():
         for model, fields in table["models"].items():
             if fields.get("retired") is True and ALIAS in (model, *fields.get("aliases", ())):

@@ -38,6 +38,7 @@ def resolve_prices(catalogue: Catalogue, on: datetime.date) -> Catalogue:
             return model
         found = _find(snapshot, model)
         rates = found and _rates_on(found, on, source)
+        # Of what no table knows, the price of its record stands.
         return replace(model, rates=rates) if rates else model
 
     return catalogue.with_models(
@@ -70,6 +71,7 @@ def _rates_on(model: ModelInfo, on: datetime.date, source: str) -> Rates | None:
     starts = {
         step.start for price in prices for name in _RATES for step in _steps(getattr(price, name))
     }
+    # One token beyond each: a step is for prompts that are longer than it.
     beyond = ((above, _rates_of_prompt(prices, above + 1, source)) for above in sorted(starts))
     steps = tuple(RateStep(above=above, rates=each) for above, each in beyond if each)
     return replace(rates, steps=steps) if rates else None
@@ -100,6 +102,7 @@ def _prices_on(model: ModelInfo, on: datetime.date) -> Iterator[ModelPrice]:
     moment = datetime.datetime.combine(on, datetime.time(), datetime.UTC)
     while moment.date() == on:
         yield model.get_prices(moment)
+        # Only a list of prices can know hours of the day; any other holds for all of it.
         moment += datetime.timedelta(days=1) if not isinstance(model.prices, list) else _STEP
 
 

@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
             # was sent.
             self._times = (time.monotonic_ns(), time.time_ns() // 1_000)
         self._buffer += data
+        # What comes while one is answered waits: answers have the order of their requests.
         if self._task is None:
             self._next()
 
@@ -161,6 +162,7 @@ def _length_of(headers: dict[str, str]) -> int:
     if "transfer-encoding" in headers:
         raise ValueError("a body needs a Content-Length")
     text = headers.get("content-length", "0")
+    # `int` would take a sign and underscores too, and `isdigit` the digits of every script.
     if not text.isascii() or not text.isdigit() or int(text) > BODY_BYTES_MAX:
         raise ValueError("not a Content-Length, or too large")
     return int(text)

@@ -191,6 +191,7 @@ class FakeUpstream:
             if "stream_options" in body and self._tells_unasked(provider):
                 raise ValueError("Extra inputs are not permitted: stream_options")
         except ValueError as error:
+            # Refused, it has come all the same: the books show every arrival.
             self._arrive(request, provider, None, 400, 0)
             connection.respond(400, wire.error("invalid_request_error", str(error)))
             return
@@ -344,6 +345,7 @@ def _compose(ask: Ask, behaviour: Behaviour, body_bytes: int) -> tuple[tuple[str
     if behaviour.answer_chars:
         text = (text * (behaviour.answer_chars // len(text) + 1))[: behaviour.answer_chars]
     text = text[: behaviour.token_chars * ask.output_cap]
+    # Rounded up, or there would be a piece more than was wanted; and no range has a step of 0.
     size = -(-len(text) // behaviour.deltas) or 1
     called = sum(len(name) + len(arguments) for name, arguments in behaviour.tool_calls)
     pieces = tuple(text[at : at + size] for at in range(0, len(text), size))

@@ -92,6 +92,7 @@ class AnthropicMessages:
             prompt=_prompt(body),
             output_cap=_positive(body, "max_tokens"),
             streaming=bool(body.get("stream")),
+            # This wire tells it unasked.
             wants_usage=True,
             file_chars=_file_chars(body),
         )
@@ -247,6 +248,7 @@ class OpenAiChat:
         return {
             "id": f"chatcmpl-{answer.name}",
             "object": "chat.completion.chunk",
+            # Always the same, so that the same request has the same answer.
             "created": 1_700_000_000,
             "model": answer.model,
         }
@@ -275,6 +277,7 @@ def _function_calls(answer: Answer) -> list[dict[str, Any]]:
 
 def _usage(tokens: Tokens) -> dict[str, Any]:
     written = tokens.cache_write + tokens.cache_write_hour
+    # On this wire the prompt's count holds what was cached.
     prompt = tokens.input + tokens.cache_read + written
     details = {"cached_tokens": tokens.cache_read, "cache_write_tokens": written}
     return {

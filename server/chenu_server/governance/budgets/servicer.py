@@ -54,6 +54,7 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
         about = ("budgets", caller.identity_id)
         page = page_of(request.page_size, request.page_token, about)
         after = convert.place_from(page.after)
+        # One more than is shown: whether it is there says whether a page follows.
         found = await self._budgets.page(caller, after, page.size + 1)
         shown, token = shown_of(
             page, found, _shown, lambda last: (last.budget.created_us, last.budget.budget_id)

@@ -124,6 +124,7 @@ def checkpoint_of(
     checkpoint: Checkpoint, caller: Caller, *, four_eyes: bool
 ) -> checkpoint_pb2.Checkpoint:
     """A checkpoint as the wire shows it; the preview only to whom its content is open."""
+    # The first slash divides: no kind of thing has one, and any id may.
     kind, _, name = checkpoint.target.partition("/")
     return checkpoint_pb2.Checkpoint(
         checkpoint_id=checkpoint.checkpoint_id,

@@ -74,6 +74,7 @@ class Inbox:
             yield bell
         finally:
             bells.discard(bell)
+            # An empty set would stay for every identity that was ever looked at.
             if not bells:
                 self._bells.pop(identity_id, None)
 

@@ -145,6 +145,7 @@ class CheckpointService:
                 # Only which they are is kept from one turn to the next: what waits never changes,
                 # and what waits no more is read as it is by now.
                 news = [*(told.keys() - waiting.keys()), *(it for it in waiting if it not in told)]
+                # Once at first, be it with nothing: who watches has to learn that nobody waits.
                 for start in range(0, max(len(news), is_first), CHANGES_MAX):
                     some = await self._store.some(identity_id, news[start : start + CHANGES_MAX])
                     yield Changes(some, len(waiting))

@@ -53,6 +53,7 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
         start = convert.place_from(after_of(request.page_token, about))
         things = await self._checkpoints.content(caller, checkpoint_id)
         page, following = page_from(things, start, bytes_max)
+        # Only now, and only what stands on this page: the files may have twenty megabytes.
         pieces = await self._checkpoints.filled(caller, page)
         token = ""
         if following is not None:
@@ -68,10 +69,12 @@ class CheckpointServicer(pb_grpc.CheckpointServiceServicer):
     ) -> pb.ListCheckpointsResponse:
         """A page of the identity's checkpoints, newest first."""
         caller = current_caller()
+        # Each once: a page's token belongs to the filter as it is written here.
         states = tuple(convert.state_from(number) for number in dict.fromkeys(request.states))
         about = ("checkpoints", caller.identity_id, *states)
         page = page_of(request.page_size, request.page_token, about)
         before = place_of(page)
+        # One more than is shown: whether it is there says whether a page follows.
         wanted = CheckpointFilter(states=states, before=before, count=page.size + 1)
         found = await self._checkpoints.page(caller, wanted)
         shown, token = shown_of(

@@ -107,6 +107,7 @@ def _parties(claims: Claims, names: ClaimNames) -> list[Principal]:
     if not actors:
         return [_party(claims, names, PrincipalType.SERVICE)]
     outermost, *nested = actors
+    # Where the caller's own object has no type, the token's is the caller's and not that of `sub`.
     told = names.principal_type in outermost
     caller = outermost if told else {**outermost, names.principal_type: _told(claims, names)}
     subject = claims if told else {names.subject: claims.get(names.subject)}
@@ -162,10 +163,12 @@ def _identities(claims: Claims, name: str) -> Mapping[str, frozenset[Role]]:
     if not all(_IDENTITY.fullmatch(identity) for identity in value):
         raise TokenInvalid(check=f"{name} holds what is no identity")
     held = {identity: _roles(identity, value[identity], name) for identity in sorted(value)}
+    # A verified token is remembered for its later calls, and none of them may change it.
     return MappingProxyType(held)
 
 
 def _roles(identity: str, value: object, claim: str) -> frozenset[Role]:
+    # A role that this release does not know opens nothing, and takes none of the others away.
     roles = frozenset(_ROLES[name] for name in _texts(value, claim) if name in _ROLES)
     # Left out here, where all of them are made: nobody who checks a role later has to ask in which
     # identity it counts.

@@ -151,6 +151,7 @@ class _Known:
         self._value = value
 
     def __await__(self) -> Generator[None, None, int]:
+        # A generator without a stop: who awaits it goes on in the same turn of the loop.
         yield from ()
         return self._value
 

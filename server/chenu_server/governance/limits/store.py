@@ -26,6 +26,7 @@ class SqlSlots:
     async def use(self, now_us: int) -> Mapping[str, SlotUse]:
         """Taken slots by provider."""
         columns = SLOTS.c
+        # Those that a lowered limit took away stand at a time that no clock comes to.
         is_taken = sa.between(columns.free_at_us, now_us + 1, RETIRED_US - 1)
         taken = (
             sa.select(

@@ -12,5 +12,6 @@ def times_after(
 
     `times_us` are those of the slots that exist; `uncreated` more would be made.
     """
+    # A hold moves slots to its own end, and none that is taken for longer to an earlier time.
     known = [max(time_us, until_us) for time_us in times_us]
     return tuple(sorted([until_us] * min(max(uncreated, 0), count) + known)[:count])

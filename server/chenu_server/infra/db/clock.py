@@ -51,6 +51,8 @@ class BatchClock:
 
     def alarm(self, behind_us: int, jumped_us: int) -> None:
         """Warn once for each time that the clock is found wrong."""
+        # A jump is over at once, and is told each time; what stays behind would be told with each
+        # batch.
         if jumped_us > ALARM_US:
             log.warning("database_clock_jumped", by_us=jumped_us)
         if behind_us > ALARM_US and not self.alarmed:

@@ -142,6 +142,8 @@ class Committer:
             self._doubt_at_s = time.monotonic() - proved_ago_s + self._probe_s
         if why == "closed":
             return None
+        # Run inside and not committed as it should be: from here on that is dealt with like the
+        # failure of any other batch.
         if len(what) == 3:
             jobs, batch_id, found = what
             self._commit(jobs, Batch([job.asked for job in jobs], batch_id=batch_id, found=found))

@@ -116,6 +116,7 @@ def _sqlite(
         with contextlib.closing(connection.cursor()) as cursor:
             for pragma in sqlite_pragmas(busy_timeout_ms, log_bytes):
                 cursor.execute(pragma)
+                # Some of them answer with a row, and are not over before it is read.
                 cursor.fetchone()
 
     @sa.event.listens_for(engine, "begin")

@@ -235,6 +235,7 @@ class Fleet:
     async def close(self) -> None:
         """Follow nothing any more, and let go of the connection."""
         if self._connection is not None:
+            # Whoever strikes this owner off takes its rows away with it.
             with suppress(GovernanceUnavailable):
                 await self._run(self._leave)
         self._thread.shutdown(wait=False)

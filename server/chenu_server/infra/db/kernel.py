@@ -133,6 +133,7 @@ class Decisions:
     def _shown(self, row: Row | int) -> Row:
         found = self._told()[row] if isinstance(row, int) else row
         if found is None:
+            # This answer's error alone: the command stands, and so do the others of its batch.
             raise LookupError("a row that was written cannot be read")
         return found
 

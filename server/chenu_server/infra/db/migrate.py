@@ -113,6 +113,7 @@ def answering() -> Iterator[None]:
     try:
         yield
     except (sa.exc.DBAPIError, psycopg.OperationalError) as error:
+        # SQLAlchemy's errors have the driver's inside; psycopg's own stand for themselves.
         cause = getattr(error, "orig", error)
         if getattr(cause, "sqlite_errorcode", None) in _NO_DATABASE:
             raise SchemaMismatch(

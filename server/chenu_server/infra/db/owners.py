@@ -343,6 +343,7 @@ class SessionOwner:
 
     def close(self) -> None:
         """Let go of the lock; the row stays until somebody has looked for what this owner left."""
+        # The thread first, or it would take a lost lock again.
         self._end()
         with suppress(sa.exc.SQLAlchemyError):  # whoever looks waits for a lease's time then
             self._ask(self._leave)
@@ -360,6 +361,7 @@ class SessionOwner:
     def _renew(self) -> None:
         while not self._closed.wait(self._renew_s if self.held else _RETAKE_S):
             was_held = self.held
+            # Nothing may end this thread: nobody else ever renews the lease.
             try:
                 self._held()
             except sa.exc.SQLAlchemyError as error:

@@ -48,7 +48,9 @@ def _result(server: pq.abc.PGconn) -> pq.abc.PGresult:
                 if found is None:
                     raise ServerLost(server.get_error_message("utf-8"))
                 return found
+            # Read on to the end: before it, libpq takes no next statement on this connection.
             found = found or result
+        # While a part is unsent the server may be waiting for it, and would never be readable.
         poll.register(server.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
         left_s = deadline_s - time.monotonic()
         if not poll.poll(max(left_s, 0) * 1_000):

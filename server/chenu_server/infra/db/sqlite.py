@@ -98,6 +98,7 @@ class SqliteStore:
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             raise CannotConnect(str(error)) from error
         connection = pooled.driver_connection
+        # The session lives as long as the writer, and closes it: the pool must not take it back.
         pooled.detach()
         assert isinstance(connection, sqlite3.Connection)
         return SqliteSession(connection, self._ledger_number, self._wall_us, self._wal, self._file)
@@ -209,6 +210,7 @@ class SqliteSession:
 
     def committed(self, writer_id: str, batch_id: str) -> bool:
         """Whether the writer's last batch is this one."""
+        # Behind the writer's lock, so that whatever of that batch was still under way is over.
         self.begin()
         try:
             row = self._cursor.execute(_BATCH_SQL, (writer_id,)).fetchone()
@@ -290,6 +292,7 @@ class Statements:
             1 << power: upsert_sql(table, f"VALUES {', '.join([row] * (1 << power))}")
             for power in range(_ROWS_MAX.bit_length())
         }
+        # One that gives all rows of its keys is asked for many keys at once, by a text of its own.
         self.lookups = {
             (name, only_counted): self._lookup(table, lookup, only_counted=only_counted)
             for name, lookup in table.lookups.items()

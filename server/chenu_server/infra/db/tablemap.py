@@ -130,6 +130,8 @@ class TableMap(Generic[R]):
     def source(self) -> str:
         """What stands behind FROM, for names as they are shown."""
         own = f"{self.table.name} AS t"
+        # SQLite walks a CROSS JOIN as it is written: first the whole, found by its key, then its
+        # parts.
         return own if self.part_of is None else f"{self.part_of.table.name} AS p CROSS JOIN {own}"
 
     def conditions(self, *more: str) -> str:

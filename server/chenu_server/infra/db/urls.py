@@ -79,6 +79,7 @@ def postgres_url(url: str) -> sa.URL:
     if not all(places):
         raise sa.exc.ArgumentError("a host is not written as host:port")
     names = ",".join(place["name"].strip("[]") for place in places if place)
+    # One for each host, be it empty, or a later host would be given an earlier one's.
     ports = ",".join(place["port"] or "" for place in places if place)
     query = f"host={quote(names)}&port={quote(ports)}"
     more = f"&{found['query']}" if found["query"] else ""

@@ -196,6 +196,7 @@ class SharedWindows:
 
     def _answer(self, asks: Sequence[_Ask], batch: asyncio.Future[list[Counted | None]]) -> None:
         self._batch = None
+        # First, so that the thread is at the next ones while these are told.
         if self._asks:
             self._begin()
         error = batch.exception()
@@ -281,6 +282,7 @@ class SharedWindows:
         rows = []
         for identity_id, now_us in times_us.items():
             admissions_us, blocked_until_us = windows.kept(identity_id)
+            # Till then the row is needed, for a window or for a block; behind it a sweep takes it.
             until_us = max(now_us + self._longest_us, blocked_until_us)
             packed = array("q", admissions_us).tobytes()
             rows.append((identity_id, packed, blocked_until_us, until_us))
@@ -288,6 +290,7 @@ class SharedWindows:
 
     async def _read(self, text: str, value: str | int) -> list[Used]:
         def read() -> list[Used]:
+            # On a connection of its own: the other is for arrivals, which every call waits for.
             with refusing(), connected(self._engine) as connection:
                 windows, now_us = self._new(), self._now_us()
                 found = []

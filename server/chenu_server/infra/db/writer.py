@@ -114,6 +114,7 @@ class SqlWriter:
             target=self._committer.run,
             args=(self._intake, self._completions),
             name="chenu-writer",
+            # Else a process that ends without `close` would wait for this thread for ever.
             daemon=True,
         )
         self._thread.start()

@@ -94,6 +94,7 @@ def intents_from(intents: Sequence[int]) -> tuple[Intent, ...]:
     for number in intents:
         if number not in INTENTS:
             raise InvalidField("intents", f"unknown value {number}")
+    # A set in one order: however they are listed, it is the same action and has the same digest.
     declared = {INTENTS[number] for number in intents}
     return tuple(intent for intent in Intent if intent in declared)
 

@@ -58,6 +58,7 @@ class Media:
             try:
                 number, at, behind = _field(message, at)
             except IndexError:
+                # What is no field counts, with all behind it, as what is no medium.
                 behind = end + 1
             if behind > end:
                 return rest + end - begin
@@ -87,6 +88,7 @@ def media_in(message: Descriptor, above: frozenset[str] = frozenset()) -> Media 
     around = above | {message.full_name}
     inside: dict[int, Media | None] = {}
     for field in message.fields:
+        # A message may hold its own kind, and the walk must end.
         if field.message_type is not None and field.message_type.full_name not in around:
             found = media_in(field.message_type, around)
             if found is not None:
@@ -107,6 +109,7 @@ def _field(message: bytes, at: int) -> tuple[int, int, int]:
     """
     tag, at = _varint(message, at)
     number, kind = tag >> 3, tag & 7
+    # No field has this number, and protobuf takes no message that says so.
     if not number:
         raise IndexError(tag)
     if kind == _LENGTH:

@@ -102,6 +102,7 @@ def _access_of(rpc: MethodDescriptor) -> Access:
     if access.role == pb.ROLE_UNSPECIFIED or access.work == pb.WORK_UNSPECIFIED:
         raise ValueError(f"{rpc.full_name} has no complete `access` option")
     role = Role(_word(pb.Role.Name(access.role), "ROLE_"))
+    # Where none is named, `system` is an identity like any other.
     special = access.system_role != pb.ROLE_UNSPECIFIED
     kind = access.principal_type
     return Access(

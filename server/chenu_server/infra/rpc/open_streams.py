@@ -82,6 +82,7 @@ class OpenStreams:
                         said = _heard(request, place) if asks else request
                         return await proceed(said, cast("Context", _Told(context, place)))
             except TimeoutError as error:
+                # The time-out of something that the call did, and not of its silence.
                 if not timeout.expired():
                     raise
                 # Nothing to wait for: the place that it had is free, and it may have it again.
@@ -155,6 +156,8 @@ def address_of(peer: str) -> str:
     except ValueError:
         return peer
     if isinstance(address, IPv6Address):
+        # As a socket for both shows a client of IPv4: in one site with it would be all others of
+        # these.
         mapped = address.ipv4_mapped
         return str(mapped or ip_network((address, SITE_BITS), strict=False))
     return host

@@ -85,6 +85,7 @@ def shown_of(
     for row in found[: page.size]:
         message = encode(row)
         room -= message.ByteSize() + _FRAME_BYTES
+        # The first one is shown whatever its size, or the pages of it would never end.
         if shown and room < 0:
             break
         shown.append(message)

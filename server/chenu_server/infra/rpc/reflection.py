@@ -69,6 +69,7 @@ class Reflection:
             yield self._answer(request)
 
     def _answer(self, request: Any) -> Any:
+        # The protocol gives each answer its own question, for they all come on one stream.
         answer = pb.ServerReflectionResponse(valid_host=request.host, original_request=request)
         asked = request.WhichOneof("message_request")
         fill = self._fill.get(asked)
@@ -122,10 +123,12 @@ def _file_with(name: str) -> FileDescriptor:
 def _put(file: FileDescriptor, answer: Any) -> None:
     """The file and all that it imports, the imported ones last."""
     files = answer.file_descriptor_response.file_descriptor_proto
+    # All at once, or a client would ask for each of them anew.
     files.extend(each.serialized_pb for each in _with_imports(file, set()))
 
 
 def _with_imports(file: FileDescriptor, seen: set[str]) -> Iterator[FileDescriptor]:
+    # Files import one another by many ways, and each is sent once.
     if file.name not in seen:
         seen.add(file.name)
         yield file

@@ -47,6 +47,7 @@ class Lists:
         for name, list_path, inside in self._fields:
             if list_path:
                 values = getattr(message, name)
+                # By its length alone: of a list that is too long no item is looked at.
                 left -= len(values)
                 if left < 0:
                     raise InvalidField(list_path, "holds more than any request may")
@@ -66,6 +67,8 @@ def lists_in(message: Descriptor, path: str = "", above: frozenset[str] = frozen
         kind, at = field.message_type, f"{path}{field.name}"
         is_map = kind is not None and kind.GetOptions().map_entry
         inside = None
+        # A message may hold its own kind, and the walk must end; a map's entries are bounded where
+        # they are read.
         if kind is not None and not is_map and kind.full_name not in around:
             inside = lists_in(kind, f"{at}.", around)
         is_list = field.is_repeated and not is_map and field.type in _WITH_LENGTH

@@ -91,6 +91,7 @@ class RpcServer:
         Reflection(service.full_name for service in served).add_to(self._chain)
         for mount in mounts:
             mount.add(mount.servicer, self._chain)
+        # Found out at start, and not by the first who calls it.
         if unserved := methods.keys() - self._chain.served:
             raise ValueError(f"nobody serves {', '.join(sorted(unserved))}")
         for service, handlers in self._chain.new_work().items():
@@ -111,6 +112,7 @@ class RpcServer:
             self._port = self._server.add_insecure_port(self._listen)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._listen}: {error}") from error
+        # Before anything listens: the very first probe must find a state.
         await self.health.set_serving(False)
         await self._server.start()
         await self.health.set_serving(self._ready())

@@ -348,6 +348,7 @@ def stop_error(reason: StopReason, request_id: str) -> ChenuError:
 
 def declared(conversation: Conversation) -> tuple[tuple[str, str], ...]:
     """The tools that the answer may call, as they were chosen, each with its schema."""
+    # What may not be called counts as not declared, so that an answer which calls it is refused.
     use = conversation.tool_use
     return tuple(
         (tool.name, tool.parameters or NO_PARAMETERS)

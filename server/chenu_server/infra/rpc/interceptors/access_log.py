@@ -46,6 +46,7 @@ class AccessLog:
 
 def log_call(call: Call, outcome: str) -> None:
     """One line for one call; the log adds its method and trace."""
+    # The outermost layer writes the line of a call that was refused before it came this far.
     call.logged = True
     caller = call.caller
     log.info(

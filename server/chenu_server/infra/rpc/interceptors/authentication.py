@@ -41,6 +41,7 @@ class Authentication:
 
 def _log_refused(call: Call, refused: TokenRefused) -> None:
     """Tell the operator what the caller is not told. Never the token; the issuer as claimed."""
+    # None, or one whose time is over, is everyday; one that does not verify may be an attempt.
     tell = log.warning if isinstance(refused, TokenInvalid) else log.info
     tell(
         "token_refused",

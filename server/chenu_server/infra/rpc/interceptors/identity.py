@@ -43,6 +43,8 @@ class Identity:
                 await self._refuse(call, token, named, ViolationType(verdict.violation or ""))
             else:
                 roles = token.identities[verdict.identity]
+                # Before the role is checked: the line of a call that is refused for it names who
+                # called.
                 call.caller = _caller(call, token, verdict.identity, roles)
                 check_access(access, call.caller)
             return await proceed(request, context)
@@ -57,6 +59,7 @@ class Identity:
         wait_us = self._buckets.take(str(token.principal), monotonic_ns() // 1_000)
         if wait_us:
             raise RateLimited(wait_us, "calls")
+        # Of several identities none can be picked to answer for it: the entry is the system's then.
         source = token.source_identity or SYSTEM_IDENTITY
         caller = _caller(call, token, source, _NO_ROLES)
         await self._boundary.refuse(caller, kind="identity", id=named or "", type=kind)

@@ -97,6 +97,7 @@ def _size_check(method: Method) -> Callable[[bytes], None]:
     def check(request: bytes) -> None:
         if len(request) <= least:
             return
+        # Files alone may make a request large: what else is in it has the limit of all others.
         if media is None or media.rest_bytes(request, least) > least:
             raise RequestTooLarge(least)
         if len(request) > MEDIA_REQUEST_BYTES_MAX:
