@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from chenu_server import engine
 
 COMMANDS: Final = (
@@ -40,8 +38,6 @@ _ACTION: Final = re.compile(
     r"(@((?P<hit>[1-9]\d*)|(?P<file>/.+)))?"
 )
 _armed: dict[str, _Failpoint] = {}
-
-_log = structlog.get_logger(__name__)
 
 
 class FailpointError(Exception):
@@ -91,8 +87,12 @@ class _Failpoint:
         with self._lock:
             self._left -= 1
             if self._left == 0:
+                # Here and not above: commands that check a configuration load this module, and no
+                # log.
+                import structlog
+
                 # Said, so that a test sees that it has come to it.
-                _log.warning("failpoint_acts", point=self._name)
+                structlog.get_logger(__name__).warning("failpoint_acts", point=self._name)
             return self._left == 0 or (self._left < 0 and not once)
 
 

@@ -187,6 +187,8 @@ RESOURCE_RPCS: Final = sorted(
     name for name, case in BOUNDARY_CASES.items() if case.kind != "identity"
 )
 EVERY_RPC: Final = sorted(BOUNDARY_CASES)
+# Served until its caller leaves.
+ENDLESS: Final = f"{CHECKPOINTS}WatchCheckpoints"
 
 
 def valid_request(name: str) -> Message:

@@ -17,7 +17,7 @@ from tests.harness import IDENTITY_ROLES, SYSTEM_ROLES, Client, Failure, Stage
 from tests.service.cases import (
     BOUNDARY_CASES,
     BUDGETS,
-    CHECKPOINTS,
+    ENDLESS,
     EVERY_RPC,
     RESOURCE_RPCS,
     ROLE_CASES,
@@ -28,8 +28,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 USER = PrincipalType.USER
 HEADER = "x-chenu-identity"
-# Served until its caller leaves.
-ENDLESS = f"{CHECKPOINTS}WatchCheckpoints"
 SYSTEM_ONLY = sorted(name for name, case in ROLE_CASES.items() if case.system_only)
 ELSEWHERE = sorted(name for name, case in ROLE_CASES.items() if case.in_system)
 FOR_PEOPLE = sorted(name for name, case in ROLE_CASES.items() if case.person)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import structlog
+
 from chenu_server import failpoints
 from chenu_server.infra.db.stores import store_at
 from chenu_server.infra.db.writer import SqlWriter
@@ -16,6 +18,8 @@ from tests.contract.db.sample import TABLES, Change
 
 async def main(url: str, spec: str) -> None:
     """Change it until killed."""
+    # What is printed is read as totals.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     failpoints.arm(spec)
     writer = SqlWriter(store_at(url), TABLES)
     await writer.start()
