@@ -5,9 +5,12 @@
 
 use super::json::{is_whole, names_once};
 
+/// What an object begins with.
+const OBJECT: char = '{';
+
 /// Why a text is not one JSON object in which every reader reads the same; none: it is.
 pub(super) fn inexact(text: &str) -> Option<&'static str> {
-    if !text.trim_start().starts_with('{') {
+    if !text.trim_start().starts_with(OBJECT) {
         return Some("arguments");
     }
     if !names_once(text) {

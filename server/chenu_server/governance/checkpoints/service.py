@@ -137,19 +137,32 @@ class CheckpointService:
             ServerOverloaded: As many watch as may, or the server stops.
             GovernanceUnavailable: It cannot be read.
         """
-        identity_id, told = caller.identity_id, dict[str, None]()
+        identity_id, told, is_first = caller.identity_id, set[str](), True
         with self._inbox.followed(identity_id) as bell:
-            is_first = True
             while not bell.is_closed:
-                waiting = dict.fromkeys(await self._store.pending(identity_id))
+                waiting = await self._store.pending(identity_id)
                 # Only which they are is kept from one turn to the next: what waits never changes,
                 # and what waits no more is read as it is by now.
-                news = [*(told.keys() - waiting.keys()), *(it for it in waiting if it not in told)]
-                # Once at first, be it with nothing: who watches has to learn that nobody waits.
-                for start in range(0, max(len(news), is_first), CHANGES_MAX):
-                    some = await self._store.some(identity_id, news[start : start + CHANGES_MAX])
-                    yield Changes(some, len(waiting))
-                told, is_first = waiting, False
+                over = told.difference(waiting)
+                news = [*over, *(each for each in waiting if each not in told)]
+                told -= over
+                # Also without any: who has begun to look is told that nothing waits.
+                for start in range(0, len(news) or int(is_first), CHANGES_MAX):
+                    found = await self._store.some(identity_id, news[start : start + CHANGES_MAX])
+                    # One that was decided since it was listed was never told, and need not be.
+                    shown = [
+                        each
+                        for each in found
+                        if each.checkpoint_id in over or each.state is CheckpointState.PENDING
+                    ]
+                    told.update(
+                        each.checkpoint_id
+                        for each in shown
+                        if each.state is CheckpointState.PENDING
+                    )
+                    if shown or is_first:
+                        yield Changes(shown, len(waiting))
+                is_first = False
                 await self._following(bell, expires_us)
         raise ServerOverloaded(RETRY_US, "watchers of checkpoints")
 
