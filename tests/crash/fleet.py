@@ -182,6 +182,8 @@ async def until_lease_is_over(site: Site, at: Running, since_s: float) -> None:
 def shut_out(site: Site, at: Running) -> Iterator[None]:
     """Let a server that lives have neither lock nor lease; all else goes on being written."""
     with site.database() as database:
+        # Or it is renewed between the look at it and the rule, which then holds for no row.
+        database.execute(sa.text("LOCK TABLE owners IN ACCESS EXCLUSIVE MODE"))
         owner_id, until_us = database.execute(_LEASE, {"label": _label(at)}).one()
         # Who takes over writes to its row too, and leaves the lease as it is.
         rule = f"owner_id <> '{owner_id}' OR lease_until_us <= {until_us}"
