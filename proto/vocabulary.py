@@ -33,6 +33,8 @@ PYTHON: Final = {
     "MessageRole": "",
     "PartKind": "",
     "ToolEffect": "",
+    "ToolCallState": "",
+    "ReleaseBasis": "",
     "Lane": "",
     "LaneStatus": "",
     "EventType": "EventKind",
@@ -57,6 +59,9 @@ RUST: Final = (
     "LaneStatus",
     "EventType",
     "PartKind",
+    "ToolEffect",
+    "ToolCallState",
+    "ReleaseBasis",
 )
 # What stands between these lines of the policies' schema is replaced.
 _BEGINS: Final = f"// The contract's lists. {GENERATED}"

@@ -360,6 +360,45 @@ class ToolCallInvalid(ChenuError):
 
 
 @dataclass(eq=False)
+class ToolCallCancelled(ChenuError):
+    """The proposed call was withdrawn before it was taken."""
+
+    reason = Reason.TOOL_CALL_CANCELLED
+    call_id: str
+
+
+@dataclass(eq=False)
+class ReleaseExpired(ChenuError):
+    """The release's time is over."""
+
+    reason = Reason.RELEASE_EXPIRED
+    call_id: str
+
+
+@dataclass(eq=False)
+class ReleaseUsed(ChenuError):
+    """The release was redeemed before, by this caller or by another."""
+
+    reason = Reason.RELEASE_USED
+    call_id: str
+
+
+@dataclass(eq=False)
+class ReleaseInvalid(ChenuError):
+    """What was sent is no release of this gateway for this tool, audience and arguments."""
+
+    reason = Reason.RELEASE_INVALID
+    problem: str
+
+
+@dataclass(eq=False)
+class ReleaseUnavailable(ChenuError):
+    """This server has no key to sign releases with."""
+
+    reason = Reason.RELEASE_UNAVAILABLE
+
+
+@dataclass(eq=False)
 class OutputInvalid(ChenuError):
     """The model's output is not the JSON that was asked for."""
 

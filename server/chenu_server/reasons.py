@@ -384,6 +384,51 @@ class Reason(ReasonRow):
         "provider",
         "ask again, or name another --model; what was used is charged",
     )
+    TOOL_CALL_CANCELLED = (
+        "TOOL_CALL_CANCELLED",
+        44,
+        "FAILED_PRECONDITION",
+        Retry.NO,
+        "the tool call {call_id} was withdrawn",
+        "conflict",
+        "it was withdrawn",
+    )
+    RELEASE_EXPIRED = (
+        "RELEASE_EXPIRED",
+        45,
+        "FAILED_PRECONDITION",
+        Retry.NO,
+        "the release of tool call {call_id} has expired",
+        "conflict",
+        "its release has expired; ask again",
+    )
+    RELEASE_USED = (
+        "RELEASE_USED",
+        46,
+        "FAILED_PRECONDITION",
+        Retry.NO,
+        "the release of tool call {call_id} was redeemed before",
+        "conflict",
+        "it was redeemed before",
+    )
+    RELEASE_INVALID = (
+        "RELEASE_INVALID",
+        47,
+        "FAILED_PRECONDITION",
+        Retry.NO,
+        "this is no release for that ({problem})",
+        "conflict",
+        "it is no release for that",
+    )
+    RELEASE_UNAVAILABLE = (
+        "RELEASE_UNAVAILABLE",
+        48,
+        "FAILED_PRECONDITION",
+        Retry.NO,
+        "this server has no key to sign releases with",
+        "failed",
+        "set `tools.release_key_file`",
+    )
     OUTPUT_INVALID = (
         "OUTPUT_INVALID",
         41,

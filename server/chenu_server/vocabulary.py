@@ -68,6 +68,7 @@ class OperationKind(Word):
 
     QUERY = "query", 1
     RESERVATION = "reservation", 2
+    TOOL_CALL = "tool.call", 3
 
 
 class CheckpointType(Word):
@@ -220,6 +221,35 @@ class ToolEffect(Word):
     PAYMENT = "payment", 6
 
 
+class ToolCallState(Word):
+    """Where a proposed call stands."""
+
+    PASSED = "passed", 1
+    HELD = "held", 2
+    RELEASED = "released", 3
+    REFUSED = "refused", 4
+    EXPIRED = "expired", 5
+    CANCELLED = "cancelled", 6
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self in (
+            ToolCallState.PASSED,
+            ToolCallState.RELEASED,
+            ToolCallState.REFUSED,
+            ToolCallState.EXPIRED,
+            ToolCallState.CANCELLED,
+        )
+
+
+class ReleaseBasis(Word):
+    """Why a call was released."""
+
+    PERSON = "person", 1
+    POLICY = "policy", 2
+
+
 class Lane(Word):
     """One of the pipeline's seven steps, which run strictly in order."""
 
@@ -266,6 +296,9 @@ class EventKind(Word):
     PIPELINE_COMPLETE = "pipeline.complete", 18
     PIPELINE_ERROR = "pipeline.error", 19
     PART_COMPLETE = "part.complete", 20
+    TOOL_CALL_PASSED = "tool_call.passed", 21
+    TOOL_CALL_HELD = "tool_call.held", 22
+    TOOL_CALL_REFUSED = "tool_call.refused", 23
 
     @property
     def is_final(self) -> bool:

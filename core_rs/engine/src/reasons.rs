@@ -89,6 +89,16 @@ words! {
         BudgetFrozen = 39, "BUDGET_FROZEN";
         /// The model called a tool in a way that cannot be passed on.
         ToolCallInvalid = 40, "TOOL_CALL_INVALID";
+        /// The proposed call was withdrawn before it was taken.
+        ToolCallCancelled = 44, "TOOL_CALL_CANCELLED";
+        /// The release's time is over.
+        ReleaseExpired = 45, "RELEASE_EXPIRED";
+        /// The release was redeemed before, by this caller or by another.
+        ReleaseUsed = 46, "RELEASE_USED";
+        /// What was sent is no release of this gateway for this tool, audience and arguments.
+        ReleaseInvalid = 47, "RELEASE_INVALID";
+        /// This server has no key to sign releases with.
+        ReleaseUnavailable = 48, "RELEASE_UNAVAILABLE";
         /// The model's output is not the JSON that was asked for.
         OutputInvalid = 41, "OUTPUT_INVALID";
         /// The reservation's money is not held, so it can be neither spent nor posted.
@@ -97,7 +107,7 @@ words! {
 }
 
 // By number.
-const MESSAGES: [&str; 44] = [
+const MESSAGES: [&str; 49] = [
     "",
     "no bearer token; send `authorization: Bearer <token>`",
     "the token is not valid for this server; ask your issuer for a new one",
@@ -142,6 +152,11 @@ const MESSAGES: [&str; 44] = [
     "{provider} did not answer with the JSON that was asked for ({problem})",
     "reservation {request_id} is {state}: its money is not held",
     "checkpoint {checkpoint_id} needs another person than who asked",
+    "the tool call {call_id} was withdrawn",
+    "the release of tool call {call_id} has expired",
+    "the release of tool call {call_id} was redeemed before",
+    "this is no release for that ({problem})",
+    "this server has no key to sign releases with",
 ];
 
 impl ErrorReason {

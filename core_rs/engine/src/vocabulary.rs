@@ -102,6 +102,8 @@ words! {
         Query = 1, "query";
         /// Money that a service spends itself.
         Reservation = 2, "reservation";
+        /// A call that a model proposed.
+        ToolCall = 3, "tool.call";
     }
 }
 
@@ -353,6 +355,12 @@ words! {
         PipelineError = 19, "pipeline.error";
         /// A part of the answer is whole.
         PartComplete = 20, "part.complete";
+        /// A proposed call may be taken.
+        ToolCallPassed = 21, "tool_call.passed";
+        /// A person must approve a proposed call.
+        ToolCallHeld = 22, "tool_call.held";
+        /// A policy refused a proposed call.
+        ToolCallRefused = 23, "tool_call.refused";
     }
     final PipelineComplete PipelineError;
 }
@@ -372,5 +380,52 @@ words! {
         Image = 5, "image";
         /// Never a part of an answer.
         Document = 6, "document";
+    }
+}
+
+words! {
+    /// What calling a tool does. `chenu.api.pipeline.v1.ToolEffect`.
+    ToolEffect {
+        /// It only reads.
+        Read = 1, "read";
+        /// It changes something.
+        Write = 2, "write";
+        /// It removes something.
+        Delete = 3, "delete";
+        /// It tells someone outside.
+        Send = 4, "send";
+        /// It moves data elsewhere.
+        Transfer = 5, "transfer";
+        /// It spends money.
+        Payment = 6, "payment";
+    }
+}
+
+words! {
+    /// Where a proposed call stands. `chenu.api.pipeline.v1.ToolCallState`.
+    ToolCallState {
+        /// No person had to look. Final.
+        Passed = 1, "passed";
+        /// It waits for a person, or for its approval to be used.
+        Held = 2, "held";
+        /// Its approval was used by who took it. Final.
+        Released = 3, "released";
+        /// A policy or a person said no. Final.
+        Refused = 4, "refused";
+        /// Nobody decided in time, or nobody took it. Final.
+        Expired = 5, "expired";
+        /// It was withdrawn before. Final.
+        Cancelled = 6, "cancelled";
+    }
+    final Passed Released Refused Expired Cancelled;
+}
+
+words! {
+    /// Why a call was released. `chenu.api.pipeline.v1.ReleaseBasis`.
+    ReleaseBasis {
+        /// A person approved exactly these arguments.
+        Person = 1, "person";
+        /// No policy asked for a person.
+        Policy = 2, "policy";
     }
 }

@@ -52,6 +52,11 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "CHECKPOINT_LIMIT": ("CheckpointLimit", "RESOURCE_EXHAUSTED"),
         "BUDGET_FROZEN": ("BudgetRefused", "FAILED_PRECONDITION"),
         "TOOL_CALL_INVALID": ("ProviderFailed", "FAILED_PRECONDITION"),
+        "TOOL_CALL_CANCELLED": ("Conflict", "FAILED_PRECONDITION"),
+        "RELEASE_EXPIRED": ("Conflict", "FAILED_PRECONDITION"),
+        "RELEASE_USED": ("Conflict", "FAILED_PRECONDITION"),
+        "RELEASE_INVALID": ("Conflict", "FAILED_PRECONDITION"),
+        "RELEASE_UNAVAILABLE": ("Conflict", "FAILED_PRECONDITION"),
         "OUTPUT_INVALID": ("ProviderFailed", "FAILED_PRECONDITION"),
         "RESERVATION_NOT_HELD": ("Conflict", "FAILED_PRECONDITION"),
     }

@@ -352,6 +352,43 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     SDK: ProviderFailed. CLI: provider; ask again, or name another --model; what was used is
     charged.
     """
+    ERROR_REASON_TOOL_CALL_CANCELLED: _ErrorReason.ValueType  # 44
+    """ERROR_REASON_TOOL_CALL_CANCELLED: the proposed call was withdrawn before it was taken.
+    Status: FAILED_PRECONDITION. Metadata: call_id. Retry: no.
+    Do: tell the model that its call was withdrawn, or ask again.
+    Message: the tool call {call_id} was withdrawn.
+    SDK: Conflict. CLI: conflict; it was withdrawn.
+    """
+    ERROR_REASON_RELEASE_EXPIRED: _ErrorReason.ValueType  # 45
+    """ERROR_REASON_RELEASE_EXPIRED: the release's time is over. A call is released once: it is never
+    signed anew.
+    Status: FAILED_PRECONDITION. Metadata: call_id. Retry: no.
+    Do: ask again; a model then proposes another call.
+    Message: the release of tool call {call_id} has expired.
+    SDK: Conflict. CLI: conflict; its release has expired; ask again.
+    """
+    ERROR_REASON_RELEASE_USED: _ErrorReason.ValueType  # 46
+    """ERROR_REASON_RELEASE_USED: the release was redeemed before, by this caller or by another.
+    Status: FAILED_PRECONDITION. Metadata: call_id. Retry: no.
+    Do: execute nothing; who was answered first has done so, or knows what became of it.
+    Message: the release of tool call {call_id} was redeemed before.
+    SDK: Conflict. CLI: conflict; it was redeemed before.
+    """
+    ERROR_REASON_RELEASE_INVALID: _ErrorReason.ValueType  # 47
+    """ERROR_REASON_RELEASE_INVALID: what was sent is no release of this gateway for this tool,
+    audience and arguments. `problem` is one of those of the SDK's `verify_release`.
+    Status: FAILED_PRECONDITION. Metadata: problem. Retry: no.
+    Do: execute nothing.
+    Message: this is no release for that ({problem}).
+    SDK: Conflict. CLI: conflict; it is no release for that.
+    """
+    ERROR_REASON_RELEASE_UNAVAILABLE: _ErrorReason.ValueType  # 48
+    """ERROR_REASON_RELEASE_UNAVAILABLE: this server has no key to sign releases with.
+    Status: FAILED_PRECONDITION. Metadata: none. Retry: no.
+    Do: have an operator set `tools.release_key_file`.
+    Message: this server has no key to sign releases with.
+    SDK: Conflict. CLI: failed; set `tools.release_key_file`.
+    """
     ERROR_REASON_OUTPUT_INVALID: _ErrorReason.ValueType  # 41
     """ERROR_REASON_OUTPUT_INVALID: the model's output is not the JSON that was asked for. Its answer
     had ended, and is charged. `problem` is one of not_json, schema, cut and too_large.
@@ -719,6 +756,43 @@ Do: ask again with a new request_id, or change the tools or the model.
 Message: {provider} called the tool `{tool}` wrongly ({problem}).
 SDK: ProviderFailed. CLI: provider; ask again, or name another --model; what was used is
 charged.
+"""
+ERROR_REASON_TOOL_CALL_CANCELLED: ErrorReason.ValueType  # 44
+"""ERROR_REASON_TOOL_CALL_CANCELLED: the proposed call was withdrawn before it was taken.
+Status: FAILED_PRECONDITION. Metadata: call_id. Retry: no.
+Do: tell the model that its call was withdrawn, or ask again.
+Message: the tool call {call_id} was withdrawn.
+SDK: Conflict. CLI: conflict; it was withdrawn.
+"""
+ERROR_REASON_RELEASE_EXPIRED: ErrorReason.ValueType  # 45
+"""ERROR_REASON_RELEASE_EXPIRED: the release's time is over. A call is released once: it is never
+signed anew.
+Status: FAILED_PRECONDITION. Metadata: call_id. Retry: no.
+Do: ask again; a model then proposes another call.
+Message: the release of tool call {call_id} has expired.
+SDK: Conflict. CLI: conflict; its release has expired; ask again.
+"""
+ERROR_REASON_RELEASE_USED: ErrorReason.ValueType  # 46
+"""ERROR_REASON_RELEASE_USED: the release was redeemed before, by this caller or by another.
+Status: FAILED_PRECONDITION. Metadata: call_id. Retry: no.
+Do: execute nothing; who was answered first has done so, or knows what became of it.
+Message: the release of tool call {call_id} was redeemed before.
+SDK: Conflict. CLI: conflict; it was redeemed before.
+"""
+ERROR_REASON_RELEASE_INVALID: ErrorReason.ValueType  # 47
+"""ERROR_REASON_RELEASE_INVALID: what was sent is no release of this gateway for this tool,
+audience and arguments. `problem` is one of those of the SDK's `verify_release`.
+Status: FAILED_PRECONDITION. Metadata: problem. Retry: no.
+Do: execute nothing.
+Message: this is no release for that ({problem}).
+SDK: Conflict. CLI: conflict; it is no release for that.
+"""
+ERROR_REASON_RELEASE_UNAVAILABLE: ErrorReason.ValueType  # 48
+"""ERROR_REASON_RELEASE_UNAVAILABLE: this server has no key to sign releases with.
+Status: FAILED_PRECONDITION. Metadata: none. Retry: no.
+Do: have an operator set `tools.release_key_file`.
+Message: this server has no key to sign releases with.
+SDK: Conflict. CLI: failed; set `tools.release_key_file`.
 """
 ERROR_REASON_OUTPUT_INVALID: ErrorReason.ValueType  # 41
 """ERROR_REASON_OUTPUT_INVALID: the model's output is not the JSON that was asked for. Its answer

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chenu/api/governance/v1/action.proto\x12\x17\x63henu.api.governance.v1\"f\n\x06Target\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12/\n\x06sphere\x18\x04 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere*i\n\rOperationKind\x12\x1e\n\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14OPERATION_KIND_QUERY\x10\x01\x12\x1e\n\x1aOPERATION_KIND_RESERVATION\x10\x02*\xb9\x01\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x10\n\x0cINTENT_QUERY\x10\x01\x12\x11\n\rINTENT_CREATE\x10\x02\x12\x11\n\rINTENT_UPDATE\x10\x03\x12\x11\n\rINTENT_DELETE\x10\x04\x12\x0f\n\x0bINTENT_SEND\x10\x05\x12\x12\n\x0eINTENT_ANALYZE\x10\x06\x12\x13\n\x0fINTENT_TRANSFER\x10\x07\x12\x12\n\x0eINTENT_PAYMENT\x10\x08*\xde\x01\n\x06Sphere\x12\x16\n\x12SPHERE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSPHERE_PERSONAL\x10\x01\x12\x13\n\x0fSPHERE_BUSINESS\x10\x02\x12\x15\n\x11SPHERE_GOVERNMENT\x10\x03\x12\x13\n\x0fSPHERE_CREATIVE\x10\x04\x12\x14\n\x10SPHERE_COMMUNITY\x10\x05\x12\x11\n\rSPHERE_SOCIAL\x10\x06\x12\x18\n\x14SPHERE_ENTERTAINMENT\x10\x07\x12\x0f\n\x0bSPHERE_TEAM\x10\x08\x12\x12\n\x0eSPHERE_SCHOLAR\x10\tB[\n\x17\x63henu.api.governance.v1P\x01Z$chenu.api/governance/v1;governancev1\xaa\x02\x17\x43henu.Api.Governance.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chenu/api/governance/v1/action.proto\x12\x17\x63henu.api.governance.v1\"f\n\x06Target\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12/\n\x06sphere\x18\x04 \x01(\x0e\x32\x1f.chenu.api.governance.v1.Sphere*\x87\x01\n\rOperationKind\x12\x1e\n\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14OPERATION_KIND_QUERY\x10\x01\x12\x1e\n\x1aOPERATION_KIND_RESERVATION\x10\x02\x12\x1c\n\x18OPERATION_KIND_TOOL_CALL\x10\x03*\xb9\x01\n\x06Intent\x12\x16\n\x12INTENT_UNSPECIFIED\x10\x00\x12\x10\n\x0cINTENT_QUERY\x10\x01\x12\x11\n\rINTENT_CREATE\x10\x02\x12\x11\n\rINTENT_UPDATE\x10\x03\x12\x11\n\rINTENT_DELETE\x10\x04\x12\x0f\n\x0bINTENT_SEND\x10\x05\x12\x12\n\x0eINTENT_ANALYZE\x10\x06\x12\x13\n\x0fINTENT_TRANSFER\x10\x07\x12\x12\n\x0eINTENT_PAYMENT\x10\x08*\xde\x01\n\x06Sphere\x12\x16\n\x12SPHERE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSPHERE_PERSONAL\x10\x01\x12\x13\n\x0fSPHERE_BUSINESS\x10\x02\x12\x15\n\x11SPHERE_GOVERNMENT\x10\x03\x12\x13\n\x0fSPHERE_CREATIVE\x10\x04\x12\x14\n\x10SPHERE_COMMUNITY\x10\x05\x12\x11\n\rSPHERE_SOCIAL\x10\x06\x12\x18\n\x14SPHERE_ENTERTAINMENT\x10\x07\x12\x0f\n\x0bSPHERE_TEAM\x10\x08\x12\x12\n\x0eSPHERE_SCHOLAR\x10\tB[\n\x17\x63henu.api.governance.v1P\x01Z$chenu.api/governance/v1;governancev1\xaa\x02\x17\x43henu.Api.Governance.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,12 +32,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chenu.api.governance.v1.act
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027chenu.api.governance.v1P\001Z$chenu.api/governance/v1;governancev1\252\002\027Chenu.Api.Governance.V1'
-  _globals['_OPERATIONKIND']._serialized_start=169
-  _globals['_OPERATIONKIND']._serialized_end=274
-  _globals['_INTENT']._serialized_start=277
-  _globals['_INTENT']._serialized_end=462
-  _globals['_SPHERE']._serialized_start=465
-  _globals['_SPHERE']._serialized_end=687
+  _globals['_OPERATIONKIND']._serialized_start=170
+  _globals['_OPERATIONKIND']._serialized_end=305
+  _globals['_INTENT']._serialized_start=308
+  _globals['_INTENT']._serialized_end=493
+  _globals['_SPHERE']._serialized_start=496
+  _globals['_SPHERE']._serialized_end=718
   _globals['_TARGET']._serialized_start=65
   _globals['_TARGET']._serialized_end=167
 # @@protoc_insertion_point(module_scope)

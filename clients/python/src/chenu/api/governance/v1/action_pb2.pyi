@@ -29,6 +29,8 @@ class _OperationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operati
     """OPERATION_KIND_QUERY, wire name `query`: a question to a model."""
     OPERATION_KIND_RESERVATION: _OperationKind.ValueType  # 2
     """OPERATION_KIND_RESERVATION, wire name `reservation`: money that a service spends itself."""
+    OPERATION_KIND_TOOL_CALL: _OperationKind.ValueType  # 3
+    """OPERATION_KIND_TOOL_CALL, wire name `tool.call`: a call that a model proposed."""
 
 class OperationKind(_OperationKind, metaclass=_OperationKindEnumTypeWrapper):
     """OperationKind is what kind of operation is governed."""
@@ -39,6 +41,8 @@ OPERATION_KIND_QUERY: OperationKind.ValueType  # 1
 """OPERATION_KIND_QUERY, wire name `query`: a question to a model."""
 OPERATION_KIND_RESERVATION: OperationKind.ValueType  # 2
 """OPERATION_KIND_RESERVATION, wire name `reservation`: money that a service spends itself."""
+OPERATION_KIND_TOOL_CALL: OperationKind.ValueType  # 3
+"""OPERATION_KIND_TOOL_CALL, wire name `tool.call`: a call that a model proposed."""
 Global___OperationKind: _TypeAlias = OperationKind  # noqa: Y015
 
 class _Intent:

@@ -139,7 +139,9 @@ class Checkpoint(_message.Message):
     checkpoint_id: _builtins.str
     """checkpoint_id is a UUID."""
     request_id: _builtins.str
-    """request_id is the query, or the reservation, that waits; operation_kind says which."""
+    """request_id is the query, the reservation or the proposed tool call that waits; operation_kind
+    says which.
+    """
     state: Global___CheckpointState.ValueType
     """state is where the checkpoint stands."""
     action: _builtins.str
@@ -165,11 +167,11 @@ class Checkpoint(_message.Message):
     text_preview: _builtins.str
     """text_preview is the last text of the query, or the description of the reservation, cut at 500
     characters. Empty but for approvers and whoever asked; they read all of it with
-    GetCheckpointContent.
+    GetCheckpointContent. Always empty for a tool call, whose arguments only approvers see.
     """
     operation_kind: _action_pb2.OperationKind.ValueType
     """operation_kind is what kind of operation waits. A query goes on by `Continue`, a reservation by
-    the same `Reserve` once more.
+    the same `Reserve` once more, a tool call by `TakeToolCall`.
     """
     four_eyes: _builtins.bool
     """four_eyes says that somebody else has to decide: not requested_by, and nobody on whose behalf

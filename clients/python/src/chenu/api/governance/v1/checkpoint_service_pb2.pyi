@@ -40,7 +40,9 @@ class _ContentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentKi
     sampling, the answer's format.
     """
     CONTENT_KIND_TOOL_CALL: _ContentKind.ValueType  # 5
-    """CONTENT_KIND_TOOL_CALL, wire name `tool_call`: the arguments of a call in the conversation."""
+    """CONTENT_KIND_TOOL_CALL, wire name `tool_call`: the arguments of a call in the conversation, or
+    of the proposed call that waits.
+    """
     CONTENT_KIND_TOOL_RESULT: _ContentKind.ValueType  # 6
     """CONTENT_KIND_TOOL_RESULT, wire name `tool_result`: what came of a call in the conversation."""
     CONTENT_KIND_REASONING: _ContentKind.ValueType  # 7
@@ -71,7 +73,9 @@ asks and for whom, mode, intents, operation, target, spheres, routing limits, ca
 sampling, the answer's format.
 """
 CONTENT_KIND_TOOL_CALL: ContentKind.ValueType  # 5
-"""CONTENT_KIND_TOOL_CALL, wire name `tool_call`: the arguments of a call in the conversation."""
+"""CONTENT_KIND_TOOL_CALL, wire name `tool_call`: the arguments of a call in the conversation, or
+of the proposed call that waits.
+"""
 CONTENT_KIND_TOOL_RESULT: ContentKind.ValueType  # 6
 """CONTENT_KIND_TOOL_RESULT, wire name `tool_result`: what came of a call in the conversation."""
 CONTENT_KIND_REASONING: ContentKind.ValueType  # 7

@@ -99,7 +99,8 @@ class CheckpointServiceServicer:
     def GetCheckpointContent(self, request, context):
         """GetCheckpointContent returns, in pages, all that the action_digest binds and a person approves:
         the whole text, every context item, the limits. Only an approver and the query's requester may;
-        anyone else is ROLE_REQUIRED. The question and the preview are summaries of it.
+        anyone else is ROLE_REQUIRED. Of a tool call, these are its arguments and the salt of its
+        digest, and only an approver may. The question and the preview are summaries of it.
 
         Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
         """

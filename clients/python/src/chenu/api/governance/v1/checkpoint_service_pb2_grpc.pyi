@@ -45,7 +45,8 @@ class CheckpointServiceStub:
     GetCheckpointContent: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetCheckpointContentRequest, _checkpoint_service_pb2.GetCheckpointContentResponse]
     """GetCheckpointContent returns, in pages, all that the action_digest binds and a person approves:
     the whole text, every context item, the limits. Only an approver and the query's requester may;
-    anyone else is ROLE_REQUIRED. The question and the preview are summaries of it.
+    anyone else is ROLE_REQUIRED. Of a tool call, these are its arguments and the salt of its
+    digest, and only an approver may. The question and the preview are summaries of it.
 
     Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
     """
@@ -114,7 +115,8 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     GetCheckpointContent: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetCheckpointContentRequest, _checkpoint_service_pb2.GetCheckpointContentResponse]  # type: ignore[assignment]
     """GetCheckpointContent returns, in pages, all that the action_digest binds and a person approves:
     the whole text, every context item, the limits. Only an approver and the query's requester may;
-    anyone else is ROLE_REQUIRED. The question and the preview are summaries of it.
+    anyone else is ROLE_REQUIRED. Of a tool call, these are its arguments and the salt of its
+    digest, and only an approver may. The question and the preview are summaries of it.
 
     Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
     """
@@ -192,7 +194,8 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_checkpoint_service_pb2.GetCheckpointContentResponse, _abc.Awaitable[_checkpoint_service_pb2.GetCheckpointContentResponse]]:
         """GetCheckpointContent returns, in pages, all that the action_digest binds and a person approves:
         the whole text, every context item, the limits. Only an approver and the query's requester may;
-        anyone else is ROLE_REQUIRED. The question and the preview are summaries of it.
+        anyone else is ROLE_REQUIRED. Of a tool call, these are its arguments and the salt of its
+        digest, and only an approver may. The question and the preview are summaries of it.
 
         Reasons: ROLE_REQUIRED, IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD.
         """

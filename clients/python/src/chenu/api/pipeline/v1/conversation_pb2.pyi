@@ -604,8 +604,8 @@ class Tool(_message.Message):
     name: _builtins.str
     """name is what the model calls it: 1 to 64 letters, digits, `_` and `-`."""
     effect: Global___ToolEffect.ValueType
-    """effect says what a call does. Required. `read` and `write` are taken; an effect that needs a
-    person's approval is INVALID_FIELD until calls can be held for one.
+    """effect says what a call does. Required. What the operator has configured for the tool holds,
+    unless this is stricter: `read` is laxer than `write`, and `write` than all others.
     """
     description: _builtins.str
     """description says when to call it, at most 4,096 characters."""

@@ -9,6 +9,7 @@ from chenu.api.governance.v1 import checkpoint_pb2 as _checkpoint_pb2
 from chenu.api.governance.v1 import principal_pb2 as _principal_pb2
 from chenu.api.pipeline.v1 import conversation_pb2 as _conversation_pb2
 from chenu.api.pipeline.v1 import message_pb2 as _message_pb2
+from chenu.api.pipeline.v1 import tool_call_pb2 as _tool_call_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -77,6 +78,12 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """EVENT_TYPE_PIPELINE_ERROR, wire name `pipeline.error`: it ended any other way. Final."""
     EVENT_TYPE_PART_COMPLETE: _EventType.ValueType  # 20
     """EVENT_TYPE_PART_COMPLETE, wire name `part.complete`: a part of the answer is whole."""
+    EVENT_TYPE_TOOL_CALL_PASSED: _EventType.ValueType  # 21
+    """EVENT_TYPE_TOOL_CALL_PASSED, wire name `tool_call.passed`: a proposed call may be taken."""
+    EVENT_TYPE_TOOL_CALL_HELD: _EventType.ValueType  # 22
+    """EVENT_TYPE_TOOL_CALL_HELD, wire name `tool_call.held`: a person must approve a proposed call."""
+    EVENT_TYPE_TOOL_CALL_REFUSED: _EventType.ValueType  # 23
+    """EVENT_TYPE_TOOL_CALL_REFUSED, wire name `tool_call.refused`: a policy refused a proposed call."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """EventType says which event it is."""
@@ -125,6 +132,12 @@ EVENT_TYPE_PIPELINE_ERROR: EventType.ValueType  # 19
 """EVENT_TYPE_PIPELINE_ERROR, wire name `pipeline.error`: it ended any other way. Final."""
 EVENT_TYPE_PART_COMPLETE: EventType.ValueType  # 20
 """EVENT_TYPE_PART_COMPLETE, wire name `part.complete`: a part of the answer is whole."""
+EVENT_TYPE_TOOL_CALL_PASSED: EventType.ValueType  # 21
+"""EVENT_TYPE_TOOL_CALL_PASSED, wire name `tool_call.passed`: a proposed call may be taken."""
+EVENT_TYPE_TOOL_CALL_HELD: EventType.ValueType  # 22
+"""EVENT_TYPE_TOOL_CALL_HELD, wire name `tool_call.held`: a person must approve a proposed call."""
+EVENT_TYPE_TOOL_CALL_REFUSED: EventType.ValueType  # 23
+"""EVENT_TYPE_TOOL_CALL_REFUSED, wire name `tool_call.refused`: a policy refused a proposed call."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 class _AfterAttempt:
@@ -179,6 +192,7 @@ class Event(_message.Message):
     PIPELINE_COMPLETE_FIELD_NUMBER: _builtins.int
     PIPELINE_ERROR_FIELD_NUMBER: _builtins.int
     PART_COMPLETE_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """sequence is the event's place in the log, from 1, without gaps. 0 for llm_call.delta, whose
     place is (attempt, part, offset), and for rate_limit.queued before admission, which is live
@@ -258,6 +272,10 @@ class Event(_message.Message):
     def part_complete(self) -> Global___PartComplete:
         """part_complete belongs to part.complete."""
 
+    @_builtins.property
+    def tool_call(self) -> _tool_call_pb2.ProposedCall:
+        """tool_call belongs to tool_call.passed, tool_call.held and tool_call.refused."""
+
     def __init__(
         self,
         *,
@@ -281,12 +299,13 @@ class Event(_message.Message):
         pipeline_complete: Global___PipelineComplete | None = ...,
         pipeline_error: Global___PipelineError | None = ...,
         part_complete: Global___PartComplete | None = ...,
+        tool_call: _tool_call_pb2.ProposedCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "budget_notice", b"budget_notice", "checkpoint_created", b"checkpoint_created", "checkpoint_resolved", b"checkpoint_resolved", "lane_complete", b"lane_complete", "lane_error", b"lane_error", "lane_start", b"lane_start", "llm_call_complete", b"llm_call_complete", "llm_call_delta", b"llm_call_delta", "llm_call_error", b"llm_call_error", "llm_call_start", b"llm_call_start", "part_complete", b"part_complete", "pipeline_blocked", b"pipeline_blocked", "pipeline_complete", b"pipeline_complete", "pipeline_error", b"pipeline_error", "pipeline_start", b"pipeline_start", "rate_limit_notice", b"rate_limit_notice", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "budget_notice", b"budget_notice", "checkpoint_created", b"checkpoint_created", "checkpoint_resolved", b"checkpoint_resolved", "lane_complete", b"lane_complete", "lane_error", b"lane_error", "lane_start", b"lane_start", "llm_call_complete", b"llm_call_complete", "llm_call_delta", b"llm_call_delta", "llm_call_error", b"llm_call_error", "llm_call_start", b"llm_call_start", "part_complete", b"part_complete", "pipeline_blocked", b"pipeline_blocked", "pipeline_complete", b"pipeline_complete", "pipeline_error", b"pipeline_error", "pipeline_start", b"pipeline_start", "rate_limit_notice", b"rate_limit_notice", "time", b"time", "tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "budget_notice", b"budget_notice", "checkpoint_created", b"checkpoint_created", "checkpoint_resolved", b"checkpoint_resolved", "lane_complete", b"lane_complete", "lane_error", b"lane_error", "lane_start", b"lane_start", "llm_call_complete", b"llm_call_complete", "llm_call_delta", b"llm_call_delta", "llm_call_error", b"llm_call_error", "llm_call_start", b"llm_call_start", "part_complete", b"part_complete", "pipeline_blocked", b"pipeline_blocked", "pipeline_complete", b"pipeline_complete", "pipeline_error", b"pipeline_error", "pipeline_start", b"pipeline_start", "rate_limit_notice", b"rate_limit_notice", "request_id", b"request_id", "sequence", b"sequence", "time", b"time", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "budget_notice", b"budget_notice", "checkpoint_created", b"checkpoint_created", "checkpoint_resolved", b"checkpoint_resolved", "lane_complete", b"lane_complete", "lane_error", b"lane_error", "lane_start", b"lane_start", "llm_call_complete", b"llm_call_complete", "llm_call_delta", b"llm_call_delta", "llm_call_error", b"llm_call_error", "llm_call_start", b"llm_call_start", "part_complete", b"part_complete", "pipeline_blocked", b"pipeline_blocked", "pipeline_complete", b"pipeline_complete", "pipeline_error", b"pipeline_error", "pipeline_start", b"pipeline_start", "rate_limit_notice", b"rate_limit_notice", "request_id", b"request_id", "sequence", b"sequence", "time", b"time", "tool_call", b"tool_call", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["pipeline_start", "lane_start", "lane_complete", "lane_error", "llm_call_start", "llm_call_delta", "llm_call_complete", "llm_call_error", "checkpoint_created", "checkpoint_resolved", "pipeline_blocked", "budget_notice", "rate_limit_notice", "pipeline_complete", "pipeline_error", "part_complete"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["pipeline_start", "lane_start", "lane_complete", "lane_error", "llm_call_start", "llm_call_delta", "llm_call_complete", "llm_call_error", "checkpoint_created", "checkpoint_resolved", "pipeline_blocked", "budget_notice", "rate_limit_notice", "pipeline_complete", "pipeline_error", "part_complete", "tool_call"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 

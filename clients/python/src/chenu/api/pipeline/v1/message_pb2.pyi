@@ -8,6 +8,7 @@ from chenu.api.governance.v1 import checkpoint_pb2 as _checkpoint_pb2
 from chenu.api.governance.v1 import principal_pb2 as _principal_pb2
 from chenu.api.pipeline.v1 import conversation_pb2 as _conversation_pb2
 from chenu.api.pipeline.v1 import routing_pb2 as _routing_pb2
+from chenu.api.pipeline.v1 import tool_call_pb2 as _tool_call_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -590,6 +591,7 @@ class Answer(_message.Message):
     OUTPUT_OMITTED_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     JSON_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """text is all text of the answer, its text parts joined. Empty inside events, where deltas carry
     it, and where output_omitted is set.
@@ -623,6 +625,13 @@ class Answer(_message.Message):
         it is one text, which is `text`, and wherever that is left out.
         """
 
+    @_builtins.property
+    def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_tool_call_pb2.ProposedCall]:
+        """tool_calls are the calls that the answer proposed, in the order of their parts, as they were
+        decided when it was settled: `GetToolCall` tells where one stands now. Of one that passed the
+        part has its arguments; of one that is held or was refused it has none.
+        """
+
     def __init__(
         self,
         *,
@@ -636,10 +645,11 @@ class Answer(_message.Message):
         output_omitted: _builtins.bool = ...,
         parts: _abc.Iterable[_conversation_pb2.Part] | None = ...,
         json: _builtins.str = ...,
+        tool_calls: _abc.Iterable[_tool_call_pb2.ProposedCall] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_output_cap", b"applied_output_cap", "cost_nanousd", b"cost_nanousd", "json", b"json", "model", b"model", "output_omitted", b"output_omitted", "parts", b"parts", "provider", b"provider", "stop_reason", b"stop_reason", "text", b"text", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_output_cap", b"applied_output_cap", "cost_nanousd", b"cost_nanousd", "json", b"json", "model", b"model", "output_omitted", b"output_omitted", "parts", b"parts", "provider", b"provider", "stop_reason", b"stop_reason", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
