@@ -3,6 +3,7 @@
 use chenu_engine::contract as engine;
 use chenu_engine::vocabulary::{
     Intent, Lane, LaneStatus, PartKind, PrincipalType, QueryMode, QueryState, Sphere,
+    ToolCallState, ToolEffect,
 };
 use chenu_engine::wire::Stop;
 use pyo3::prelude::*;
@@ -94,6 +95,19 @@ lent_class! {
         kind: PyBackedStr = word(kind, PartKind::from_wire_name)?,
         name: PyBackedStr,
         length: i64 = *length,
+        call: Option<DecidedCallFields> = call.as_ref().map(DecidedCallFields::lent).transpose()?,
+    }
+}
+
+lent_class! {
+    /// What was decided of a call.
+    DecidedCallFields as ProposedCall {
+        call_id: PyBackedStr,
+        effect: PyBackedStr = word(effect, ToolEffect::from_wire_name)?,
+        state: PyBackedStr = word(state, ToolCallState::from_wire_name)?,
+        checkpoint_id: PyBackedStr,
+        expires_us: i64 = *expires_us,
+        reason: PyBackedStr,
     }
 }
 

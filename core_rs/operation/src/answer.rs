@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::Candidate;
 use crate::refusal::Outcome;
 use crate::rows::{
-    Attempt, Budget, Bytes, Checkpoint, LaneReport, Operation, Period, Slot, Violation,
+    Attempt, Budget, Bytes, Checkpoint, LaneReport, Operation, Period, Slot, ToolCall, Violation,
 };
 
 /// What is answered.
@@ -106,6 +106,28 @@ pub enum Answer {
         /// How the lanes went.
         lanes: Vec<LaneReport>,
     },
+    /// It was judged by other policies than hold now; nothing was written.
+    Outdated,
+    /// A call that was taken, by this very command or by one before it.
+    Taken {
+        /// Its operation.
+        operation: Box<Operation>,
+        /// With the time and the key of its release.
+        call: Box<ToolCall>,
+    },
+    /// The release of a call is over.
+    Late(Box<Operation>),
+    /// A call that passed may not be taken now.
+    Refused(Outcome),
+    /// A release that was redeemed by this very command.
+    Redeemed {
+        /// Its operation.
+        operation: Box<Operation>,
+        /// The call.
+        call: Box<ToolCall>,
+    },
+    /// A release that was redeemed before.
+    Used(Box<Operation>),
     /// The slot that was taken.
     Slot(Slot),
     /// A budget, and what stands against it in the period that goes on.

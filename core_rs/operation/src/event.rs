@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Broken;
 use crate::command::Asked;
 use crate::refusal::Outcome;
-use crate::rows::{Attempt, Checkpoint, LaneReport, StoredPart, TokenUsage};
+use crate::rows::{Attempt, Checkpoint, DecidedCall, LaneReport, StoredPart, TokenUsage};
 
 /// An event before its command gives it a sequence and the batch's time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,9 +100,29 @@ pub fn part_complete(
     }
     // The text itself is left out: it went out piece by piece or stands in its chunks, so an event
     // is small whatever an answer is.
-    let StoredPart { kind, name, length } = stored;
+    let StoredPart { kind, name, length, .. } = stored;
     let (kind, length) = (*kind, *length);
     draft(EventType::PartComplete, &Body { attempt, part, kind, name, call_id, length })
+}
+
+/// What was decided of a call that the answer proposed.
+///
+/// # Errors
+/// [`Broken::Text`].
+pub fn tool_call(
+    kind: EventType,
+    part: i64,
+    tool: &str,
+    call: &DecidedCall,
+) -> Result<EventDraft, Broken> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        part: i64,
+        tool: &'a str,
+        #[serde(flatten)]
+        call: &'a DecidedCall,
+    }
+    draft(kind, &Body { part, tool, call })
 }
 
 /// How an attempt's provider names the call and what answered it, as far as it told so.

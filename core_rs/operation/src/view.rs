@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::entry::EntryDraft;
 use crate::rows::{
     Alias, Attempt, Budget, Bytes, Checkpoint, Chunk, Content, FileChunk, HeldFile, Hold, Leg,
-    Operation, OperationKey, Period, RETIRED_US, Segment, Slot, StoredFile, UsedFile, Violation,
+    Operation, OperationKey, Period, RETIRED_US, Segment, Slot, StoredFile, ToolCall, UsedFile,
+    Violation,
 };
 
 /// A row of any table, by the name of its kind.
@@ -55,6 +56,8 @@ pub enum Row {
     HeldFile(HeldFile),
     /// A boundary that was crossed.
     Violation(Violation),
+    /// A call that a model proposed.
+    ToolCall(Box<ToolCall>),
 }
 
 /// What a command must be given: rows by key, or all that stand under something.
@@ -95,6 +98,8 @@ pub enum Need {
     HeldFile(String, Bytes),
     /// All periods of a budget.
     PeriodsOf(String),
+    /// What a proposed call has besides its operation.
+    ToolCall(OperationKey),
 }
 
 /// The rows of a batch in memory, by key.
@@ -108,6 +113,7 @@ pub struct Loaded {
     periods: BTreeMap<Leg, Period>,
     checkpoints: BTreeMap<(String, String), Checkpoint>,
     slots: BTreeMap<(String, i64), Slot>,
+    tool_calls: BTreeMap<OperationKey, ToolCall>,
     files: BTreeSet<(String, Bytes)>,
     held_files: BTreeSet<(String, Bytes)>,
     /// How many checkpoints of an identity are stored as pending, and what the batch changed.
@@ -136,6 +142,7 @@ impl Loaded {
             // the highest in use, by which it counts them.
             Row::Slot(row) if row.free_at_us == RETIRED_US => {}
             Row::Slot(row) => keep(&mut self.slots, slot_key(&row), row),
+            Row::ToolCall(row) => keep(&mut self.tool_calls, tool_call_key(&row), *row),
             // Of a file commands ask only whether it is there, so its key is all that is kept.
             Row::StoredFile(row) => drop(self.files.insert((row.identity_id, row.sha256))),
             Row::HeldFile(row) => drop(self.held_files.insert((row.hold_id, row.sha256))),
@@ -166,6 +173,9 @@ impl Loaded {
                 // One that this batch takes away stays in sight, unlike a stored one: the slots in
                 // use are counted by it.
                 Row::Slot(row) => drop(self.slots.insert(slot_key(row), row.clone())),
+                Row::ToolCall(row) => {
+                    drop(self.tool_calls.insert(tool_call_key(row), ToolCall::clone(row)));
+                }
                 // Of what is written once any row under a key is the same, so the first may stand.
                 Row::StoredFile(_) | Row::HeldFile(_) => self.load(row.clone()),
                 _ => {} // read by no command, and large: content, pieces, events
@@ -209,6 +219,10 @@ fn checkpoint_key(row: &Checkpoint) -> (String, String) {
 
 fn slot_key(row: &Slot) -> (String, i64) {
     (row.provider.clone(), row.slot)
+}
+
+fn tool_call_key(row: &ToolCall) -> OperationKey {
+    (row.identity_id.clone(), row.call_id.clone())
 }
 
 fn pending(row: &Checkpoint) -> i64 {
@@ -335,6 +349,12 @@ impl<'a> View<'a> {
         self.loaded.slots.get(&(provider.to_owned(), number))
     }
 
+    /// What a proposed call has besides its operation.
+    #[must_use]
+    pub fn tool_call(&self, key: &OperationKey) -> Option<&ToolCall> {
+        self.loaded.tool_calls.get(key)
+    }
+
     /// Whether a file of an identity is whole.
     #[must_use]
     pub fn has_file(&self, identity_id: &str, sha256: &Bytes) -> bool {
@@ -391,6 +411,7 @@ fn is_same(one: &Row, other: &Row) -> bool {
             checkpoint_key(one) == checkpoint_key(other)
         }
         (Row::Slot(one), Row::Slot(other)) => slot_key(one) == slot_key(other),
+        (Row::ToolCall(one), Row::ToolCall(other)) => tool_call_key(one) == tool_call_key(other),
         _ => false,
     }
 }

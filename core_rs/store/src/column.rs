@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use chenu_engine::reasons::ErrorReason;
 use chenu_engine::vocabulary::{
     BudgetPeriod, BudgetScope, CheckpointState, CheckpointType, Lane, LaneStatus, OperationKind,
-    PartKind, PrincipalType, QueryState, ViolationType,
+    PartKind, PrincipalType, QueryState, ToolCallState, ToolEffect, ViolationType,
 };
 use chenu_operation::refusal::Outcome;
 use chenu_operation::rows::{
-    AttemptState, Bytes, Event, HoldState, LaneReport, Leg, StoredPart, TokenUsage,
+    AttemptState, Bytes, DecidedCall, Event, HoldState, LaneReport, Leg, StoredPart, TokenUsage,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A value as a database has it.
@@ -130,6 +130,7 @@ words!(
     PartKind,
     PrincipalType,
     QueryState,
+    ToolEffect,
     ViolationType
 );
 
@@ -271,18 +272,55 @@ impl Column for Vec<LaneReport> {
     }
 }
 
+/// A call as a part's last value, field by field.
+type PlainCall = (String, ToolEffect, ToolCallState, String, i64, String);
+
+/// A part, and where it is a call that was decided on, what was decided.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum PlainPart {
+    Call(PartKind, String, i64, PlainCall),
+    // Rows of what is no call look as they always did, so that no migration had to touch them.
+    Part(PartKind, String, i64),
+}
+
+impl From<&StoredPart> for PlainPart {
+    fn from(part: &StoredPart) -> Self {
+        let StoredPart { kind, name, length, call } = part.clone();
+        match call {
+            None => Self::Part(kind, name, length),
+            Some(call) => {
+                let DecidedCall { call_id, effect, state, checkpoint_id, expires_us, reason } =
+                    call;
+                let call = (call_id, effect, state, checkpoint_id, expires_us, reason);
+                Self::Call(kind, name, length, call)
+            }
+        }
+    }
+}
+
+impl From<PlainPart> for StoredPart {
+    fn from(plain: PlainPart) -> Self {
+        match plain {
+            PlainPart::Part(kind, name, length) => Self { kind, name, length, call: None },
+            PlainPart::Call(kind, name, length, call) => {
+                let (call_id, effect, state, checkpoint_id, expires_us, reason) = call;
+                let call =
+                    DecidedCall { call_id, effect, state, checkpoint_id, expires_us, reason };
+                Self { kind, name, length, call: Some(call) }
+            }
+        }
+    }
+}
+
 impl Column for Vec<StoredPart> {
     fn put(&self) -> Value {
-        let plain = self.iter().map(|it| (it.kind, it.name.as_str(), it.length));
-        written(&plain.collect::<Vec<_>>())
+        written(&self.iter().map(PlainPart::from).collect::<Vec<_>>())
     }
 
     fn take(value: Value) -> Read<Self> {
-        let parts: Vec<(PartKind, String, i64)> = json(value)?;
-        Ok(parts
-            .into_iter()
-            .map(|(kind, name, length)| StoredPart { kind, name, length })
-            .collect())
+        let parts: Vec<PlainPart> = json(value)?;
+        Ok(parts.into_iter().map(StoredPart::from).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use chenu_operation::view::Need;
 use crate::column::{Column as _, Value};
 use crate::schema::{
     ALIASES, ATTEMPTS, BUDGETS, CHECKPOINTS, HELD_FILES, HOLDS, OPERATIONS, PERIODS, SLOTS,
-    STORED_FILES, Table,
+    STORED_FILES, TOOL_CALLS, Table,
 };
 
 /// How rows are found.
@@ -90,6 +90,7 @@ pub fn places(need: &Need, ledger_number: i64) -> Vec<Place> {
         Need::Slot(provider, number) => {
             by_key(&SLOTS, vec![ledger_number.put(), provider.put(), number.put()])
         }
+        Need::ToolCall((identity, call)) => by_key(&TOOL_CALLS, vec![identity.put(), call.put()]),
         Need::File(identity, sha256) => by_key(&STORED_FILES, vec![identity.put(), sha256.put()]),
         Need::HeldFile(hold, sha256) => by_key(&HELD_FILES, vec![hold.put(), sha256.put()]),
     }

@@ -4,7 +4,7 @@
 
 use chenu_operation::rows::{
     Alias, Attempt, Budget, Checkpoint, Chunk, Content, FileChunk, HeldFile, Hold, Operation,
-    Period, Principal, Query, Segment, Slot, StoredFile, UsedFile, Violation,
+    Period, Principal, Query, Segment, Slot, StoredFile, ToolCall, UsedFile, Violation,
 };
 use chenu_operation::view::Row;
 
@@ -381,9 +381,32 @@ table! {
     }
 }
 
+table! {
+    TOOL_CALLS, put_tool_call: ToolCall as |row| Row::ToolCall(Box::new(row)),
+    in "tool_calls", key 2;
+    identity_id plain, call_id plain, query_id plain, part plain, tool plain, effect plain,
+    audience plain, schema_sha256 plain, salt plain, taken_us plain, expires_us plain,
+    key_id plain, redeemed_us plain;
+    ToolCall {
+        identity_id,
+        call_id,
+        query_id,
+        part,
+        tool,
+        effect,
+        audience,
+        schema_sha256,
+        salt,
+        taken_us,
+        expires_us,
+        key_id,
+        redeemed_us,
+    }
+}
+
 /// All of them. None refers to another in the database, so that they may be written in any order;
 /// it is this one always, that two runs leave the same statements.
-pub static TABLES: [&Table; 16] = [
+pub static TABLES: [&Table; 17] = [
     &OPERATIONS,
     &ALIASES,
     &CONTENTS,
@@ -400,6 +423,7 @@ pub static TABLES: [&Table; 16] = [
     &SLOTS,
     &CHECKPOINTS,
     &VIOLATIONS,
+    &TOOL_CALLS,
 ];
 
 /// The table that a row stands in, and its values there.
@@ -422,5 +446,6 @@ pub fn put(row: &Row) -> (&'static Table, Vec<Value>) {
         Row::Slot(row) => (&SLOTS, put_slot(row)),
         Row::Checkpoint(row) => (&CHECKPOINTS, put_checkpoint(row)),
         Row::Violation(row) => (&VIOLATIONS, put_violation(row)),
+        Row::ToolCall(row) => (&TOOL_CALLS, put_tool_call(row)),
     }
 }

@@ -81,6 +81,12 @@ fn kind(answer: &Answer) -> &'static str {
         Answer::Reservation { .. } => "Reservation",
         Answer::Done(_) => "Done",
         Answer::Validation { .. } => "Validation",
+        Answer::Outdated => "Outdated",
+        Answer::Taken { .. } => "Taken",
+        Answer::Late(_) => "Late",
+        Answer::Refused(_) => "Refused",
+        Answer::Redeemed { .. } => "Redeemed",
+        Answer::Used(_) => "Used",
         Answer::Slot(_) => "Slot",
         Answer::Standing(_) => "Standing",
         Answer::Exists { .. } => "Exists",
@@ -113,6 +119,8 @@ fn parts(answer: Answer) -> (Vec<Row>, Json) {
         | Answer::Attached(row)
         | Answer::NotResumable(row)
         | Answer::Settled(row)
+        | Answer::Late(row)
+        | Answer::Used(row)
         | Answer::Cancelled(row) => (vec![Row::Operation(row)], none),
         Answer::Resolved(row)
         | Answer::Repeated(row)
@@ -133,6 +141,9 @@ fn parts(answer: Answer) -> (Vec<Row>, Json) {
             let checkpoint = checkpoint.map(Row::Checkpoint);
             (std::iter::once(Row::Operation(operation)).chain(checkpoint).collect(), more)
         }
+        Answer::Taken { operation, call } | Answer::Redeemed { operation, call } => {
+            (vec![Row::Operation(operation), Row::ToolCall(call)], none)
+        }
         Answer::Slot(row) => (vec![Row::Slot(row)], none),
         Answer::Standing(both) => (vec![Row::Budget(both.0), Row::Period(both.1)], none),
         Answer::Deleted(row) => (vec![Row::Budget(*row)], none),
@@ -147,6 +158,7 @@ fn said_only(answer: Answer) -> Json {
         Answer::Wait { free_times_us } => json!({ "free_times_us": free_times_us }),
         Answer::Full { limit } => json!({ "limit": limit }),
         Answer::Done(done) => json!({ "done": done }),
+        Answer::Refused(outcome) => json!({ "outcome": outcome }),
         Answer::Validation { types, denial, lanes } => {
             json!({ "types": types, "denial": denial, "lanes": lanes })
         }

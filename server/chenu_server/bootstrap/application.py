@@ -27,6 +27,7 @@ from chenu_server.bootstrap.services import (
     limits_mount,
     new_queue,
     pipeline_mounts,
+    tools_mount,
 )
 from chenu_server.bootstrap.storage import Storage, Stores, open_storage, stores_of
 from chenu_server.config import Settings
@@ -42,6 +43,7 @@ from chenu_server.operations.governance import WriterGovernance
 from chenu_server.operations.media import FileKeeper
 from chenu_server.operations.resume import resume_approved
 from chenu_server.operations.sweep import Sweeper
+from chenu_server.operations.tool_calls import WithdrawnCalls
 from chenu_server.pipeline.media_store import FileSweep
 from chenu_server.pipeline.service import PipelineLimits, PipelineService
 from chenu_server.values import dataclass
@@ -161,12 +163,14 @@ async def _start(
         boundary=boundary,
         new_work=limiter,
         limits=_pipeline_limits(settings),
+        calls=WithdrawnCalls(storage.writer, stores.tool_calls),
         stops=storage.fleet,
     )
     sweeper = await _swept(storage, stores)
     mounts = [
         *pipeline_mounts(settings, pipeline, stores, routes),
         *governance_mounts(settings, storage, stores, governance, pipeline, boundary, limiter),
+        tools_mount(settings, storage, stores, governance, boundary, inputs.release_keys),
         limits_mount(live, limiter, stores, queues, now_us),
     ]
     layers = layers_of(settings, inputs.issuers, boundary, now_us)

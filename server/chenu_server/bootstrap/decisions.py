@@ -10,9 +10,11 @@ from chenu_server.governance.identity.model import ClaimNames, Issuer
 from chenu_server.governance.identity.tokens import read_key
 from chenu_server.governance.limits.model import IdentityLimit, ProviderLimit
 from chenu_server.governance.policy.decide import Policies
+from chenu_server.governance.tools.model import Configured, Tools
+from chenu_server.governance.tools.release_keys import ReleaseKeys
 from chenu_server.operations.rules import Rules
 from chenu_server.values import dataclass
-from chenu_server.vocabulary import CheckpointType, PrincipalType
+from chenu_server.vocabulary import CheckpointType, PrincipalType, ToolEffect
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +48,30 @@ def rules_of(settings: Settings, policies: Policies, owner_id: str) -> Rules:
         least_cap=settings.pipeline.least_output_cap,
         budget_required=settings.budgets.required,
         pending_max=settings.limits.pending_max,
+        tools=tools_of(settings),
     )
+
+
+def tools_of(settings: Settings) -> Tools:
+    """What the operator says of tools."""
+    named = {
+        name: Configured(
+            effect=ToolEffect(each.effect), schema=each.parameters, audience=each.audience
+        )
+        for name, each in settings.tools.named.items()
+    }
+    return Tools(named=named, unlisted=settings.tools.unlisted)
+
+
+def release_keys_of(settings: Settings) -> ReleaseKeys | None:
+    """
+    What releases are signed with; None where nothing is released.
+
+    Raises:
+        ReleaseKeyError: The file is missing, open to others, or holds no such key.
+    """
+    file = settings.tools.release_key_file
+    return None if file is None else ReleaseKeys.load(file)
 
 
 def limits_of(settings: Settings) -> dict[str, ProviderLimit]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from chenu_server.bootstrap.decisions import issuers_of
+from chenu_server.bootstrap.decisions import issuers_of, release_keys_of, tools_of
 from chenu_server.bootstrap.routes import Routes, open_routes
 from chenu_server.config import (
     AgentsSettings,
@@ -20,11 +20,13 @@ from chenu_server.config import (
     ProvidersSettings,
     RoutingSettings,
     Settings,
+    ToolsSettings,
 )
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import KeyFileError
 from chenu_server.governance.policy.decide import Policies
 from chenu_server.governance.policy.load import load_policies
+from chenu_server.governance.tools.release_keys import ReleaseKeys
 from chenu_server.infra.db.migrate import check_url
 from chenu_server.providers.catalog_schema import CatalogueError
 from chenu_server.providers.probe import Probed
@@ -38,6 +40,7 @@ class Inputs:
     issuers: list[Issuer]
     policies: Policies
     routes: Routes
+    release_keys: ReleaseKeys | None
 
 
 async def open_inputs(settings: Settings, stack: AsyncExitStack) -> Inputs:
@@ -53,7 +56,8 @@ async def open_inputs(settings: Settings, stack: AsyncExitStack) -> Inputs:
     check_url(settings.database.url)
     return Inputs(
         issuers=issuers_of(settings),
-        policies=load_policies(settings.policies.operator_dir),
+        policies=load_policies(settings.policies.operator_dir, tools_of(settings)),
+        release_keys=release_keys_of(settings),
         routes=await open_routes(settings, stack),
     )
 
@@ -100,6 +104,7 @@ def _parts(settings: Settings) -> Iterator[Settings]:
         database=DatabaseSettings(),
         identity=_with(settings.identity, issuers=()),
         policies=PolicySettings(),
+        tools=ToolsSettings(),
         providers=ProvidersSettings(),
         routing=RoutingSettings(),
         agents=AgentsSettings(),
@@ -107,7 +112,8 @@ def _parts(settings: Settings) -> Iterator[Settings]:
     yield _with(bare, database=settings.database)
     for issuer in settings.identity.issuers:
         yield _with(bare, identity=_with(settings.identity, issuers=(issuer,)))
-    yield _with(bare, policies=settings.policies)
+    # Together: a policy about a call names the tool and its arguments.
+    yield _with(bare, policies=settings.policies, tools=settings.tools)
     alone = _with(settings.providers, enabled=(), instances={})
     yield _with(bare, providers=alone)
     for name in settings.providers.enabled:

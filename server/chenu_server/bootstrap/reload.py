@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from chenu_server.bootstrap.decisions import Live, rules_of
+from chenu_server.bootstrap.decisions import Live, rules_of, tools_of
 from chenu_server.bootstrap.routes import Plan, Routes, plan_of, price_again, registry_of
 from chenu_server.config import ConfigError, Settings
 from chenu_server.errors import ChenuError
@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 LEFT_MAX: Final = 8
 """How many earlier sets of providers may have calls under way; the next reload waits for one."""
 
-RELOADED: Final = ("providers", "policies", "checkpoints")
+RELOADED: Final = ("providers", "policies", "checkpoints", "tools")
 """The sections that are read again; the others hold until the next start."""
 
 
@@ -103,7 +103,7 @@ class Reload:
         return _Read(
             settings=settings,
             plan=plan_of(settings),
-            policies=load_policies(settings.policies.operator_dir),
+            policies=load_policies(settings.policies.operator_dir, tools_of(settings)),
             kept=tuple(kept),
         )
 

@@ -22,6 +22,8 @@ from chenu.api.pipeline.v1 import (
     pipeline_service_pb2_grpc,
     router_service_pb2,
     router_service_pb2_grpc,
+    tool_call_service_pb2,
+    tool_call_service_pb2_grpc,
 )
 from chenu_server.bootstrap.decisions import Live, limits_of, provider_limit
 from chenu_server.bootstrap.routes import Routes
@@ -44,6 +46,9 @@ from chenu_server.governance.identity.store import SqlViolations
 from chenu_server.governance.limits.ports import NewWork
 from chenu_server.governance.limits.service import LimitService
 from chenu_server.governance.limits.servicer import RateLimitServicer
+from chenu_server.governance.tools.release_keys import ReleaseKeys
+from chenu_server.governance.tools.service import ToolCallService
+from chenu_server.governance.tools.servicer import ToolCallServicer
 from chenu_server.infra.rpc.intake import IntakeLimits
 from chenu_server.infra.rpc.interceptors.access_log import AccessLog
 from chenu_server.infra.rpc.interceptors.authentication import Authentication
@@ -61,6 +66,7 @@ from chenu_server.operations.governance import WriterGovernance
 from chenu_server.operations.media import FileKeeper
 from chenu_server.operations.reads import WhatWaits
 from chenu_server.operations.spending import WriterSpending
+from chenu_server.operations.tool_calls import WriterGate
 from chenu_server.pipeline.attachments import Attachments
 from chenu_server.pipeline.lanes.audit import AuditLane
 from chenu_server.pipeline.lanes.checkpoint import CheckpointLane
@@ -162,6 +168,8 @@ def lanes_of(
             settings.limits.dispatch_within_ms * 1_000,
             random.Random(),
             now_us,
+            # Likewise.
+            lambda: governance.rules.tools.schemas,
         ),
         audit=AuditLane(governance),
         resume=ResumeLane(encoding, governance, queues, files),
@@ -255,10 +263,33 @@ def checkpoints_of(
         stores.checkpoints,
         governance,
         WhatWaits(pipeline, stores.queries, governance),
-        BoundContents(stores.queries, stores.files, default_cap=cap),
+        BoundContents(stores.queries, stores.tool_calls, stores.files, default_cap=cap),
         boundary,
         inbox=storage.inbox,
         now_us=storage.writer.now_us,
+    )
+
+
+def tools_mount(
+    settings: Settings,
+    storage: Storage,
+    stores: Stores,
+    governance: WriterGovernance,
+    boundary: BoundaryService,
+    keys: ReleaseKeys | None,
+) -> Mount:
+    """`ToolCallService`."""
+    service = ToolCallService(
+        stores.tool_calls,
+        WriterGate(storage.writer, stores.queries, lambda: governance.rules),
+        boundary,
+        keys,
+        settings.tools.release_issuer,
+    )
+    return Mount(
+        tool_call_service_pb2.DESCRIPTOR.services_by_name["ToolCallService"],
+        tool_call_service_pb2_grpc.add_ToolCallServiceServicer_to_server,
+        ToolCallServicer(service),
     )
 
 

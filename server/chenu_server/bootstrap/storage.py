@@ -20,6 +20,8 @@ from chenu_server.governance.checkpoints.store import SqlCheckpoints
 from chenu_server.governance.identity import tables as identity_tables
 from chenu_server.governance.limits import tables as limit_tables
 from chenu_server.governance.limits.store import SqlSlots
+from chenu_server.governance.tools import tables as tool_tables
+from chenu_server.governance.tools.store import SqlToolCalls
 from chenu_server.ids import new_id
 from chenu_server.infra.db import migrate, one_ledger, pooler
 from chenu_server.infra.db.fleet import Fleet
@@ -75,6 +77,7 @@ class Stores:
     governed: GovernedQueries
     files: SqlFiles
     spendings: SqlSpendings
+    tool_calls: SqlToolCalls
 
 
 async def open_storage(settings: Settings, stack: AsyncExitStack) -> Storage:
@@ -137,6 +140,7 @@ async def _begun_writer(
             budget_tables.holds_map(pipeline_tables.QUERIES_MAP),
             *limit_tables.MAPS,
             *checkpoint_tables.MAPS,
+            *tool_tables.MAPS,
             *identity_tables.MAPS,
         ],
         limits=WriterLimits(
@@ -226,6 +230,11 @@ def stores_of(live: Live, storage: Storage) -> Stores:
         governed=governed,
         files=SqlFiles(storage.reader),
         spendings=SqlSpendings(
+            storage.reader,
+            operations=pipeline_tables.QUERIES,
+            contents=pipeline_tables.QUERY_CONTENTS,
+        ),
+        tool_calls=SqlToolCalls(
             storage.reader,
             operations=pipeline_tables.QUERIES,
             contents=pipeline_tables.QUERY_CONTENTS,

@@ -314,6 +314,32 @@ class PolicySettings(Section):
     """Cedar files that may only forbid or demand a checkpoint."""
 
 
+class ToolSettings(Section):
+    """What the operator says of one tool. It holds whatever a request says that is laxer."""
+
+    effect: Literal["read", "write", "delete", "send", "transfer", "payment"]
+    """What calling it does."""
+    parameters: Annotated[str, Field(alias="schema", max_length=65_536)] = ""
+    """A JSON schema of an object that calls have to satisfy besides the request's own."""
+    audience: Annotated[str, Field(max_length=256)] = ""
+    """Who executes it: the `aud` of its releases."""
+
+
+class ToolsSettings(Section):
+    """Calls that models propose, and what releases them."""
+
+    named: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")], ToolSettings] = Field(
+        default_factory=dict
+    )
+    """By the tool's name."""
+    unlisted: Literal["checkpoint", "allow", "deny"] = "checkpoint"
+    """Calls of tools that are not named: a person looks, policies alone, or none passes."""
+    release_key_file: Path | None = None
+    """Ed25519 keys that releases are signed with: the first signs. Without it none is released."""
+    release_issuer: Annotated[str, Field(min_length=1, max_length=256)] = "chenu"
+    """The `iss` of releases."""
+
+
 class LedgerSettings(Section):
     """How the ledger names itself."""
 
@@ -368,6 +394,7 @@ class Settings(pydantic_settings.BaseSettings):
     routing: RoutingSettings = RoutingSettings()
     agents: AgentsSettings = AgentsSettings()
     policies: PolicySettings = PolicySettings()
+    tools: ToolsSettings = ToolsSettings()
     ledger: LedgerSettings = LedgerSettings()
     owners: OwnerSettings = OwnerSettings()
     log: LogSettings = LogSettings()

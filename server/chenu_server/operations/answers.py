@@ -85,7 +85,7 @@ def validation(answer: Answer) -> Validation:
     more = answer.more
     return Validation(
         checkpoint_types=tuple(more["types"]),
-        denial=_outcome(more["denial"]),
+        denial=outcome(more["denial"]),
         lanes=tuple(map(_report, more["lanes"])),
     )
 
@@ -95,7 +95,8 @@ def _blocked(answer: Answer) -> Blocked:
     return Blocked(query=query, pending=pending_error(checkpoint))
 
 
-def _outcome(plain: Mapping[str, Any]) -> Outcome:
+def outcome(plain: Mapping[str, Any]) -> Outcome:
+    """Why something is refused."""
     return Outcome(
         reason=Reason[plain["reason"]] if plain["reason"] else None,
         message=plain["message"],

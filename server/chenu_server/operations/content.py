@@ -9,6 +9,8 @@ from typing import Any, Final, Protocol
 from chenu_server.governance.budgets.spending_decide import ask_from
 from chenu_server.governance.budgets.spending_model import ReserveAsk
 from chenu_server.governance.checkpoints.model import Bound, Checkpoint, StoredFile
+from chenu_server.governance.tools.model import ToolCall
+from chenu_server.governance.tools.ports import ToolCallReader
 from chenu_server.operations.media import FileReader
 from chenu_server.operations.rules import payload
 from chenu_server.pipeline.conversation import Conversation, Part, asked
@@ -34,8 +36,16 @@ class StoredContents(Protocol):
 class BoundContents:
     """The checkpoints' `BoundContent`. `default_cap` is for plans that do not tell their cap."""
 
-    def __init__(self, queries: StoredContents, files: FileReader, *, default_cap: int) -> None:
+    def __init__(
+        self,
+        queries: StoredContents,
+        calls: ToolCallReader,
+        files: FileReader,
+        *,
+        default_cap: int,
+    ) -> None:
         self._queries = queries
+        self._calls = calls
         self._files = files
         self._default_cap = default_cap
 
@@ -46,6 +56,9 @@ class BoundContents:
             return ()
         if checkpoint.operation_kind is OperationKind.RESERVATION:
             return _of_reservation(checkpoint, ask_from(stored.request_id, stored.request))
+        if checkpoint.operation_kind is OperationKind.TOOL_CALL:
+            found = await self._calls.get(checkpoint.identity_id, checkpoint.request_id)
+            return () if found is None else _of_call(checkpoint, found.call, stored.request)
         request, plan = request_from(stored.request), plan_from(stored.plan)
         said = said_of(request)
         # The digest holds the cap as planned; plans from before it was kept were made with these.
@@ -88,6 +101,27 @@ def _of_reservation(checkpoint: Checkpoint, asked: ReserveAsk) -> list[Bound]:
     return [
         _bound(ContentKind.FACTS, facts, media_type=JSON),
         _bound(ContentKind.TEXT, asked.description),
+    ]
+
+
+def _of_call(checkpoint: Checkpoint, call: ToolCall, arguments: str) -> list[Bound]:
+    """Who would be given which call, and the salt, by which the digest can be made again."""
+    facts = payload(
+        action_digest=checkpoint.action_digest.hex(),
+        identity=checkpoint.identity_id,
+        principal=str(checkpoint.requester),
+        acting_for=list(checkpoint.acting_for),
+        query_id=call.query_id,
+        part=call.part,
+        tool=call.tool,
+        effect=call.effect.value,
+        audience=call.audience,
+        schema_sha256=call.schema_sha256.hex(),
+        salt=call.salt.hex(),
+    )
+    return [
+        _bound(ContentKind.FACTS, facts, media_type=JSON),
+        _bound(ContentKind.TOOL_CALL, arguments, id=call.call_id, media_type=JSON),
     ]
 
 

@@ -90,7 +90,12 @@ class WriterGovernance:
 
     async def settle(self, settlement: Settlement) -> Operation:
         """See `pipeline.ports.Governance`."""
-        return cast(Operation, await self._writer.submit(Settle(settlement)))
+        while True:
+            # Judged anew by the rules of that moment where a reload came between: each reload ends
+            # before the next one begins, so this ends too.
+            ended = await self._writer.submit(Settle(settlement, self._rules))
+            if ended is not None:
+                return cast(Operation, ended)
 
     async def cancel(self, query: Operation, by: Principal, reason: str) -> Operation:
         """See `pipeline.ports.Governance`."""
@@ -98,7 +103,7 @@ class WriterGovernance:
         return cast(Operation, await self._writer.submit(command))
 
     async def withdraw(self, checkpoint: Checkpoint, by: Principal, reason: str) -> None:
-        """End a reservation that waits, and its checkpoint with it; another is left as it is."""
+        """End what waits and runs nowhere, and its checkpoint with it; else it is left as it is."""
         await self._writer.submit(
             Cancel(
                 checkpoint.identity_id, checkpoint.request_id, checkpoint.checkpoint_id, by, reason

@@ -112,7 +112,8 @@ class WhatWaits:
 
     async def cancel(self, caller: Caller, checkpoint: Checkpoint, reason: str) -> None:
         """Cancel the operation that waits there, and the checkpoint with it."""
-        if checkpoint.operation_kind is OperationKind.RESERVATION:
+        # What no process runs is ended by its rows alone.
+        if checkpoint.operation_kind is not OperationKind.QUERY:
             await self._spending.withdraw(checkpoint, caller.principal, reason)
         else:
             await self._pipeline.cancel(caller, checkpoint.request_id, reason)

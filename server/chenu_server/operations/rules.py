@@ -10,6 +10,7 @@ from chenu_server import asking, engine
 from chenu_server.governance.checkpoints.model import Expiries
 from chenu_server.governance.limits.model import ProviderLimit
 from chenu_server.governance.policy.decide import Policies
+from chenu_server.governance.tools.model import Tools
 from chenu_server.ids import new_id
 from chenu_server.values import dataclass, field
 from chenu_server.vocabulary import CheckpointType
@@ -34,6 +35,7 @@ class Rules:
     least_cap: int
     budget_required: bool
     pending_max: int
+    tools: Tools = field(default_factory=Tools)
     make_id: Callable[[], str] = new_id
     kernel: engine.Rules = field(init=False)
     """The same, as the kernel has them."""

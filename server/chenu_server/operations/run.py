@@ -8,6 +8,7 @@ from chenu_server import asking, engine
 from chenu_server.command import Answer, Key
 from chenu_server.operations import answers, subject
 from chenu_server.operations.rules import Rules
+from chenu_server.operations.tool_calls import proposals
 from chenu_server.pipeline.ports import (
     Admitted,
     NextAttempt,
@@ -17,6 +18,7 @@ from chenu_server.pipeline.ports import (
     Wait,
 )
 from chenu_server.pipeline.records import Operation
+from chenu_server.vocabulary import QueryStatus
 
 
 class Retry:
@@ -50,12 +52,15 @@ class Retry:
 class Settle:
     """Posts or voids, stores the output, writes the final event and the final entry."""
 
-    def __init__(self, settlement: Settlement) -> None:
+    def __init__(self, settlement: Settlement, rules: Rules) -> None:
         self._asked = settlement
+        self._rules = rules
 
     def asked(self) -> engine.Command:
         """For the kernel."""
-        asked = self._asked
+        asked, rules = self._asked, self._rules
+        completed = asked.status is QueryStatus.COMPLETED
+        calls = proposals(asked.output, asked.proposing, rules) if completed else []
         plain = {
             "identity_id": asked.query.identity_id,
             "request_id": asked.query.request_id,
@@ -66,10 +71,18 @@ class Settle:
             "execution_us": asked.execution_us,
             "lane_started_ns": asked.lane_started_ns,
         }
-        return engine.Command({"Settle": plain}, asking.NO_RULES)
+        if not calls:
+            return engine.Command({"Settle": plain}, asking.NO_RULES)
+        plain |= {"calls": calls, "policies_revision": rules.policies.revision}
+        return engine.Command({"Settle": plain}, rules.kernel)
 
-    def outcome(self, answer: Answer) -> Operation:
-        """The query as it ended; if a sweep ended it before, only its money is posted late."""
+    def outcome(self, answer: Answer) -> Operation | None:
+        """The query as it ended; if a sweep ended it before, only its money is posted late.
+
+        None: a reload came between the verdicts on its calls and the command.
+        """
+        if answer.kind == "Outdated":
+            return None
         query: Operation = answer.rows[0]
         return query
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from chenu_server.asking import Plain
+from chenu_server.caller import Caller
 from chenu_server.governance.policy.decide import Facts
 from chenu_server.pipeline.model import (
     OPERATION,
@@ -23,7 +24,18 @@ OUTPUT_FORMAT: Final = {"text": "text", "json": "json", "json_schema": "json"}
 
 def facts_of(asked: Admission | Resumption) -> Facts:
     """The facts that policies decide on."""
-    caller, request = asked.caller, asked.request
+    providers = _names_in(asked.encoded.route)
+    return facts(asked.caller, asked.request, asked.analysis, asked.snapshot, providers)
+
+
+def facts(
+    caller: Caller,
+    request: QueryRequest,
+    analysis: Analysis,
+    snapshot: Snapshot,
+    providers: tuple[str, ...],
+) -> Facts:
+    """The same of their parts; `providers` are those that may be called, or was."""
     target = request.target
     # No word of an approval, which lifts only the types that it covers: the gate is asked as if
     # there were none, and the two are compared.
@@ -36,17 +48,17 @@ def facts_of(asked: Admission | Resumption) -> Facts:
         acting_for=caller.acting_for,
         operation=target.operation or OPERATION,
         mode=request.mode,
-        intents=asked.analysis.intents,
-        detected_intents=asked.analysis.detected,
+        intents=analysis.intents,
+        detected_intents=analysis.detected,
         sphere=request.sphere,
         target_kind=target.kind,
         target_id=target.id,
         target_sphere=target.sphere or "",
-        spheres=asked.snapshot.spheres,
-        cross_sphere=asked.snapshot.crosses_spheres,
-        sensitivity=asked.analysis.sensitivity,
+        spheres=snapshot.spheres,
+        cross_sphere=snapshot.crosses_spheres,
+        sensitivity=analysis.sensitivity,
         agent_role=request.agent_role,
-        providers=_names_in(asked.encoded.route),
+        providers=providers,
     )
 
 

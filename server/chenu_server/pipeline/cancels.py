@@ -11,7 +11,7 @@ from chenu_server.command import Key
 from chenu_server.errors import ChenuError
 from chenu_server.errors import QueryState as QueryStateError
 from chenu_server.pipeline.log import QueryLog
-from chenu_server.pipeline.ports import Governance, QueryStore, Stops
+from chenu_server.pipeline.ports import Governance, HeldCalls, QueryStore, Stops
 from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.run import QueryRun
 from chenu_server.pipeline.stop import StopReason
@@ -24,6 +24,7 @@ class Cancels:
     Args:
         runs: What runs here, by key; a run that only follows is in it as well.
         open_log: The log of a stored query.
+        calls: Ends the calls that a settled answer proposed.
         stops: Reaches the other processes; None where there can be none.
         within_s: How long another process is given to hear it.
     """
@@ -35,6 +36,7 @@ class Cancels:
         store: QueryStore,
         *,
         open_log: Callable[[Operation], Awaitable[QueryLog]],
+        calls: HeldCalls,
         stops: Stops | None,
         within_s: float,
     ) -> None:
@@ -42,6 +44,7 @@ class Cancels:
         self._governance = governance
         self._store = store
         self._open_log = open_log
+        self._calls = calls
         self._stops = stops
         self._within_s = within_s
 
@@ -49,7 +52,8 @@ class Cancels:
         self, caller: Caller, request_id: str, reason: str, get: Callable[[], Awaitable[Operation]]
     ) -> Operation:
         """
-        Cancel a query, wherever it is; a final one is returned as it is. `get` reads it.
+        Cancel a query, wherever it is; a final one is returned as it is, and its calls that are
+        held are withdrawn. `get` reads it.
 
         Raises:
             QueryCancelled: It waited for its first slot; nothing of it was ever stored.
@@ -74,6 +78,8 @@ class Cancels:
             query = await self._stopped_anywhere(query)
         if not query.status.is_final:
             raise QueryStateError(request_id, query.status.value)
+        if any(part.call and part.call.checkpoint_id for part in query.output_parts):
+            await self._calls.cancel(query, caller.principal, reason)
         return query
 
     async def have_stopped(self, log: QueryLog) -> None:

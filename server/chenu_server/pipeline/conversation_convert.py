@@ -49,8 +49,6 @@ THINKING_TOP_P_MIN: Final = 0.95
 
 # What Chat Completions takes as the name of a tool or a schema.
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# What needs a person's approval, which calls cannot be held for yet.
-_TAKEN: Final = frozenset({ToolEffect.READ, ToolEffect.WRITE})
 _ROLES: Final = by_number(MessageRole)
 _MAY_SAY: Final = {
     MessageRole.SYSTEM: frozenset({PartKind.TEXT}),
@@ -275,10 +273,6 @@ def _tools(tools: Sequence[pb.Tool]) -> tuple[Tool, ...]:
 
 def _tool(tool: pb.Tool) -> Tool:
     effect = ToolEffect(word_from(pb.ToolEffect, tool.effect, "TOOL_EFFECT", "tools.effect"))
-    if effect not in _TAKEN:
-        raise InvalidField(
-            "tools.effect", f"{effect} needs a person's approval, which calls cannot wait for yet"
-        )
     if len(tool.description) > DESCRIPTION_MAX:
         raise InvalidField("tools.description", f"at most {DESCRIPTION_MAX:,} characters")
     return Tool(

@@ -43,6 +43,8 @@ from chenu_server.vocabulary import (
     PrincipalType,
     QueryStatus,
     Sphere,
+    ToolCallState,
+    ToolEffect,
 )
 from chenu_server.word import Word
 
@@ -69,6 +71,8 @@ _PREFERENCES: Final = {
     for name, number in routing_pb2.Preference.items()
 }
 _PART_KINDS: Final = _numbers(PartKind)
+_EFFECTS: Final = _numbers(ToolEffect)
+_CALL_STATES: Final = _numbers(ToolCallState)
 
 
 def query_of(query: Operation) -> message_pb2.Query:
@@ -328,6 +332,21 @@ def _checkpoint_resolved(body: Body, query: Operation | None) -> _Made:
     }
 
 
+def _tool_call(body: Body, query: Operation | None) -> _Made:
+    call = {
+        "call_id": body["call_id"],
+        "part": body["part"],
+        "tool": body["tool"],
+        "effect": _EFFECTS[body["effect"]],
+        "state": _CALL_STATES[body["state"]],
+        "checkpoint_id": body["checkpoint_id"],
+        "reason": body["reason"],
+    }
+    if body["expires_us"]:
+        call["expire_time"] = timestamp_of(body["expires_us"])
+    return "tool_call", call
+
+
 def _blocked(body: Body, query: Operation | None) -> _Made:
     return "pipeline_blocked", {**body}
 
@@ -376,6 +395,9 @@ _BODIES: Final[dict[EventKind, Callable[[Body, Operation | None], _Made]]] = {
     EventKind.BUDGET_EXCEEDED: _budget,
     EventKind.RATE_LIMIT_QUEUED: _rate,
     EventKind.RATE_LIMIT_EXCEEDED: _rate,
+    EventKind.TOOL_CALL_PASSED: _tool_call,
+    EventKind.TOOL_CALL_HELD: _tool_call,
+    EventKind.TOOL_CALL_REFUSED: _tool_call,
     EventKind.PIPELINE_COMPLETE: _complete,
     EventKind.PIPELINE_ERROR: _error,
 }

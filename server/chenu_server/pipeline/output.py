@@ -8,7 +8,7 @@ from typing import Final
 from chenu_server.pipeline.conversation import Part
 from chenu_server.providers.model import Finished
 from chenu_server.values import dataclass
-from chenu_server.vocabulary import PartKind
+from chenu_server.vocabulary import PartKind, ToolCallState, ToolEffect
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,25 @@ LIVE: Final[Mapping[str, Heading]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedCall:
+    """What was decided of a proposed call when its answer was settled; 0 and empty: not held."""
+
+    call_id: str
+    effect: ToolEffect
+    state: ToolCallState
+    checkpoint_id: str
+    expires_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPart:
     """What a query's row knows of a part: enough for a reader to drop what was not stored."""
 
     kind: PartKind
     name: str
     length: int
+    call: DecidedCall | None = None
 
 
 class Output:

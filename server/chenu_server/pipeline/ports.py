@@ -171,6 +171,18 @@ class Settlement:
     output: tuple[Part, ...]
     execution_us: int
     lane_started_ns: int
+    proposing: Proposing | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposing:
+    """Whose answer proposes calls, as policies see it; `providers` are the names of who gave it."""
+
+    caller: Caller
+    request: QueryRequest
+    analysis: Analysis
+    snapshot: Snapshot
+    providers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +314,19 @@ class Stored:
     query: Operation | None
     segments: Sequence[EventSegment]
     chunks: Sequence[OutputChunk]
+
+
+class HeldCalls(Protocol):
+    """Ends what an answer proposed and nobody has released."""
+
+    async def cancel(self, query: Operation, by: Principal, reason: str) -> None:
+        """
+        Cancel its calls that wait for a person, or for their approval to be used.
+
+        Raises:
+            GovernanceUnavailable: It cannot be recorded; some of them may have ended.
+        """
+        ...
 
 
 class Stops(Protocol):

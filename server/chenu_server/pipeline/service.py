@@ -39,6 +39,7 @@ from chenu_server.pipeline.model import QueryRequest, Route
 from chenu_server.pipeline.ports import (
     Boundary,
     Governance,
+    HeldCalls,
     NewWorkLimit,
     QueryFilter,
     QueryStore,
@@ -96,6 +97,7 @@ class PipelineService:
         boundary: Boundary,
         new_work: NewWorkLimit,
         limits: PipelineLimits,
+        calls: HeldCalls,
         stops: Stops | None = None,
     ) -> None:
         self._lanes = lanes
@@ -114,6 +116,7 @@ class PipelineService:
             governance,
             store,
             open_log=self._open_log,
+            calls=calls,
             stops=stops,
             within_s=limits.stop_within_s,
         )

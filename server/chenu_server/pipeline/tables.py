@@ -24,7 +24,7 @@ from chenu_server.infra.db.metadata import METADATA
 from chenu_server.infra.db.tablemap import LookupSql, TableMap
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import LaneReport, Outcome, TokenUsage
-from chenu_server.pipeline.output import StoredPart
+from chenu_server.pipeline.output import DecidedCall, StoredPart
 from chenu_server.pipeline.records import (
     Attempt,
     AttemptState,
@@ -44,12 +44,18 @@ from chenu_server.vocabulary import (
     PartKind,
     PrincipalType,
     QueryStatus,
+    ToolCallState,
+    ToolEffect,
 )
 
 _TOKEN_USAGE: Final = maker(TokenUsage)
 _REPORTS: Final = many(record(LaneReport, word(Lane), word(LaneStatus), PLAIN, PLAIN))
 _OUTCOME: Final = record(Outcome, Shape.number({0: None, **BY_NUMBER}), PLAIN, PAIRS)
-_PARTS: Final = many(record(StoredPart, word(PartKind), PLAIN, PLAIN))
+_CALL: Final = record(
+    DecidedCall, PLAIN, word(ToolEffect), word(ToolCallState), PLAIN, PLAIN, PLAIN
+)
+# Rows of what is no call, or was settled before calls were decided on, have no fourth value.
+_PARTS: Final = many(record(StoredPart, word(PartKind), PLAIN, PLAIN, _CALL))
 _EVENTS: Final = many(record(Event, PLAIN, word(EventKind), PLAIN, LATER))
 
 
@@ -81,7 +87,14 @@ def _outcome_list(outcome: Outcome) -> list[Any]:
 
 
 def _parts_list(parts: tuple[StoredPart, ...]) -> list[Any]:
-    return [[str(each.kind), each.name, each.length] for each in parts]
+    return [[str(each.kind), each.name, each.length, *_call_list(each.call)] for each in parts]
+
+
+def _call_list(call: DecidedCall | None) -> list[Any]:
+    if call is None:
+        return []
+    effect, state = str(call.effect), str(call.state)
+    return [[call.call_id, effect, state, call.checkpoint_id, call.expires_us, call.reason]]
 
 
 def _events_list(events: tuple[Event, ...]) -> list[Any]:

@@ -65,6 +65,11 @@ impl Recorded<'_> {
         out.message(5, |usage| self.usage.write(usage));
         out.number(6, self.cost_nanousd);
         out.number(7, self.output_cap);
+        for (part, each) in (0_i64..).zip(&self.output_parts) {
+            if let Some(call) = &each.call {
+                out.message(11, |message| call.write(part, each.name, message));
+            }
+        }
     }
 
     fn write_output(&self, parts: &[Part<'_>], out: &mut Message) {

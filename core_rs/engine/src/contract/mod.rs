@@ -8,4 +8,6 @@ mod message;
 mod query;
 
 pub use answer::{Part, answered};
-pub use query::{Asked, LaneReport, OutputPart, Query, Recorded, Usage, route_snapshot};
+pub use query::{
+    Asked, LaneReport, OutputPart, ProposedCall, Query, Recorded, Usage, route_snapshot,
+};

@@ -3,6 +3,7 @@
 use super::message::Message;
 use crate::vocabulary::{
     Intent, Lane, LaneStatus, PartKind, PrincipalType, QueryMode, QueryState, Sphere,
+    ToolCallState, ToolEffect,
 };
 use crate::wire::Stop;
 
@@ -134,6 +135,25 @@ pub struct OutputPart<'a> {
     pub name: &'a str,
     /// The bytes of UTF-8 that are stored of it.
     pub length: i64,
+    /// What was decided of a call.
+    pub call: Option<ProposedCall<'a>>,
+}
+
+/// A call, as it was decided when its answer was settled.
+#[derive(Debug)]
+pub struct ProposedCall<'a> {
+    /// The server's id of it.
+    pub call_id: &'a str,
+    /// What it does.
+    pub effect: ToolEffect,
+    /// Where it stood.
+    pub state: ToolCallState,
+    /// Where it waits.
+    pub checkpoint_id: &'a str,
+    /// Until when nobody has to decide; 0 of one that does not wait.
+    pub expires_us: i64,
+    /// Why it was refused.
+    pub reason: &'a str,
 }
 
 impl Query<'_> {
@@ -262,6 +282,21 @@ impl OutputPart<'_> {
         out.number(2, self.kind.number());
         out.text(3, self.name);
         out.number(4, self.length);
+    }
+}
+
+impl ProposedCall<'_> {
+    pub(super) fn write(&self, part: i64, tool: &str, out: &mut Message) {
+        out.text(1, self.call_id);
+        out.number(2, part);
+        out.text(3, tool);
+        out.number(4, self.effect.number());
+        out.number(5, self.state.number());
+        out.text(6, self.checkpoint_id);
+        if self.expires_us != 0 {
+            out.message(7, |time| write_time(self.expires_us, time));
+        }
+        out.text(8, self.reason);
     }
 }
 

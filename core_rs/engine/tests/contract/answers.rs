@@ -51,7 +51,7 @@ fn recorded(output_length: usize, output_format: &str, stop_reason: Stop) -> Rec
         estimated: false,
         event_count: 9,
         output_length: i64::try_from(output_length).unwrap(),
-        output_parts: vec![OutputPart { kind: PartKind::Text, name: "", length: 5 }],
+        output_parts: vec![OutputPart { kind: PartKind::Text, name: "", length: 5, call: None }],
         output_format,
         created_us: 1_700_000_000_000_001,
         updated_us: -1,

@@ -9,11 +9,13 @@ mod budgets;
 mod files;
 mod slots;
 mod spending;
+mod tool_calls;
 
 pub use budgets::{CreateBudget, DeleteBudget, UnfreezeBudget, UpdateBudget};
 pub use files::{HoldFiles, KeepChunk};
 pub use slots::{Dispatched, HoldBack, LetGo, Readmit};
 pub use spending::{Lapse, Post, Reserve, Void};
+pub use tool_calls::{Proposal, Redeem, Take};
 
 use crate::event::EventDraft;
 use crate::refusal::Outcome;
@@ -255,6 +257,12 @@ pub struct Settle {
     pub ended: Option<AttemptEnd>,
     /// What it said.
     pub output: Vec<Part>,
+    /// What was found out about each call of a completed answer.
+    #[serde(default)]
+    pub calls: Vec<Proposal>,
+    /// The policies that their verdicts are of; empty where there are none.
+    #[serde(default)]
+    pub policies_revision: String,
     /// How long lane F took.
     pub execution_us: i64,
     /// When lane G began, by the monotonic clock.
@@ -391,6 +399,10 @@ pub enum Command {
     Void(Void),
     /// See [`Lapse`].
     Lapse(Lapse),
+    /// See [`Take`].
+    Take(Box<Take>),
+    /// See [`Redeem`].
+    Redeem(Redeem),
     /// See [`CreateBudget`].
     CreateBudget(CreateBudget),
     /// See [`UpdateBudget`].

@@ -72,7 +72,7 @@ fn judged(
     rules: &Rules,
     now: &Moment,
 ) -> Decided<Result<Judgement, Refusal>> {
-    let Waiting { checkpoint, hold, .. } = found;
+    let (checkpoint, hold) = (&found.checkpoint, found.held()?);
     // The plan was made anew from the stored request: if catalogue or settings have changed what
     // would be sent, nobody has approved that.
     if asked.plan.action_digest != checkpoint.action_digest {
@@ -151,8 +151,8 @@ fn run(
         Ok(slot) => slot,
         Err(none) => return Ok(NoSlot::answer(none)),
     };
-    let Waiting { checkpoint, mut operation, hold } = found;
-    let hold = Hold { owner_id: rules.owner_id.clone(), expires_us: 0, ..hold };
+    let hold = Hold { owner_id: rules.owner_id.clone(), expires_us: 0, ..found.held()?.clone() };
+    let Waiting { checkpoint, mut operation, .. } = found;
     // By itself, for the top-up puts nothing where the money suffices: the hold of a running query
     // would still end by its checkpoint's time.
     view.put(Row::Hold(hold.clone()));
@@ -182,7 +182,7 @@ pub(crate) fn refuse(
     waiting::withdraw(view, checkpoint, &Principal::system(), reason, now);
     // One that is held no longer may be the very reason of the refusal, and has nothing to give
     // back.
-    if hold.state == HoldState::Held {
+    if let Some(hold) = hold.filter(|hold| hold.state == HoldState::Held) {
         budgets::void(view, &hold, now.now_us)?;
     }
     let notice = judge::scope_refused(refusal);

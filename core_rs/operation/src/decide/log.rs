@@ -113,6 +113,7 @@ pub(crate) fn stored(parts: &[Part]) -> Vec<StoredPart> {
         kind: part.kind,
         name: part.name.clone(),
         length: i64::try_from(part.text.len()).unwrap_or(i64::MAX),
+        call: None,
     });
     each.collect()
 }

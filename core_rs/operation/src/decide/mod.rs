@@ -12,6 +12,7 @@ mod log;
 mod overruns;
 mod questions;
 mod recover;
+mod release;
 mod reserve;
 mod resolve_all;
 mod retry;
@@ -20,6 +21,7 @@ mod slots;
 mod spending;
 #[cfg(test)]
 mod tests;
+mod tool_calls;
 mod validate;
 mod violation;
 mod waiting;
@@ -65,6 +67,8 @@ pub fn name(command: &Command) -> &'static str {
         Command::Post(_) => "post",
         Command::Void(_) => "void",
         Command::Lapse(_) => "lapse",
+        Command::Take(_) => "take",
+        Command::Redeem(_) => "redeem",
         Command::CreateBudget(_) => "create_budget",
         Command::UpdateBudget(_) => "update_budget",
         Command::UnfreezeBudget(_) => "unfreeze_budget",
@@ -99,6 +103,8 @@ pub fn needs(command: &Command, now: &Moment) -> Vec<Need> {
         Command::Post(asked) => spending::needs(&asked.caller, &asked.request_id),
         Command::Void(asked) => spending::needs(&asked.caller, &asked.request_id),
         Command::Lapse(asked) => spending::needs_lapse(asked),
+        Command::Take(asked) => release::needs(&asked.caller, &asked.call_id),
+        Command::Redeem(asked) => release::needs(&asked.caller, &asked.call_id),
         Command::CreateBudget(asked) => {
             vec![Need::OpenBudgets(asked.caller.identity_id.clone())]
         }
@@ -139,6 +145,7 @@ pub fn needs_next(command: &Command, loaded: &Loaded, now: &Moment) -> Vec<Need>
             spending::needs_next(&asked.caller.identity_id, &asked.request_id, &view)
         }
         Command::Lapse(asked) => spending::needs_next(&asked.identity_id, &asked.request_id, &view),
+        Command::Take(asked) => release::needs_next(&asked.caller, &asked.call_id, &view),
         Command::UpdateBudget(asked) => changes::needs_next(&asked.budget_id, &view, now),
         Command::UnfreezeBudget(asked) => changes::needs_next(&asked.budget_id, &view, now),
         _ => Vec::new(),
@@ -157,7 +164,7 @@ pub fn decide(command: &Command, loaded: &Loaded, rules: &Rules, now: &Moment) -
         Command::Validate(asked) => validate::decide(asked, &mut view, rules, now)?,
         Command::Consume(asked) => consume::decide(asked, &mut view, rules, now)?,
         Command::Retry(asked) => retry::decide(asked, &mut view, rules, now)?,
-        Command::Settle(asked) => settle::decide(asked, &mut view, now)?,
+        Command::Settle(asked) => settle::decide(asked, &mut view, rules, now)?,
         Command::Resolve(asked) => waiting::resolve(&mut view, asked, rules, now)?,
         Command::ResolveAll(asked) => resolve_all::decide(&mut view, asked, rules, now)?,
         Command::Expire(asked) => waiting::expire(&mut view, asked, now)?,
@@ -171,6 +178,8 @@ pub fn decide(command: &Command, loaded: &Loaded, rules: &Rules, now: &Moment) -
         Command::Post(asked) => spending::post(&mut view, asked, now)?,
         Command::Void(asked) => spending::void(&mut view, asked, now)?,
         Command::Lapse(asked) => spending::lapse(&mut view, asked, now)?,
+        Command::Take(asked) => release::take(&mut view, asked, rules, now)?,
+        Command::Redeem(asked) => release::redeem(&mut view, asked, now),
         Command::CreateBudget(asked) => changes::create(&mut view, asked, now),
         Command::UpdateBudget(asked) => changes::update(&mut view, asked, now),
         Command::UnfreezeBudget(asked) => changes::unfreeze(&mut view, asked, now),

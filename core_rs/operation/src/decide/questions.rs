@@ -47,8 +47,8 @@ impl Question<'_> {
             action: self.action.to_owned(),
             target: self.target.to_owned(),
             action_digest: self.action_digest.clone(),
-            question_en: english(self.types, &who),
-            question_fr: french(self.types, &who),
+            question_en: self.english(&who),
+            question_fr: self.french(&who),
             preview: preview(self.text),
             provider: provider.to_owned(),
             model: model.to_owned(),
@@ -68,6 +68,40 @@ impl Question<'_> {
             reason: String::new(),
             consumed_us: 0,
         }
+    }
+
+    /// What the approver is asked, in English. Cut at a length, for the asker's id is its issuer's
+    /// word and may have any.
+    fn english(&self, who: &str) -> String {
+        let wants = self.types.iter().map(|kind| in_english(*kind)).collect::<Vec<_>>();
+        let wants = wants.join(" and ");
+        let asked = match self.tool() {
+            Some(tool) => format!(
+                "{who} was answered with a call of the tool {tool}, to {wants}. Approve exactly \
+                 these arguments?"
+            ),
+            None => format!("{who} asks to {wants}. Approve exactly this request?"),
+        };
+        begin(&asked, QUESTION_MAX)
+    }
+
+    /// What the approver is asked, in French.
+    fn french(&self, who: &str) -> String {
+        let wants = self.types.iter().map(|kind| in_french(*kind)).collect::<Vec<_>>();
+        let wants = wants.join(" et ");
+        let asked = match self.tool() {
+            Some(tool) => format!(
+                "{who} a reçu en réponse un appel de l'outil {tool}, pour {wants}. Approuver \
+                 exactement ces arguments ?"
+            ),
+            None => format!("{who} demande à {wants}. Approuver exactement cette demande ?"),
+        };
+        begin(&asked, QUESTION_MAX)
+    }
+
+    fn tool(&self) -> Option<&str> {
+        let is_call = self.kind == OperationKind::ToolCall;
+        is_call.then(|| self.target.trim_start_matches("tool/"))
     }
 }
 
@@ -93,21 +127,6 @@ fn in_french(kind: CheckpointType) -> &'static str {
         CheckpointType::DestructiveAction => "supprimer quelque chose",
         CheckpointType::IdentityBoundary => "toucher une autre identité",
     }
-}
-
-/// What the approver is asked, in English.
-fn english(types: &[CheckpointType], who: &str) -> String {
-    let wants: Vec<_> = types.iter().map(|kind| in_english(*kind)).collect();
-    // Cut at a length, for the asker's id is its issuer's word and may have any.
-    let wants = wants.join(" and ");
-    begin(&format!("{who} asks to {wants}. Approve exactly this request?"), QUESTION_MAX)
-}
-
-/// What the approver is asked, in French.
-fn french(types: &[CheckpointType], who: &str) -> String {
-    let wants: Vec<_> = types.iter().map(|kind| in_french(*kind)).collect();
-    let wants = wants.join(" et ");
-    begin(&format!("{who} demande à {wants}. Approuver exactement cette demande ?"), QUESTION_MAX)
 }
 
 /// The start of a text, as an approver sees it.

@@ -180,10 +180,10 @@ fn consume(view: &mut View<'_>, asked: &Reserve, rules: &Rules, now: &Moment) ->
         let refused = consume::refuse(view, found, &refusal, now)?;
         return Ok(standing(refused, None, 0));
     }
-    let Waiting { checkpoint, mut operation, hold } = found;
     let expires_us = now.now_us + asked.ttl_ms * 1_000;
     // By its own time from now on, which has not begun while a person was asked.
-    view.put(Row::Hold(Hold { expires_us, ..hold }));
+    view.put(Row::Hold(Hold { expires_us, ..found.held()?.clone() }));
+    let Waiting { checkpoint, mut operation, .. } = found;
     let payload = Payload::new()
         .with("action_digest", operation.action_digest.hex())
         .with("amount_nanousd", asked.amount_nanousd)
@@ -210,7 +210,7 @@ fn refusal_now(
         let changed = vec!["approved_action_changed".to_owned()];
         return Ok(Some(judge::policy_denied(changed)));
     }
-    let standings = match consume::money_of(view, &found.hold)? {
+    let standings = match consume::money_of(view, found.held()?)? {
         Ok(standings) => standings,
         Err(refusal) => return Ok(Some(refusal)),
     };

@@ -7,7 +7,7 @@ use chenu_engine::vocabulary::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{attempts, budgets, log};
+use super::{attempts, budgets, log, tool_calls};
 use crate::answer::Answer;
 use crate::command::{AttemptEnd, Part, Settle};
 use crate::entry::{self, EntryDraft, Payload};
@@ -15,6 +15,7 @@ use crate::event::{self, CallError, EventDraft};
 use crate::rows::{
     Attempt, AttemptState, Bytes, HoldState, LaneReport, Operation, OperationKey, TokenUsage,
 };
+use crate::rules::Rules;
 use crate::view::{Need, Row, View};
 use crate::{Broken, Decided, Moment};
 
@@ -26,7 +27,11 @@ fn key(asked: &Settle) -> OperationKey {
 
 /// The operation as it stands, and its money.
 pub(crate) fn needs(asked: &Settle) -> Vec<Need> {
-    vec![Need::Operation(key(asked)), Need::Hold(key(asked))]
+    let mut needs = vec![Need::Operation(key(asked)), Need::Hold(key(asked))];
+    if !asked.calls.is_empty() {
+        needs.push(Need::Pending(asked.identity_id.clone()));
+    }
+    needs
 }
 
 /// The budgets that the money is held in, and an attempt that may have been left open.
@@ -39,7 +44,17 @@ pub(crate) fn needs_next(asked: &Settle, view: &View<'_>) -> Vec<Need> {
 }
 
 /// The operation as it ended; if it was ended before, only its money is posted late.
-pub(crate) fn decide(asked: &Settle, view: &mut View<'_>, now: &Moment) -> Decided<Answer> {
+pub(crate) fn decide(
+    asked: &Settle,
+    view: &mut View<'_>,
+    rules: &Rules,
+    now: &Moment,
+) -> Decided<Answer> {
+    // A reload came between the verdicts and this command: its calls must be judged by what holds
+    // now.
+    if !asked.calls.is_empty() && asked.policies_revision != rules.policies_revision {
+        return Ok(Answer::Outdated);
+    }
     let stored = view.operation(&key(asked)).cloned();
     let mut operation = stored.ok_or(Broken::Missing("only what was admitted is settled"))?;
     // Also where the query is final: its late attempt is still open then, and would stay so for
@@ -53,10 +68,15 @@ pub(crate) fn decide(asked: &Settle, view: &mut View<'_>, now: &Moment) -> Decid
     let ended = ended.filter(|ended| ended.attempt.attempt == operation.query.attempts);
     post(asked, view, ended, now)?;
     let (execution, audit) = (execution(asked, &operation), audit(asked, now));
-    let stored_parts = log::stored(&asked.output);
-    let mut drafts = parts_complete(asked, ended)?;
+    let (output, stored_parts) = if failed(asked) {
+        (asked.output.clone(), log::stored(&asked.output))
+    } else {
+        tool_calls::decide(asked, view, &operation, rules, now)?
+    };
+    let mut drafts = parts_complete(&output, ended)?;
     drafts.extend(ended.map(|ended| attempts::end_event(ended, false)).transpose()?);
     drafts.extend(left_open);
+    drafts.extend(tool_calls::events(&stored_parts)?);
     drafts.extend([
         event::lane_end(&execution)?,
         event::lane_start(Lane::GAudit)?,
@@ -70,9 +90,9 @@ pub(crate) fn decide(asked: &Settle, view: &mut View<'_>, now: &Moment) -> Decid
     operation.query.output_length = stored_parts.iter().map(|part| part.length).sum();
     operation.query.output_parts = stored_parts;
     // Before the events: what is committed reaches the log in this order.
-    log::put_output(view, &operation, &asked.output);
+    log::put_output(view, &operation, &output);
     log::close(view, &mut operation, asked.status, asked.outcome.clone(), drafts, now)?;
-    let entry = entry_of(asked, &operation, ended)?;
+    let entry = entry_of(&output, &operation, ended)?;
     view.record(entry);
     Ok(Answer::Settled(Box::new(operation)))
 }
@@ -180,11 +200,11 @@ fn post_late(
 }
 
 /// A succeeded attempt's parts, in the order in which readers are given them.
-fn parts_complete(asked: &Settle, ended: Option<&AttemptEnd>) -> Decided<Vec<EventDraft>> {
+fn parts_complete(output: &[Part], ended: Option<&AttemptEnd>) -> Decided<Vec<EventDraft>> {
     let Some(ended) = ended.filter(|ended| ended.failure.is_empty()) else {
         return Ok(Vec::new());
     };
-    let mut parts: Vec<(i64, &Part)> = (0..).zip(&asked.output).collect();
+    let mut parts: Vec<(i64, &Part)> = (0..).zip(output).collect();
     // The sort is stable, so among texts and among calls the model's own order stays.
     parts.sort_by_key(|(_, part)| log::is_call(part));
     let complete = |(number, part): (i64, &Part)| {
@@ -210,7 +230,7 @@ fn audit(asked: &Settle, now: &Moment) -> LaneReport {
 }
 
 fn entry_of(
-    asked: &Settle,
+    output: &[Part],
     operation: &Operation,
     ended: Option<&AttemptEnd>,
 ) -> Decided<EntryDraft> {
@@ -221,7 +241,7 @@ fn entry_of(
         .with("cost_nanousd", operation.cost_nanousd)
         .with("estimated", operation.estimated)
         .with("model", query.model.as_str())
-        .with("output_sha256", digest_of(&asked.output)?)
+        .with("output_sha256", digest_of(output)?)
         .with("provider", query.provider.as_str())
         .with("status", operation.status.wire_name())
         .with("usage", usage(&query.usage));

@@ -49,8 +49,11 @@ impl Place<'_> {
         let checkpoint = view.checkpoint(self.identity, self.checkpoint).cloned();
         let operation = view.operation(&self.key()).cloned();
         let hold = view.hold(&self.key()).cloned();
-        match (checkpoint, operation, hold) {
-            (Some(checkpoint), Some(operation), Some(hold)) => {
+        match (checkpoint, operation) {
+            // A proposed call costs nothing; whatever else waits has its money held.
+            (Some(checkpoint), Some(operation))
+                if hold.is_some() || operation.kind == OperationKind::ToolCall =>
+            {
                 Ok(Waiting { checkpoint, operation, hold })
             }
             _ => Err(Broken::Missing("a checkpoint stands beside its operation and its money")),
@@ -63,7 +66,15 @@ impl Place<'_> {
 pub(crate) struct Waiting {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) operation: Operation,
-    pub(crate) hold: Hold,
+    /// None of what costs nothing.
+    pub(crate) hold: Option<Hold>,
+}
+
+impl Waiting {
+    /// The money that is held for what costs some.
+    pub(crate) fn held(&self) -> Decided<&Hold> {
+        self.hold.as_ref().ok_or(Broken::Missing("what runs has its money held"))
+    }
 }
 
 impl<'a> From<&'a Resolve> for Place<'a> {
@@ -170,7 +181,9 @@ fn approve(view: &mut View<'_>, waiting: Waiting, asked: &Resolve, now: &Moment)
     // would find none.
     let expires_us = checkpoint.use_before_us;
     view.put(Row::Checkpoint(Box::new(checkpoint)));
-    view.put(Row::Hold(Hold { expires_us, ..hold }));
+    if let Some(hold) = hold {
+        view.put(Row::Hold(Hold { expires_us, ..hold }));
+    }
     operation.status = QueryState::Approved;
     log::append(view, &mut operation, vec![event], now);
     view.put(Row::Operation(Box::new(operation)));
@@ -186,7 +199,7 @@ fn reject(view: &mut View<'_>, waiting: Waiting, asked: &Resolve, now: &Moment) 
     let refusal = Refusal::new(ErrorReason::CheckpointRejected)
         .text("checkpoint_id", checkpoint.checkpoint_id.as_str());
     view.put(Row::Checkpoint(Box::new(checkpoint)));
-    budgets::void(view, &hold, now.now_us)?;
+    void(view, hold.as_ref(), now)?;
     close_waiting(view, &mut operation, QueryState::Rejected, &refusal, drafts, entry, now)
 }
 
@@ -217,7 +230,7 @@ pub(crate) fn expire_waiting(
     let entry = entry::about(&operation, decision, action, "CHECKPOINT_EXPIRED", &payload);
     let entry = entry.by(Principal::system());
     view.put(Row::Checkpoint(Box::new(checkpoint)));
-    if hold.state == HoldState::Held {
+    if let Some(hold) = hold.filter(|hold| hold.state == HoldState::Held) {
         budgets::expire(view, &hold, now.now_us)?;
     }
     close_waiting(view, &mut operation, QueryState::Expired, &refusal, drafts, entry, now)?;
@@ -238,7 +251,7 @@ pub(crate) fn cancel(view: &mut View<'_>, asked: &Cancel, now: &Moment) -> Decid
         return Ok(Answer::Cancelled(Box::new(operation)));
     }
     withdraw(view, checkpoint, &asked.by, &asked.reason, now);
-    budgets::void(view, &hold, now.now_us)?;
+    void(view, hold.as_ref(), now)?;
     let (refusal, reason) = withdrawn(&operation);
     let payload = Payload::new()
         .with("checkpoint_id", operation.checkpoint_id.as_str())
@@ -251,6 +264,10 @@ pub(crate) fn cancel(view: &mut View<'_>, asked: &Cancel, now: &Moment) -> Decid
     Ok(Answer::Cancelled(Box::new(operation)))
 }
 
+fn void(view: &mut View<'_>, hold: Option<&Hold>, now: &Moment) -> Decided<()> {
+    hold.map_or(Ok(()), |hold| budgets::void(view, hold, now.now_us))
+}
+
 /// What an operation that is withdrawn answers from then on, and what the ledger calls it.
 fn withdrawn(operation: &Operation) -> (Refusal, &'static str) {
     match operation.kind {
@@ -260,6 +277,11 @@ fn withdrawn(operation: &Operation) -> (Refusal, &'static str) {
             (refusal, "QUERY_CANCELLED")
         }
         OperationKind::Reservation => spending::voided(operation),
+        OperationKind::ToolCall => {
+            let call_id = operation.request_id.as_str();
+            let refusal = Refusal::new(ErrorReason::ToolCallCancelled).text("call_id", call_id);
+            (refusal, "TOOL_CALL_CANCELLED")
+        }
     }
 }
 

@@ -13,12 +13,14 @@ mod attempt;
 mod checkpoint;
 mod file;
 mod money;
+mod tool_call;
 mod violation;
 
 pub use attempt::{Attempt, AttemptState, Chunk, Event, HOLD_SLOT, RETIRED_US, Segment, Slot};
 pub use checkpoint::Checkpoint;
 pub use file::{FileChunk, HeldFile, StoredFile, UsedFile};
 pub use money::{Budget, Hold, HoldState, Leg, Period};
+pub use tool_call::{DecidedCall, ToolCall};
 pub use violation::Violation;
 
 /// Bytes, which stand as hex in JSON.
@@ -300,6 +302,10 @@ pub struct StoredPart {
     pub name: String,
     /// Its bytes of UTF-8.
     pub length: i64,
+    /// What was decided of a call; none of what is no call, or was settled before calls were
+    /// decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<DecidedCall>,
 }
 
 /// Another id of an operation: the identical action, asked again while it waited. Never changed.

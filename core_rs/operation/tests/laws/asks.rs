@@ -214,6 +214,8 @@ pub(crate) fn settle(ended: AttemptEnd) -> Settle {
         outcome: if completed { Outcome::default() } else { failed },
         output: if completed { vec![text("done")] } else { Vec::new() },
         ended: Some(ended),
+        calls: Vec::new(),
+        policies_revision: String::new(),
         execution_us: 7,
         lane_started_ns: 0,
     }

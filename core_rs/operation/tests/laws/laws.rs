@@ -20,7 +20,9 @@ pub(crate) fn check(world: &World) {
                 check_calls(world, operation);
                 check_lanes(operation);
             }
-            OperationKind::Reservation => check_spending(world, operation),
+            OperationKind::Reservation | OperationKind::ToolCall => {
+                check_spending(world, operation);
+            }
         }
         check_checkpoint(world, operation);
         check_ledger(world, operation);

@@ -58,7 +58,7 @@ fn check_period(world: &World, period: &Period) {
 fn check_bill(world: &World, operation: &Operation) {
     let cost: i64 = match operation.kind {
         OperationKind::Query => world.attempts(operation).map(|it| it.cost_nanousd).sum(),
-        OperationKind::Reservation => operation.cost_nanousd,
+        OperationKind::Reservation | OperationKind::ToolCall => operation.cost_nanousd,
     };
     assert_eq!(cost, operation.cost_nanousd, "{operation:?}");
     let Some(hold) = world.hold(operation) else {

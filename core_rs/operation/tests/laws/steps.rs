@@ -152,7 +152,7 @@ fn check_row(before: Option<&Row>, row: &Row, by: &str, now_us: i64) {
 fn table_of(it: &Operation) -> Table<QueryState> {
     match it.kind {
         OperationKind::Query => OPERATION,
-        OperationKind::Reservation => RESERVATION,
+        OperationKind::Reservation | OperationKind::ToolCall => RESERVATION,
     }
 }
 

@@ -350,5 +350,6 @@ fn key_of(row: &Row) -> String {
         }
         Row::HeldFile(it) => format!("held file/{}/{:?}", it.hold_id, it.sha256),
         Row::Violation(it) => format!("violation/{}", it.violation_id),
+        Row::ToolCall(it) => format!("tool call/{}/{}", it.identity_id, it.call_id),
     }
 }

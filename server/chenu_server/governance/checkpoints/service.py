@@ -44,7 +44,7 @@ from chenu_server.governance.checkpoints.ports import (
     WaitingOperations,
 )
 from chenu_server.values import replace
-from chenu_server.vocabulary import CheckpointState, Decision, Role
+from chenu_server.vocabulary import CheckpointState, Decision, OperationKind, Role
 
 CHANGES_MAX: Final = 100
 """Checkpoints in one message."""
@@ -99,6 +99,9 @@ class CheckpointService:
             IdentityBoundaryViolation: The checkpoint is not in the caller's identity.
         """
         checkpoint = await self.get(caller, checkpoint_id)
+        # Who asked is given a call's arguments once they are approved, and not before.
+        if checkpoint.operation_kind is OperationKind.TOOL_CALL:
+            _check_role(caller)
         _check_concerned(caller, checkpoint)
         return await self._content.of(checkpoint)
 
@@ -189,6 +192,9 @@ class CheckpointService:
         _check_approver(caller)
         _check_reason(asked)
         checkpoint = await self.get(caller, checkpoint_id)
+        # Exactly these arguments: who decides on them without having seen them has not.
+        if checkpoint.operation_kind is OperationKind.TOOL_CALL and not asked.expected_digest:
+            raise InvalidField("expected_action_digest", "required for a tool call")
         answer = await self._resolver.resolve(checkpoint, asked)
         if not isinstance(answer, Resolved | Repeated):
             _raise_unresolved(answer)
@@ -267,6 +273,11 @@ def _check_approver(caller: Caller) -> None:
     # no violation.
     if not caller.is_user or Role.APPROVER not in caller.roles:
         raise RoleRequired(Role.APPROVER.value, "user")
+
+
+def _check_role(caller: Caller) -> None:
+    if Role.APPROVER not in caller.roles:
+        raise RoleRequired(Role.APPROVER.value)
 
 
 def _check_reason(asked: Resolution) -> None:

@@ -12,7 +12,7 @@ from chenu_server.errors import ChenuError, GovernanceUnavailable, Internal
 from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.lanes.steps import Fail, Proceed
 from chenu_server.pipeline.model import Outcome, TokenUsage
-from chenu_server.pipeline.ports import Governance, Settlement
+from chenu_server.pipeline.ports import Governance, Proposing, Settlement
 from chenu_server.pipeline.records import Operation
 from chenu_server.pipeline.state import QueryState, Run
 from chenu_server.values import replace
@@ -82,6 +82,23 @@ def _settlement(query: QueryState, step: Proceed | Fail, ended_ns: int) -> Settl
         output=query.output.parts(),
         execution_us=(ended_ns - query.execution_started_ns) // 1_000,
         lane_started_ns=time.monotonic_ns(),
+        proposing=_proposing(query),
+    )
+
+
+def _proposing(query: QueryState) -> Proposing | None:
+    """What the calls of the answer are judged by; nothing where it could have none."""
+    if not query.request.conversation.tools:
+        return None
+    assert query.admitted and query.analysis and query.snapshot
+    first = query.admitted.chain[0]
+    return Proposing(
+        caller=query.caller,
+        request=query.request,
+        analysis=query.analysis,
+        snapshot=query.snapshot,
+        # Who forbids a provider forbids its instances, whatever their names.
+        providers=tuple(filter(None, (first.provider, first.instance_of))),
     )
 
 

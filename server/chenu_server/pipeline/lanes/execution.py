@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import Final, TypeVar
 
 import structlog
+from pydantic_core import from_json, to_json
 
 from chenu_server import failpoints
 from chenu_server.errors import (
@@ -76,6 +77,7 @@ class ExecutionLane:
         dispatch_within_us: int,
         dice: random.Random,
         now_us: Callable[[], int],
+        schemas: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._governance = governance
         self._providers = providers
@@ -83,6 +85,7 @@ class ExecutionLane:
         self._dispatch_within_ns = dispatch_within_us * 1_000
         self._dice = dice
         self._now_us = now_us
+        self._schemas = schemas
         self._needs_operator: dict[tuple[str, str, str], Provider] = {}
 
     async def run(self, query: QueryState, run: Run) -> Proceed | Fail:
@@ -204,7 +207,7 @@ class ExecutionLane:
             model=call.candidate.model,
             prompt=query.encoded.prompt,
             output_cap=call.admitted.output_cap,
-            declared=declared(conversation),
+            declared=declared(conversation, self._schemas()),
             format=conversation.response_format.kind,
             schema=conversation.response_format.schema,
         )
@@ -346,15 +349,30 @@ def stop_error(reason: StopReason, request_id: str) -> ChenuError:
     return QueryCancelled(request_id)
 
 
-def declared(conversation: Conversation) -> tuple[tuple[str, str], ...]:
-    """The tools that the answer may call, as they were chosen, each with its schema."""
+def declared(
+    conversation: Conversation, configured: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """The tools that the answer may call, as they were chosen, each with its schema.
+
+    Where an operator has configured one too, a call has to satisfy both.
+    """
     # What may not be called counts as not declared, so that an answer which calls it is refused.
     use = conversation.tool_use
     return tuple(
-        (tool.name, tool.parameters or NO_PARAMETERS)
+        (tool.name, _both(tool.parameters or NO_PARAMETERS, configured.get(tool.name)))
         for tool in conversation.tools
         if use.choice != "none" and use.tool in ("", tool.name)
     )
+
+
+def _both(asked: str, configured: str | None) -> str:
+    if not configured:
+        return asked
+    # Each is a resource of its own: what it refers to is found inside of it, as if it stood alone.
+    each = (
+        {"$id": f"chenu:{at}", **from_json(text)} for at, text in enumerate((asked, configured))
+    )
+    return to_json({"allOf": list(each)}).decode()
 
 
 def _fail(error: ChenuError) -> Fail:

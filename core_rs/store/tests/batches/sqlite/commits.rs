@@ -62,6 +62,8 @@ fn a_batch_leaves_rows_entries_the_chains_head_and_its_own_row() {
         outcome: Outcome { reason: None, message: String::new(), error: Vec::new() },
         ended: Some(ended((**attempt).clone())),
         output: Vec::new(),
+        calls: Vec::new(),
+        policies_revision: String::new(),
         execution_us: 5,
         lane_started_ns: now.mono_ns,
     }));

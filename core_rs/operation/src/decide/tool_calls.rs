@@ -1,0 +1,286 @@
+//! The calls of an answer, decided in the command that settles it: none reaches anybody before.
+
+use chenu_engine::canonical::Encoder;
+use chenu_engine::reasons::ErrorReason;
+use chenu_engine::vocabulary::{
+    EventType, LedgerAction, LedgerDecision, OperationKind, QueryState, ToolCallState,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::questions::Question;
+use super::{judge, log};
+use crate::command::{Caller, Part, Proposal, Settle};
+use crate::entry::{self, Payload};
+use crate::event::{self, EventDraft};
+use crate::refusal::{Outcome, Refusal};
+use crate::rows::{
+    Bytes, Checkpoint, Content, DecidedCall, Operation, Query, StoredPart, ToolCall,
+};
+use crate::rules::Rules;
+use crate::view::{Row, View};
+use crate::{Broken, Decided, Moment};
+
+const ACTION: &str = "tool.call";
+const DIGEST_TAG: &[u8] = b"chenu.tool_call.v1";
+
+/// What becomes of a call.
+enum Fate {
+    Passed,
+    Held(Box<Checkpoint>),
+    Refused(Refusal),
+}
+
+/// A call, where it was proposed.
+struct Call<'a> {
+    parent: &'a Operation,
+    proposal: &'a Proposal,
+    part: &'a Part,
+    action_digest: Bytes,
+}
+
+/// Decide every call of an answer: its rows and entry are put. What is left of the answer has the
+/// arguments of those that passed, and of no others; the parts say what became of theirs.
+pub(crate) fn decide(
+    asked: &Settle,
+    view: &mut View<'_>,
+    parent: &Operation,
+    rules: &Rules,
+    now: &Moment,
+) -> Decided<(Vec<Part>, Vec<StoredPart>)> {
+    let mut output = asked.output.clone();
+    let mut decided = Vec::new();
+    // Those of this very command stand in no count yet.
+    let mut waiting = view.pending(&parent.identity_id);
+    for proposal in &asked.calls {
+        let call = Call::of(asked, parent, proposal)?;
+        let fate = call.fate(waiting, rules, now);
+        waiting += i64::from(matches!(fate, Fate::Held(_)));
+        decided.push((proposal.part, call.put(view, fate, rules, now)?));
+    }
+    // Beside the calls that somebody proposes for decision: one that was forgotten would pass.
+    let is_decided = |number: i64| decided.iter().any(|(part, _)| *part == number);
+    let calls = (0..).zip(&asked.output).filter(|(_, part)| log::is_call(part));
+    if calls.map(|(number, _)| number).any(|number| !is_decided(number)) {
+        return Err(Broken::State("each call of an answer is decided on"));
+    }
+    for (part, call) in &decided {
+        let at = usize::try_from(*part).ok().and_then(|at| output.get_mut(at));
+        if let Some(told) = at.filter(|_| call.state != ToolCallState::Passed) {
+            told.text.clear();
+        }
+    }
+    let mut stored = log::stored(&output);
+    for (part, call) in decided {
+        let at = usize::try_from(part).ok().and_then(|at| stored.get_mut(at));
+        at.ok_or(NO_CALL)?.call = Some(call);
+    }
+    Ok((output, stored))
+}
+
+const NO_CALL: Broken = Broken::State("what is proposed is a call of the answer");
+
+/// What the parent's log tells of them, in the order of the parts.
+pub(crate) fn events(stored: &[StoredPart]) -> Decided<Vec<EventDraft>> {
+    let calls = (0..).zip(stored).filter_map(|(part, it)| Some((part, it, it.call.as_ref()?)));
+    let told = calls.map(|(part, it, call)| {
+        let kind = match call.state {
+            ToolCallState::Passed => EventType::ToolCallPassed,
+            ToolCallState::Held => EventType::ToolCallHeld,
+            _ => EventType::ToolCallRefused,
+        };
+        event::tool_call(kind, part, &it.name, call)
+    });
+    told.collect()
+}
+
+impl<'a> Call<'a> {
+    fn of(asked: &'a Settle, parent: &'a Operation, proposal: &'a Proposal) -> Decided<Self> {
+        let part = usize::try_from(proposal.part).ok().and_then(|at| asked.output.get(at));
+        let part = part.filter(|part| log::is_call(part)).ok_or(NO_CALL)?;
+        let action_digest = action_digest(parent, proposal, part)?;
+        Ok(Self { parent, proposal, part, action_digest })
+    }
+
+    fn fate(&self, waiting: i64, rules: &Rules, now: &Moment) -> Fate {
+        let verdict = &self.proposal.verdict;
+        if let Some(refusal) = judge::policy_refusal(verdict) {
+            return Fate::Refused(refusal);
+        }
+        let types = judge::types_of(verdict);
+        if types.is_empty() {
+            return Fate::Passed;
+        }
+        // Refused and not let through: who fills the inbox must not get by it.
+        if rules.pending_max > 0 && waiting >= rules.pending_max {
+            let full = Refusal::new(ErrorReason::CheckpointLimit);
+            return Fate::Refused(full.number("limit", rules.pending_max));
+        }
+        let parent = self.parent;
+        let question = Question {
+            caller: &Caller {
+                principal: parent.subject.clone(),
+                identity_id: parent.identity_id.clone(),
+                acting_for: parent.acting_for.clone(),
+            },
+            kind: OperationKind::ToolCall,
+            request_id: &self.proposal.call_id,
+            checkpoint_id: &self.proposal.checkpoint_id,
+            types: &types,
+            action: ACTION,
+            target: &format!("tool/{}", self.part.name),
+            action_digest: &self.action_digest,
+            // Not even their beginning: who asked sees a preview, and sees these once they are
+            // approved.
+            text: "",
+            called: (&parent.query.provider, &parent.query.model),
+            max_cost_nanousd: 0,
+        };
+        Fate::Held(Box::new(question.asked(rules, now)))
+    }
+
+    fn put(
+        &self,
+        view: &mut View<'_>,
+        fate: Fate,
+        rules: &Rules,
+        now: &Moment,
+    ) -> Decided<DecidedCall> {
+        let proposal = self.proposal;
+        let mut told = DecidedCall {
+            call_id: proposal.call_id.clone(),
+            effect: proposal.effect,
+            state: ToolCallState::Passed,
+            checkpoint_id: String::new(),
+            expires_us: 0,
+            reason: String::new(),
+        };
+        let mut operation = self.operation(now);
+        let mut payload = self.payload(rules);
+        let decision = match fate {
+            Fate::Passed => {
+                let (passed, no) = (QueryState::Completed, Outcome::default());
+                log::close(view, &mut operation, passed, no, Vec::new(), now)?;
+                LedgerDecision::Allow
+            }
+            Fate::Refused(refusal) => {
+                told.state = ToolCallState::Refused;
+                refusal.reason.wire_name().clone_into(&mut told.reason);
+                let (failed, outcome) = (QueryState::Failed, refusal.outcome());
+                log::close(view, &mut operation, failed, outcome, Vec::new(), now)?;
+                LedgerDecision::Deny
+            }
+            Fate::Held(checkpoint) => {
+                told.state = ToolCallState::Held;
+                told.checkpoint_id.clone_from(&checkpoint.checkpoint_id);
+                told.expires_us = checkpoint.expires_us;
+                "CHECKPOINT_PENDING".clone_into(&mut told.reason);
+                operation.checkpoint_id.clone_from(&checkpoint.checkpoint_id);
+                let types: Vec<&str> = checkpoint.types.iter().map(|it| it.wire_name()).collect();
+                payload = payload
+                    .with("checkpoint_id", checkpoint.checkpoint_id.as_str())
+                    .with("types", types)
+                    .with("policies", judge::policies_of(&proposal.verdict))
+                    .with("expires_us", checkpoint.expires_us);
+                view.put(Row::Operation(Box::new(operation.clone())));
+                view.put(Row::Checkpoint(checkpoint));
+                LedgerDecision::Block
+            }
+        };
+        let action = LedgerAction::Execute;
+        view.record(entry::about(&operation, decision, action, &told.reason, &payload));
+        // The ledger's word for what waits; a held call has no reason of its own.
+        if told.state == ToolCallState::Held {
+            told.reason.clear();
+        }
+        self.put_parts(view, told.state);
+        Ok(told)
+    }
+
+    /// What stands beside the operation. What was refused is kept by its digest alone.
+    fn put_parts(&self, view: &mut View<'_>, state: ToolCallState) {
+        let (identity_id, call_id) = (&self.parent.identity_id, &self.proposal.call_id);
+        if state != ToolCallState::Refused {
+            view.put(Row::Content(Content {
+                identity_id: identity_id.clone(),
+                request_id: call_id.clone(),
+                request: self.part.text.clone(),
+                plan: String::new(),
+            }));
+        }
+        view.put(Row::ToolCall(Box::new(ToolCall {
+            identity_id: identity_id.clone(),
+            call_id: call_id.clone(),
+            query_id: self.parent.request_id.clone(),
+            part: self.proposal.part,
+            tool: self.part.name.clone(),
+            effect: self.proposal.effect,
+            audience: self.proposal.audience.clone(),
+            schema_sha256: self.proposal.schema_sha256.clone(),
+            salt: self.proposal.salt.clone(),
+            taken_us: 0,
+            expires_us: 0,
+            key_id: String::new(),
+            redeemed_us: 0,
+        })));
+    }
+
+    fn payload(&self, rules: &Rules) -> Payload {
+        Payload::new()
+            .with("action_digest", self.action_digest.hex())
+            .with("effect", self.proposal.effect.wire_name())
+            .with("part", self.proposal.part)
+            .with("policies_revision", rules.policies_revision.as_str())
+            .with("query_id", self.parent.request_id.as_str())
+            .with("schema_sha256", self.proposal.schema_sha256.hex())
+            .with("tool", self.part.name.as_str())
+    }
+
+    /// It costs nothing, runs nowhere and has no deadline: a person's time alone ends it.
+    fn operation(&self, now: &Moment) -> Operation {
+        let parent = self.parent;
+        Operation {
+            identity_id: parent.identity_id.clone(),
+            request_id: self.proposal.call_id.clone(),
+            kind: OperationKind::ToolCall,
+            subject: parent.subject.clone(),
+            acting_for: parent.acting_for.clone(),
+            content_digest: self.action_digest.clone(),
+            action_digest: self.action_digest.clone(),
+            status: QueryState::Blocked,
+            owner_id: String::new(),
+            deadline_ms: 0,
+            resume_on_approval: false,
+            sphere: parent.sphere.clone(),
+            run_id: parent.run_id.clone(),
+            labels: parent.labels.clone(),
+            checkpoint_id: String::new(),
+            cost_nanousd: 0,
+            estimated: false,
+            outcome: Outcome::default(),
+            event_count: 0,
+            created_us: now.now_us,
+            updated_us: now.now_us,
+            ended_us: 0,
+            query: Query::default(),
+        }
+    }
+}
+
+/// SHA-256 over the tag and, length-prefixed, all that an approval is for; no id and no time. The
+/// salt makes it another for each call, so that nobody tries arguments out on it.
+fn action_digest(parent: &Operation, proposal: &Proposal, part: &Part) -> Decided<Bytes> {
+    let fields = Encoder::default()
+        .bytes(DIGEST_TAG)
+        .bytes(parent.identity_id.as_bytes())
+        .bytes(parent.subject.to_string().as_bytes())
+        .list(&parent.acting_for)
+        .bytes(part.name.as_bytes())
+        .bytes(proposal.effect.wire_name().as_bytes())
+        .bytes(proposal.audience.as_bytes())
+        .bytes(&proposal.schema_sha256.0)
+        .i64(proposal.part)
+        .bytes(&proposal.salt.0)
+        .bytes(part.text.as_bytes());
+    let encoded = fields.finish().map_err(|error| Broken::Text(error.to_string()))?;
+    Ok(Bytes(Sha256::digest(encoded).to_vec()))
+}

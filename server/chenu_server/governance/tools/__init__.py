@@ -1,0 +1,1 @@
+"""Tool calls that models propose: held, taken once, redeemed once."""

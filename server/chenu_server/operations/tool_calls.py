@@ -1,0 +1,243 @@
+"""Calls that a model proposed: judged for the command that settles them, taken, redeemed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+from chenu_server import asking, engine
+from chenu_server.asking import Plain
+from chenu_server.caller import Caller, Principal
+from chenu_server.command import Answer, Writer
+from chenu_server.errors import (
+    ChenuError,
+    GovernanceUnavailable,
+    ReleaseExpired,
+    ReleaseInvalid,
+    ReleaseUsed,
+    RequestIdConflict,
+)
+from chenu_server.governance.checkpoints.decide import pending_error
+from chenu_server.governance.policy.decide import Facts
+from chenu_server.governance.tools.decide import standing_of
+from chenu_server.governance.tools.model import RELEASE_TTL_US, Standing, ToolCall
+from chenu_server.operations import answers, subject
+from chenu_server.operations.rules import Rules
+from chenu_server.operations.wait import Cancel
+from chenu_server.pipeline.conversation import Part, Tool
+from chenu_server.pipeline.decide import error_of, requester_of
+from chenu_server.pipeline.ports import Proposing
+from chenu_server.pipeline.records import Operation, QueryContent
+from chenu_server.pipeline.stored import plan_from, request_from
+from chenu_server.vocabulary import CheckpointType, PartKind, ToolEffect
+
+SALT_BYTES: Final = 32
+SCHEMA_TAG: Final = "chenu.tool_schema.v1"
+RELOADS_MAX: Final = 3
+"""So often a call is judged anew because a reload came between."""
+
+UNLISTED: Final = "tools.unlisted"
+"""What stands in the place of a policy's id where the configuration itself says no, or not yet."""
+
+
+def proposals(output: tuple[Part, ...], proposing: Proposing | None, rules: Rules) -> list[Plain]:
+    """Every call of a completed answer, with what the policies say of it."""
+    calls = [(at, part) for at, part in enumerate(output) if part.kind is PartKind.TOOL_CALL]
+    if not calls:
+        return []
+    assert proposing is not None, "only who was told of tools calls them"
+    facts = subject.facts(
+        proposing.caller,
+        proposing.request,
+        proposing.analysis,
+        proposing.snapshot,
+        proposing.providers,
+    )
+    declared = {tool.name: tool for tool in proposing.request.conversation.tools}
+    return [_proposal(at, part, declared[part.name], facts, rules) for at, part in calls]
+
+
+def _proposal(at: int, part: Part, declared: Tool, facts: Facts, rules: Rules) -> Plain:
+    configured = rules.tools.named.get(part.name)
+    effect = rules.tools.effect_of(part.name, declared.effect)
+    schemas = (declared.parameters, configured.schema if configured else "")
+    return {
+        "call_id": rules.make_id(),
+        "part": at,
+        "effect": effect,
+        "audience": configured.audience if configured else "",
+        # Of both, in this order: what the arguments were held to is bound by the approval.
+        "schema_sha256": engine.digest(SCHEMA_TAG, schemas),
+        "salt": secrets.token_bytes(SALT_BYTES),
+        "verdict": verdict(rules, facts, part.name, effect, part.text),
+        "checkpoint_id": rules.make_id(),
+    }
+
+
+def verdict(rules: Rules, facts: Facts, tool: str, effect: ToolEffect, arguments: str) -> Plain:
+    """What policies and configuration say of a call, as the kernel takes it."""
+    said = rules.policies.evaluate_call(facts, tool, effect, arguments.encode())
+    allowed, denied_by = said.allowed, list(said.denied_by)
+    checkpoints = [tuple(each) for each in said.checkpoints]
+    if tool not in rules.tools.named:
+        match rules.tools.unlisted:
+            case "deny":
+                allowed, checkpoints = False, []
+                denied_by.append(UNLISTED)
+            case "checkpoint" if allowed:
+                checkpoints.append((CheckpointType.EXECUTION_APPROVAL.value, UNLISTED))
+    return {"allowed": allowed, "denied_by": denied_by, "checkpoints": checkpoints}
+
+
+class Take:
+    """Policies asked again, the approval used, the release's time and key: one commit."""
+
+    def __init__(self, asked: Plain, rules: Rules) -> None:
+        self._asked = asked
+        self._rules = rules
+
+    def asked(self) -> engine.Command:
+        """For the kernel."""
+        return engine.Command({"Take": self._asked}, self._rules.kernel)
+
+    def outcome(self, answer: Answer) -> Answer:
+        """Which makes sense only beside what was asked."""
+        return answer
+
+
+class Redeem:
+    """A release is used up."""
+
+    def __init__(self, caller: Caller, call_id: str) -> None:
+        self._plain = {"caller": asking.caller(caller), "call_id": call_id}
+
+    def asked(self) -> engine.Command:
+        """For the kernel."""
+        return engine.Command({"Redeem": self._plain}, asking.NO_RULES)
+
+    def outcome(self, answer: Answer) -> Answer:
+        """As of `Take`."""
+        return answer
+
+
+class Asked(Protocol):
+    """What queries have stored."""
+
+    async def get(self, identity_id: str, request_id: str) -> Operation | None:
+        """One query, or None."""
+        ...
+
+    async def content(self, identity_id: str, request_id: str) -> QueryContent | None:
+        """What it was asked, or None."""
+        ...
+
+
+class WriterGate:
+    """The tool calls' `Gate`: each decision is one command to the one writer."""
+
+    def __init__(self, writer: Writer, queries: Asked, rules: Callable[[], Rules]) -> None:
+        self._writer = writer
+        self._queries = queries
+        self._rules = rules
+
+    async def take(self, caller: Caller, found: Standing, arguments: str, key_id: str) -> Standing:
+        """See `governance.tools.ports.Gate`."""
+        call, facts = found.call, await self._facts(found)
+        for rules in self._anew():
+            judged = verdict(rules, facts, call.tool, call.effect, arguments)
+            asked = {
+                "caller": asking.caller(caller),
+                "call_id": call.call_id,
+                "verdict": judged,
+                "policies_revision": rules.policies.revision,
+                "key_id": key_id,
+                "ttl_us": RELEASE_TTL_US,
+            }
+            answer: Answer = await self._writer.submit(Take(asked, rules))
+            if answer.kind == "Outdated":
+                continue
+            if answer.kind == "Taken":
+                return _standing(answer)
+            raise _why_not(answer, call)
+        raise GovernanceUnavailable
+
+    async def redeem(self, caller: Caller, call_id: str) -> Standing | None:
+        """See `governance.tools.ports.Gate`."""
+        answer: Answer = await self._writer.submit(Redeem(caller, call_id))
+        match answer.kind:
+            case "Redeemed":
+                return _standing(answer)
+            case "Used":
+                raise ReleaseUsed(call_id)
+            case "Late":
+                raise ReleaseExpired(call_id)
+            case "Conflict":
+                raise ReleaseInvalid("bad_signature")
+        return None
+
+    def _anew(self) -> Iterator[Rules]:
+        # Each time with the rules of that moment; more reloads than this in a row are none.
+        for _ in range(RELOADS_MAX):
+            yield self._rules()
+
+    async def _facts(self, found: Standing) -> Facts:
+        """What policies were told of the query, of the rows that never change."""
+        identity_id, query_id = found.call.identity_id, found.call.query_id
+        query = await self._queries.get(identity_id, query_id)
+        content = await self._queries.content(identity_id, query_id)
+        if query is None or content is None:
+            raise GovernanceUnavailable
+        request, plan = request_from(content.request), plan_from(content.plan)
+        return subject.facts(
+            requester_of(query, plan.roles),
+            request,
+            plan.analysis,
+            plan.snapshot,
+            (query.provider,),
+        )
+
+
+class WithdrawnCalls:
+    """The pipeline's `HeldCalls`, on the writer."""
+
+    def __init__(self, writer: Writer, reader: OpenCalls) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def cancel(self, query: Operation, by: Principal, reason: str) -> None:
+        """See `pipeline.ports.HeldCalls`."""
+        # One that is taken meanwhile is left as it is: its command finds that it waits no more.
+        for call_id, checkpoint_id in await self._reader.open_of_query(*_ids(query)):
+            await self._writer.submit(Cancel(query.identity_id, call_id, checkpoint_id, by, reason))
+
+
+def _ids(query: Operation) -> tuple[str, str]:
+    return query.identity_id, query.request_id
+
+
+class OpenCalls(Protocol):
+    """The part of a `ToolCallReader` that finds what a query has proposed."""
+
+    async def open_of_query(self, identity_id: str, query_id: str) -> list[tuple[str, str]]:
+        """Id and checkpoint of each call of it that nobody has ended."""
+        ...
+
+
+def _why_not(answer: Answer, call: ToolCall) -> ChenuError:
+    match answer.kind:
+        case "Blocked":
+            return pending_error(answer.rows[1])
+        case "Closed":
+            return error_of(answer.rows[0].outcome)
+        case "Late":
+            return ReleaseExpired(call.call_id)
+        case "Refused":
+            return error_of(answers.outcome(answer.more["outcome"]))
+    # Its own id is no secret to who is in its identity: somebody else's is a conflict.
+    return RequestIdConflict(call.call_id)
+
+
+def _standing(answer: Answer) -> Standing:
+    operation, call = answer.rows
+    return standing_of(operation, call)
