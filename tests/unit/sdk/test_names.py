@@ -36,6 +36,9 @@ def test_events_are_named_with_a_dot() -> None:
         "pipeline.complete",
         "pipeline.error",
         "part.complete",
+        "tool_call.passed",
+        "tool_call.held",
+        "tool_call.refused",
     ) == names(event_pb2.EventType)
 
 
@@ -43,6 +46,7 @@ def test_events_are_named_with_a_dot() -> None:
     "enum",
     [
         action_pb2.Intent,
+        action_pb2.OperationKind,
         action_pb2.Sphere,
         budget_service_pb2.BudgetScope,
         checkpoint_pb2.CheckpointType,

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
 
+from chenu.api.governance.v1 import action_pb2
 from chenu.api.pipeline.v1 import event_pb2, message_pb2
 
 ZERO = "UNSPECIFIED"
@@ -63,7 +64,8 @@ def _short(enum: EnumDescriptor, name: str) -> str:
     if enum is message_pb2.Lane.DESCRIPTOR:
         return name.lower()
     short = name.removeprefix(enum.values_by_number[0].name.removesuffix(ZERO)).lower()
-    if enum is event_pb2.EventType.DESCRIPTOR:
+    # What happens, and what a decision is about, is told as noun.verb.
+    if enum in (event_pb2.EventType.DESCRIPTOR, action_pb2.OperationKind.DESCRIPTOR):
         noun, _, verb = short.rpartition("_")
-        return f"{noun}.{verb}"
+        return f"{noun}.{verb}" if noun else verb
     return short
