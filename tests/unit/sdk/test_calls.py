@@ -24,6 +24,7 @@ from chenu.api.pipeline.v1 import (
     message_pb2,
     pipeline_service_pb2,
     router_service_pb2,
+    tool_call_service_pb2,
 )
 from tests.unit.contract.test_proto import methods
 
@@ -86,6 +87,28 @@ CALLS: list[tuple[str, Calling, Message]] = [
         "RouterService/GetProvider",
         lambda c: c.router.provider("groq"),
         router_service_pb2.GetProviderRequest(name="groq"),
+    ),
+    (
+        "ToolCallService/GetToolCall",
+        lambda c: c.tool_calls.get("t"),
+        tool_call_service_pb2.GetToolCallRequest(call_id="t"),
+    ),
+    (
+        "ToolCallService/TakeToolCall",
+        lambda c: c.tool_calls.take("t"),
+        tool_call_service_pb2.TakeToolCallRequest(call_id="t"),
+    ),
+    (
+        "ToolCallService/RedeemRelease",
+        lambda c: c.tool_calls.redeem("r", tool="look", audience="files", arguments_json="{}"),
+        tool_call_service_pb2.RedeemReleaseRequest(
+            release="r", tool="look", audience="files", arguments_json="{}"
+        ),
+    ),
+    (
+        "ToolCallService/GetReleaseKeys",
+        lambda c: c.tool_calls.release_keys(),
+        tool_call_service_pb2.GetReleaseKeysRequest(),
     ),
     (
         "CheckpointService/GetCheckpoint",

@@ -118,7 +118,7 @@ class CheckpointPending(CheckpointError):
 
     @property
     def request_id(self) -> str:
-        """The query that waits; `Continue` it once it is approved."""
+        """What waits: a query to `resume` once it is approved; of other calls, repeat the same."""
         return self.metadata.get("request_id", "")
 
     @property

@@ -18,13 +18,18 @@ from chenu.api.governance.v1 import (
     identity_service_pb2,
     rate_limit_service_pb2,
 )
-from chenu.api.pipeline.v1 import pipeline_service_pb2, router_service_pb2
+from chenu.api.pipeline.v1 import (
+    pipeline_service_pb2,
+    router_service_pb2,
+    tool_call_service_pb2,
+)
 
 Options = tuple[tuple[str, str | int], ...]
 
 FILES: Final[tuple[FileDescriptor, ...]] = (
     pipeline_service_pb2.DESCRIPTOR,
     router_service_pb2.DESCRIPTOR,
+    tool_call_service_pb2.DESCRIPTOR,
     checkpoint_service_pb2.DESCRIPTOR,
     budget_service_pb2.DESCRIPTOR,
     rate_limit_service_pb2.DESCRIPTOR,

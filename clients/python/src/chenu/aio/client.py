@@ -19,6 +19,7 @@ from chenu.aio.pipeline import Pipeline
 from chenu.aio.rate_limits import RateLimits
 from chenu.aio.router import Router
 from chenu.aio.spending import Spending
+from chenu.aio.tool_calls import ToolCalls
 
 
 class Client:
@@ -69,6 +70,7 @@ class Client:
         self._connection = Connection(connecting, token, identity)
         self.pipeline = Pipeline(self._connection)
         self.router = Router(self._connection)
+        self.tool_calls = ToolCalls(self._connection)
         self.checkpoints = Checkpoints(self._connection)
         self.budgets = Budgets(self._connection)
         self.spending = Spending(self._connection)
