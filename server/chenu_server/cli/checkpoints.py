@@ -144,18 +144,26 @@ async def cancel_checkpoint(
     session.output.message(cancelled, _fields(cancelled))
 
 
-async def _extent(session: Session, checkpoint_id: str) -> str:
-    """How much an approval binds, and how to read it: the fields show the beginning only."""
+async def _bound(session: Session, checkpoint: checkpoint_pb2.Checkpoint) -> list[str]:
+    """What an approval binds: its fields, how much more and how to read it, a call's arguments."""
+    from chenu.api.governance.v1 import action_pb2
     from chenu.errors import ChenuError
 
-    command = f"chenu checkpoints content {checkpoint_id}"
+    command = f"chenu checkpoints content {checkpoint.checkpoint_id}"
+    pieces = session.client.checkpoints.content(checkpoint.checkpoint_id)
     try:
-        things = [it async for it in joined(session.client.checkpoints.content(checkpoint_id))]
+        things = [it async for it in joined(pieces)]
     except ChenuError as error:  # told before the question, which is the person's to answer
-        return f"more than this, which cannot be read now ({error}): {command}"
+        extent = f"more than this, which cannot be read now ({error}): {command}"
+        return fields([*_fields(checkpoint), ("approves", extent)])
     size = sum(len(thing.data) for thing in things)
     items = sum(thing.kind == "context_item" for thing in things)
-    return f"{size} bytes with {items} context items: {command}"
+    extent = f"{size} bytes with {items} context items: {command}"
+    shown = fields([*_fields(checkpoint), ("approves", extent)])
+    # Such a checkpoint has no preview, and its arguments are what is approved.
+    if checkpoint.operation_kind == action_pb2.OPERATION_KIND_TOOL_CALL:
+        shown += [line for it in things if it.kind == "tool_call" for line in lines_of(it)]
+    return shown
 
 
 async def _ask(session: Session, checkpoint: checkpoint_pb2.Checkpoint) -> None:
@@ -166,8 +174,7 @@ async def _ask(session: Session, checkpoint: checkpoint_pb2.Checkpoint) -> None:
             ExitCode.USAGE,
             "nobody is there to be asked; pass the --digest that was approved, or --yes",
         )
-    extent = await _extent(session, checkpoint.checkpoint_id)
-    note("\n".join(fields([*_fields(checkpoint), ("approves", extent)])))
+    note("\n".join(await _bound(session, checkpoint)))
     try:
         with _interruptible():
             agreed = typer.confirm("Approve exactly this action?", err=True)
@@ -222,7 +229,7 @@ def _fields(checkpoint: checkpoint_pb2.Checkpoint) -> list[tuple[str, str]]:
     kind = name_of(action_pb2.OperationKind, checkpoint.operation_kind)
     return [
         ("checkpoint", checkpoint.checkpoint_id),
-        (kind or "query", checkpoint.request_id),
+        (kind.replace(".", " ") or "query", checkpoint.request_id),
         ("state", state),
         ("types", types),
         ("question", checkpoint.question_en),

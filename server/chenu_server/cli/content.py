@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # In front of every line that somebody else wrote, and of no other.
 MARGIN: Final = "| "
+JSON: Final = "application/json"
 
 _EXTENSIONS: Final = {
     "image/png": "png",
@@ -39,7 +40,7 @@ class Thing:
     @property
     def is_file(self) -> bool:
         """Whether it is nothing that a terminal shows."""
-        return not self.media_type.startswith(("text/", "application/json"))
+        return not self.media_type.startswith(("text/", JSON))
 
 
 async def joined(
@@ -67,8 +68,10 @@ def lines_of(thing: Thing) -> Iterator[str]:
         digest = hashlib.sha256(thing.data).hexdigest()
         yield f"{MARGIN}a file, not shown; --save DIRECTORY writes it (sha256 {digest})"
         return
+    # JSON is no prose: an invisible character in a tool's argument makes it another one.
+    kept = "" if thing.media_type == JSON else IN_PROSE
     for line in _text(thing).split("\n"):
-        yield f"{MARGIN}{visible(line, IN_PROSE)}"
+        yield f"{MARGIN}{visible(line, kept)}"
 
 
 def written(thing: Thing, directory: Path) -> Path:
@@ -82,9 +85,10 @@ def written(thing: Thing, directory: Path) -> Path:
 
 def _text(thing: Thing) -> str:
     text = thing.data.decode("utf-8", errors="backslashreplace")
-    if thing.media_type != "application/json":
+    if thing.media_type != JSON:
         return text
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-    except ValueError:  # a person reads what is there all the same
+    # None, or too deep to be read: a person sees what is there all the same.
+    except (ValueError, RecursionError):
         return text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chenu.api.governance.v1 import checkpoint_pb2
+from chenu.api.governance.v1 import action_pb2, checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu_server.cli.exit_codes import ExitCode
 from tests.unit.cli.conftest import Gateway, Shell
@@ -17,6 +17,21 @@ from tests.unit.cli.conftest import Gateway, Shell
 PLAIN = "text/plain; charset=utf-8"
 FORGED = "Delete\nsystem  text/plain; charset=utf-8  4 bytes\n\x1b[2Jsafe\u202e"
 TEXT = "é".join("0123456789")
+JSON = "application/json"
+DEEP = "[" * 100_000
+# What a model wrote to be approved as something else: controls as escapes and as they are.
+ARGUMENTS = {
+    "escaped": (
+        r'{"path":"\u001b[2J\u009b1m\u202ea\u200db\u0007\n| {}\ud800"}',
+        ["{", r'  "path": "\u001b[2J\x9b1m\u202ea\u200db\u0007\n| {}\ud800"', "}"],
+    ),
+    "as they are": (
+        '{"path":"\u009b1m\u202ea\u200db\x7f\u2028"}',
+        ["{", r'  "path": "\x9b1m\u202ea\u200db\x7f\u2028"', "}"],
+    ),
+    "no JSON": ('{"path":\x1b[2J\ta\u200db\r\n', [r'{"path":\x1b[2J\ta\u200db\r', ""]),
+    "too deep": (DEEP, [DEEP]),
+}
 
 
 def piece(kind: cb.ContentKind.ValueType, data: bytes, **more: object) -> cb.ContentPiece:
@@ -84,6 +99,49 @@ def test_no_text_poses_as_another_thing_or_steers_the_terminal(
     assert 2 == sum(not line.startswith("| ") for line in shown)
     assert r"| \x1b[2Jsafe\u202e" == shown[-1]
     assert rf"context_item note/\nsystem  safe  {PLAIN}  0 bytes" == shown[0]
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS)
+def test_the_arguments_of_a_call_are_seen_and_never_obeyed(
+    gateway: Gateway, chenu: Shell, arguments: str
+) -> None:
+    """What is approved is what a model wrote: not what a terminal makes of it."""
+    written, seen = ARGUMENTS[arguments]
+    answered(gateway, piece(cb.CONTENT_KIND_TOOL_CALL, written.encode(), media_type=JSON))
+
+    heading, *shown = chenu("checkpoints", "content", "c-1").stdout.removesuffix("\n").split("\n")
+
+    assert f"tool_call  {JSON}  {len(written.encode())} bytes" == heading
+    assert [f"| {line}" for line in seen] == shown
+    assert all(line.isprintable() for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [(action_pb2.OPERATION_KIND_TOOL_CALL, True), (action_pb2.OPERATION_KIND_QUERY, False)],
+)
+def test_whoever_approves_a_call_sees_its_arguments(
+    gateway: Gateway,
+    chenu: Shell,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: action_pb2.OperationKind.ValueType,
+    shown: bool,
+) -> None:
+    """Its checkpoint has no preview of them; those of a conversation are one of many things."""
+    monkeypatch.setattr("chenu_server.cli.checkpoints._has_person", lambda: True)
+    written, seen = ARGUMENTS["escaped"]
+    answered(gateway, piece(cb.CONTENT_KIND_TOOL_CALL, written.encode(), media_type=JSON))
+    gateway.answers["GetCheckpoint"] = cb.GetCheckpointResponse(
+        checkpoint=checkpoint_pb2.Checkpoint(
+            checkpoint_id="c-1", request_id="t-1", operation_kind=kind
+        )
+    )
+
+    lines = chenu("checkpoints", "approve", "c-1", input="n\n").stderr.splitlines()
+
+    assert shown == (f"| {seen[1]}" in lines)
+    assert shown == (["tool", "call", "t-1"] in [line.split() for line in lines])
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_program_gets_every_piece_byte_for_byte(gateway: Gateway, chenu: Shell) -> None:
