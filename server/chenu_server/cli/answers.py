@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chenu_server.cli.events import line
-from chenu_server.cli.output import Output, thought
+from chenu_server.cli.events import line, proposed
+from chenu_server.cli.output import Output, note, thought
 
 if TYPE_CHECKING:
-    from chenu.api.pipeline.v1 import event_pb2, message_pb2
+    from collections.abc import Iterable
+
+    from chenu.api.pipeline.v1 import event_pb2, message_pb2, tool_call_pb2
 
 Thoughts = Annotated[
     bool, typer.Option("--thoughts", help="Print what the model thought on standard error, too.")
@@ -22,7 +24,8 @@ class TellingPart:
 
     def __init__(self) -> None:
         self.kind = ""
-        self.arguments = ""
+        self._number = 0
+        self._arguments = ""
 
     def take(self, delta: event_pb2.LlmCallDelta) -> None:
         """The next delta: the first one of a part says what the part is."""
@@ -30,9 +33,22 @@ class TellingPart:
         from chenu.names import name_of
 
         if delta.offset == 0:
-            self.kind, self.arguments = name_of(conversation_pb2.PartKind, delta.kind), ""
+            self.kind = name_of(conversation_pb2.PartKind, delta.kind)
+            self._number, self._arguments = delta.part, ""
         if self.kind == "tool_call":
-            self.arguments += delta.text
+            self._arguments += delta.text
+
+    def call(self, whole: event_pb2.PartComplete) -> str:
+        """The line of a call that is whole; empty for what is none, or was not told here."""
+        from chenu.api.pipeline.v1 import conversation_pb2
+
+        if whole.kind != conversation_pb2.PART_KIND_TOOL_CALL:
+            return ""
+        # One that is held or was refused has no arguments, and so no delta.
+        is_told = self.kind == "tool_call" and self._number == whole.part
+        if whole.length and not is_told:
+            return ""
+        return call_line(whole.name, whole.call_id, self._arguments if is_told else "")
 
 
 class AnswerPrinter:
@@ -54,8 +70,8 @@ class AnswerPrinter:
 
     def part_complete(self, whole: event_pb2.PartComplete) -> None:
         """A part is whole: a call is printed."""
-        if self._part.kind == "tool_call":
-            self._call(whole.name, whole.call_id, self._part.arguments)
+        if call := self._part.call(whole):
+            self._call(call)
 
     def whole(self, answer: message_pb2.Answer) -> None:
         """All of an answer; one that is a text alone has no parts."""
@@ -64,12 +80,18 @@ class AnswerPrinter:
         for part in answer.parts:
             call = part.tool_call
             if part.HasField("tool_call"):
-                self._call(call.name, call.call_id, call.arguments_json)
+                self._call(call_line(call.name, call.call_id, call.arguments_json))
             elif part.HasField("reasoning"):
                 self._think(part.reasoning.text)
             else:
                 self._text(part.text)
         self.end()
+        self.proposed(answer.tool_calls)
+
+    def proposed(self, calls: Iterable[tool_call_pb2.ProposedCall]) -> None:
+        """Where the answer's calls stand, beside it: a pipe gets the answer alone."""
+        for call in calls:
+            note(f"proposed: {proposed(call)}")
 
     def end(self) -> None:
         """The last line ends."""
@@ -81,11 +103,11 @@ class AnswerPrinter:
         self._turn_to("text")
         self._output.text(text)
 
-    def _call(self, name: str, call_id: str, arguments: str) -> None:
+    def _call(self, line: str) -> None:
         if self._last == "text":
             self._output.text("\n")
         self._turn_to("call")
-        self._output.line(call_line(name, call_id, arguments))
+        self._output.line(line)
 
     def _think(self, text: str) -> None:
         if self._thoughts and text:
@@ -100,7 +122,7 @@ class AnswerPrinter:
 
 def call_line(name: str, call_id: str, arguments: str) -> str:
     """A tool call on one line, once it is made visible."""
-    return f"tool call {name} {call_id} {arguments}"
+    return f"tool call {name} {call_id}" + (f" {arguments}" if arguments else "")
 
 
 class LogLines:
@@ -116,8 +138,5 @@ class LogLines:
             self._part.take(event.llm_call_delta)
             hidden = {"tool_call"} if self._thoughts else {"tool_call", "reasoning"}
             return "" if self._part.kind in hidden else line(event)
-        if event.HasField("part_complete") and self._part.kind == "tool_call":
-            whole = event.part_complete
-            call = call_line(whole.name, whole.call_id, self._part.arguments)
-            return f"{line(event)}  {call}"
-        return line(event)
+        call = self._part.call(event.part_complete) if event.HasField("part_complete") else ""
+        return f"{line(event)}  {call}" if call else line(event)

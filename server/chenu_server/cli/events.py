@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chenu_server.cli.output import usd, visible, who
+from chenu_server.cli.output import usd, visible, when, who
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chenu.api.pipeline.v1 import event_pb2
+    from chenu.api.pipeline.v1 import event_pb2, tool_call_pb2
 
 
 def line(event: event_pb2.Event) -> str:
@@ -26,6 +26,27 @@ def summary(event: event_pb2.Event) -> str:
     body = event.WhichOneof("body")
     describe = _DESCRIBE.get(body or "")
     return visible(describe(getattr(event, body))) if body and describe else ""
+
+
+def proposed(call: tool_call_pb2.ProposedCall) -> str:
+    """A proposed call as it was decided, and what to do next; on one line."""
+    from chenu.api.pipeline.v1 import conversation_pb2, tool_call_pb2
+    from chenu.names import name_of
+
+    effect = name_of(conversation_pb2.ToolEffect, call.effect)
+    state = name_of(tool_call_pb2.ToolCallState, call.state)
+    told = f"{call.tool} ({effect}) {state}, call {call.call_id}: {_next(call, state)}"
+    return visible(told)
+
+
+def _next(call: tool_call_pb2.ProposedCall, state: str) -> str:
+    if state == "refused":
+        return call.reason
+    take = f"`chenu tool-calls take {call.call_id}`"
+    if state != "held":
+        return take
+    approve = f"`chenu checkpoints approve {call.checkpoint_id}`"
+    return f"{approve} before {when(call.expire_time)}, then {take}"
 
 
 def _lane(value: int) -> str:
@@ -87,6 +108,7 @@ _DESCRIBE: dict[str, Callable[..., str]] = {
     "pipeline_blocked": lambda body: f"waits at checkpoint {body.checkpoint_id}",
     "budget_notice": lambda body: f"{body.threshold_percent} % of a budget",
     "rate_limit_notice": lambda body: f"place {body.place} in the queue for {body.provider}",
+    "tool_call": proposed,
     "pipeline_complete": _complete,
     "pipeline_error": _error,
 }

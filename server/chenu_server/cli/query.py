@@ -123,6 +123,9 @@ async def print_answer(session: Session, log: Log, *, thoughts: bool) -> None:
         elif event.HasField("pipeline_complete"):
             answer.end()
             note(_receipt(event.pipeline_complete))
+            answer.proposed(event.pipeline_complete.answer.tool_calls)
+        elif event.HasField("tool_call"):
+            continue  # told behind the answer that it is of
         elif sys.stderr.isatty() and (line := summary(event)):
             note(line)
 
