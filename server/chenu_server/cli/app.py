@@ -20,6 +20,7 @@ class ChenuCommands(Commands):
         "version": "Show the versions of what runs here.",
         "queries": "The identity's queries.",
         "checkpoints": "What waits for a person's approval.",
+        "tool-calls": "Calls that a model proposed.",
         "budgets": "The limits on money.",
         "spending": "Money that a service spends itself.",
         "providers": "The providers and their models.",
@@ -27,7 +28,10 @@ class ChenuCommands(Commands):
         "token": "Keys and tokens of a local issuer, for development.",
         "config": "The server's configuration.",
     }
-    modules = {"config": "config_command"}  # noqa: RUF012 - as above
+    modules = {  # noqa: RUF012 - as above
+        "config": "config_command",
+        "tool-calls": "tool_calls",
+    }
 
 
 app = typer.Typer(

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[BufferedWriter]:
+def new_file(path: Path, *, mode: int = 0o666) -> Iterator[BufferedWriter]:
     """A file that is there, durably, only if the block ends well; none is overwritten."""
     try:
-        file = path.open("xb")
+        # With its mode from the start: who opened it before a change could read on after it.
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
     except FileExistsError as error:
         raise fail(ExitCode.USAGE, f"{path} exists; name another file") from error
     except OSError as error:

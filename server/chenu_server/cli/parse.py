@@ -100,6 +100,20 @@ def standard_input(argument: str) -> str:
         ) from error
 
 
+def text_file(option: str, path: Path) -> str:
+    """All of a file, as it is."""
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise typer.BadParameter(
+            f"cannot read {path}: {error.strerror}", param_hint=option
+        ) from error
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(
+            f"{path} is not UTF-8 at byte {error.start}", param_hint=option
+        ) from error
+
+
 def message_file(option: str, path: Path, message: Message) -> None:
     """Fill a message from a file that holds it as proto3 JSON."""
     from google.protobuf import json_format

@@ -114,6 +114,7 @@ def test_a_call_loads_no_part_of_the_server(tmp_path: Path) -> None:
         ("checkpoints", "approve", "c-1", "--yes"),
         ("budgets", "list"),
         ("providers", "list"),
+        ("tool-calls", "take", "t-1"),
         ("audit", "list"),
         ("audit", "export", "-o", str(tmp_path / "ledger")),
     ]
