@@ -16,6 +16,12 @@ from uuid import uuid4
 import grpc
 import sqlalchemy as sa
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 
@@ -34,6 +40,7 @@ from chenu.api.pipeline.v1 import (
     pipeline_service_pb2_grpc,
     router_service_pb2_grpc,
     routing_pb2,
+    tool_call_service_pb2_grpc,
 )
 from chenu_server import failpoints
 from chenu_server.bootstrap import Application, application
@@ -58,6 +65,7 @@ SERVICES = {
     "BudgetService": "budgets",
     "RateLimitService": "limits",
     "IdentityService": "identity",
+    "ToolCallService": "tool_calls",
     "AuditService": "audit",
 }
 
@@ -114,6 +122,7 @@ class Client:
         self.pipeline = pipeline_service_pb2_grpc.PipelineServiceStub(channel)
         self.router = router_service_pb2_grpc.RouterServiceStub(channel)
         self.checkpoints = checkpoint_service_pb2_grpc.CheckpointServiceStub(channel)
+        self.tool_calls = tool_call_service_pb2_grpc.ToolCallServiceStub(channel)
         self.budgets = budget_service_pb2_grpc.BudgetServiceStub(channel)
         self.limits = rate_limit_service_pb2_grpc.RateLimitServiceStub(channel)
         self.identity = identity_service_pb2_grpc.IdentityServiceStub(channel)
@@ -365,11 +374,25 @@ def settings_for(database_url: str, key_file: Path, upstream: FakeUpstream) -> d
             name: {"base_url": upstream.provider_url(name), "api_key": "sk-test-key"}
             for name in PROVIDERS
         },
+        # Calls pass by policies alone, unless a test is about who must look at them.
+        "tools.unlisted": "allow",
+        "tools.release_key_file": str(release_key(key_file.parent)),
         "limits.identity_limit": 0,
         "limits.identity_burst": 0,
         "limits.calls_per_s": 0,
         "log.level": "error",
     }
+
+
+def release_key(folder: Path) -> Path:
+    """A file with a key that releases are signed with."""
+    file = folder / "release.pem"
+    if not file.exists():
+        key = Ed25519PrivateKey.generate()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        file.touch(mode=0o600)
+        file.write_bytes(pem)
+    return file
 
 
 def only(provider: str, model: str) -> routing_pb2.RoutingRequest:

@@ -289,7 +289,7 @@ def tools_mount(
     return Mount(
         tool_call_service_pb2.DESCRIPTOR.services_by_name["ToolCallService"],
         tool_call_service_pb2_grpc.add_ToolCallServiceServicer_to_server,
-        ToolCallServicer(service),
+        ToolCallServicer(service, storage.writer.now_us),
     )
 
 

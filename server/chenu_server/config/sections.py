@@ -322,7 +322,7 @@ class ToolSettings(Section):
     parameters: Annotated[str, Field(alias="schema", max_length=65_536)] = ""
     """A JSON schema of an object that calls have to satisfy besides the request's own."""
     audience: Annotated[str, Field(max_length=256)] = ""
-    """Who executes it: the `aud` of its releases."""
+    """Who executes it: the `aud` of its releases; empty: the tool's own name."""
 
 
 class ToolsSettings(Section):

@@ -66,7 +66,8 @@ def _proposal(at: int, part: Part, declared: Tool, facts: Facts, rules: Rules) -
         "call_id": rules.make_id(),
         "part": at,
         "effect": effect,
-        "audience": configured.audience if configured else "",
+        # A release is for somebody: where nobody is named, for whoever is called as the tool is.
+        "audience": (configured.audience if configured else "") or part.name,
         # Of both, in this order: what the arguments were held to is bound by the approval.
         "schema_sha256": engine.digest(SCHEMA_TAG, schemas),
         "salt": secrets.token_bytes(SALT_BYTES),

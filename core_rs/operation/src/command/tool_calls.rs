@@ -15,7 +15,7 @@ pub struct Proposal {
     pub part: i64,
     /// What the call does.
     pub effect: ToolEffect,
-    /// Who executes the tool; empty where nobody is configured.
+    /// Who executes the tool.
     pub audience: String,
     /// What its arguments were held to.
     pub schema_sha256: Bytes,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from typing import Final
 
 from chenu.api.pipeline.v1 import conversation_pb2, tool_call_pb2
 from chenu.api.pipeline.v1 import tool_call_service_pb2 as pb
-from chenu.release import ReleaseError, verify_release
+from chenu.release import ReleaseError, ReleaseProblem, verify_release
+from chenu.release import ReleaseKeys as PublicKeys
 from chenu_server.errors import InvalidField, ReleaseExpired, ReleaseInvalid
 from chenu_server.governance.tools.model import Standing
 from chenu_server.governance.tools.release_keys import ReleaseKeys
@@ -58,20 +62,20 @@ def keys_of(keys: ReleaseKeys, issuer: str) -> pb.GetReleaseKeysResponse:
     """What releases are verified with."""
     return pb.GetReleaseKeysResponse(
         issuer=issuer,
-        keys=[pb.ReleaseKey(kid=kid, public_key=key) for kid, key in keys.public_keys()],
-        jwks_json=keys.jwks_json(),
+        keys=[pb.ReleaseKey(kid=kid, public_key=key) for kid, key in keys.public_keys().items()],
+        jwks_json=json.dumps(keys.jwks()),
     )
 
 
 class _Unclaimed:
     """Claims nothing: what is used up is a row, and the kernel's to write."""
 
-    def claim(self, jti: str, exp: int) -> bool:
+    def claim(self, call_id: str, expires_s: int) -> bool:
         return True
 
 
 def claims_from(
-    request: pb.RedeemReleaseRequest, keys: ReleaseKeys, issuer: str
+    request: pb.RedeemReleaseRequest, keys: ReleaseKeys, issuer: str, now_us: Callable[[], int]
 ) -> tuple[str, str]:
     """
     The call and the identity of a release that is good for what stands beside it.
@@ -90,12 +94,20 @@ def claims_from(
             tool=name(request.tool, "tool"),
             audience=name(request.audience, "audience", AUDIENCE_MAX),
             issuer=issuer,
-            keys=keys.jwks(),
+            keys=PublicKeys.read(json.dumps(keys.jwks())),
             store=_Unclaimed(),
+            # The batches' time, by which it was issued: this process's may be behind it.
+            clock=lambda: now_us() / 1e6,
         )
     except ReleaseError as error:
-        # Nothing that is not signed is told back: of an expired one no id is known for sure.
-        if error.problem == "expired":
-            raise ReleaseExpired("") from None
-        raise ReleaseInvalid(str(error.problem)) from None
-    return found.jti, found.identity
+        if error.problem is ReleaseProblem.EXPIRED:
+            raise ReleaseExpired(_signed_id(release)) from None
+        raise ReleaseInvalid(error.problem.value) from None
+    return found.call_id, found.identity_id
+
+
+def _signed_id(release: str) -> str:
+    """The call of a release whose signature holds; only then is it anybody's word."""
+    payload = release.split(".")[1]
+    claims: dict[str, str] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims["jti"]

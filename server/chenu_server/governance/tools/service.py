@@ -85,12 +85,10 @@ class ToolCallService:
             raise found.refusal  # of what a policy refused nothing was kept
         if arguments is None:
             raise GovernanceUnavailable
-        taken = await self._gate.take(caller, found, arguments, keys.current)
+        taken = await self._gate.take(caller, found, arguments, keys.signing_kid)
+        claims = _claims(taken, arguments, self.issuer)
         # By the key of the first take: signed by a newer one the bytes would differ, and one call
         # would have two releases.
-        if taken.call.key_id not in keys:
-            raise ReleaseUnavailable
-        claims = _claims(taken, arguments, self.issuer)
         return Taken(taken, arguments, keys.sign(claims, taken.call.key_id))
 
     async def redeem(self, caller: Caller, call_id: str, identity_id: str) -> Standing:
@@ -112,18 +110,18 @@ class ToolCallService:
 def _claims(taken: Standing, arguments: str, issuer: str) -> ReleaseClaims:
     call = taken.call
     return ReleaseClaims(
-        iss=issuer,
-        aud=call.audience,
-        jti=call.call_id,
-        sub=str(taken.principal),
+        issuer=issuer,
+        audience=call.audience,
+        call_id=call.call_id,
+        principal=taken.principal,
         acting_for=taken.acting_for,
-        identity=call.identity_id,
+        identity_id=call.identity_id,
         tool=call.tool,
-        effect=call.effect.value,
-        basis=taken.basis.value,
-        schema_sha256=call.schema_sha256.hex(),
-        arguments_sha256=sha256(arguments.encode()).hexdigest(),
-        action_digest=taken.action_digest.hex(),
-        iat=call.taken_us // _SECOND_US,
-        exp=call.expires_us // _SECOND_US,
+        effect=call.effect,
+        basis=taken.basis,
+        schema_sha256=call.schema_sha256,
+        arguments_sha256=sha256(arguments.encode()).digest(),
+        action_digest=taken.action_digest,
+        issued_s=call.taken_us // _SECOND_US,
+        expires_s=call.expires_us // _SECOND_US,
     )

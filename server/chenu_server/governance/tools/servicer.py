@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import grpc
 
 from chenu.api.pipeline.v1 import tool_call_service_pb2 as pb
@@ -18,8 +20,9 @@ Context = grpc.aio.ServicerContext[object, object]
 class ToolCallServicer(pb_grpc.ToolCallServiceServicer):
     """Serves `ToolCallService`."""
 
-    def __init__(self, calls: ToolCallService) -> None:
+    def __init__(self, calls: ToolCallService, now_us: Callable[[], int]) -> None:
         self._calls = calls
+        self._now_us = now_us
 
     async def GetToolCall(  # noqa: N802 - the wire name
         self, request: pb.GetToolCallRequest, context: Context
@@ -47,7 +50,7 @@ class ToolCallServicer(pb_grpc.ToolCallServiceServicer):
     ) -> pb.RedeemReleaseResponse:
         """Use a release up."""
         keys, issuer = self._calls.keys, self._calls.issuer
-        call_id, identity_id = convert.claims_from(request, keys, issuer)
+        call_id, identity_id = convert.claims_from(request, keys, issuer, self._now_us)
         redeemed = await self._calls.redeem(current_caller(), call_id, identity_id)
         return convert.redemption_of(redeemed)
 

@@ -178,7 +178,7 @@ class ToolCallRecord(_message.Message):
     effect: _conversation_pb2.ToolEffect.ValueType
     """effect is what the call does."""
     audience: _builtins.str
-    """audience is who executes the tool, as the operator names it. Empty: it is not configured."""
+    """audience is who executes the tool: as the operator names it, else the tool's own name."""
     state: Global___ToolCallState.ValueType
     """state is where the call stands."""
     checkpoint_id: _builtins.str
