@@ -66,7 +66,13 @@ RUST: Final = (
 # What stands between these lines of the policies' schema is replaced.
 _BEGINS: Final = f"// The contract's lists. {GENERATED}"
 _ENDS: Final = "// The end of the contract's lists."
-CEDAR: Final = {"Role": "Role", "Sphere": "Sphere", "Intent": "Intent", "QueryMode": "Mode"}
+CEDAR: Final = {
+    "Role": "Role",
+    "Sphere": "Sphere",
+    "Intent": "Intent",
+    "QueryMode": "Mode",
+    "ToolEffect": "ToolEffect",
+}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use chenu_engine::reasons::ErrorReason;
 use chenu_engine::vocabulary::{
-    BudgetScope, CheckpointType, Intent, PrincipalType, QueryMode, Role, Sphere, ViolationType,
+    BudgetScope, CheckpointType, Intent, PrincipalType, QueryMode, Role, Sphere, ToolEffect,
+    ViolationType,
 };
 
 /// Asserts it of one list.
@@ -26,5 +27,5 @@ macro_rules! holds {
 #[test]
 fn every_word_is_found_by_its_number_and_its_name() {
     holds!(BudgetScope CheckpointType ErrorReason Intent PrincipalType QueryMode Role Sphere);
-    holds!(ViolationType);
+    holds!(ToolEffect ViolationType);
 }
