@@ -54,7 +54,7 @@ impl PolicySet {
         shipped: Vec<(String, String)>,
         operator: Vec<(String, String)>,
     ) -> PyResult<Self> {
-        let sources = Sources { schema, shipped: &shipped, operator: &operator };
+        let sources = Sources { schema, shipped: &shipped, operator: &operator, tools: &[] };
         engine::PolicySet::load(sources).map(Self).map_err(mistake)
     }
 

@@ -17,7 +17,7 @@ fn shipped() -> PolicySet {
         ("base.cedar".to_owned(), BASE.to_owned()),
         ("sensitive.cedar".to_owned(), SENSITIVE.to_owned()),
     ];
-    PolicySet::load(Sources { schema: SCHEMA, shipped: &shipped, operator: &[] })
+    PolicySet::load(Sources { schema: SCHEMA, shipped: &shipped, operator: &[], tools: &[] })
         .expect("the shipped policies load")
 }
 

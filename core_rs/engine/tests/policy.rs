@@ -15,7 +15,7 @@ fn file(name: &str, text: &str) -> (String, String) {
 fn load(operator: &[&str]) -> Result<PolicySet, PolicyError> {
     let shipped = [file("base.cedar", BASE), file("sensitive.cedar", SENSITIVE)];
     let operator: Vec<_> = operator.iter().map(|text| file("operator.cedar", text)).collect();
-    PolicySet::load(Sources { schema: SCHEMA, shipped: &shipped, operator: &operator })
+    PolicySet::load(Sources { schema: SCHEMA, shipped: &shipped, operator: &operator, tools: &[] })
 }
 
 #[expect(clippy::expect_used, reason = "without its policies nothing can be shown")]
@@ -366,7 +366,8 @@ fn a_syntax_error_names_its_line() {
 #[test]
 fn a_permit_with_a_checkpoint_is_refused_even_when_shipped() {
     let text = r#"@id("odd") @checkpoint("data_access") permit (principal, action, resource);"#;
-    let sources = Sources { schema: SCHEMA, shipped: &[file("base.cedar", text)], operator: &[] };
+    let sources =
+        Sources { schema: SCHEMA, shipped: &[file("base.cedar", text)], operator: &[], tools: &[] };
     let error = PolicySet::load(sources).expect_err("a permit cannot block");
 
     assert_eq!("base.cedar: odd: a permit cannot ask for a checkpoint", error.to_string());
@@ -382,7 +383,7 @@ fn a_schema_that_requests_do_not_fit_is_refused() {
         SCHEMA.replace("sphere?: Sphere", ""),
         "nonsense".to_owned(),
     ] {
-        let sources = Sources { schema: &schema, shipped: &[], operator: &[] };
+        let sources = Sources { schema: &schema, shipped: &[], operator: &[], tools: &[] };
         let error = PolicySet::load(sources).expect_err("the schema must be refused");
 
         assert_eq!("the schema", error.file);

@@ -81,7 +81,7 @@ fn load(rules: &[Rule]) -> PolicySet {
     let file = |rules: Vec<&Rule>| rules.into_iter().map(text).collect::<String>();
     let shipped = [("shipped.cedar".to_owned(), file(permits))];
     let operator = [("operator.cedar".to_owned(), file(forbids))];
-    PolicySet::load(Sources { schema: SCHEMA, shipped: &shipped, operator: &operator })
+    PolicySet::load(Sources { schema: SCHEMA, shipped: &shipped, operator: &operator, tools: &[] })
         .expect("generated policies are valid")
 }
 

@@ -27,7 +27,8 @@ pub struct PolicyError {
 pub(super) const DEFAULT_DENY: &str = "default_deny";
 pub(super) const INVALID_QUERY: &str = "invalid_query";
 pub(super) const PERMIT_ALL: &str = "permit_all";
-const RESERVED: [&str; 3] = [DEFAULT_DENY, INVALID_QUERY, PERMIT_ALL];
+pub(super) const UNREPRESENTABLE: &str = "unrepresentable_arguments";
+const RESERVED: [&str; 4] = [DEFAULT_DENY, INVALID_QUERY, PERMIT_ALL, UNREPRESENTABLE];
 
 const ANNOTATIONS: [&str; 3] = ["id", "checkpoint", "description"];
 const ID_CHARACTERS_MAX: usize = 64;
@@ -95,6 +96,11 @@ pub(super) fn validate(policies: &Policies, schema: Schema) -> Result<(), Policy
 /// A schema that cannot be used, or one that the requests do not fit.
 pub(super) fn in_schema(reason: &impl ToString) -> PolicyError {
     refused("the schema", "as a whole", &reason.to_string())
+}
+
+/// A configured tool that cannot be used.
+pub(super) fn in_tool(name: &str, reason: &str) -> PolicyError {
+    refused("tools", name, reason)
 }
 
 fn check(author: Author, file: &str, policy: &Policy) -> Result<(String, Loaded), PolicyError> {

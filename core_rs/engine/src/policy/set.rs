@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cedar_policy::{
-    Authorizer, Decision, Diagnostics, Entities, Policy, PolicyId, PolicySet as CedarSet, Request,
-    Schema,
+    AuthorizationError, Authorizer, Decision, Diagnostics, Entities, EvaluationError, Policy,
+    PolicyId, PolicySet as CedarSet, Request,
 };
 
-use super::load::{self, Author, DEFAULT_DENY, INVALID_QUERY, PERMIT_ALL, Policies, PolicyError};
+use super::arguments;
+use super::call::{CallVerdict, ProposedCall};
+use super::load::{
+    self, Author, DEFAULT_DENY, INVALID_QUERY, PERMIT_ALL, Policies, PolicyError, UNREPRESENTABLE,
+};
 use super::query::Query;
+use super::tools::{ToolDeclaration, Tools};
 use super::vocabulary::Vocabulary;
 use crate::canonical;
+use crate::vocabulary::CheckpointType;
 
 /// The texts that a set of policies is made of; files are (name, text).
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +28,8 @@ pub struct Sources<'a> {
     pub shipped: &'a [(String, String)],
     /// Written by the operator: may only forbid, or demand a checkpoint.
     pub operator: &'a [(String, String)],
+    /// Configured by the operator: each has an action of its own, with its arguments.
+    pub tools: &'a [ToolDeclaration],
 }
 
 /// What the policies say about one query.
@@ -37,10 +45,30 @@ pub struct Verdict {
     pub errors: Vec<String>,
 }
 
+/// Whether a call's arguments are in its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arguments {
+    /// They are, or there are none to be told.
+    Told,
+    /// They are not, though policies may read them.
+    Untold,
+}
+
+impl Arguments {
+    /// Whether a policy could not be evaluated for want of them alone: policies are type-checked,
+    /// so they are all that a record can lack.
+    fn excuse(self, error: &AuthorizationError) -> bool {
+        let AuthorizationError::PolicyEvaluationError(error) = error;
+        let lacks = matches!(error.inner(), EvaluationError::RecordAttrDoesNotExist(_));
+        self == Self::Untold && lacks
+    }
+}
+
 /// Validated policies, split once into the two sets that are evaluated.
 #[derive(Debug, Clone)]
 pub struct PolicySet {
     known: Vocabulary,
+    tools: Tools,
     hard: CedarSet,
     gate: CedarSet,
     checkpoints: BTreeMap<String, &'static str>,
@@ -55,9 +83,9 @@ impl PolicySet {
     /// # Errors
     /// [`PolicyError`] naming the file, the policy and what is wrong with it.
     pub fn load(sources: Sources<'_>) -> Result<Self, PolicyError> {
-        let (schema, _) = Schema::from_cedarschema_str(sources.schema)
-            .map_err(|error| load::in_schema(&error))?;
         let known = Vocabulary::new().map_err(|error| load::in_schema(&error))?;
+        let tools = Tools::read(sources.tools, &known)?;
+        let schema = tools.schema(sources.schema).map_err(|error| load::in_schema(&error))?;
         // At start, and once: a query is built without a check, so a schema that it does not fit
         // would show in every verdict.
         Query::probe(&known, &schema).map_err(|error| load::in_schema(&error))?;
@@ -70,7 +98,8 @@ impl PolicySet {
             }
         }
         load::validate(&policies, schema)?;
-        Self::split(known, sources.schema, &policies).map_err(|error| load::in_schema(&error))
+        Self::split(known, tools, sources.schema, &policies)
+            .map_err(|error| load::in_schema(&error))
     }
 
     /// The ids of all policies, sorted.
@@ -79,8 +108,8 @@ impl PolicySet {
         &self.policy_ids
     }
 
-    /// A hash that changes exactly when the schema or a policy's meaning-bearing text does: not
-    /// with order, layout or comments of the policy files. Lower-case hex, 64 characters.
+    /// A hash that changes exactly when the schema, a tool's, or a policy's meaning-bearing text
+    /// does: not with order, layout or comments of the policy files. Lower-case hex, 64 characters.
     #[must_use]
     pub fn revision(&self) -> &str {
         &self.revision
@@ -90,17 +119,40 @@ impl PolicySet {
     #[must_use]
     pub fn evaluate(&self, query: &Query) -> Verdict {
         match query.translate(&self.known) {
-            Ok((request, entities)) => self.judge(&request, &entities),
+            Ok((request, entities)) => self.judge(&request, &entities, Arguments::Told),
             // A word that the schema does not know could be one that a forbid is about.
             Err(error) => denied(vec![INVALID_QUERY.to_owned()], vec![error]),
         }
     }
 
-    fn judge(&self, request: &Request, entities: &Entities) -> Verdict {
+    /// What the policies say about a call that is proposed to `query`, whose amount plays no part.
+    ///
+    /// Where one argument cannot be told exactly, none is. A policy that reads `arguments` then
+    /// cannot be evaluated and `has` finds none; every other policy says what it says. What is
+    /// not denied is held: for an `execution_approval`, and for the checkpoint of each policy that
+    /// could not be evaluated.
+    #[must_use]
+    pub fn evaluate_call(&self, query: &Query, call: &ProposedCall<'_>) -> CallVerdict {
+        let tool = self.tools.get(call.name);
+        let action = tool.map_or(&self.known.call_unlisted, |tool| &tool.action);
+        let told = arguments::translate(tool.map(|tool| &tool.arguments), call.arguments);
+        let (told, unrepresentable) = match told {
+            Ok(told) => (told, None),
+            Err(why) => (None, Some(why)),
+        };
+        let arguments = if unrepresentable.is_some() { Arguments::Untold } else { Arguments::Told };
+        let verdict = match query.translate_call(&self.known, action, call, told) {
+            Ok((request, entities)) => self.judge(&request, &entities, arguments),
+            Err(error) => denied(vec![INVALID_QUERY.to_owned()], vec![error]),
+        };
+        CallVerdict::new(verdict, unrepresentable)
+    }
+
+    fn judge(&self, request: &Request, entities: &Entities, arguments: Arguments) -> Verdict {
         let hard = self.authorizer.is_authorized(request, &self.hard, entities);
         // Before the decision is read, for Cedar has passed over the policy that failed, and that
         // one may have meant to forbid.
-        if let Some(verdict) = erred(hard.diagnostics()) {
+        if let Some(verdict) = erred(hard.diagnostics(), arguments) {
             return verdict;
         }
         if hard.decision() == Decision::Deny {
@@ -112,20 +164,33 @@ impl PolicySet {
         }
         // Asked only of what is allowed: no approval may lift a denial.
         let gate = self.authorizer.is_authorized(request, &self.gate, entities);
-        erred(gate.diagnostics()).unwrap_or_else(|| self.gated(gate.diagnostics()))
+        let erred = erred(gate.diagnostics(), arguments);
+        erred.unwrap_or_else(|| self.gated(gate.diagnostics(), arguments))
     }
 
-    fn gated(&self, gate: &Diagnostics) -> Verdict {
+    fn gated(&self, gate: &Diagnostics, arguments: Arguments) -> Verdict {
         // Where nothing is to be approved the reason is the permit for everything, which has no
         // type and falls out here.
         let typed = |id: String| Some(((*self.checkpoints.get(&id)?).to_owned(), id));
         let mut checkpoints: Vec<_> = reasons(gate).into_iter().filter_map(typed).collect();
+        if arguments == Arguments::Untold {
+            // What could not be evaluated may have meant to ask: else an argument with a digit too
+            // many would get around the person whom a policy names.
+            checkpoints.extend(gate.errors().map(id_of).filter_map(typed));
+            let kind = CheckpointType::ExecutionApproval.wire_name().to_owned();
+            checkpoints.push((kind, UNREPRESENTABLE.to_owned()));
+        }
         // In one order for one verdict, for it is stored and compared with that of a later day.
         checkpoints.sort_unstable();
         Verdict { allowed: true, checkpoints, ..Verdict::default() }
     }
 
-    fn split(known: Vocabulary, schema: &str, policies: &Policies) -> Result<Self, String> {
+    fn split(
+        known: Vocabulary,
+        tools: Tools,
+        schema: &str,
+        policies: &Policies,
+    ) -> Result<Self, String> {
         let gated = |wanted: bool| {
             let of = policies.values().filter(move |one| one.checkpoint.is_some() == wanted);
             of.map(|one| one.policy.clone())
@@ -139,9 +204,10 @@ impl PolicySet {
             gate: collected(gated(true).chain([permit_all]))?,
             checkpoints: policies.iter().filter_map(typed).collect(),
             policy_ids: policies.keys().cloned().collect(),
-            revision: revision(schema, policies)?,
+            revision: revision(schema, &tools, policies)?,
             authorizer: Authorizer::new(),
             known,
+            tools,
         })
     }
 }
@@ -150,8 +216,8 @@ fn collected(policies: impl Iterator<Item = Policy>) -> Result<CedarSet, String>
     CedarSet::from_policies(policies).map_err(|error| error.to_string())
 }
 
-fn revision(schema: &str, policies: &Policies) -> Result<String, String> {
-    let mut fields = vec![schema.to_owned()];
+fn revision(schema: &str, tools: &Tools, policies: &Policies) -> Result<String, String> {
+    let mut fields = vec![schema.to_owned(), tools.text()];
     for (id, one) in policies {
         // As JSON, which has neither layout nor comments, and in the map's order, whichever file it
         // stood in.
@@ -166,23 +232,23 @@ fn revision(schema: &str, policies: &Policies) -> Result<String, String> {
     }))
 }
 
-/// A denial, when any policy failed to evaluate.
-fn erred(diagnostics: &Diagnostics) -> Option<Verdict> {
-    let mut errors: Vec<_> = diagnostics.errors().map(ToString::to_string).collect();
-    if errors.is_empty() {
+/// A denial, when any policy failed to evaluate for another reason than untold arguments.
+fn erred(diagnostics: &Diagnostics, arguments: Arguments) -> Option<Verdict> {
+    let failed: Vec<_> = diagnostics.errors().filter(|error| !arguments.excuse(error)).collect();
+    if failed.is_empty() {
         return None;
     }
+    let mut errors: Vec<_> = failed.iter().map(ToString::to_string).collect();
+    let mut denied_by: Vec<_> = failed.into_iter().map(id_of).collect();
     // Cedar's errors have no order, and a denial is told and entered in one.
     errors.sort_unstable();
-    let erring = diagnostics.errors().map(
-        |cedar_policy::AuthorizationError::PolicyEvaluationError(error)| {
-            let id: &str = error.policy_id().as_ref();
-            id.to_owned()
-        },
-    );
-    let mut denied_by: Vec<_> = erring.collect();
     denied_by.sort_unstable();
     Some(denied(denied_by, errors))
+}
+
+fn id_of(AuthorizationError::PolicyEvaluationError(error): &AuthorizationError) -> String {
+    let id: &str = error.policy_id().as_ref();
+    id.to_owned()
 }
 
 fn reasons(diagnostics: &Diagnostics) -> Vec<String> {

@@ -4,9 +4,11 @@ use std::str::FromStr;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 
-use crate::vocabulary::{Intent, PrincipalType, QueryMode, Role, Sphere};
+use crate::vocabulary::{Intent, PrincipalType, QueryMode, Role, Sphere, ToolEffect};
 
 const SENSITIVITIES: [&str; 4] = ["public", "internal", "confidential", "restricted"];
+/// The action under which calls of tools are judged that nobody configured.
+pub(super) const UNLISTED: &str = "call_unlisted_tool";
 
 /// One enumerated entity type of the schema.
 #[derive(Debug, Clone)]
@@ -53,14 +55,19 @@ pub(super) struct Vocabulary {
     pub(super) intents: Names,
     pub(super) modes: Names,
     pub(super) sensitivities: Names,
+    pub(super) effects: Names,
     pub(super) target: EntityTypeName,
     pub(super) submit: EntityUid,
     pub(super) reserve: EntityUid,
+    /// The group of all calls of tools.
+    pub(super) call: EntityUid,
+    pub(super) call_unlisted: EntityUid,
     principals: [(&'static str, EntityTypeName); 3],
 }
 
 impl Vocabulary {
     pub(super) fn new() -> Result<Self, String> {
+        let action = type_name("Action")?;
         Ok(Self {
             roles: Names::new("role", "Role", Role::ALL.iter().map(|each| each.wire_name()))?,
             spheres: Names::new(
@@ -75,15 +82,28 @@ impl Vocabulary {
             )?,
             modes: Names::new("mode", "Mode", QueryMode::ALL.iter().map(|each| each.wire_name()))?,
             sensitivities: Names::new("sensitivity", "Sensitivity", SENSITIVITIES)?,
+            effects: Names::new(
+                "effect",
+                "ToolEffect",
+                ToolEffect::ALL.iter().map(|each| each.wire_name()),
+            )?,
             target: type_name("Target")?,
-            submit: uid(&type_name("Action")?, "submit"),
-            reserve: uid(&type_name("Action")?, "reserve"),
+            submit: uid(&action, "submit"),
+            reserve: uid(&action, "reserve"),
+            call: uid(&action, "call_tool"),
+            call_unlisted: uid(&action, UNLISTED),
             principals: [
                 (PrincipalType::User.wire_name(), type_name("User")?),
                 (PrincipalType::Service.wire_name(), type_name("Service")?),
                 (PrincipalType::Agent.wire_name(), type_name("Agent")?),
             ],
         })
+    }
+
+    /// The action of calling a configured tool.
+    pub(super) fn call_of(&self, tool: &str) -> EntityUid {
+        let name = format!("{}.{tool}", self.call.id().unescaped());
+        uid(self.call.type_name(), &name)
     }
 
     /// The Cedar type of a principal type's wire name.

@@ -7,6 +7,8 @@ use super::json::{is_whole, names_once};
 
 /// What an object begins with.
 const OBJECT: char = '{';
+/// The digits of the largest number of 64 bits.
+const DIGITS_MAX: usize = 19;
 
 /// Why a text is not one JSON object in which every reader reads the same; none: it is.
 pub(super) fn inexact(text: &str) -> Option<&'static str> {
@@ -18,6 +20,11 @@ pub(super) fn inexact(text: &str) -> Option<&'static str> {
         return Some(if is_whole(text) { "duplicate_key" } else { "arguments" });
     }
     numbers(text).any(|number| !keeps_its_value(number)).then_some("number")
+}
+
+/// Whether a text is one JSON object, and no name stands twice in it or in an object inside it.
+pub(crate) fn is_object_once(text: &str) -> bool {
+    text.trim_start().starts_with(OBJECT) && names_once(text)
 }
 
 /// The numbers of a well-formed JSON text, as they are written.
@@ -68,4 +75,20 @@ fn decimal(literal: &str) -> Option<(bool, String, i64)> {
     let places = i64::try_from(fraction.len()).ok()?;
     let last = exponent.parse::<i64>().ok()?.checked_add(behind)?.checked_sub(places)?;
     Some((is_negative, kept.to_owned(), last))
+}
+
+/// How often a number holds the last of `places` digits behind its point, where that is a whole
+/// number of 64 bits.
+pub(crate) fn scaled(literal: &str, places: u8) -> Option<i64> {
+    let (is_negative, digits, last) = decimal(literal)?;
+    if digits.is_empty() {
+        return Some(0);
+    }
+    let zeros = usize::try_from(last.checked_add(i64::from(places))?).ok()?;
+    // Before the zeros are written, of which an exponent can ask for more than there is room for.
+    if digits.len().checked_add(zeros)? > DIGITS_MAX {
+        return None;
+    }
+    let sign = if is_negative { "-" } else { "" };
+    format!("{sign}{digits}{:0<zeros$}", "").parse().ok()
 }

@@ -42,6 +42,8 @@ pub use sse::EVENT_BYTES_MAX;
 pub use tools::{ARGUMENTS_BYTES_MAX, CALLS_MAX, Declared};
 pub use usage::Usage;
 
+pub(crate) use exact::{is_object_once, scaled};
+
 use crate::word::words;
 
 /// How a provider is spoken to.
