@@ -68,7 +68,7 @@ mod _core {
     #[pymodule_export]
     use super::media::{MediaLimits, look};
     #[pymodule_export]
-    use super::policy::{PolicyQuery, PolicySet, PolicyVerdict};
+    use super::policy::{CallVerdict, PolicyQuery, PolicySet, PolicyVerdict};
     #[pymodule_export]
     use super::prompt::{Prompt, wire_offers};
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! Binding of [`chenu_engine::policy`].
 
-use chenu_engine::policy::{self as engine, Sources};
+use chenu_engine::policy::{self as engine, ProposedCall, Sources, ToolDeclaration};
 use pyo3::prelude::*;
 
 use crate::classes::{argument_class, result_class};
@@ -41,6 +41,17 @@ result_class! {
     }
 }
 
+result_class! {
+    /// What the policies say about a call.
+    CallVerdict from verdict: engine::CallVerdict {
+        allowed: bool = verdict.allowed,
+        denied_by: Vec<String> = verdict.denied_by,
+        checkpoints: Vec<(String, String)> = verdict.checkpoints,
+        errors: Vec<String> = verdict.errors,
+        unrepresentable: Option<String> = verdict.unrepresentable,
+    }
+}
+
 /// The shipped policies and an operator's, checked; evaluated without a lock.
 #[pyclass(frozen, module = "chenu_server._core")]
 pub(crate) struct PolicySet(engine::PolicySet);
@@ -48,13 +59,16 @@ pub(crate) struct PolicySet(engine::PolicySet);
 #[pymethods]
 impl PolicySet {
     #[new]
-    #[pyo3(signature = (*, schema, shipped, operator))]
+    #[pyo3(signature = (*, schema, shipped, operator, tools = vec![]))]
     fn new(
         schema: &str,
         shipped: Vec<(String, String)>,
         operator: Vec<(String, String)>,
+        tools: Vec<(String, String)>,
     ) -> PyResult<Self> {
-        let sources = Sources { schema, shipped: &shipped, operator: &operator, tools: &[] };
+        let declared = |(name, schema_json)| ToolDeclaration { name, schema_json };
+        let tools: Vec<_> = tools.into_iter().map(declared).collect();
+        let sources = Sources { schema, shipped: &shipped, operator: &operator, tools: &tools };
         engine::PolicySet::load(sources).map(Self).map_err(mistake)
     }
 
@@ -70,5 +84,16 @@ impl PolicySet {
 
     fn evaluate(&self, query: &PolicyQuery) -> PolicyVerdict {
         self.0.evaluate(&query.0).into()
+    }
+
+    #[pyo3(signature = (query, *, name, effect, arguments))]
+    fn evaluate_call(
+        &self,
+        query: &PolicyQuery,
+        name: &str,
+        effect: &str,
+        arguments: &[u8],
+    ) -> CallVerdict {
+        self.0.evaluate_call(&query.0, &ProposedCall { name, effect, arguments }).into()
     }
 }

@@ -21,6 +21,7 @@ __all__ = [
     "BoundaryVerdict",
     "CallBuckets",
     "CallLimits",
+    "CallVerdict",
     "CanonicalRequest",
     "Catalogue",
     "ChainVerifier",
@@ -651,12 +652,15 @@ class PolicySet:
         schema: str,
         shipped: Sequence[tuple[str, str]],
         operator: Sequence[tuple[str, str]],
+        tools: Sequence[tuple[str, str]] = ...,
     ) -> PolicySet:
-        """Check and take policy files, pairs of file name and text.
+        """Check and take policy files, pairs of file name and text, and tools, pairs of name and
+        JSON schema.
 
         Raises:
             ValueError: A file does not parse or validate, a policy has no unique `@id` or an
-                unknown `@checkpoint`, or an operator's policy is no `forbid`.
+                unknown `@checkpoint`, an operator's policy is no `forbid`, or a tool's schema is
+                not one of an object.
         """
     @property
     def policy_ids(self) -> list[str]:
@@ -666,6 +670,14 @@ class PolicySet:
         """SHA-256 over the canonical set, in hex: the same policies have the same revision."""
     def evaluate(self, query: PolicyQuery) -> PolicyVerdict:
         """Decide whether the query is allowed, and what a person must approve first."""
+    def evaluate_call(
+        self, query: PolicyQuery, *, name: str, effect: str, arguments: bytes
+    ) -> CallVerdict:
+        """Decide whether a call that a model proposes to the query may be released.
+
+        `effect` is read, write, delete, send, transfer or payment, and the arguments are one JSON
+        object. What cannot be told to the policies exactly waits for a person; it never passes.
+        """
 
 @final
 class PolicyQuery:
@@ -715,6 +727,26 @@ class PolicyVerdict:
     @property
     def errors(self) -> list[str]:
         """What failed in the evaluation; anything that fails denies."""
+
+@final
+class CallVerdict:
+    """What the policies say about a call: refused, held for a person, or passed."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be released: at once, or after its checkpoints."""
+    @property
+    def denied_by(self) -> list[str]:
+        """Ids of the forbids that apply; `default_deny` when no permit does."""
+    @property
+    def checkpoints(self) -> list[tuple[str, str]]:
+        """What a person must approve: checkpoint type and the policy that asks for it."""
+    @property
+    def errors(self) -> list[str]:
+        """What failed in the evaluation; anything that fails denies."""
+    @property
+    def unrepresentable(self) -> str | None:
+        """Which argument could not be told to the policies, and why; a person then decides."""
 
 # Intents
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from typing import TypedDict, Unpack
 
 import pytest
 
 from chenu_server import _core
-from chenu_server.vocabulary import CheckpointType, Intent, PrincipalType, Role, Sphere
+from chenu_server.vocabulary import (
+    CheckpointType,
+    Intent,
+    PrincipalType,
+    Role,
+    Sphere,
+    ToolEffect,
+)
 
 SENSITIVITIES = ("public", "internal", "confidential", "restricted")
 FOLDER = resources.files("chenu_server.governance.policy").joinpath("cedar")
+REFUND = (
+    "refund",
+    '{"type": "object", "required": ["amount"], "properties": {"amount": {"type": "number"}}}',
+)
+OVER_100 = """
+@id("refunds-over-100")
+@checkpoint("execution_approval")
+forbid (principal, action == Action::"call_tool.refund", resource) when {
+  context.arguments.amount.greaterThan(decimal("100.0"))
+};
+"""
 
 
 class Changes(TypedDict, total=False):
@@ -28,15 +47,15 @@ class Changes(TypedDict, total=False):
     sensitivity: str
 
 
-def shipped(*operator: str) -> _core.PolicySet:
-    """The shipped policies, and files of an operator."""
+def shipped(*operator: str, tools: Sequence[tuple[str, str]] = ()) -> _core.PolicySet:
+    """The shipped policies, files of an operator, and tools."""
     text = {
         name: FOLDER.joinpath(name).read_text(encoding="utf-8")
-        for name in ("schema.cedarschema", "base.cedar", "sensitive.cedar")
+        for name in ("schema.cedarschema", "base.cedar", "sensitive.cedar", "tools.cedar")
     }
     schema = text.pop("schema.cedarschema")
     files = [(f"operator{number}.cedar", content) for number, content in enumerate(operator)]
-    return _core.PolicySet(schema=schema, shipped=list(text.items()), operator=files)
+    return _core.PolicySet(schema=schema, shipped=list(text.items()), operator=files, tools=tools)
 
 
 def query(**changes: Unpack[Changes]) -> _core.PolicyQuery:
@@ -66,6 +85,13 @@ def query(**changes: Unpack[Changes]) -> _core.PolicyQuery:
         amount_nanousd=None,
         **facts,
     )
+
+
+def said(
+    policies: _core.PolicySet, arguments: bytes, *, effect: str = "read", name: str = "refund"
+) -> _core.CallVerdict:
+    """What is said of a call."""
+    return policies.evaluate_call(query(), name=name, effect=effect, arguments=arguments)
 
 
 def test_a_verdict_crosses_whole() -> None:
@@ -136,3 +162,88 @@ def test_the_revision_tells_policies_apart() -> None:
     assert shipped().revision == shipped().revision
     assert shipped().revision != shipped(forbid).revision
     assert ["base_member", "rule_2_cross_sphere"] == shipped().policy_ids[:2]
+
+
+@pytest.mark.parametrize("name", ["refund", "unlisted"])
+@pytest.mark.parametrize(
+    ("effect", "checkpoints"),
+    [
+        (ToolEffect.READ, []),
+        (ToolEffect.WRITE, []),
+        (ToolEffect.DELETE, [("destructive_action", "rule_3_tool_delete")]),
+        (ToolEffect.SEND, [("execution_approval", "rule_4_tool_send")]),
+        (ToolEffect.TRANSFER, [("data_access", "rule_5_tool_transfer")]),
+        (ToolEffect.PAYMENT, [("execution_approval", "rule_6_tool_payment")]),
+    ],
+)
+def test_what_a_tool_does_decides_who_is_asked(
+    name: str, effect: ToolEffect, checkpoints: list[tuple[str, str]]
+) -> None:
+    """The shipped rules hold for a tool that nobody configured as for any other."""
+    verdict = said(shipped(tools=[REFUND]), b'{"amount": 5}', effect=effect, name=name)
+
+    assert (True, checkpoints, None) == (
+        verdict.allowed,
+        verdict.checkpoints,
+        verdict.unrepresentable,
+    )
+
+
+def test_every_effect_that_python_knows_is_known_to_the_policies() -> None:
+    """A word that only one side has would deny each call of such a tool."""
+    policies = shipped()
+    verdicts = [said(policies, b"{}", effect=effect) for effect in ToolEffect]
+
+    assert [[]] * len(ToolEffect) == [verdict.errors for verdict in verdicts]
+    assert ["invalid_query"] == said(policies, b"{}", effect="destroy").denied_by
+
+
+@pytest.mark.parametrize(
+    ("amount", "checkpoints"),
+    [
+        (b"100.00", []),
+        (b"1e2", []),
+        (b"100.01", [("execution_approval", "refunds-over-100")]),
+        (b"100.0001", [("execution_approval", "refunds-over-100")]),
+    ],
+)
+def test_refunds_over_100_need_a_person(amount: bytes, checkpoints: list[tuple[str, str]]) -> None:
+    """One policy that its reader understands, exact to the last digit."""
+    verdict = said(shipped(OVER_100, tools=[REFUND]), b'{"amount": %b}' % amount)
+
+    assert (True, checkpoints) == (verdict.allowed, verdict.checkpoints)
+
+
+def test_a_null_amount_is_one_that_is_not_there() -> None:
+    """A policy asks for it with `has`, and says itself what a refund without an amount is."""
+    name, schema = REFUND
+    nullable = schema.replace('"number"', '["number", "null"]')
+    asked = OVER_100.replace("when {", "when { context.arguments has amount &&")
+    unsaid = OVER_100.replace("when {", "unless { context.arguments has amount &&").replace(
+        "greaterThan", "lessThanOrEqual"
+    )
+    with pytest.raises(ValueError, match=r"^operator0\.cedar: refunds-over-100: "):
+        shipped(OVER_100, tools=[(name, nullable)])
+
+    assert [] == said(shipped(asked, tools=[(name, nullable)]), b'{"amount": null}').checkpoints
+    verdict = said(shipped(unsaid, tools=[(name, nullable)]), b'{"amount": null}')
+    assert [("execution_approval", "refunds-over-100")] == verdict.checkpoints
+
+
+def test_what_cannot_be_told_to_policies_waits_for_a_person() -> None:
+    """A digit too many must not be a way around a policy."""
+    hard = OVER_100.replace('@checkpoint("execution_approval")', "")
+    verdict = said(shipped(hard, tools=[REFUND]), b'{"amount": 0.12345}')
+
+    assert (True, [("execution_approval", "unrepresentable_arguments")]) == (
+        verdict.allowed,
+        verdict.checkpoints,
+    )
+    assert verdict.unrepresentable is not None
+    assert verdict.unrepresentable.startswith("arguments.amount is no number of at most 4 decimal")
+
+
+def test_a_tool_that_cannot_be_used_is_a_value_error() -> None:
+    """The server refuses to start and says which tool is wrong."""
+    with pytest.raises(ValueError, match=r"^tools: refund: its schema: it is not JSON$"):
+        shipped(tools=[("refund", "")])

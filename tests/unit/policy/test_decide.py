@@ -96,3 +96,14 @@ def test_equal_facts_are_evaluated_once() -> None:
 
     assert asked[0] is asked[1] is asked[2]
     assert (2, 1) == policies.evaluate.cache_info()[:2]
+
+
+def test_a_call_is_judged_with_all_facts_of_its_query() -> None:
+    """A call of somebody who may not ask is no call that may be released."""
+    policies = load_policies(None)
+    call: dict[str, Any] = {"name": "wipe", "effect": "delete", "arguments": b"{}"}
+    held = policies.evaluate_call(PLAIN, **call)
+    refused = policies.evaluate_call(PLAIN._replace(roles=("auditor",)), **call)
+
+    assert [("destructive_action", "rule_3_tool_delete")] == held.checkpoints
+    assert (False, ["default_deny"]) == (refused.allowed, refused.denied_by)

@@ -52,3 +52,14 @@ def test_a_policy_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "gone.cedar").symlink_to(tmp_path / "nowhere")
     with pytest.raises(OSError, match=r"gone\.cedar"):
         load_policies(tmp_path)
+
+
+def test_policies_know_the_tools_that_they_are_loaded_with(tmp_path: Path) -> None:
+    """A policy about a tool is a mistake where the tool is not configured."""
+    about = '@id("closed") forbid (principal, action == Action::"call_tool.refund", resource);'
+    (tmp_path / "a.cedar").write_text(about)
+    tool = ("refund", '{"type": "object"}')
+
+    assert load_policies(tmp_path, tools=[tool]) is not None
+    with pytest.raises(ValueError, match=r"^a\.cedar: closed: "):
+        load_policies(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from chenu_server.engine import PolicyQuery, PolicySet, PolicyVerdict
+from chenu_server.engine import CallVerdict, PolicyQuery, PolicySet, PolicyVerdict
 
 REMEMBERED_MAX: Final = 4_096
 
@@ -46,6 +46,16 @@ class Policies:
         # Of this set alone: what other policies said of the same facts must not be found behind a
         # reload.
         self.evaluate = lru_cache(maxsize=REMEMBERED_MAX)(self._evaluate)
+
+    def evaluate_call(
+        self, facts: Facts, *, name: str, effect: str, arguments: bytes
+    ) -> CallVerdict:
+        """What they say about a call of a tool that a model proposes to the query of these facts.
+
+        Never remembered: no two calls have the same arguments often enough.
+        """
+        query = PolicyQuery(**facts._asdict())
+        return self._policies.evaluate_call(query, name=name, effect=effect, arguments=arguments)
 
     def _evaluate(self, facts: Facts) -> PolicyVerdict:
         return self._policies.evaluate(PolicyQuery(**facts._asdict()))

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from chenu_server.engine import PolicySet
 from chenu_server.governance.policy.decide import Policies
 
-_SHIPPED = ("base.cedar", "sensitive.cedar")
+_SHIPPED = ("base.cedar", "sensitive.cedar", "tools.cedar")
 
 
-def load_policies(operator_dir: Path | None) -> Policies:
+def load_policies(operator_dir: Path | None, *, tools: Sequence[tuple[str, str]] = ()) -> Policies:
     """
-    The policies of this server.
+    The policies of this server, and of its tools, each a name and its JSON schema.
 
     Raises:
         ValueError: A file does not parse, breaks the schema, or an operator's one is no forbid;
-            names the file, the policy and why. Or the operator's directory holds no policy.
+            names the file, the policy and why. Or the operator's directory holds no policy, or a
+            tool's schema is not one of an object.
         OSError: The operator's directory, or a file in it, cannot be read.
     """
     folder = resources.files("chenu_server.governance.policy").joinpath("cedar")
@@ -25,7 +27,8 @@ def load_policies(operator_dir: Path | None) -> Policies:
     shipped = [(name, folder.joinpath(name).read_text(encoding="utf-8")) for name in _SHIPPED]
     # Given apart from the shipped ones, which an operator's can only narrow.
     operator = _operator_files(operator_dir)
-    return Policies(PolicySet(schema=schema, shipped=shipped, operator=operator))
+    policies = PolicySet(schema=schema, shipped=shipped, operator=operator, tools=tools)
+    return Policies(policies)
 
 
 def _operator_files(folder: Path | None) -> list[tuple[str, str]]:
