@@ -19,6 +19,7 @@ from chenu_server.vocabulary import CheckpointType, PrincipalType, ToolEffect
 _log = structlog.get_logger(__name__)
 
 _SECOND_US = 1_000_000
+ANY_ARGUMENTS = '{"type":"object"}'
 
 
 @dataclass(slots=True)
@@ -61,6 +62,13 @@ def tools_of(settings: Settings) -> Tools:
         for name, each in settings.tools.named.items()
     }
     return Tools(named=named, unlisted=settings.tools.unlisted)
+
+
+def tool_schemas(settings: Settings) -> list[tuple[str, str]]:
+    """The named tools with their schemas, as policies know them."""
+    # One without a schema is called with anything: policies name it, and none of its arguments.
+    named = settings.tools.named.items()
+    return [(name, each.parameters or ANY_ARGUMENTS) for name, each in named]
 
 
 def release_keys_of(settings: Settings) -> ReleaseKeys | None:

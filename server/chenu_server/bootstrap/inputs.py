@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from chenu_server.bootstrap.decisions import issuers_of, release_keys_of, tools_of
+from chenu_server.bootstrap.decisions import issuers_of, release_keys_of, tool_schemas
 from chenu_server.bootstrap.routes import Routes, open_routes
 from chenu_server.config import (
     AgentsSettings,
@@ -56,7 +56,7 @@ async def open_inputs(settings: Settings, stack: AsyncExitStack) -> Inputs:
     check_url(settings.database.url)
     return Inputs(
         issuers=issuers_of(settings),
-        policies=load_policies(settings.policies.operator_dir, tools_of(settings)),
+        policies=load_policies(settings.policies.operator_dir, tools=tool_schemas(settings)),
         release_keys=release_keys_of(settings),
         routes=await open_routes(settings, stack),
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from chenu_server.bootstrap.decisions import Live, rules_of, tools_of
+from chenu_server.bootstrap.decisions import Live, rules_of, tool_schemas
 from chenu_server.bootstrap.routes import Plan, Routes, plan_of, price_again, registry_of
 from chenu_server.config import ConfigError, Settings
 from chenu_server.errors import ChenuError
@@ -103,7 +103,7 @@ class Reload:
         return _Read(
             settings=settings,
             plan=plan_of(settings),
-            policies=load_policies(settings.policies.operator_dir, tools_of(settings)),
+            policies=load_policies(settings.policies.operator_dir, tools=tool_schemas(settings)),
             kept=tuple(kept),
         )
 

@@ -78,7 +78,9 @@ def _proposal(at: int, part: Part, declared: Tool, facts: Facts, rules: Rules) -
 
 def verdict(rules: Rules, facts: Facts, tool: str, effect: ToolEffect, arguments: str) -> Plain:
     """What policies and configuration say of a call, as the kernel takes it."""
-    said = rules.policies.evaluate_call(facts, tool, effect, arguments.encode())
+    said = rules.policies.evaluate_call(
+        facts, name=tool, effect=effect, arguments=arguments.encode()
+    )
     allowed, denied_by = said.allowed, list(said.denied_by)
     checkpoints = [tuple(each) for each in said.checkpoints]
     if tool not in rules.tools.named:
