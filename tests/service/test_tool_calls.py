@@ -120,7 +120,7 @@ async def test_an_approved_call_is_taken_with_exactly_what_the_person_saw(gated:
     )
     assert sha256(PAID.encode()).hexdigest() == release.arguments_sha256
     assert first.call.action_digest.hex() == release.action_digest
-    with pytest.raises(ReleaseError, match="claimed"):
+    with pytest.raises(ReleaseError, match="replayed"):
         await verified(client, again, store)
 
 

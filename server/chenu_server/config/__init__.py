@@ -37,6 +37,8 @@ from chenu_server.config.sections import (
     ProvidersSettings,
     ServerSettings,
     Settings,
+    ToolSettings,
+    ToolsSettings,
     WriterSettings,
 )
 
@@ -68,6 +70,8 @@ __all__ = [
     "RoutingSettings",
     "ServerSettings",
     "Settings",
+    "ToolSettings",
+    "ToolsSettings",
     "TaskName",
     "WriterSettings",
     "explain",

@@ -135,9 +135,11 @@ impl Drafts {
         let mut calls: Vec<Call> = Vec::with_capacity(self.drafts.len());
         let mut schemas = Schemas::default();
         for draft in &self.drafts {
-            let tool = draft.tool(declared)?;
+            draft.check(declared)?;
             let arguments = draft.arguments(cut)?;
-            if !schemas.accept(tool, &arguments, steps) {
+            // A tool may stand there twice, with the request's schema and with its operator's.
+            let mut named = declared.iter().filter(|tool| tool.name == draft.name);
+            if !named.all(|tool| schemas.accept(tool, &arguments, steps)) {
                 return Err(invalid("schema", &draft.name));
             }
             calls.push(Call { id: draft.id.clone(), name: draft.name.clone(), arguments });
@@ -148,15 +150,15 @@ impl Drafts {
 }
 
 impl Draft {
-    fn tool<'a>(&self, declared: &'a [Declared]) -> Result<&'a Declared, Fault> {
+    fn check(&self, declared: &[Declared]) -> Result<(), Fault> {
         if self.is_foreign {
             return Err(invalid("provider_executed", &self.name));
         }
         if self.is_duplicate {
             return Err(invalid("duplicate_id", &self.name));
         }
-        let tool = declared.iter().find(|tool| tool.name == self.name);
-        tool.ok_or_else(|| invalid("undeclared", &self.name))
+        let is_declared = declared.iter().any(|tool| tool.name == self.name);
+        if is_declared { Ok(()) } else { Err(invalid("undeclared", &self.name)) }
     }
 
     fn arguments(&self, cut: bool) -> Result<String, Fault> {
@@ -176,7 +178,7 @@ impl Draft {
     }
 }
 
-/// The schemas of the tools that were called, each compiled once.
+/// The schemas of the tools that were called by their text, each compiled once.
 #[derive(Default)]
 struct Schemas<'a> {
     compiled: HashMap<&'a str, Option<Schema>>,
@@ -189,7 +191,7 @@ impl<'a> Schemas<'a> {
         }
         // Once for all calls of a tool: to compile one takes longer than to check by it.
         let compile = || Schema::new(&tool.parameters).ok();
-        let Some(schema) = self.compiled.entry(&tool.name).or_insert_with(compile) else {
+        let Some(schema) = self.compiled.entry(&tool.parameters).or_insert_with(compile) else {
             return false; // it should have been refused when the tool was declared
         };
         serde_json::from_str(arguments).is_ok_and(|value| schema.accepts(&value, steps))

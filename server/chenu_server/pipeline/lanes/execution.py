@@ -11,7 +11,6 @@ from contextlib import aclosing
 from typing import Final, TypeVar
 
 import structlog
-from pydantic_core import from_json, to_json
 
 from chenu_server import failpoints
 from chenu_server.errors import (
@@ -354,25 +353,17 @@ def declared(
 ) -> tuple[tuple[str, str], ...]:
     """The tools that the answer may call, as they were chosen, each with its schema.
 
-    Where an operator has configured one too, a call has to satisfy both.
+    One stands there twice where an operator has configured a schema too: a call satisfies both.
     """
     # What may not be called counts as not declared, so that an answer which calls it is refused.
     use = conversation.tool_use
     return tuple(
-        (tool.name, _both(tool.parameters or NO_PARAMETERS, configured.get(tool.name)))
+        (tool.name, schema)
         for tool in conversation.tools
         if use.choice != "none" and use.tool in ("", tool.name)
+        for schema in (tool.parameters or NO_PARAMETERS, configured.get(tool.name, ""))
+        if schema
     )
-
-
-def _both(asked: str, configured: str | None) -> str:
-    if not configured:
-        return asked
-    # Each is a resource of its own: what it refers to is found inside of it, as if it stood alone.
-    each = (
-        {"$id": f"chenu:{at}", **from_json(text)} for at, text in enumerate((asked, configured))
-    )
-    return to_json({"allOf": list(each)}).decode()
 
 
 def _fail(error: ChenuError) -> Fail:
