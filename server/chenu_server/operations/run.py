@@ -50,17 +50,18 @@ class Retry:
 
 
 class Settle:
-    """Posts or voids, stores the output, writes the final event and the final entry."""
+    """Posts or voids, stores the output, writes the final event and the final entry.
 
-    def __init__(self, settlement: Settlement, rules: Rules) -> None:
+    `rules` are what the calls of an answer are judged by; of one that has none nobody asks.
+    """
+
+    def __init__(self, settlement: Settlement, rules: Rules | None = None) -> None:
         self._asked = settlement
         self._rules = rules
 
     def asked(self) -> engine.Command:
         """For the kernel."""
         asked, rules = self._asked, self._rules
-        completed = asked.status is QueryStatus.COMPLETED
-        calls = proposals(asked.output, asked.proposing, rules) if completed else []
         plain = {
             "identity_id": asked.query.identity_id,
             "request_id": asked.query.request_id,
@@ -71,7 +72,10 @@ class Settle:
             "execution_us": asked.execution_us,
             "lane_started_ns": asked.lane_started_ns,
         }
-        if not calls:
+        completed = asked.status is QueryStatus.COMPLETED
+        calls = proposals(asked.output, asked.proposing, rules) if rules and completed else []
+        # Should an answer have calls all the same, the kernel decides nothing: none may pass by.
+        if rules is None or not calls:
             return engine.Command({"Settle": plain}, asking.NO_RULES)
         plain |= {"calls": calls, "policies_revision": rules.policies.revision}
         return engine.Command({"Settle": plain}, rules.kernel)

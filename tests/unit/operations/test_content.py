@@ -8,6 +8,7 @@ from pydantic_core import from_json, to_json
 
 from chenu_server.engine import CanonicalRequest
 from chenu_server.governance.checkpoints.model import Checkpoint
+from chenu_server.governance.tools.model import Standing
 from chenu_server.operations.content import BoundContents
 from chenu_server.pipeline.records import QueryContent
 from chenu_server.pipeline.stored import plan_json
@@ -48,6 +49,18 @@ def stored(**plan: object) -> QueryContent:
     )
 
 
+class NoCalls:
+    """Tool calls that nobody reads here."""
+
+    async def get(self, identity_id: str, call_id: str) -> Standing | None:
+        """Never asked."""
+        raise AssertionError(call_id)
+
+    async def arguments(self, identity_id: str, call_id: str) -> str | None:
+        """Never asked."""
+        raise AssertionError(call_id)
+
+
 class NoFiles:
     """Files that nobody reads here."""
 
@@ -58,7 +71,7 @@ class NoFiles:
 
 def contents(content: QueryContent | None) -> BoundContents:
     """What is bound, of this stored content."""
-    return BoundContents(Stored(content), NoFiles(), default_cap=77)
+    return BoundContents(Stored(content), NoCalls(), NoFiles(), default_cap=77)
 
 
 async def cap_of(content: QueryContent) -> int:

@@ -56,6 +56,7 @@ class World:
             cast(Any, self),
             cast(Any, self),
             open_log=self._open_log,
+            calls=cast(Any, None),
             stops=self,
             within_s=0.05,
         )

@@ -76,6 +76,7 @@ class World:
             limits=PipelineLimits(
                 deadline_s=30, abandon_after_s=30, running_max=self.running_max, tail_every_s=0
             ),
+            calls=cast(Any, None),
         )
 
     def ask(self, request_id: str = "again") -> QueryRun:

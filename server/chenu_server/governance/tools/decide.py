@@ -43,7 +43,6 @@ class OperationRow(Protocol):
 def standing_of(operation: OperationRow, call: ToolCall) -> Standing:
     """A call and its operation, as they stand in their rows."""
     outcome = operation.outcome
-    refused = outcome.reason is not None
     return Standing(
         call=call,
         principal=Principal(type=operation.principal_type, id=operation.principal_id),
@@ -53,5 +52,5 @@ def standing_of(operation: OperationRow, call: ToolCall) -> Standing:
         action_digest=operation.action_digest,
         created_us=operation.created_us,
         updated_us=operation.updated_us,
-        refusal=errors.of(outcome.reason).restored(outcome.error) if refused else None,
+        refusal=errors.of(outcome.reason).restored(outcome.error) if outcome.reason else None,
     )
