@@ -22,6 +22,7 @@ COMMANDS: Final = (
     *("dispatched", "held_back", "let_go", "readmitted", "violation", "hold_files", "keep_chunk"),
     *("create_budget", "update_budget", "unfreeze_budget", "delete_budget"),
     *("reserve", "post", "void", "lapse"),
+    *("take", "redeem"),
 )
 POINTS: Final = frozenset(
     {f"{command}.{edge}" for command in COMMANDS for edge in ("before_commit", "after_commit")}

@@ -11,6 +11,7 @@ from chenu_server.governance.checkpoints import tables as checkpoint_tables
 from chenu_server.governance.identity import tables as identity_tables
 from chenu_server.governance.limits import tables as limit_tables
 from chenu_server.governance.limits.model import HOLD_SLOT, RETIRED_US
+from chenu_server.governance.tools import tables as tool_tables
 from chenu_server.infra.db.kernel import Kernel
 from chenu_server.infra.db.session import Fetch
 from chenu_server.infra.db.tablemap import Values
@@ -28,6 +29,7 @@ MAPS: Final = (
     budget_tables.holds_map(pipeline_tables.QUERIES_MAP),
     *limit_tables.MAPS,
     *checkpoint_tables.MAPS,
+    *tool_tables.MAPS,
     *identity_tables.MAPS,
 )
 KERNEL: Final = Kernel(MAPS)

@@ -20,6 +20,7 @@ from chenu.api.governance.v1 import identity_service_pb2 as identity
 from chenu.api.governance.v1 import rate_limit_service_pb2 as limits
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pipeline
 from chenu.api.pipeline.v1 import router_service_pb2 as router
+from chenu.api.pipeline.v1 import tool_call_service_pb2 as tool_calls
 from chenu_server.vocabulary import Role
 
 PIPELINE: Final = "/chenu.api.pipeline.v1.PipelineService/"
@@ -28,6 +29,7 @@ CHECKPOINTS: Final = "/chenu.api.governance.v1.CheckpointService/"
 BUDGETS: Final = "/chenu.api.governance.v1.BudgetService/"
 LIMITS: Final = "/chenu.api.governance.v1.RateLimitService/"
 IDENTITY: Final = "/chenu.api.governance.v1.IdentityService/"
+TOOL_CALLS: Final = "/chenu.api.pipeline.v1.ToolCallService/"
 AUDIT: Final = "/chenu.api.governance.v1.AuditService/"
 
 MISSING: Final = str(uuid4())
@@ -115,6 +117,10 @@ ROLE_CASES: Final[dict[str, RoleCase]] = {
     f"{ROUTER}Route": _MEMBER,
     f"{ROUTER}ListProviders": _MEMBER,
     f"{ROUTER}GetProvider": _MEMBER,
+    f"{TOOL_CALLS}GetToolCall": _MEMBER,
+    f"{TOOL_CALLS}TakeToolCall": _MEMBER,
+    f"{TOOL_CALLS}RedeemRelease": _MEMBER,
+    f"{TOOL_CALLS}GetReleaseKeys": _MEMBER,
     f"{CHECKPOINTS}GetCheckpoint": _MEMBER,
     f"{CHECKPOINTS}GetCheckpointContent": _MEMBER,
     f"{CHECKPOINTS}ListCheckpoints": _MEMBER,
@@ -155,6 +161,15 @@ BOUNDARY_CASES: Final[dict[str, BoundaryCase]] = {
     f"{ROUTER}Route": _same(router.RouteRequest(text="Which day is it?")),
     f"{ROUTER}ListProviders": _same(router.ListProvidersRequest()),
     f"{ROUTER}GetProvider": _same(router.GetProviderRequest(name="groq")),
+    f"{TOOL_CALLS}GetToolCall": BoundaryCase(
+        "tool_call", lambda it: tool_calls.GetToolCallRequest(call_id=it)
+    ),
+    f"{TOOL_CALLS}TakeToolCall": BoundaryCase(
+        "tool_call", lambda it: tool_calls.TakeToolCallRequest(call_id=it)
+    ),
+    # Only a release names a call here, and none is signed by hand.
+    f"{TOOL_CALLS}RedeemRelease": _same(tool_calls.RedeemReleaseRequest(release="none")),
+    f"{TOOL_CALLS}GetReleaseKeys": _same(tool_calls.GetReleaseKeysRequest()),
     f"{CHECKPOINTS}GetCheckpoint": _checkpoint(checkpoints.GetCheckpointRequest),
     f"{CHECKPOINTS}GetCheckpointContent": _checkpoint(checkpoints.GetCheckpointContentRequest),
     f"{CHECKPOINTS}ListCheckpoints": _same(checkpoints.ListCheckpointsRequest()),

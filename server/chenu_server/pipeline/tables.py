@@ -49,14 +49,21 @@ from chenu_server.vocabulary import (
 )
 
 _TOKEN_USAGE: Final = maker(TokenUsage)
+_STORED_PART: Final = maker(StoredPart)
 _REPORTS: Final = many(record(LaneReport, word(Lane), word(LaneStatus), PLAIN, PLAIN))
 _OUTCOME: Final = record(Outcome, Shape.number({0: None, **BY_NUMBER}), PLAIN, PAIRS)
 _CALL: Final = record(
     DecidedCall, PLAIN, word(ToolEffect), word(ToolCallState), PLAIN, PLAIN, PLAIN
 )
-# Rows of what is no call, or was settled before calls were decided on, have no fourth value.
-_PARTS: Final = many(record(StoredPart, word(PartKind), PLAIN, PLAIN, _CALL))
 _EVENTS: Final = many(record(Event, PLAIN, word(EventKind), PLAIN, LATER))
+
+
+def _part(kind: PartKind, name: str, length: int, call: DecidedCall | None = None) -> StoredPart:
+    # What is no call, or was settled before calls were decided on, has no fourth value.
+    return _STORED_PART(kind, name, length, call)
+
+
+_PARTS: Final = many(Shape.record(_part, [word(PartKind), PLAIN, PLAIN, _CALL]))
 
 
 def _usage_list(usage: TokenUsage) -> list[int]:

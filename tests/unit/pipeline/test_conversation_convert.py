@@ -398,15 +398,13 @@ def test_what_is_no_conversation_names_its_field(field: str, request_: pb.QueryR
     assert field == refusal.value.field
 
 
-@pytest.mark.parametrize("effect", ["DELETE", "SEND", "TRANSFER", "PAYMENT"])
-def test_a_tool_whose_effect_a_person_must_approve_is_not_taken(effect: str) -> None:
-    """No call can be held for a person yet, and nothing passes ungoverned."""
+@pytest.mark.parametrize("effect", ["READ", "WRITE", "DELETE", "SEND", "TRANSFER", "PAYMENT"])
+def test_a_tool_of_any_effect_is_taken(effect: str) -> None:
+    """What its calls do is decided once they are proposed."""
     tool = cp.Tool(name="a", effect=cp.ToolEffect.Value(f"TOOL_EFFECT_{effect}"))
+    (read,) = conversation_from(talk(USER, tools=[tool])).tools
 
-    with pytest.raises(InvalidField) as refusal:
-        conversation_from(talk(USER, tools=[tool]))
-
-    assert "tools.effect" == refusal.value.field
+    assert effect.lower() == read.effect
 
 
 def exchanges(messages: int) -> pb.QueryRequest:

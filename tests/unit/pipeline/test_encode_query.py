@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chenu.api.annotations.v1 import access_pb2
 from chenu.api.governance.v1 import action_pb2
-from chenu.api.pipeline.v1 import conversation_pb2, event_pb2, message_pb2
+from chenu.api.pipeline.v1 import conversation_pb2, event_pb2, message_pb2, tool_call_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu_server.engine import unfenced
 from chenu_server.errors import ProviderRejected
@@ -24,7 +24,7 @@ from chenu_server.pipeline.conversation import Part
 from chenu_server.pipeline.decide import outcome_of
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import LaneReport, Outcome, TokenUsage
-from chenu_server.pipeline.output import StoredPart
+from chenu_server.pipeline.output import DecidedCall, StoredPart
 from chenu_server.pipeline.records import Operation
 from chenu_server.vocabulary import (
     EventKind,
@@ -36,18 +36,28 @@ from chenu_server.vocabulary import (
     PrincipalType,
     QueryStatus,
     Sphere,
+    ToolCallState,
+    ToolEffect,
 )
 from tests.contract.tables import samples
 
 LARGEST: Final = 2**63 - 1
 TOKENS: Final = tuple(field.name for field in fields(TokenUsage))
+HELD: Final = DecidedCall(
+    call_id="c",
+    effect=ToolEffect.PAYMENT,
+    state=ToolCallState.HELD,
+    checkpoint_id="k",
+    expires_us=1_000_001,
+    reason="r",
+)
 FULL: Final = replace(
     samples.QUERY,
     status=QueryStatus.COMPLETED,
     outcome=Outcome(),
     output_length=2,
     output_format="json",
-    output_parts=(StoredPart(PartKind.TEXT, "", 1), StoredPart(PartKind.REASONING, "", 1)),
+    output_parts=(StoredPart(PartKind.TEXT, "", 1), StoredPart(PartKind.TOOL_CALL, "pay", 1, HELD)),
     route_snapshot=bytes(range(24)),
 )
 REJECTED: Final = ProviderRejected("openai", "http_400")
@@ -66,7 +76,16 @@ lanes = st.lists(reports, max_size=len(Lane)).map(
     lambda some: tuple(replace(report, lane=lane) for report, lane in zip(some, Lane, strict=False))
 )
 usages = st.builds(TokenUsage, **{name: st.integers(0, 2**60) for name in TOKENS})
-stored = st.builds(StoredPart, st.sampled_from(PartKind), texts, numbers)
+decided = st.builds(
+    DecidedCall,
+    call_id=texts,
+    effect=st.sampled_from(ToolEffect),
+    state=st.sampled_from(ToolCallState),
+    checkpoint_id=texts,
+    expires_us=numbers,
+    reason=texts,
+)
+stored = st.builds(StoredPart, st.sampled_from(PartKind), texts, numbers, st.none() | decided)
 said = st.builds(
     Part,
     kind=st.sampled_from([PartKind.TEXT, PartKind.TOOL_CALL, PartKind.REASONING]),
@@ -229,6 +248,20 @@ def answer_fields(query: Operation) -> dict[str, Any]:
         "usage": {name: getattr(query.usage, name) for name in TOKENS},
         "cost_nanousd": query.cost_nanousd,
         "applied_output_cap": query.output_cap,
+        "tool_calls": [
+            {
+                "call_id": part.call.call_id,
+                "part": number,
+                "tool": part.name,
+                "effect": number_of(conversation_pb2.ToolEffect, part.call.effect),
+                "state": number_of(tool_call_pb2.ToolCallState, part.call.state),
+                "checkpoint_id": part.call.checkpoint_id,
+                "expire_time": time_of(part.call.expires_us) if part.call.expires_us else None,
+                "reason": part.call.reason,
+            }
+            for number, part in enumerate(query.output_parts)
+            if part.call
+        ],
     }
 
 

@@ -68,11 +68,7 @@ pub(crate) fn decide(
     let ended = ended.filter(|ended| ended.attempt.attempt == operation.query.attempts);
     post(asked, view, ended, now)?;
     let (execution, audit) = (execution(asked, &operation), audit(asked, now));
-    let (output, stored_parts) = if failed(asked) {
-        (asked.output.clone(), log::stored(&asked.output))
-    } else {
-        tool_calls::decide(asked, view, &operation, rules, now)?
-    };
+    let (output, stored_parts) = tool_calls::decide(asked, view, &operation, rules, now)?;
     let mut drafts = parts_complete(&output, ended)?;
     drafts.extend(ended.map(|ended| attempts::end_event(ended, false)).transpose()?);
     drafts.extend(left_open);

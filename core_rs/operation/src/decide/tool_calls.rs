@@ -1,11 +1,10 @@
 //! The calls of an answer, decided in the command that settles it: none reaches anybody before.
 
-use chenu_engine::canonical::Encoder;
+use chenu_engine::canonical;
 use chenu_engine::reasons::ErrorReason;
 use chenu_engine::vocabulary::{
     EventType, LedgerAction, LedgerDecision, OperationKind, QueryState, ToolCallState,
 };
-use sha2::{Digest as _, Sha256};
 
 use super::questions::Question;
 use super::{judge, log};
@@ -21,7 +20,7 @@ use crate::view::{Row, View};
 use crate::{Broken, Decided, Moment};
 
 const ACTION: &str = "tool.call";
-const DIGEST_TAG: &[u8] = b"chenu.tool_call.v1";
+const DIGEST_TAG: &str = "chenu.tool_call.v1";
 
 /// What becomes of a call.
 enum Fate {
@@ -48,6 +47,11 @@ pub(crate) fn decide(
     now: &Moment,
 ) -> Decided<(Vec<Part>, Vec<StoredPart>)> {
     let mut output = asked.output.clone();
+    // What a failed answer proposes has been refused with it: its text alone is kept.
+    if asked.status != QueryState::Completed {
+        let stored = log::stored(&output);
+        return Ok((output, stored));
+    }
     let mut decided = Vec::new();
     // Those of this very command stand in no count yet.
     let mut waiting = view.pending(&parent.identity_id);
@@ -266,21 +270,24 @@ impl<'a> Call<'a> {
     }
 }
 
-/// SHA-256 over the tag and, length-prefixed, all that an approval is for; no id and no time. The
-/// salt makes it another for each call, so that nobody tries arguments out on it.
+/// All that an approval is for; no id and no time. The salt makes it another for each call, so that
+/// nobody tries arguments out on it.
 fn action_digest(parent: &Operation, proposal: &Proposal, part: &Part) -> Decided<Bytes> {
-    let fields = Encoder::default()
-        .bytes(DIGEST_TAG)
-        .bytes(parent.identity_id.as_bytes())
-        .bytes(parent.subject.to_string().as_bytes())
-        .list(&parent.acting_for)
-        .bytes(part.name.as_bytes())
-        .bytes(proposal.effect.wire_name().as_bytes())
-        .bytes(proposal.audience.as_bytes())
-        .bytes(&proposal.schema_sha256.0)
-        .i64(proposal.part)
-        .bytes(&proposal.salt.0)
-        .bytes(part.text.as_bytes());
-    let encoded = fields.finish().map_err(|error| Broken::Text(error.to_string()))?;
-    Ok(Bytes(Sha256::digest(encoded).to_vec()))
+    let too_long = |error: canonical::TooLong| Broken::Text(error.to_string());
+    let acting_for = canonical::encode_list(&parent.acting_for).map_err(too_long)?;
+    let fields: [&[u8]; 11] = [
+        parent.identity_id.as_bytes(),
+        parent.subject.kind.wire_name().as_bytes(),
+        parent.subject.id.as_bytes(),
+        &acting_for,
+        part.name.as_bytes(),
+        proposal.effect.wire_name().as_bytes(),
+        proposal.audience.as_bytes(),
+        &proposal.schema_sha256.0,
+        &proposal.part.to_be_bytes(),
+        &proposal.salt.0,
+        part.text.as_bytes(),
+    ];
+    let digest = canonical::digest(DIGEST_TAG, &fields).map_err(too_long)?;
+    Ok(Bytes(digest.to_vec()))
 }
