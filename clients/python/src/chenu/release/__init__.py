@@ -13,6 +13,7 @@ except ReleaseError as error:
 from chenu.release.claims import Release
 from chenu.release.keys import ReleaseKeys
 from chenu.release.problems import ReleaseError, ReleaseProblem
+from chenu.release.sql_store import SqlReleaseStore
 from chenu.release.store import MemoryReleaseStore, ReleaseStore, ReleaseStoreError
 from chenu.release.verify import verify_release
 
@@ -24,5 +25,6 @@ __all__ = [
     "ReleaseProblem",
     "ReleaseStore",
     "ReleaseStoreError",
+    "SqlReleaseStore",
     "verify_release",
 ]
