@@ -1,5 +1,7 @@
 """Generate the stubs of other languages, compile them, and call a real server with each.
 
+A program in Go verifies releases of tool calls, too, with nothing but a stock library.
+
 `python -m tests.stubs.run`, or `make test-stubs`. A language whose toolchain is missing is skipped
 with a line that says so; anything else that fails is a failure.
 """
@@ -20,10 +22,12 @@ from typing import Final
 from chenu_server.infra.db import migrate
 from tests.architecture import contract
 from tests.harness import Stage, staged
+from tests.stubs import releases
 
 HERE: Final = Path(__file__).resolve().parent
 PYTHON: Final = sys.executable
 GRPCURL: Final = HERE / "go/bin/grpcurl"
+VERIFIER: Final = HERE / "go/bin/release"
 
 Command = Sequence[str | Path]
 
@@ -51,7 +55,7 @@ LANGUAGES: Final = (
         build=(
             ("./generate.sh", PYTHON),
             ("go", "vet", "./..."),
-            ("go", "build", "-o", "bin/", "./smoke"),
+            ("go", "build", "-o", "bin/", "./smoke", "./release"),
         ),
         run=("bin/smoke",),
     ),
@@ -80,16 +84,19 @@ class Failed(Exception):
     """A step ended with an error; its output is the message."""
 
 
-async def step(command: Command, folder: Path, environment: Mapping[str, str]) -> str:
-    """Run one command and return what it printed."""
+async def step(
+    command: Command, folder: Path, environment: Mapping[str, str], said_to: str = ""
+) -> str:
+    """Run one command, tell it something, and return what it printed."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
         env={**os.environ, **environment},
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
+    said, _ = await process.communicate(said_to.encode())
     if process.returncode:
         raise Failed(f"{' '.join(map(str, command))}\n{said.decode(errors='replace')}")
     return said.decode(errors="replace")
@@ -129,6 +136,18 @@ async def describe(stage: Stage) -> str:
     return f"grpcurl: described {len(services)} services and {len(contract.rpcs())} rpcs"
 
 
+async def verify() -> str:
+    """What a stock library of Go makes of releases: good ones, and each bad in one thing."""
+    if not VERIFIER.exists():
+        return "releases: skipped, this machine has no go that verifies them"
+    given = releases.cases()
+    said = await step((VERIFIER,), HERE, {}, releases.as_lines(given))
+    expected = [problem for problem, _ in given]
+    if expected != (found := said.splitlines()):
+        raise Failed(f"of releases it should say\n{expected}\nand says\n{found}")
+    return f"releases: a stock library of Go told {len(given)} apart"
+
+
 def at(stage: Stage) -> dict[str, str]:
     """Where the server is and who calls, for the clients."""
     token = dict(stage.client().metadata)["authorization"].removeprefix("Bearer ")
@@ -143,7 +162,8 @@ async def main() -> int:
         migrate.upgrade(url)
         async with staged(url, Path(folder)) as stage:
             await stage.budget()
-            for made in (*(test(language, stage) for language in LANGUAGES), describe(stage)):
+            spoken = (test(language, stage) for language in LANGUAGES)
+            for made in (*spoken, describe(stage), verify()):
                 try:
                     print(await made, flush=True)
                 except Failed as error:
