@@ -1,6 +1,7 @@
 //! An answer as it leaves the kernel: its rows as their tables have them, and what else it says.
 
 use chenu_operation::answer::Answer;
+use chenu_operation::command::Candidate;
 use chenu_operation::view::Row;
 use serde_json::{Value as Json, json};
 
@@ -103,13 +104,8 @@ fn parts(answer: Answer) -> (Vec<Row>, Json) {
     let none = Json::Null;
     match answer {
         Answer::Admitted { operation, attempt, chain, output_cap, slot_free_at_us } => {
-            // Who asked has the chain; what it does not have is what each may cost now.
-            let bounds: Vec<i64> = chain.iter().map(|each| each.bound_nanousd).collect();
-            let more = json!({
-                "bounds_nanousd": bounds, "output_cap": output_cap,
-                "slot_free_at_us": slot_free_at_us,
-            });
-            (vec![Row::Operation(operation), Row::Attempt(attempt)], more)
+            let rows = vec![Row::Operation(operation), Row::Attempt(attempt)];
+            (rows, bounds(&chain, output_cap, slot_free_at_us))
         }
         Answer::Blocked { operation, checkpoint } => {
             (vec![Row::Operation(operation), Row::Checkpoint(checkpoint)], none)
@@ -150,6 +146,14 @@ fn parts(answer: Answer) -> (Vec<Row>, Json) {
         Answer::Violation(row) => (vec![Row::Violation(row)], none),
         said => (Vec::new(), said_only(said)),
     }
+}
+
+/// Who asked has the chain; what it does not have is what each may cost now.
+fn bounds(chain: &[Candidate], output_cap: i64, slot_free_at_us: i64) -> Json {
+    let bounds: Vec<i64> = chain.iter().map(|each| each.bound_nanousd).collect();
+    json!({
+        "bounds_nanousd": bounds, "output_cap": output_cap, "slot_free_at_us": slot_free_at_us,
+    })
 }
 
 /// What an answer without rows says.

@@ -45,7 +45,8 @@ from chenu_server.operations.resume import resume_approved
 from chenu_server.operations.sweep import Sweeper
 from chenu_server.operations.tool_calls import WithdrawnCalls
 from chenu_server.pipeline.media_store import FileSweep
-from chenu_server.pipeline.service import PipelineLimits, PipelineService
+from chenu_server.pipeline.ports import NewWorkLimit
+from chenu_server.pipeline.service import LaneSet, PipelineLimits, PipelineService
 from chenu_server.values import dataclass
 
 _log = structlog.get_logger(__name__)
@@ -143,6 +144,28 @@ def _prepare_interpreter() -> None:
     analyze([""])
 
 
+def _pipeline_of(
+    settings: Settings,
+    storage: Storage,
+    stores: Stores,
+    lanes: LaneSet,
+    governance: WriterGovernance,
+    boundary: BoundaryService,
+    new_work: NewWorkLimit,
+) -> PipelineService:
+    return PipelineService(
+        lanes,
+        governance=governance,
+        store=stores.governed,
+        hub=storage.hub,
+        boundary=boundary,
+        new_work=new_work,
+        limits=_pipeline_limits(settings),
+        calls=WithdrawnCalls(storage.writer, stores.tool_calls),
+        stops=storage.fleet,
+    )
+
+
 async def _start(
     settings: Settings, stack: AsyncExitStack, storage: Storage, inputs: Inputs
 ) -> Application:
@@ -155,17 +178,8 @@ async def _start(
     boundary = BoundaryService(storage.writer, ledger_number=number, arrivals=limiter)
     queues = {name: new_queue(settings, stores, name, now_us) for name in routes.registry.providers}
     files, file_sweep = files_of(settings, storage, stores, intake)
-    pipeline = PipelineService(
-        lanes_of(settings, governance, routes, queues, files, now_us),
-        governance=governance,
-        store=stores.governed,
-        hub=storage.hub,
-        boundary=boundary,
-        new_work=limiter,
-        limits=_pipeline_limits(settings),
-        calls=WithdrawnCalls(storage.writer, stores.tool_calls),
-        stops=storage.fleet,
-    )
+    lanes = lanes_of(settings, governance, routes, queues, files, now_us)
+    pipeline = _pipeline_of(settings, storage, stores, lanes, governance, boundary, limiter)
     sweeper = await _swept(storage, stores)
     mounts = [
         *pipeline_mounts(settings, pipeline, stores, routes),

@@ -13,10 +13,11 @@ from chenu_server.governance.budgets.model import Budget, BudgetPeriod, Hold
 from chenu_server.governance.checkpoints.model import Checkpoint, Expiries, Resolution
 from chenu_server.governance.limits.model import ProviderLimit
 from chenu_server.governance.policy.load import load_policies
+from chenu_server.governance.tools.model import Tools
 from chenu_server.operations.ask import Admit
 from chenu_server.operations.rules import Rules
 from chenu_server.operations.wait import Resolve
-from chenu_server.pipeline.conversation import Part, asked
+from chenu_server.pipeline.conversation import Part, Tool, asked
 from chenu_server.pipeline.model import (
     Analysis,
     Candidate,
@@ -35,6 +36,7 @@ from chenu_server.pipeline.ports import (
     AttemptEnd,
     Blocked,
     NextAttempt,
+    Proposing,
     Resumption,
     Settlement,
 )
@@ -53,12 +55,14 @@ from chenu_server.vocabulary import (
     Intent,
     Lane,
     LaneStatus,
+    OperationKind,
     PartKind,
     PrincipalType,
     QueryStatus,
     Role,
     Scope,
     Sphere,
+    ToolEffect,
 )
 from tests.fakes.rows import FakeRows, run
 from tests.unit.budgets.samples import NOON, budget
@@ -138,6 +142,7 @@ def rules(**fields: Any) -> Rules:
         "least_cap": 256,
         "budget_required": True,
         "pending_max": 100,
+        "tools": Tools(unlisted="allow"),
         "make_id": lambda: f"checkpoint-{next(ids)}",
         **fields,
     }
@@ -363,6 +368,22 @@ def settlement(
         output=output,
         execution_us=7,
         lane_started_ns=0,
+        proposing=proposing(output),
+    )
+
+
+def proposing(output: tuple[Part, ...]) -> Proposing:
+    """Whose answer it is: somebody's who has declared each tool that it calls."""
+    asked = admission()
+    names = {part.name for part in output if part.kind is PartKind.TOOL_CALL}
+    tools = tuple(Tool(name=name, effect=ToolEffect.READ) for name in sorted(names))
+    conversation = replace(asked.request.conversation, tools=tools)
+    return Proposing(
+        caller=CALLER,
+        request=replace(asked.request, conversation=conversation),
+        analysis=asked.analysis,
+        snapshot=asked.snapshot,
+        providers=("openai",),
     )
 
 
@@ -371,7 +392,8 @@ def check_laws(rows: FakeRows) -> None:
     for budget_row in rows.all(Budget):
         _check_money(rows, budget_row)
     for query in rows.all(Operation):
-        _check_log(rows, query)
+        if query.kind is OperationKind.QUERY:  # no other has a log
+            _check_log(rows, query)
         _check_attempts(rows, query)
 
 

@@ -74,7 +74,7 @@ def test_each_part_is_stored_and_told_calls_behind_all_others() -> None:
     world = World()
     admitted = world.admitted()
 
-    world.act(Settle(settlement(admitted, ended(admitted, 1), output=PARTS)))
+    world.act(Settle(settlement(admitted, ended(admitted, 1), output=PARTS), world.rules))
 
     chunks = world.rows.all(OutputChunk)
     assert PARTS == parts_of(chunks)

@@ -74,7 +74,8 @@ class Committed:
         """The rows for an answer of attempt 1, or for what a failed one had said."""
         world = World()
         admitted = world.admitted()
-        world.act(Settle(settlement(admitted, ended(admitted, 1), output=tuple(parts))))
+        answered = settlement(admitted, ended(admitted, 1), output=tuple(parts))
+        world.act(Settle(answered, world.rules))
         chunks = [
             OutputChunk(**{**fields_of(chunk), "identity_id": KEY[0], "request_id": KEY[1]})
             for chunk in world.rows.published
@@ -246,7 +247,7 @@ def test_a_call_is_told_to_nobody_before_it_is_committed() -> None:
 
 def test_arguments_come_in_pieces_of_at_most_64_kib() -> None:
     """Like any other output; a character is never cut."""
-    arguments = "é" * 100_000
+    arguments = f'{{"a":"{"é" * 100_000}"}}'
     events = read(live_log((call(arguments),)))
 
     bodies = [each.body for each in events if each.kind is EventKind.LLM_CALL_DELTA]

@@ -149,55 +149,57 @@ impl<'a> Call<'a> {
         rules: &Rules,
         now: &Moment,
     ) -> Decided<DecidedCall> {
-        let proposal = self.proposal;
-        let mut told = DecidedCall {
-            call_id: proposal.call_id.clone(),
-            effect: proposal.effect,
-            state: ToolCallState::Passed,
-            checkpoint_id: String::new(),
-            expires_us: 0,
-            reason: String::new(),
-        };
         let mut operation = self.operation(now);
-        let mut payload = self.payload(rules);
-        let decision = match fate {
+        let payload = self.payload(rules);
+        let (told, decision, reason, payload) = match fate {
             Fate::Passed => {
                 let (passed, no) = (QueryState::Completed, Outcome::default());
                 log::close(view, &mut operation, passed, no, Vec::new(), now)?;
-                LedgerDecision::Allow
+                (self.told(ToolCallState::Passed), LedgerDecision::Allow, "", payload)
             }
             Fate::Refused(refusal) => {
-                told.state = ToolCallState::Refused;
-                refusal.reason.wire_name().clone_into(&mut told.reason);
                 let (failed, outcome) = (QueryState::Failed, refusal.outcome());
                 log::close(view, &mut operation, failed, outcome, Vec::new(), now)?;
-                LedgerDecision::Deny
+                let reason = refusal.reason.wire_name();
+                let told = self.told(ToolCallState::Refused);
+                let told = DecidedCall { reason: reason.to_owned(), ..told };
+                (told, LedgerDecision::Deny, reason, payload)
             }
             Fate::Held(checkpoint) => {
-                told.state = ToolCallState::Held;
-                told.checkpoint_id.clone_from(&checkpoint.checkpoint_id);
-                told.expires_us = checkpoint.expires_us;
-                "CHECKPOINT_PENDING".clone_into(&mut told.reason);
                 operation.checkpoint_id.clone_from(&checkpoint.checkpoint_id);
-                let types: Vec<&str> = checkpoint.types.iter().map(|it| it.wire_name()).collect();
-                payload = payload
-                    .with("checkpoint_id", checkpoint.checkpoint_id.as_str())
-                    .with("types", types)
-                    .with("policies", judge::policies_of(&proposal.verdict))
-                    .with("expires_us", checkpoint.expires_us);
                 view.put(Row::Operation(Box::new(operation.clone())));
+                let checkpoint_id = checkpoint.checkpoint_id.clone();
+                let told = self.told(ToolCallState::Held);
+                let told = DecidedCall { checkpoint_id, expires_us: checkpoint.expires_us, ..told };
+                let payload = payload.and(self.asked(&checkpoint));
                 view.put(Row::Checkpoint(checkpoint));
-                LedgerDecision::Block
+                (told, LedgerDecision::Block, "CHECKPOINT_PENDING", payload)
             }
         };
-        let action = LedgerAction::Execute;
-        view.record(entry::about(&operation, decision, action, &told.reason, &payload));
-        // The ledger's word for what waits; a held call has no reason of its own.
-        if told.state == ToolCallState::Held {
-            told.reason.clear();
-        }
+        view.record(entry::about(&operation, decision, LedgerAction::Execute, reason, &payload));
         self.put_parts(view, told.state);
         Ok(told)
+    }
+
+    fn told(&self, state: ToolCallState) -> DecidedCall {
+        DecidedCall {
+            call_id: self.proposal.call_id.clone(),
+            effect: self.proposal.effect,
+            state,
+            checkpoint_id: String::new(),
+            expires_us: 0,
+            reason: String::new(),
+        }
+    }
+
+    /// What the ledger says of the question besides.
+    fn asked(&self, checkpoint: &Checkpoint) -> Payload {
+        let types: Vec<&str> = checkpoint.types.iter().map(|it| it.wire_name()).collect();
+        Payload::new()
+            .with("checkpoint_id", checkpoint.checkpoint_id.as_str())
+            .with("types", types)
+            .with("policies", judge::policies_of(&self.proposal.verdict))
+            .with("expires_us", checkpoint.expires_us)
     }
 
     /// What stands beside the operation. What was refused is kept by its digest alone.
