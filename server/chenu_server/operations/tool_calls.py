@@ -26,7 +26,7 @@ from chenu_server.operations import answers, subject
 from chenu_server.operations.rules import Rules
 from chenu_server.operations.wait import Cancel
 from chenu_server.pipeline.conversation import Part, Tool
-from chenu_server.pipeline.decide import error_of, requester_of
+from chenu_server.pipeline.decide import error_of
 from chenu_server.pipeline.ports import Proposing
 from chenu_server.pipeline.records import Operation, QueryContent
 from chenu_server.pipeline.stored import plan_from, request_from
@@ -146,7 +146,7 @@ class WriterGate:
 
     async def take(self, caller: Caller, found: Standing, arguments: str, key_id: str) -> Standing:
         """See `governance.tools.ports.Gate`."""
-        call, facts = found.call, await self._facts(found)
+        call, facts = found.call, await self._facts(caller, found)
         for rules in self._anew():
             judged = verdict(rules, facts, call.tool, call.effect, arguments)
             asked = {
@@ -184,8 +184,8 @@ class WriterGate:
         for _ in range(RELOADS_MAX):
             yield self._rules()
 
-    async def _facts(self, found: Standing) -> Facts:
-        """What policies were told of the query, of the rows that never change."""
+    async def _facts(self, caller: Caller, found: Standing) -> Facts:
+        """What policies were told of the query, and who takes its call now, with what rights."""
         identity_id, query_id = found.call.identity_id, found.call.query_id
         query = await self._queries.get(identity_id, query_id)
         content = await self._queries.content(identity_id, query_id)
@@ -193,7 +193,7 @@ class WriterGate:
             raise GovernanceUnavailable
         request, plan = request_from(content.request), plan_from(content.plan)
         return subject.facts(
-            requester_of(query, plan.roles),
+            caller,
             request,
             plan.analysis,
             plan.snapshot,

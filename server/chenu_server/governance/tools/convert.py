@@ -14,11 +14,11 @@ from chenu.release import ReleaseKeys as PublicKeys
 from chenu_server.errors import InvalidField, ReleaseExpired, ReleaseInvalid
 from chenu_server.governance.tools.model import Standing
 from chenu_server.governance.tools.release_keys import ReleaseKeys
+from chenu_server.governance.tools.release_token import TOKEN_MAX
 from chenu_server.infra.rpc.fields import name
 from chenu_server.infra.rpc.principals import principal_of
 from chenu_server.infra.rpc.times import timestamp_of
 
-RELEASE_MAX: Final = 8_192
 AUDIENCE_MAX: Final = 256
 
 
@@ -86,7 +86,7 @@ def claims_from(
     """
     if not request.release:
         raise InvalidField("release", "is empty")
-    release = name(request.release, "release", RELEASE_MAX)
+    release = name(request.release, "release", TOKEN_MAX)
     try:
         found = verify_release(
             release,

@@ -26,7 +26,8 @@ from chenu_server.values import dataclass
 from chenu_server.vocabulary import ReleaseBasis, ToolEffect
 
 TYPE: Final = "chenu-release+jwt"
-TOKEN_MAX: Final = 8_192
+TOKEN_MAX: Final = 32_768
+"""Twice what the longest names take, of who calls for whom through nine hands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

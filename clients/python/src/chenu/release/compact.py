@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 from chenu.release.problems import ReleaseError, ReleaseProblem
 
-TOKEN_MAX: Final = 8_192
+TOKEN_MAX: Final = 32_768
 
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
@@ -19,7 +19,7 @@ def parts_of(token: str) -> tuple[bytes, bytes]:
     The header and the payload of a token, decoded and not yet to be believed.
 
     Raises:
-        ReleaseError: `malformed`: it is longer than 8,192 characters, or not three parts of
+        ReleaseError: `malformed`: it is longer than 32,768 characters, or not three parts of
             unpadded base64url in the one way that each may be written.
     """
     # Before anything is decoded: whoever sent it is a stranger until the signature holds.

@@ -143,7 +143,7 @@ class RedeemReleaseRequest(_message.Message):
     AUDIENCE_FIELD_NUMBER: _builtins.int
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
     release: _builtins.str
-    """release is the JWS, as `TakeToolCall` gave it, at most 8,192 characters."""
+    """release is the JWS, as `TakeToolCall` gave it, at most 32,768 characters."""
     tool: _builtins.str
     """tool is the tool that is about to be executed."""
     audience: _builtins.str
