@@ -202,6 +202,8 @@ RESOURCE_RPCS: Final = sorted(
     name for name, case in BOUNDARY_CASES.items() if case.kind != "identity"
 )
 EVERY_RPC: Final = sorted(BOUNDARY_CASES)
+# What a valid request is refused for, where nobody can make one that is not by hand.
+UNSERVED: Final = {f"{TOOL_CALLS}RedeemRelease": "RELEASE_INVALID"}
 # Served until its caller leaves.
 ENDLESS: Final = f"{CHECKPOINTS}WatchCheckpoints"
 

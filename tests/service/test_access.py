@@ -21,8 +21,10 @@ from tests.service.cases import (
     EVERY_RPC,
     RESOURCE_RPCS,
     ROLE_CASES,
+    UNSERVED,
     valid_request,
 )
+from tests.service.tools import proposing
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -97,7 +99,7 @@ async def test_the_needed_role_alone_is_enough(shared: Stage, name: str) -> None
         return
     failure = await caller.outcome(caller.rpc(name), valid_request(name))
 
-    expected = "IDENTITY_BOUNDARY_VIOLATION" if name in RESOURCE_RPCS else None
+    expected = "IDENTITY_BOUNDARY_VIOLATION" if name in RESOURCE_RPCS else UNSERVED.get(name)
     assert expected == (failure.reason if failure else None)
 
 
@@ -151,12 +153,14 @@ async def theirs(shared: Stage) -> Mapping[str, str]:
     blocked = await member.fail(member.pipeline.Query, request)
     reserving = valid_request(f"{BUDGETS}Reserve")
     held = await member.call(member.budgets.Reserve, reserving)
+    proposed = await member.call(member.pipeline.Query, proposing(shared, ("look", "{}")))
     entries = await auditor.call(auditor.audit.ListEntries, audit.ListEntriesRequest())
     return {
         "query": request.request_id,
         "checkpoint": blocked.metadata["checkpoint_id"],
         "budget": budget.budget_id,
         "reservation": held.reservation.request_id,
+        "tool_call": proposed.answer.tool_calls[0].call_id,
         "ledger_entry": entries.entries[0].entry_id,
     }
 

@@ -38,6 +38,10 @@ TEXT, CALL, REASONING = (
     conversation_pb2.PART_KIND_TOOL_CALL,
     conversation_pb2.PART_KIND_REASONING,
 )
+TOOLS = [
+    conversation_pb2.Tool(name=name, effect=conversation_pb2.TOOL_EFFECT_READ)
+    for name in ("look", "save")
+]
 ARGUMENTS = '{"sécret":1}'
 SAID = (
     PartDelta(0, "reasoning", "Hé"),
@@ -104,7 +108,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
 def asked() -> pb.QueryRequest:
     """A query with an id."""
-    return pb.QueryRequest(text="What now?", request_id=str(uuid4()))
+    return pb.QueryRequest(text="What now?", request_id=str(uuid4()), tools=TOOLS)
 
 
 def places(events: Sequence[event_pb2.Event]) -> list[event_pb2.Cursor]:
@@ -257,7 +261,8 @@ async def test_nobody_hears_of_a_call_before_it_is_recorded(
         (delta.name, delta.call_id, delta.text) for delta in behind
     ]
     ends = [event.WhichOneof("body") for event in seen if event.sequence]
-    assert ["part_complete"] * 4 + ["llm_call_complete"] == ends[-9:-4]
+    told = ["part_complete"] * 4 + ["llm_call_complete"] + ["tool_call"] * 2
+    assert told == ends[-11:-4]
 
 
 async def _said(events: Sequence[event_pb2.Event], text: str) -> bool:
@@ -415,6 +420,7 @@ async def test_a_providers_own_words_come_to_the_same_parts(stage: Stage, wire: 
     stage.upstream.behave(provider, raw=events_of(*answer))
     client, query = stage.client(), asked()
     query.routing.CopyFrom(only(provider, model))
+    del query.tools[:]
     query.tools.add(
         name="look", effect=conversation_pb2.TOOL_EFFECT_READ, parameters='{"type":"object"}'
     )

@@ -13,6 +13,7 @@ from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import tool_call_pb2 as tp
 from chenu.api.pipeline.v1 import tool_call_service_pb2 as ts
 from chenu.release import MemoryReleaseStore, Release, ReleaseKeys, verify_release
+from chenu_server.upstream.behaviour import Behaviour
 from tests.harness import Client, Stage, only
 
 MODEL: Final = ("groq", "openai/gpt-oss-120b")
@@ -45,7 +46,8 @@ PASSED, HELD, RELEASED, REFUSED, EXPIRED, CANCELLED = (
 def proposing(stage: Stage, *calls: tuple[str, str], tools: Sequence[cp.Tool] = ()) -> Any:
     """The request of a query that a model answers with these calls: tools and arguments."""
     raw = ", ".join(f"[{json.dumps(tool)}, {json.dumps(text)}]" for tool, text in calls)
-    stage.upstream.behave(MODEL[1], calls=f"[{raw}]")
+    # Once: whoever asks that model next without these tools is answered as ever.
+    stage.upstream.script(MODEL[1], [Behaviour(calls=f"[{raw}]")])
     return pb.QueryRequest(
         text="What now?",
         request_id=str(uuid4()),

@@ -321,7 +321,7 @@ class ToolSettings(Section):
     """What calling it does."""
     parameters: Annotated[str, Field(alias="schema", max_length=65_536)] = ""
     """A JSON schema of an object that calls have to satisfy besides the request's own."""
-    audience: Annotated[str, Field(max_length=256)] = ""
+    audience: Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f]*$")] = ""
     """Who executes it: the `aud` of its releases; empty: the tool's own name."""
 
 

@@ -18,12 +18,14 @@ from chenu_server.governance.identity import tables as identity
 from chenu_server.governance.identity.model import Violation
 from chenu_server.governance.limits import tables as limits
 from chenu_server.governance.limits.model import Slot
+from chenu_server.governance.tools import tables as tools
+from chenu_server.governance.tools.model import ToolCall
 from chenu_server.pipeline import media_tables as media
 from chenu_server.pipeline import tables as pipeline
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.media_records import FileChunk, HeldFile, StoredFile, UsedFile
 from chenu_server.pipeline.model import LaneReport, Outcome, TokenUsage
-from chenu_server.pipeline.output import StoredPart
+from chenu_server.pipeline.output import DecidedCall, StoredPart
 from chenu_server.pipeline.records import (
     Attempt,
     AttemptState,
@@ -45,6 +47,8 @@ from chenu_server.vocabulary import (
     PrincipalType,
     QueryStatus,
     Scope,
+    ToolCallState,
+    ToolEffect,
     ViolationType,
 )
 
@@ -56,6 +60,7 @@ MAPS: Final = (
     *pipeline.MAPS,
     *media.MAPS,
     *identity.MAPS,
+    *tools.MAPS,
 )
 
 # What is data in SQL, JSON, arrays and C strings, and must never be anything else.
@@ -63,6 +68,14 @@ AWKWARD: Final = (
     "l'été \"q\" \\ {a,b} NULL '; DROP TABLE queries;-- \0 \x01 \x1f \u2028 \U0001f512 é"
 )
 LARGEST: Final = 2**63 - 1
+DECIDED: Final = DecidedCall(
+    call_id="c",
+    effect=ToolEffect.PAYMENT,
+    state=ToolCallState.HELD,
+    checkpoint_id="k",
+    expires_us=LARGEST,
+    reason="",
+)
 
 BUDGET: Final = Budget(
     budget_id="b",
@@ -179,11 +192,27 @@ QUERY: Final = Operation(
     output_parts=(
         StoredPart(PartKind.REASONING, "", 0),
         StoredPart(PartKind.TOOL_CALL, AWKWARD, LARGEST),
+        StoredPart(PartKind.TOOL_CALL, "pay", 0, DECIDED),
     ),
     output_format="json",
     created_us=1,
     updated_us=2,
     ended_us=3,
+)
+CALL: Final = ToolCall(
+    identity_id="ali'ce",
+    call_id="c",
+    query_id="r",
+    part=2,
+    tool="pay",
+    effect=ToolEffect.PAYMENT,
+    audience="l'été {a,b} NULL '; DROP TABLE queries;--",
+    schema_sha256=bytes(range(32)),
+    salt=bytes(32),
+    taken_us=1,
+    expires_us=LARGEST,
+    key_id="k",
+    redeemed_us=2,
 )
 ALIAS: Final = QueryAlias(
     identity_id="ali'ce",
@@ -274,4 +303,5 @@ ROWS: Final[tuple[Row, ...]] = (
     HeldFile(hold_id="h", sha256=b"\0", identity_id="ali'ce", owner_id="o"),
     UsedFile(identity_id="ali'ce", sha256=bytes(32), request_id="r"),
     VIOLATION,
+    CALL,
 )

@@ -19,6 +19,7 @@ from chenu_server.infra.db.engine import writer_engine
 from chenu_server.infra.db.session import Fetch, Session, Write
 from chenu_server.pipeline.events import Event
 from chenu_server.pipeline.model import TokenUsage
+from chenu_server.pipeline.output import StoredPart
 from chenu_server.vocabulary import Period, Scope
 from tests.contract.tables.batches import OF
 from tests.fakes.rows import KERNEL
@@ -37,6 +38,8 @@ def plain(value: object) -> Json:
     if isinstance(value, TokenUsage) and not value.cache_write_hour_tokens:
         named = {each.name: getattr(value, each.name) for each in fields(value)}
         return {name: count for name, count in named.items() if name != "cache_write_hour_tokens"}
+    if isinstance(value, StoredPart) and value.call is None:
+        return {"kind": value.kind.value, "name": value.name, "length": value.length}
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, enum.Enum):
