@@ -85,6 +85,7 @@ INFRA: Final = {"infra.db": TRANSPORT + UPSTREAM, "infra.rpc": STORAGE + UPSTREA
 OFFLINE: Final = (
     "governance.identity.model",
     "governance.identity.tokens",
+    "governance.tools.release_keys",
     "infra.db.migrate",
     "infra.db.owners",
     "infra.db.pooler",

@@ -126,18 +126,23 @@ def _overrides(
         "log.level": "warning",
         "providers.enabled": list(providers),
         "providers.settings": providers,
+        "tools.release_key_file": folder / "release.pem",
     }
 
 
 def _prepare(settings: Settings) -> None:
-    """Make the schema and the key, if they are not there."""
+    """Make the schema and the keys, if they are not there."""
     from chenu_server.governance.identity.tokens import create_key
+    from chenu_server.governance.tools.release_keys import create_release_key
     from chenu_server.infra.db import migrate
 
     make_folder(settings.database.url)
     migrate.upgrade(settings.database.url)
     with suppress(FileExistsError):
         create_key(settings.identity.issuers[0].key_file)
+    assert settings.tools.release_key_file is not None
+    with suppress(FileExistsError):
+        create_release_key(settings.tools.release_key_file)
 
 
 def _tokens(settings: Settings, folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from chenu_server.cli.app import app
 from chenu_server.cli.exit_codes import ExitCode
 from chenu_server.config import KEY_VARIABLES, LOCAL_ISSUER
 from chenu_server.governance.identity.tokens import create_key
+from chenu_server.governance.tools.release_keys import ReleaseKeys
 from chenu_server.upstream import FakeUpstream
 from tests.dev_server import START_S, dev_server
 
@@ -90,13 +91,26 @@ def test_what_it_exports_verifies_offline(
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
+def test_what_a_model_proposes_can_be_taken(dev: tuple[dict[str, str], Path]) -> None:
+    """It signs releases with a key of its own, which nobody else can read."""
+    exports, _ = dev
+    key_file = Path(exports["CHENUCLI_TOKEN_FILE"]).parent / "release.pem"
+    keys = ReleaseKeys.load(key_file)
+    published = chenu(exports, "tool-calls", "keys")
+
+    assert (ExitCode.OK, 0o600) == (published.exit_code, key_file.stat().st_mode & 0o777)
+    assert keys.signing_kid in published.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_second_one_on_the_folder_changes_nothing(
     dev: tuple[dict[str, str], Path], tmp_path: Path
 ) -> None:
     """It is refused, and the first one's tokens still hold: from whatever folder it was run."""
     exports, _ = dev
     folder = Path(exports["CHENUCLI_TOKEN_FILE"]).parent
-    names = (*dev_command.CAST, "token.key")
+    names = (*dev_command.CAST, "token.key", "release.pem")
     before = {name: (folder / name).read_bytes() for name in names}
     second = subprocess.run(
         [sys.executable, "-m", "chenu_server", "dev", "--folder", folder, "--listen", "[::1]:0"],

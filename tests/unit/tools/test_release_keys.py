@@ -19,7 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from chenu_server.errors import ReleaseUnavailable
-from chenu_server.governance.tools.release_keys import ReleaseKeyError, ReleaseKeys
+from chenu_server.governance.tools.release_keys import (
+    ReleaseKeyError,
+    ReleaseKeys,
+    create_release_key,
+)
 from chenu_server.values import replace
 from tests.unit.tools.samples import CLAIMS, KEYS, OLDER, OLDER_KID, PRIVATE, pem
 
@@ -55,6 +59,18 @@ def test_the_first_key_of_a_file_signs_and_all_are_published(path: Path) -> None
     assert KEYS.signing_kid == keys.signing_kid
     assert [keys.signing_kid, OLDER_KID] == [key["kid"] for key in keys.jwks()["keys"]]
     assert KEYS.public_keys() == keys.public_keys()
+
+
+def test_a_fresh_key_is_private_and_never_written_over_another(tmp_path: Path) -> None:
+    """Whoever starts a second time has the key that signed before, and nobody else has read it."""
+    path = tmp_path / "new" / "release.pem"
+    create_release_key(path)
+    first = ReleaseKeys.load(path).signing_kid
+    with pytest.raises(FileExistsError):
+        create_release_key(path)
+
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert first == ReleaseKeys.load(path).signing_kid
 
 
 def test_text_around_the_keys_is_a_comment(tmp_path: Path) -> None:

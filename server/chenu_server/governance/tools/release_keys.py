@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,12 @@ from typing import Any, Final, Self
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from chenu_server.errors import ReleaseUnavailable
 from chenu_server.governance.tools.release_token import TOKEN_MAX, TYPE, ReleaseClaims
@@ -112,6 +118,21 @@ class ReleaseKeys:
                 for kid, public in self.public_keys().items()
             ]
         }
+
+
+def create_release_key(path: Path) -> None:
+    """Write a fresh key that only this user can read; an existing file is left alone.
+
+    Raises:
+        FileExistsError: There is one: what it has signed could be neither repeated nor verified.
+    """
+    key = Ed25519PrivateKey.generate()
+    content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Made with its mode and never over another, as a token's key is.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:
