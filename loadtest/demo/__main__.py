@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from chenu.errors import ChenuError
+from chenu.release import ReleaseError
 from loadtest.database import DATABASES
 from loadtest.demo.proof import Unproven, same, usd
-from loadtest.demo.stage import FUNDED, PROVIDERS, Stage
-from loadtest.demo.steps import approval, boundary, budget, conversation, ledger, stream
+from loadtest.demo.stage import FUNDED, PROVIDERS, Stage, configured
+from loadtest.demo.steps import approval, boundary, budget, conversation, ledger, stream, tools
 from loadtest.demo.steps.rate import RateLimit
 from loadtest.processes import ProcessFailed, end_like_ctrl_c
 from loadtest.site import Site, running_site
@@ -36,10 +37,11 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chenu-demo-") as name:
         try:
-            with running_site(Path(name), kind, PROVIDERS) as site:
+            settings = configured(Path(name))
+            with running_site(Path(name), kind, PROVIDERS, settings) as site:
                 asyncio.run(_show(site, started))
                 same(0, site.server.terminate(), "the server's exit status after SIGTERM")
-        except (Unproven, ProcessFailed, ChenuError, ExceptionGroup) as error:
+        except (Unproven, ProcessFailed, ChenuError, ReleaseError, ExceptionGroup) as error:
             sys.exit(f"\nFAILED: {_why(error)}\n{_log_of(Path(name))}")
         except KeyboardInterrupt:
             sys.exit("\nstopped before everything was shown")
@@ -60,12 +62,13 @@ async def _show(site: Site, started: float) -> None:
         await _step("d", "who may not; a person rejects", _refusals(stage, waiting))
         await _step("e", "two turns, a tool, JSON, a picture", conversation.talked(stage))
         await _step("f", "text work", conversation.worked_on_text(stage))
-        await _step("g", "another identity", boundary.kept_apart(stage))
+        await _step("g", "what a model proposes to do", tools.gated(stage))
+        await _step("h", "another identity", boundary.kept_apart(stage))
         await filling  # the next step holds the provider's answers back
-        await _step("h", "a budget for three, twenty at once", budget.exhausted(stage))
-        await _step("i", "100 calls a minute to a provider", rate.come_back())
-        await _step("j", "the ledger", ledger.exported(stage))
-        await _step("k", "the books", _books(stage))
+        await _step("i", "a budget for three, twenty at once", budget.exhausted(stage))
+        await _step("j", "100 calls a minute to a provider", rate.come_back())
+        await _step("k", "the ledger", ledger.exported(stage))
+        await _step("l", "the books", _books(stage))
 
 
 async def _blocked(stage: Stage) -> approval.Blocked:

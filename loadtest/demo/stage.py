@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -11,6 +12,7 @@ from chenu.aio import Client
 from chenu.api.governance.v1 import budget_service_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2, routing_pb2
 from chenu_server.caller import SYSTEM_IDENTITY
+from chenu_server.governance.tools.release_keys import create_release_key
 from chenu_server.vocabulary import PrincipalType, Role
 from loadtest.site import Site, fund
 
@@ -21,11 +23,19 @@ RATE_MODEL: Final = "openai/gpt-oss-20b"  # of groq, for the rate limit's step a
 RATE_PROVIDER: Final = "groq"
 PROVIDERS: Final = ("anthropic", "groq", "mistral", "openai")
 BUDGET_NANOUSD: Final = 50_000_000_000
+LOOK_UP: Final = "find_order"
+REFUND: Final = "refund"
+EXECUTOR: Final = "payments"  # who executes it
+REFUND_SCHEMA: Final = (
+    '{"type":"object","properties":{"order":{"type":"integer"},"amount":{"type":"number"}},'
+    '"required":["order","amount"]}'
+)
 
 MEMBER: Final = (Role.MEMBER, Role.BUDGET_ADMIN, Role.AUDITOR)
 APPROVER: Final = (Role.MEMBER, Role.APPROVER, Role.AUDITOR)
 CAST: Final[Mapping[str, tuple[PrincipalType, str, Iterable[Role]]]] = {
     "orders": (PrincipalType.SERVICE, "acme", MEMBER),
+    EXECUTOR: (PrincipalType.SERVICE, "acme", (Role.MEMBER,)),
     "ada": (PrincipalType.USER, "acme", APPROVER),
     "helper-bot": (PrincipalType.AGENT, "acme", APPROVER),
     "gil": (PrincipalType.USER, "globex", APPROVER),
@@ -36,6 +46,18 @@ CAST: Final[Mapping[str, tuple[PrincipalType, str, Iterable[Role]]]] = {
     "olga": (PrincipalType.USER, SYSTEM_IDENTITY, (Role.OPERATOR, Role.SYSTEM_AUDITOR)),
 }
 FUNDED: Final = ("orders", "intake", "hasty", "brisk")
+
+
+def configured(directory: Path) -> dict[str, Any]:
+    """What the operator says of tools, with a key in `directory` that releases are signed with."""
+    key_file = directory / "release.pem"
+    create_release_key(key_file)
+    named = {
+        "get_weather": {"effect": "read"},
+        LOOK_UP: {"effect": "read"},
+        REFUND: {"effect": "payment", "schema": REFUND_SCHEMA, "audience": EXECUTOR},
+    }
+    return {"tools": {"named": named, "release_key_file": str(key_file)}}
 
 
 class Stage:
