@@ -14,6 +14,7 @@ import pytest
 from chenu.aio import Client as Sdk
 from chenu.api.governance.v1 import checkpoint_pb2, checkpoint_service_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
+from chenu.api.pipeline.v1 import conversation_pb2 as cp
 from chenu_server.governance.checkpoints import inbox, service
 from chenu_server.governance.checkpoints.model import Checkpoint
 from chenu_server.governance.checkpoints.store import SqlCheckpoints
@@ -21,6 +22,7 @@ from chenu_server.vocabulary import PrincipalType, Role
 from tests.harness import IDENTITY_ROLES, Client, Failure, Stage, eventually, failure_of, staged
 from tests.service.asking import approval, blocked, rejection
 from tests.service.spending import PAYMENT, sms
+from tests.service.tools import decide, proposing
 
 Told = tuple[str, str]
 
@@ -131,6 +133,32 @@ async def test_what_comes_and_what_becomes_of_it_is_told(funded: Stage) -> None:
     assert [*waiting, (ids[0], "approved"), (ids[1], "rejected")] == decided
     assert dict(zip(ids, ["approved", "rejected", "cancelled", "expired"], strict=True)) == after
     assert 8 == len(inbox_.told)
+
+
+async def test_held_calls_come_and_go_as_other_questions_do(funded: Stage) -> None:
+    """A person who watches learns of each when its answer is settled, and what became of it."""
+    client, person = funded.client(), funded.person()
+    pay = cp.Tool(name="pay", effect=cp.TOOL_EFFECT_PAYMENT, parameters='{"type":"object"}')
+    request = proposing(funded, *[("pay", "{}")] * 4, tools=[pay])
+    async with watching(person) as inbox_:
+        calls = (await client.call(client.pipeline.Query, request)).answer.tool_calls
+        ids = [each.checkpoint_id for each in calls]
+        waiting = [(each, "pending") for each in ids]
+        first = await inbox_.has_told(4)
+        await decide(person, calls[0])
+        await inbox_.has_told(5)
+        await decide(person, calls[1], decision=cb.CHECKPOINT_DECISION_REJECT, reason="not today")
+        await inbox_.has_told(6)
+        withdrawal = cb.CancelCheckpointRequest(checkpoint_id=ids[2])
+        await client.call(client.checkpoints.CancelCheckpoint, withdrawal)
+        await inbox_.has_told(7)
+        funded.sql("UPDATE checkpoints SET expires_us = created_us WHERE state = 'pending'")
+        await funded.application.sweeper.expire()
+        told = await inbox_.has_told(8)
+
+    assert sorted(waiting) == sorted(first)
+    ends = zip(ids, ["approved", "rejected", "cancelled", "expired"], strict=True)
+    assert list(ends) == told[4:]
 
 
 async def test_who_comes_later_is_told_all_that_waits(
