@@ -214,3 +214,20 @@ async def test_a_wrong_key_in_the_place_of_a_wrong_key_is_told_anew(stage: Stage
 
     told = [it["provider"] for it in lines if it["event"] == "provider_needs_operator"]
     assert ["openai", "groq", "openai"] == told
+
+
+async def test_who_signs_releases_changes_at_a_start_alone_and_a_reload_says_so(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Else it would be thought to hold; the rest of the tools is read again."""
+    warned = {"log.level": "warning"}
+    changed = {"tools.release_issuer": "other", "tools.unlisted": "deny"}
+    async with staged(sqlite_url, tmp_path, warned) as stage:
+        with structlog.testing.capture_logs() as lines:
+            await reload(stage, {**called(stage), **warned})
+            await reload(stage, {**called(stage), **warned, **changed})
+        now = stage.application.reload.live.settings.tools
+
+    told = [it["sections"] for it in lines if it["event"] == "restart_needed"]
+    assert [["tools"]] == told
+    assert ("chenu", "deny") == (now.release_issuer, now.unlisted)

@@ -30,6 +30,9 @@ LEFT_MAX: Final = 8
 RELOADED: Final = ("providers", "policies", "checkpoints", "tools")
 """The sections that are read again; the others hold until the next start."""
 
+SIGNING: Final = ("release_key_file", "release_issuer")
+"""What of the tools holds until the next start: who has its keys verifies by them until then."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
@@ -99,7 +102,12 @@ class Reload:
             if name not in RELOADED and getattr(asked, name) != getattr(now, name)
         ]
         # Of the rest what holds now is kept, so that nothing looks changed which is not.
-        settings = now.model_copy(update={name: getattr(asked, name) for name in RELOADED})
+        again = {name: getattr(asked, name) for name in RELOADED}
+        signing = {name: getattr(now.tools, name) for name in SIGNING}
+        again["tools"] = asked.tools.model_copy(update=signing)
+        if again["tools"] != asked.tools:
+            kept.append("tools")
+        settings = now.model_copy(update=again)
         return _Read(
             settings=settings,
             plan=plan_of(settings),
