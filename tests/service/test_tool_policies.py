@@ -76,9 +76,16 @@ async def checkpoint(stage: Stage, call: tp.ProposedCall) -> checkpoint_pb2.Chec
     return found
 
 
-async def reload(stage: Stage) -> None:
-    """As after SIGHUP: the policies' folder is read again; it must hold."""
-    assert await stage.application.reload.run(lambda: stage.settings)
+async def reload(stage: Stage, **effects: str) -> None:
+    """As after SIGHUP: the policies' folder is read again, with what tools now do; it must hold."""
+    tools = stage.settings.tools
+    changed = {
+        name: tools.named[name].model_copy(update={"effect": effect})
+        for name, effect in effects.items()
+    }
+    named = tools.model_copy(update={"named": {**tools.named, **changed}})
+    settings = stage.settings.model_copy(update={"tools": named})
+    assert await stage.application.reload.run(lambda: settings)
 
 
 async def test_refunds_over_100_need_a_person(guided: Stage) -> None:
@@ -151,6 +158,21 @@ async def test_what_is_asked_for_only_later_was_approved_by_nobody(
     assert stricter != STOP
     assert "POLICY_DENIED" == await not_taken(client, held.call_id)
     assert 0 == (await shown(client, held.call_id)).take_time.ToMicroseconds()
+
+
+async def test_what_a_tool_does_by_now_decides_whether_its_call_is_released(guided: Stage) -> None:
+    """An operator who finds out that a tool pays has nothing paid that no person has seen."""
+    client = guided.client()
+    passed, held = await proposed(guided, client, refund("100"), refund("500"))
+    await decide(guided.person(), held)
+    await reload(guided, refund="payment")
+    denied = await not_taken(client, passed.call_id)
+    seen = await taken(client, held.call_id)
+    await reload(guided)
+
+    assert "POLICY_DENIED" == denied
+    assert cp.TOOL_EFFECT_WRITE == seen.call.effect
+    assert PASSED == (await taken(client, passed.call_id)).call.state
 
 
 def configuration_in(folder: Path, monkeypatch: pytest.MonkeyPatch, policies: str) -> None:

@@ -148,7 +148,9 @@ class WriterGate:
         """See `governance.tools.ports.Gate`."""
         call, facts = found.call, await self._facts(caller, found)
         for rules in self._anew():
-            judged = verdict(rules, facts, call.tool, call.effect, arguments)
+            # By what the operator says now that it does, where that is stricter.
+            effect = rules.tools.effect_of(call.tool, call.effect)
+            judged = verdict(rules, facts, call.tool, effect, arguments)
             asked = {
                 "caller": asking.caller(caller),
                 "call_id": call.call_id,
