@@ -26,10 +26,12 @@ from chenu_server.operations import answers, subject
 from chenu_server.operations.rules import Rules
 from chenu_server.operations.wait import Cancel
 from chenu_server.pipeline.conversation import Part, Tool
-from chenu_server.pipeline.decide import error_of
+from chenu_server.pipeline.decide import error_of, requester_of
+from chenu_server.pipeline.model import QueryRequest
 from chenu_server.pipeline.ports import Proposing
 from chenu_server.pipeline.records import Operation, QueryContent
-from chenu_server.pipeline.stored import plan_from, request_from
+from chenu_server.pipeline.stored import Plan, plan_from, request_from
+from chenu_server.values import dataclass
 from chenu_server.vocabulary import CheckpointType, PartKind, ToolEffect
 
 SALT_BYTES: Final = 32
@@ -110,14 +112,15 @@ class Take:
 
 
 class Redeem:
-    """A release is used up."""
+    """Policies asked once more, and the release used up."""
 
-    def __init__(self, caller: Caller, call_id: str) -> None:
-        self._plain = {"caller": asking.caller(caller), "call_id": call_id}
+    def __init__(self, asked: Plain, rules: Rules) -> None:
+        self._asked = asked
+        self._rules = rules
 
     def asked(self) -> engine.Command:
         """For the kernel."""
-        return engine.Command({"Redeem": self._plain}, asking.NO_RULES)
+        return engine.Command({"Redeem": self._asked}, self._rules.kernel)
 
     def outcome(self, answer: Answer) -> Answer:
         """As of `Take`."""
@@ -146,61 +149,80 @@ class WriterGate:
 
     async def take(self, caller: Caller, found: Standing, arguments: str, key_id: str) -> Standing:
         """See `governance.tools.ports.Gate`."""
-        call, facts = found.call, await self._facts(caller, found)
+        more = {"key_id": key_id, "ttl_us": RELEASE_TTL_US}
+        query = await self._query_of(found)
+        answer = await self._judged(Take, caller, found, arguments, query.facts(caller), more)
+        if answer.kind != "Taken":
+            raise _why_not(answer, found.call)
+        return _standing(answer)
+
+    async def redeem(self, caller: Caller, found: Standing, arguments: str) -> Standing:
+        """See `governance.tools.ports.Gate`."""
+        query = await self._query_of(found)
+        # As who took it, with the rights of then: who executes it has others.
+        facts = query.facts(query.asked_by)
+        answer = await self._judged(Redeem, caller, found, arguments, facts, {})
+        if answer.kind != "Redeemed":
+            raise _why_not_redeemed(answer, found.call)
+        return _standing(answer)
+
+    async def _judged(
+        self,
+        command: type[Take | Redeem],
+        caller: Caller,
+        found: Standing,
+        arguments: str,
+        facts: Facts,
+        more: Plain,
+    ) -> Answer:
+        call = found.call
         for rules in self._anew():
             # By what the operator says now that it does, where that is stricter.
             effect = rules.tools.effect_of(call.tool, call.effect)
-            judged = verdict(rules, facts, call.tool, effect, arguments)
             asked = {
                 "caller": asking.caller(caller),
                 "call_id": call.call_id,
-                "verdict": judged,
+                "verdict": verdict(rules, facts, call.tool, effect, arguments),
                 "policies_revision": rules.policies.revision,
-                "key_id": key_id,
-                "ttl_us": RELEASE_TTL_US,
+                **more,
             }
-            answer: Answer = await self._writer.submit(Take(asked, rules))
-            if answer.kind == "Outdated":
-                continue
-            if answer.kind == "Taken":
-                return _standing(answer)
-            raise _why_not(answer, call)
+            answer: Answer = await self._writer.submit(command(asked, rules))
+            if answer.kind != "Outdated":
+                return answer
         raise GovernanceUnavailable
-
-    async def redeem(self, caller: Caller, call_id: str) -> Standing | None:
-        """See `governance.tools.ports.Gate`."""
-        answer: Answer = await self._writer.submit(Redeem(caller, call_id))
-        match answer.kind:
-            case "Redeemed":
-                return _standing(answer)
-            case "Used":
-                raise ReleaseUsed(call_id)
-            case "Late":
-                raise ReleaseExpired(call_id)
-            case "Conflict":
-                raise ReleaseInvalid("bad_signature")
-        return None
 
     def _anew(self) -> Iterator[Rules]:
         # Each time with the rules of that moment; more reloads than this in a row are none.
         for _ in range(RELOADS_MAX):
             yield self._rules()
 
-    async def _facts(self, caller: Caller, found: Standing) -> Facts:
-        """What policies were told of the query, and who takes its call now, with what rights."""
+    async def _query_of(self, found: Standing) -> _Query:
         identity_id, query_id = found.call.identity_id, found.call.query_id
         query = await self._queries.get(identity_id, query_id)
         content = await self._queries.content(identity_id, query_id)
         if query is None or content is None:
             raise GovernanceUnavailable
-        request, plan = request_from(content.request), plan_from(content.plan)
-        return subject.facts(
-            caller,
-            request,
-            plan.analysis,
-            plan.snapshot,
-            (query.provider,),
-        )
+        return _Query(query, request_from(content.request), plan_from(content.plan))
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """The query that proposed a call, of the rows that never change."""
+
+    row: Operation
+    request: QueryRequest
+    plan: Plan
+
+    @property
+    def asked_by(self) -> Caller:
+        """Who asked it, with the roles held then."""
+        return requester_of(self.row, self.plan.roles)
+
+    def facts(self, caller: Caller) -> Facts:
+        """What policies are told of it, and of who acts by its answer now."""
+        plan = self.plan
+        providers = (self.row.provider,)
+        return subject.facts(caller, self.request, plan.analysis, plan.snapshot, providers)
 
 
 class WithdrawnCalls:
@@ -241,6 +263,18 @@ def _why_not(answer: Answer, call: ToolCall) -> ChenuError:
             return error_of(answers.outcome(answer.more["outcome"]))
     # Its own id is no secret to who is in its identity: somebody else's is a conflict.
     return RequestIdConflict(call.call_id)
+
+
+def _why_not_redeemed(answer: Answer, call: ToolCall) -> ChenuError:
+    match answer.kind:
+        case "Used":
+            return ReleaseUsed(call.call_id)
+        case "Late":
+            return ReleaseExpired(call.call_id)
+        case "Refused":
+            return error_of(answers.outcome(answer.more["outcome"]))
+    # Nobody has taken it here: what was signed is not of these rows.
+    return ReleaseInvalid("bad_signature")
 
 
 def _standing(answer: Answer) -> Standing:

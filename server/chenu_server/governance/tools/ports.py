@@ -37,12 +37,13 @@ class Gate(Protocol):
         """
         ...
 
-    async def redeem(self, caller: Caller, call_id: str) -> Standing | None:
+    async def redeem(self, caller: Caller, found: Standing, arguments: str) -> Standing:
         """
-        The call, whose release is used up by this; None if the identity has no such call.
+        The call, whose release is used up by this.
 
         Raises:
             ReleaseUsed: It was used up before.
+            PolicyDenied: The policies of now would not let it go; it is not used up.
             ReleaseExpired: Its time is over.
             ReleaseInvalid: Nobody has taken the call.
             GovernanceUnavailable: It cannot be recorded; nothing of it happened.

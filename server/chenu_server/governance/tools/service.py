@@ -99,12 +99,13 @@ class ToolCallService:
             IdentityBoundaryViolation: It is of another identity.
             ChenuError: As `Gate.redeem`.
         """
-        found = None
-        if identity_id == caller.identity_id:
-            found = await self._gate.redeem(caller, call_id)
-        if found is None:
+        if identity_id != caller.identity_id:
             await self._boundary.refuse(caller, kind=KIND, id=call_id)
-        return found
+        found = await self.get(caller, call_id)
+        arguments = await self._reader.arguments(caller.identity_id, call_id)
+        if arguments is None:
+            raise GovernanceUnavailable
+        return await self._gate.redeem(caller, found, arguments)
 
 
 def _claims(taken: Standing, arguments: str, issuer: str) -> ReleaseClaims:
