@@ -47,8 +47,9 @@ pub(crate) fn decide(
     now: &Moment,
 ) -> Decided<(Vec<Part>, Vec<StoredPart>)> {
     let mut output = asked.output.clone();
-    // What a failed answer proposes has been refused with it: its text alone is kept.
+    // What a failed answer proposes has been refused with it: its texts alone are kept.
     if asked.status != QueryState::Completed {
+        output.iter_mut().filter(|part| log::is_call(part)).for_each(|part| part.text.clear());
         let stored = log::stored(&output);
         return Ok((output, stored));
     }
