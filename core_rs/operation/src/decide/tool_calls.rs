@@ -53,11 +53,15 @@ pub(crate) fn decide(
         let stored = log::stored(&output);
         return Ok((output, stored));
     }
-    let mut decided = Vec::new();
+    let mut decided: Vec<(i64, DecidedCall)> = Vec::new();
     // Those of this very command stand in no count yet.
     let mut waiting = view.pending(&parent.identity_id);
     for proposal in &asked.calls {
         let call = Call::of(asked, parent, proposal)?;
+        // Of two verdicts the last would be told, and both calls could be taken.
+        if decided.iter().any(|(part, _)| *part == proposal.part) {
+            return Err(Broken::State("each call of an answer is decided on once"));
+        }
         let fate = call.fate(waiting, rules, now);
         waiting += i64::from(matches!(fate, Fate::Held(_)));
         decided.push((proposal.part, call.put(view, fate, rules, now)?));
