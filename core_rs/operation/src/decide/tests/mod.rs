@@ -2,3 +2,4 @@
 
 mod budgets;
 mod slots;
+mod tool_calls;
