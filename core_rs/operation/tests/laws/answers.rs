@@ -47,8 +47,11 @@ fn check_nothing_left(command: &Command, effects: &Effects) {
         | Answer::Absent
         | Answer::Stale { .. }
         | Answer::InUse
+        | Answer::Outdated
+        | Answer::Late(_)
+        | Answer::Used(_)
         | Answer::Done(false) => assert_eq!((0, 0), left, "{command:?}: {effects:?}"),
-        Answer::Validation { .. } => assert_eq!((0, 1), left),
+        Answer::Validation { .. } | Answer::Refused(_) => assert_eq!((0, 1), left),
         Answer::Violation(_) => assert_eq!((1, 1), left),
         _ => {}
     }

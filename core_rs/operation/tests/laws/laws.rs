@@ -8,7 +8,7 @@ use chenu_engine::vocabulary::{
 use chenu_operation::rows::{Attempt, AttemptState, Event, Operation, Query};
 
 use crate::world::World;
-use crate::{money, slots};
+use crate::{call_laws, money, slots};
 
 /// Check all of them.
 pub(crate) fn check(world: &World) {
@@ -20,12 +20,16 @@ pub(crate) fn check(world: &World) {
                 check_calls(world, operation);
                 check_lanes(operation);
             }
-            OperationKind::Reservation | OperationKind::ToolCall => {
+            OperationKind::Reservation => check_spending(world, operation),
+            OperationKind::ToolCall => {
                 check_spending(world, operation);
+                call_laws::check(world, operation);
             }
         }
         check_checkpoint(world, operation);
-        check_ledger(world, operation);
+        if operation.kind != OperationKind::ToolCall {
+            check_ledger(world, operation);
+        }
     }
     check_names(world);
     check_waiting(world);
@@ -119,7 +123,7 @@ fn check_checkpoint(world: &World, operation: &Operation) {
         return;
     };
     let used = checkpoint.consumed_us != 0;
-    let ran = operation.query.attempts > 0 || operation.kind == OperationKind::Reservation;
+    let ran = operation.query.attempts > 0 || operation.kind != OperationKind::Query;
     assert!(!used || ran, "an approval is used as it runs");
     assert!(used || operation.query.attempts == 0 && operation.status != QueryState::Running);
     let expected = match operation.status {
@@ -141,7 +145,7 @@ fn check_ledger(world: &World, operation: &Operation) {
     assert_eq!(usize::from(operation.is_final()), closing, "{operation:?}");
 }
 
-fn decisions(world: &World, of: &Operation, among: &[LedgerDecision]) -> usize {
+pub(crate) fn decisions(world: &World, of: &Operation, among: &[LedgerDecision]) -> usize {
     let about = world.entries.iter().filter(|entry| {
         entry.resource_kind == of.kind.wire_name()
             && (&entry.identity_id, &entry.resource_id) == (&of.identity_id, &of.request_id)

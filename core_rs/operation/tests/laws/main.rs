@@ -12,6 +12,10 @@ mod asks;
 #[cfg(test)]
 mod bills;
 #[cfg(test)]
+mod call_laws;
+#[cfg(test)]
+mod call_starts;
+#[cfg(test)]
 mod freezing;
 #[cfg(test)]
 mod hex;
@@ -33,6 +37,10 @@ mod spends;
 mod starts;
 #[cfg(test)]
 mod steps;
+#[cfg(test)]
+mod tool_calls;
+#[cfg(test)]
+mod walk_step;
 #[cfg(test)]
 mod walker;
 #[cfg(test)]

@@ -58,7 +58,12 @@ fn check_period(world: &World, period: &Period) {
 fn check_bill(world: &World, operation: &Operation) {
     let cost: i64 = match operation.kind {
         OperationKind::Query => world.attempts(operation).map(|it| it.cost_nanousd).sum(),
-        OperationKind::Reservation | OperationKind::ToolCall => operation.cost_nanousd,
+        OperationKind::Reservation => operation.cost_nanousd,
+        OperationKind::ToolCall => {
+            let free = (operation.cost_nanousd, world.hold(operation));
+            assert_eq!((0, None), free, "a proposed call costs nothing: {operation:?}");
+            return;
+        }
     };
     assert_eq!(cost, operation.cost_nanousd, "{operation:?}");
     let Some(hold) = world.hold(operation) else {
@@ -159,6 +164,7 @@ fn begins(before: &World, is: &Operation) -> bool {
 /// Nothing new is admitted in a budget that is frozen, or beyond its limit with all overruns.
 fn check_admitted(before: &World, after: &World, command: &Command, answer: &Answer) {
     let operation = match answer {
+        _ if matches!(command, Command::Take(_)) => return, // a call holds no money
         Answer::Admitted { operation, .. } | Answer::Blocked { operation, .. } => operation,
         Answer::Reservation { operation, .. } if begins(before, operation) => operation,
         _ => return,

@@ -10,11 +10,11 @@ use chenu_engine::vocabulary::CheckpointState;
 use chenu_operation::answer::Answer;
 use chenu_operation::command::Command;
 use chenu_operation::decide::Effects;
-use chenu_operation::rows::{Checkpoint, OperationKey};
+use chenu_operation::rows::{Checkpoint, OperationKey, ToolCall};
 
-use crate::spend_starts;
 use crate::starts::{Made, Start, starts};
 use crate::world::World;
+use crate::{call_starts, spend_starts};
 
 /// So many commands meet.
 const MEET: usize = 3;
@@ -26,8 +26,10 @@ struct Point {
     /// How often the start's question was decided, and its approval used or withdrawn.
     decided: usize,
     used: usize,
-    /// How often each operation was let run, further attempts not counted.
+    /// How often each operation was let run, further attempts not counted, or was redeemed.
     let_run: BTreeMap<OperationKey, usize>,
+    /// The release that somebody was given of q; nobody is given another.
+    release: Option<ToolCall>,
     /// What each command left, and when.
     left: Vec<(i64, Rc<Effects>)>,
 }
@@ -81,7 +83,22 @@ impl Point {
         if let (Answer::Admitted { operation, .. }, false) = (&effects.answer, repeated) {
             *self.let_run.entry(operation.key()).or_insert(0) += 1;
         }
+        self.release(&effects.answer);
         self.left.push((self.world.now_us, Rc::new(effects)));
+    }
+
+    /// All who take it are given the same, and one of those who redeem it executes it.
+    fn release(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Taken { call, .. } => {
+                let given = ToolCall { redeemed_us: 0, ..(**call).clone() };
+                assert_eq!(&given, self.release.get_or_insert_with(|| given.clone()));
+            }
+            Answer::Redeemed { operation, .. } => {
+                *self.let_run.entry(operation.key()).or_insert(0) += 1;
+            }
+            _ => {}
+        }
     }
 
     /// One of those who would have decided it has, and what was approved has run once at most.
@@ -124,7 +141,9 @@ fn claims(command: &Command, answer: &Answer, before: Option<(CheckpointState, b
         (Command::Consume(_), answer) => {
             matches!(answer, Answer::Admitted { .. } | Answer::Closed(_))
         }
-        (Command::Cancel(_), _) | (Command::Void(_), Answer::Reservation { .. }) => open,
+        (Command::Cancel(_), _)
+        | (Command::Void(_), Answer::Reservation { .. })
+        | (Command::Take(_), Answer::Taken { .. } | Answer::Closed(_)) => open,
         (Command::Reserve(_), Answer::Reservation { .. }) => {
             before == Some((CheckpointState::Approved, false))
         }
@@ -157,10 +176,12 @@ fn go_on(start: &Start, point: &Point, order: &mut Vec<usize>) -> usize {
 
 #[test]
 fn the_laws_hold_in_every_order() {
-    for start in starts().into_iter().chain(spend_starts::starts()) {
+    let all = starts().into_iter().chain(spend_starts::starts()).chain(call_starts::starts());
+    for start in all {
         let world = start.world.clone();
         let let_run = BTreeMap::new();
-        let point = Point { world, decided: 0, used: 0, let_run, left: Vec::new() };
+        let (release, left) = (None, Vec::new());
+        let point = Point { world, decided: 0, used: 0, let_run, release, left };
         let orders = go_on(&start, &point, &mut Vec::new());
 
         let n = start.made.len();

@@ -12,7 +12,7 @@ use chenu_operation::rows::{Attempt, AttemptState, Checkpoint, Hold, HoldState, 
 use chenu_operation::view::Row;
 
 use crate::world::World;
-use crate::{answers, bills, freezing, money, shortage, slots, spends};
+use crate::{answers, bills, call_laws, freezing, money, shortage, slots, spends, tool_calls};
 
 /// From, to, and by which commands.
 type Table<S> = &'static [(Option<S>, S, &'static [&'static str])];
@@ -56,19 +56,39 @@ const RESERVATION: Table<QueryState> = &[
     (Some(QueryState::Running), QueryState::Expired, &["lapse", "reserve", "post", "void"]),
 ];
 
+/// As [`OPERATION`], of a call that a model proposed. It never runs: it is decided on as its answer
+/// is settled, and who takes it ends its waiting.
+const TOOL_CALL: Table<QueryState> = &[
+    (None, QueryState::Completed, &["settle"]),
+    (None, QueryState::Blocked, &["settle"]),
+    (None, QueryState::Failed, &["settle"]),
+    (Some(QueryState::Blocked), QueryState::Approved, &["resolve", "resolve_all"]),
+    (Some(QueryState::Blocked), QueryState::Rejected, &["resolve", "resolve_all"]),
+    (Some(QueryState::Blocked), QueryState::Expired, &["expire", "resolve", "take"]),
+    (Some(QueryState::Blocked), QueryState::Cancelled, &["cancel"]),
+    (Some(QueryState::Approved), QueryState::Completed, &["take"]),
+    (Some(QueryState::Approved), QueryState::Failed, &["take"]),
+    (Some(QueryState::Approved), QueryState::Expired, &["expire", "take"]),
+    (Some(QueryState::Approved), QueryState::Cancelled, &["cancel"]),
+];
+
 const CHECKPOINT: Table<CheckpointState> = &[
-    (None, CheckpointState::Pending, &["admit", "reserve"]),
+    (None, CheckpointState::Pending, &["admit", "reserve", "settle"]),
     (Some(CheckpointState::Pending), CheckpointState::Approved, &["resolve", "resolve_all"]),
     (Some(CheckpointState::Pending), CheckpointState::Rejected, &["resolve", "resolve_all"]),
-    (Some(CheckpointState::Pending), CheckpointState::Expired, &["expire", "resolve"]),
+    (Some(CheckpointState::Pending), CheckpointState::Expired, &["expire", "resolve", "take"]),
     (Some(CheckpointState::Pending), CheckpointState::Cancelled, &["cancel", "void"]),
-    (Some(CheckpointState::Approved), CheckpointState::Approved, &["consume", "reserve"]),
+    (Some(CheckpointState::Approved), CheckpointState::Approved, &["consume", "reserve", "take"]),
     (
         Some(CheckpointState::Approved),
         CheckpointState::Cancelled,
-        &["cancel", "consume", "void", "reserve"],
+        &["cancel", "consume", "void", "reserve", "take"],
     ),
-    (Some(CheckpointState::Approved), CheckpointState::Expired, &["expire", "consume", "reserve"]),
+    (
+        Some(CheckpointState::Approved),
+        CheckpointState::Expired,
+        &["expire", "consume", "reserve", "take"],
+    ),
 ];
 
 const HOLD: Table<HoldState> = &[
@@ -117,6 +137,8 @@ pub(crate) fn check(before: &World, after: &World, command: &Command, effects: &
     freezing::check(before, command, effects);
     slots::check_wait(before, command, effects);
     spends::check(before, after, command, effects);
+    tool_calls::check(before, after, command, effects);
+    call_laws::check_step(before, after, effects);
 }
 
 fn check_row(before: Option<&Row>, row: &Row, by: &str, now_us: i64) {
@@ -145,6 +167,7 @@ fn check_row(before: Option<&Row>, row: &Row, by: &str, now_us: i64) {
         (None, Row::Segment(it)) => {
             assert!(!it.events.is_empty() && it.events.iter().all(|it| it.time_us == now_us));
         }
+        (was, Row::ToolCall(it)) => call_laws::goes_on(was, it, by, now_us),
         _ => {}
     }
 }
@@ -152,7 +175,8 @@ fn check_row(before: Option<&Row>, row: &Row, by: &str, now_us: i64) {
 fn table_of(it: &Operation) -> Table<QueryState> {
     match it.kind {
         OperationKind::Query => OPERATION,
-        OperationKind::Reservation | OperationKind::ToolCall => RESERVATION,
+        OperationKind::Reservation => RESERVATION,
+        OperationKind::ToolCall => TOOL_CALL,
     }
 }
 
@@ -178,7 +202,11 @@ fn operation_goes_on(was: &Operation, it: &Operation) {
 fn checkpoint_goes_on(was: &Checkpoint, it: &Checkpoint, by: &str, now_us: i64) {
     assert_eq!(0, was.consumed_us, "what is used is changed no more");
     let lapsed = it.state == CheckpointState::Expired;
-    let in_time = !was.has_lapsed(now_us);
+    // A release is good for whole seconds, so none is made in the last part of one.
+    let none_left = by == "take" && was.state == CheckpointState::Approved && {
+        tool_calls::in_seconds(was.use_before_us) <= now_us
+    };
+    let in_time = !was.has_lapsed(now_us) && !none_left;
     assert!(["cancel", "void"].contains(&by) || lapsed != in_time, "{by} at {now_us}: {was:?}");
     assert_eq!(it.consumed_us != 0, was.state == it.state, "only its use leaves it approved");
     if it.consumed_us != 0 {
@@ -219,7 +247,9 @@ fn check_entries(before: &World, after: &World, effects: &Effects) {
         .iter()
         .filter(|row| matches!(row, Row::Attempt(it) if it.state == AttemptState::Executing));
     assert_eq!(opened.count(), entries(&["query"], &[LedgerDecision::Execute]));
-    let ended = |world: &World| world.operations().filter(|it| it.is_final()).count();
+    // Proposed calls have entries of their own, which `call_laws` counts.
+    let counts = |it: &&Operation| it.is_final() && it.kind != OperationKind::ToolCall;
+    let ended = |world: &World| world.operations().filter(counts).count();
     assert_eq!(ended(after) - ended(before), entries(&["query", "reservation"], &CLOSING));
     for entry in &effects.entries {
         assert!(entry.action != LedgerAction::Create || entry.decision == LedgerDecision::Admin);

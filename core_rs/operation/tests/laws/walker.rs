@@ -17,115 +17,9 @@ use crate::asks::{self, ACME, ZENITH, bound_of, bytes, candidate};
 use crate::slots;
 use crate::spends;
 use crate::spends::HALF_TTL_US;
+use crate::tool_calls;
+use crate::walk_step::{Pick, Step};
 use crate::world::{LIFETIME_US, SECOND_US, World};
-
-/// Which of those that there are, counted around.
-pub(crate) type Pick = usize;
-
-/// What happens next.
-#[derive(Debug, Clone)]
-pub(crate) enum Step {
-    Ask {
-        who: Pick,
-        id: Pick,
-        gated: bool,
-        chain: Pick,
-        default_cap: bool,
-        file: bool,
-    },
-    Validate {
-        who: Pick,
-        gated: bool,
-    },
-    Resolve {
-        which: Pick,
-        by: Pick,
-        yes: bool,
-        saw: bool,
-        /// How many more are decided with it; none: alone.
-        others: usize,
-    },
-    /// A service's own spending, under the ids that queries have too.
-    Reserve {
-        who: Pick,
-        id: Pick,
-        gated: bool,
-        amount: Pick,
-        allowed: bool,
-    },
-    /// The same once more: it may have been approved.
-    ReserveAgain {
-        which: Pick,
-        same: bool,
-    },
-    Post {
-        which: Pick,
-        amount: Pick,
-    },
-    Void {
-        which: Pick,
-        by: Pick,
-    },
-    Lapse(Pick),
-    Expire(Pick),
-    Cancel(Pick),
-    Consume {
-        which: Pick,
-        chain: Pick,
-        same: bool,
-        allowed: bool,
-        waits: bool,
-    },
-    Retry {
-        which: Pick,
-        bill: Pick,
-    },
-    Settle {
-        which: Pick,
-        bill: Pick,
-        fails: bool,
-        cancelled: bool,
-    },
-    Recover {
-        which: Pick,
-        owner: Pick,
-    },
-    Restart,
-    Dispatch {
-        which: Pick,
-        after: i64,
-    },
-    Readmit(Pick),
-    HoldBack {
-        provider: Pick,
-        told_ago_us: i64,
-        wait_us: i64,
-    },
-    LetGo(Pick),
-    SlotLimit {
-        provider: Pick,
-        requests: i64,
-    },
-    CreateBudget {
-        of: Pick,
-        daily: bool,
-        limit: Pick,
-    },
-    UpdateBudget {
-        which: Pick,
-        limit: Pick,
-        stale: bool,
-    },
-    Unfreeze(Pick),
-    DeleteBudget(Pick),
-    KeepFile {
-        held: bool,
-    },
-    Violation,
-    Pass(i64),
-    /// The database's clock was set back: the batch's stands still.
-    Freeze(i64),
-}
 
 /// A call that was admitted, and how it went once that is known.
 #[derive(Debug, Clone)]
@@ -204,9 +98,7 @@ impl Walk {
             Step::Reserve { .. } => self.reserve(step),
             Step::Consume { .. } => self.consume(step),
             Step::Retry { which, bill } => self.retry(which, bill),
-            Step::Settle { which, bill, fails, cancelled } => {
-                self.settle(which, bill, fails, cancelled);
-            }
+            Step::Settle { .. } => self.settle(step),
             Step::Readmit(which) => self.readmit(which),
             _ => {
                 if let Some(command) = self.command(step) {
@@ -253,6 +145,7 @@ impl Walk {
             }
             Step::KeepFile { held } => Some(self.keep_file(held)),
             Step::Violation => Some(self.violation()),
+            Step::Take { .. } | Step::Redeem(_) => tool_calls::asked(&self.world, step),
             _ => self.of_spending(step).or_else(|| self.of_budget(step)),
         }
     }
@@ -403,7 +296,8 @@ impl Walk {
 
     /// Also of an attempt that a retry has followed whose commit came too late: then nobody has
     /// run the attempts behind it.
-    fn settle(&mut self, which: Pick, bill: Pick, fails: bool, cancelled: bool) {
+    fn settle(&mut self, step: &Step) {
+        let Step::Settle { which, bill, fails, cancelled, calls, stale } = *step else { return };
         let Some(at) = which.checked_rem(self.runs.len()) else { return };
         let key = self.runs[at].operation.key();
         for behind in at + 1..self.runs.len() {
@@ -419,7 +313,14 @@ impl Walk {
         if cancelled && !ended.failure.is_empty() {
             asked = Settle { status: QueryState::Cancelled, ..asked };
         }
-        self.world.act(&Command::Settle(Box::new(asked)));
+        tool_calls::propose(&mut asked, calls.into_iter().flatten());
+        if stale {
+            "another".clone_into(&mut asked.policies_revision);
+        }
+        let answer = self.world.act(&Command::Settle(Box::new(asked)));
+        if answer == Answer::Outdated {
+            return; // it is judged again, and settles after all
+        }
         let operation = self.world.operation(&key.0, &key.1).unwrap();
         let mut attempts = self.world.attempts(operation);
         let booked = attempts.find(|it| it.attempt == ended.attempt.attempt).unwrap();

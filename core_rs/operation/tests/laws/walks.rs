@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::walker::{Step, TIMES_US, Walk};
+use crate::tool_calls::Judged;
+use crate::walk_step::Step;
+use crate::walker::{TIMES_US, Walk};
 use crate::world::SECOND_US;
 
 fn time() -> impl Strategy<Value = i64> {
@@ -43,11 +45,39 @@ fn running() -> impl Strategy<Value = Step> {
     let which = || 0..8_usize;
     prop_oneof![
         3 => (which(), 0..5_usize).prop_map(|(which, bill)| Step::Retry { which, bill }),
-        4 => (which(), 0..5_usize, any::<bool>(), any::<bool>()).prop_map(
-            |(which, bill, fails, cancelled)| Step::Settle { which, bill, fails, cancelled }
+        4 => (which(), 0..5_usize, any::<bool>(), any::<bool>(), proposed(0.2), seldom()).prop_map(
+            |(which, bill, fails, cancelled, calls, stale)| {
+                Step::Settle { which, bill, fails, cancelled, calls, stale }
+            }
         ),
         2 => (which(), which()).prop_map(|(which, owner)| Step::Recover { which, owner }),
         1 => Just(Step::Restart),
+    ]
+}
+
+fn seldom() -> impl Strategy<Value = bool> {
+    prop::bool::weighted(0.1)
+}
+
+fn judged() -> impl Strategy<Value = Judged> {
+    prop_oneof![
+        2 => Just(Judged::Passes), 3 => Just(Judged::Gated), 1 => Just(Judged::Outward),
+        1 => Just(Judged::Denied),
+    ]
+}
+
+/// None to three, each of them there with this probability.
+fn proposed(each: f64) -> impl Strategy<Value = [Option<Judged>; 3]> {
+    prop::array::uniform3(prop::option::weighted(each, judged()))
+}
+
+fn calling() -> impl Strategy<Value = Step> {
+    let which = || 0..8_usize;
+    prop_oneof![
+        5 => (which(), 0..9_usize, judged(), which(), seldom()).prop_map(
+            |(which, by, judged, ttl, stale)| Step::Take { which, by, judged, ttl, stale }
+        ),
+        3 => which().prop_map(Step::Redeem),
     ]
 }
 
@@ -111,9 +141,33 @@ proptest! {
         steps in prop::collection::vec(
             prop_oneof![
                 6 => asking(), 4 => waiting(), 5 => running(), 2 => slots(), 1 => budgets(),
-                3 => spending(), 3 => pause(),
+                3 => spending(), 3 => calling(), 3 => pause(),
             ],
             0..40,
+        ),
+    ) {
+        walk(&steps);
+    }
+
+    /// Answers propose calls, which people decide on and services take and redeem, in and out of
+    /// time.
+    #[test]
+    fn a_call_is_released_once_and_only_as_it_was_decided(
+        steps in prop::collection::vec(
+            prop_oneof![
+                2 => (2..6_usize, 0..9_usize, prop::bool::weighted(0.2)).prop_map(
+                    |(who, id, gated)| Step::Ask {
+                        who, id, gated, chain: 3, default_cap: false, file: false,
+                    }
+                ),
+                4 => (0..8_usize, proposed(0.6), seldom(), seldom()).prop_map(
+                    |(which, calls, fails, stale)| Step::Settle {
+                        which, bill: 0, fails, cancelled: false, calls, stale,
+                    }
+                ),
+                5 => waiting(), 6 => calling(), 2 => pause(),
+            ],
+            0..60,
         ),
     ) {
         walk(&steps);

@@ -10,7 +10,7 @@ use chenu_operation::decide::{Effects, decide, needs, needs_next};
 use chenu_operation::entry::EntryDraft;
 use chenu_operation::rows::{
     Alias, Attempt, Budget, Checkpoint, HOLD_SLOT, Hold, Operation, Period, RETIRED_US, Segment,
-    Slot,
+    Slot, ToolCall,
 };
 use chenu_operation::rules::{ProviderLimit, Rules};
 use chenu_operation::view::{Loaded, Need, Row};
@@ -256,6 +256,17 @@ impl World {
         self.checkpoints().find(same)
     }
 
+    pub(crate) fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.rows().filter_map(|row| if let Row::ToolCall(it) = row { Some(&**it) } else { None })
+    }
+
+    /// What an operation has besides that is a call.
+    pub(crate) fn tool_call(&self, of: &Operation) -> Option<&ToolCall> {
+        let same =
+            |it: &&ToolCall| (&it.identity_id, &it.call_id) == (&of.identity_id, &of.request_id);
+        self.tool_calls().find(same)
+    }
+
     pub(crate) fn pending(&self, identity_id: &str) -> i64 {
         let pending = |it: &&Checkpoint| {
             it.identity_id == identity_id && it.state == CheckpointState::Pending
@@ -298,6 +309,9 @@ fn stands_under(need: &Need, row: &Row) -> bool {
         }
         (Need::OpenOfAction(of, digest), Row::Checkpoint(it)) => {
             (of, digest) == (&it.identity_id, &it.action_digest) && it.is_open()
+        }
+        (Need::ToolCall(key), Row::ToolCall(it)) => {
+            (&key.0, &key.1) == (&it.identity_id, &it.call_id)
         }
         (Need::Slot(provider, number), Row::Slot(it)) => {
             (provider, number) == (&it.provider, &it.slot)
