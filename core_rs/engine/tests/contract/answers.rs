@@ -1,10 +1,12 @@
 //! A query, and the answer to it.
 
 use chenu_engine::contract::{
-    Asked, LaneReport, OutputPart, Part, Query, Recorded, Usage, answered, route_snapshot,
+    Asked, LaneReport, OutputPart, Part, ProposedCall, Query, Recorded, Usage, answered,
+    route_snapshot,
 };
 use chenu_engine::vocabulary::{
     Intent, Lane, LaneStatus, PartKind, PrincipalType, QueryMode, QueryState, Sphere,
+    ToolCallState, ToolEffect,
 };
 use chenu_engine::wire::Stop;
 use proptest::prelude::*;
@@ -139,6 +141,83 @@ fn a_value_is_told_unless_the_model_did_something_else() {
     assert!(told(Stop::Refusal, &[part(PartKind::Text, text)]).is_empty());
     let with_call = [part(PartKind::Text, text), part(PartKind::ToolCall, "{}")];
     assert!(told(Stop::ToolCalls, &with_call).is_empty());
+}
+
+/// A text, then a call that waits, then one that was settled before calls were decided on, then one
+/// that was refused.
+fn query_with_calls() -> Query<'static> {
+    let held = ProposedCall {
+        call_id: "c",
+        effect: ToolEffect::Send,
+        state: ToolCallState::Held,
+        checkpoint_id: "k",
+        expires_us: 3_000_005,
+        reason: "",
+    };
+    let refused = ProposedCall {
+        call_id: "d",
+        effect: ToolEffect::Read,
+        state: ToolCallState::Refused,
+        checkpoint_id: "",
+        expires_us: 0,
+        reason: "POLICY_DENIED",
+    };
+    let call = |call| OutputPart { kind: PartKind::ToolCall, name: "mail", length: 0, call };
+    let mut query = query(5, "text", Stop::ToolCalls);
+    let parts = &mut query.recorded.as_mut().unwrap().output_parts;
+    parts.extend([call(Some(held)), call(None), call(Some(refused))]);
+    query
+}
+
+/// Whoever reads an answer learns which calls wait, where and until when, and which are refused and
+/// why; by the numbers and fields of the contract.
+#[test]
+fn an_answer_tells_of_each_call_that_it_proposed_where_it_stands() {
+    let response = answered(&query_with_calls(), Some(&[]), 4_096);
+    let answer = answer_of(&response);
+    let bytes = |field, text: &str| Field::Bytes(field, text.into());
+
+    let held = [
+        bytes(1, "c"),
+        Field::Number(2, 1),
+        bytes(3, "mail"),
+        Field::Number(4, 4),
+        Field::Number(5, 2),
+        bytes(6, "k"),
+        Field::Bytes(7, vec![8, 3, 16, 136, 39]), // 3 seconds and 5,000 nanoseconds
+    ];
+    let refused = [
+        bytes(1, "d"),
+        Field::Number(2, 3),
+        bytes(3, "mail"),
+        Field::Number(4, 1),
+        Field::Number(5, 4),
+        bytes(8, "POLICY_DENIED"),
+    ];
+    let told: Vec<Vec<Field>> = all(&answer, 11).into_iter().map(read).collect();
+    assert_eq!(vec![held.into_iter().collect::<Vec<_>>(), refused.into()], told);
+}
+
+/// They are no part of what was said: told also where that is told elsewhere or left out.
+#[test]
+fn its_calls_are_told_whether_or_not_the_answer_is() {
+    let parts = [part(PartKind::Text, "hello")];
+    let whole = answered(&query_with_calls(), Some(&parts), 4_096);
+    let elsewhere = answered(&query_with_calls(), None, 4_096);
+    let omitted = answered(&query_with_calls(), Some(&parts), 0);
+    let calls = |response: &[u8]| {
+        all(&answer_of(response), 11).into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+
+    assert_eq!(2, calls(&whole).len());
+    assert_eq!(calls(&whole), calls(&elsewhere));
+    assert_eq!(calls(&whole), calls(&omitted));
+    assert!(all(&answer_of(&elsewhere), 1).is_empty() && all(&answer_of(&omitted), 1).is_empty());
+    assert!(all(&answer_of(&response_without_calls()), 11).is_empty());
+}
+
+fn response_without_calls() -> Vec<u8> {
+    answered(&query(5, "text", Stop::End), None, 4_096)
 }
 
 #[test]
