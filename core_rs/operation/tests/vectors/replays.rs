@@ -9,8 +9,8 @@ use chenu_operation::view::Loaded;
 use crate::stored::Stored;
 use crate::walk::{Walk, walks};
 
-const COMMANDS: usize = 24;
-const ANSWERS: usize = 31;
+const COMMANDS: usize = 26;
+const ANSWERS: usize = 37;
 
 /// What was decided with all rows in sight is decided again, whoever was asked then.
 #[test]

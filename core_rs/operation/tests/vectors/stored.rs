@@ -75,6 +75,7 @@ fn key(row: &Row) -> Option<(u8, String, String, i64)> {
         Row::Checkpoint(row) => (6, &row.identity_id, row.checkpoint_id.clone(), 0),
         Row::Slot(row) => (7, &row.provider, String::new(), row.slot),
         Row::StoredFile(row) => (8, &row.identity_id, row.sha256.hex(), 0),
+        Row::ToolCall(row) => (10, &row.identity_id, row.call_id.clone(), 0),
         Row::HeldFile(row) => (9, &row.hold_id, row.sha256.hex(), 0),
         _ => return None,
     };
@@ -107,6 +108,7 @@ fn is_named(need: &Need, row: &Row) -> bool {
         }
         (Need::Slot(provider, number), _) => is(7, provider, "", *number),
         (Need::File(owner, sha256), _) => is(8, owner, &sha256.hex(), 0),
+        (Need::ToolCall(key), _) => is(10, &key.0, &key.1, 0),
         (Need::HeldFile(hold_id, sha256), _) => is(9, hold_id, &sha256.hex(), 0),
         _ => false,
     }

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::memory::Memory;
 use crate::walk::{Walk, walks};
 
-const ANSWERS: usize = 31;
+const ANSWERS: usize = 37;
 
 /// A recorded answer, with the batch of its command.
 struct Said {
@@ -51,9 +51,10 @@ fn expected(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
             (&["queries", "attempts"], &["bounds_nanousd", "output_cap", "slot_free_at_us"])
         }
         "Blocked" => (&["queries", "checkpoints"], &[]),
-        "Closed" | "Known" | "Attached" | "NotResumable" | "Settled" | "Cancelled" => {
-            (&["queries"], &[])
-        }
+        "Closed" | "Known" | "Attached" | "NotResumable" | "Settled" | "Cancelled" | "Late"
+        | "Used" => (&["queries"], &[]),
+        "Taken" | "Redeemed" => (&["queries", "tool_calls"], &[]),
+        "Refused" => (&[], &["outcome"]),
         "Resolved" | "Repeated" | "Lapsed" | "Lost" | "OtherAction" => (&["checkpoints"], &[]),
         // The checkpoint only where there is one.
         "Reservation" => (&["queries", "checkpoints"], &["expires_us", "is_new"]),
@@ -68,14 +69,16 @@ fn expected(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "Exists" => (&[], &["budget_id"]),
         "Stale" => (&[], &["version"]),
         "Missing" => (&[], &["digests"]),
-        "FilesGone" | "Conflict" | "TooDear" | "NotHeld" | "Absent" | "InUse" => (&[], &[]),
+        "FilesGone" | "Conflict" | "TooDear" | "NotHeld" | "Absent" | "InUse" | "Outdated" => {
+            (&[], &[])
+        }
         other => panic!("nobody reads {other}"),
     }
 }
 
 /// The rows that an answer holds, as recorded, in the order of their fields.
 fn rows_in(kind: &str, held: &Json) -> Vec<Json> {
-    let fields = ["operation", "attempt", "checkpoint"];
+    let fields = ["operation", "attempt", "checkpoint", "call"];
     let (shown, _) = expected(kind);
     match (shown.len(), held) {
         (0, _) => Vec::new(),
@@ -111,7 +114,7 @@ fn more_in(kind: &str, held: &Json) -> Json {
     let (_, names) = expected(kind);
     let of = |name: &&str| match *name {
         "bounds_nanousd" => Json::Array(bounds()),
-        "done" | "digests" => held.clone(),
+        "done" | "digests" | "outcome" => held.clone(),
         name => held[name].clone(),
     };
     let more: BTreeMap<&str, Json> = names.iter().map(|name| (*name, of(name))).collect();
