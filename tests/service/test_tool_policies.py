@@ -241,6 +241,32 @@ async def test_the_guides_programs_take_a_call_and_execute_it_once(
         await run(EXECUTOR, {**given, "arguments_json": arguments_json})
 
 
+async def test_a_later_policy_stops_a_release_at_who_redeems_it_online(
+    guided: Stage, tmp_path: Path
+) -> None:
+    """It is not used up: once the policy has gone it is good again. Offline nobody knows."""
+    client, stop = guided.client(), tmp_path / "policies" / "stop.cedar"
+    (call,) = await proposed(guided, client, refund("100"))
+    got = await taken(client, call.call_id)
+    keys = await client.call(client.tool_calls.GetReleaseKeys, ts.GetReleaseKeysRequest())
+    request = ts.RedeemReleaseRequest(
+        release=got.release,
+        tool="refund",
+        audience="payments",
+        arguments_json=got.arguments_json,
+    )
+    stop.write_text(STOP, encoding="utf-8")
+    await reload(guided)
+    stopped = await client.fail(client.tool_calls.RedeemRelease, request)
+    unaware = offline(got, keys.jwks_json)
+    stop.unlink()
+    await reload(guided)
+    redeemed = await client.call(client.tool_calls.RedeemRelease, request)
+
+    assert "POLICY_DENIED" == stopped.reason
+    assert call.call_id == unaware.call_id == redeemed.call_id
+
+
 async def test_before_its_end_only_the_gateway_knows_that_a_releases_key_was_taken_away(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -402,7 +402,7 @@ pub enum Command {
     /// See [`Take`].
     Take(Box<Take>),
     /// See [`Redeem`].
-    Redeem(Redeem),
+    Redeem(Box<Redeem>),
     /// See [`CreateBudget`].
     CreateBudget(CreateBudget),
     /// See [`UpdateBudget`].

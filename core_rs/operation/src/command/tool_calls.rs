@@ -51,4 +51,8 @@ pub struct Redeem {
     pub caller: Caller,
     /// Which.
     pub call_id: String,
+    /// What the policies say of it now, for who took it.
+    pub verdict: Verdict,
+    /// The policies that said it.
+    pub policies_revision: String,
 }

@@ -146,6 +146,7 @@ pub fn needs_next(command: &Command, loaded: &Loaded, now: &Moment) -> Vec<Need>
         }
         Command::Lapse(asked) => spending::needs_next(&asked.identity_id, &asked.request_id, &view),
         Command::Take(asked) => release::needs_next(&asked.caller, &asked.call_id, &view),
+        Command::Redeem(asked) => release::needs_next(&asked.caller, &asked.call_id, &view),
         Command::UpdateBudget(asked) => changes::needs_next(&asked.budget_id, &view, now),
         Command::UnfreezeBudget(asked) => changes::needs_next(&asked.budget_id, &view, now),
         _ => Vec::new(),
@@ -179,7 +180,7 @@ pub fn decide(command: &Command, loaded: &Loaded, rules: &Rules, now: &Moment) -
         Command::Void(asked) => spending::void(&mut view, asked, now)?,
         Command::Lapse(asked) => spending::lapse(&mut view, asked, now)?,
         Command::Take(asked) => release::take(&mut view, asked, rules, now)?,
-        Command::Redeem(asked) => release::redeem(&mut view, asked, now),
+        Command::Redeem(asked) => release::redeem(&mut view, asked, rules, now),
         Command::CreateBudget(asked) => changes::create(&mut view, asked, now),
         Command::UpdateBudget(asked) => changes::update(&mut view, asked, now),
         Command::UnfreezeBudget(asked) => changes::unfreeze(&mut view, asked, now),

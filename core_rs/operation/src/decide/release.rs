@@ -7,7 +7,7 @@ use chenu_engine::vocabulary::{
 use super::waiting::{self, Place, Waiting};
 use super::{consume, judge, log, spending};
 use crate::answer::Answer;
-use crate::command::{Caller, Redeem, Take};
+use crate::command::{Caller, Redeem, Take, Verdict};
 use crate::entry::{self, Payload};
 use crate::refusal::{Outcome, Refusal};
 use crate::rows::{Checkpoint, Operation, Principal, ToolCall};
@@ -90,12 +90,8 @@ fn take_passed(
 ) -> Answer {
     // It has passed for good; what the policies of now do not let pass is refused to whoever takes
     // it, and may be taken when they are mended.
-    if let Some(refusal) = not_now(None, asked) {
-        let payload = Payload::new().with("action_digest", operation.action_digest.hex());
-        let (decision, action) = (LedgerDecision::Deny, LedgerAction::Execute);
-        let reason = refusal.reason.wire_name();
-        view.record(entry::about(&operation, decision, action, reason, &payload));
-        return Answer::Refused(refusal.outcome());
+    if let Some(refusal) = not_now(None, &asked.verdict) {
+        return refused(view, &operation, &refusal);
     }
     let expires_us = in_seconds(now.now_us + asked.ttl_us);
     release(view, asked, operation, call, expires_us, now)
@@ -122,7 +118,7 @@ fn take_waiting(
         let (operation, checkpoint) = (Box::new(operation), Box::new(checkpoint));
         return Ok(Answer::Blocked { operation, checkpoint });
     }
-    if let Some(refusal) = not_now(Some(checkpoint), asked) {
+    if let Some(refusal) = not_now(Some(checkpoint), &asked.verdict) {
         return Ok(Answer::Closed(Box::new(refuse(view, waiting, &refusal, now)?)));
     }
     let Waiting { checkpoint, mut operation, .. } = waiting;
@@ -133,8 +129,7 @@ fn take_waiting(
 }
 
 /// Why the policies of now do not let it go, if so; what a person approved then is covered.
-fn not_now(checkpoint: Option<&Checkpoint>, asked: &Take) -> Option<Refusal> {
-    let verdict = &asked.verdict;
+fn not_now(checkpoint: Option<&Checkpoint>, verdict: &Verdict) -> Option<Refusal> {
     if let Some(refusal) = judge::policy_refusal(verdict) {
         return Some(refusal);
     }
@@ -143,6 +138,15 @@ fn not_now(checkpoint: Option<&Checkpoint>, asked: &Take) -> Option<Refusal> {
         None if verdict.checkpoints.is_empty() => None,
         None => Some(judge::policy_denied(judge::policies_of(verdict))),
     }
+}
+
+/// Entered, and nothing else: what may not go now may go when the policies are mended.
+fn refused(view: &mut View<'_>, operation: &Operation, refusal: &Refusal) -> Answer {
+    let payload = Payload::new().with("action_digest", operation.action_digest.hex());
+    let (decision, action) = (LedgerDecision::Deny, LedgerAction::Execute);
+    let reason = refusal.reason.wire_name();
+    view.record(entry::about(operation, decision, action, reason, &payload));
+    Answer::Refused(refusal.outcome())
 }
 
 fn release(
@@ -205,7 +209,7 @@ fn in_seconds(time_us: i64) -> i64 {
 }
 
 /// Its release is used up: of any number of redeemers the first alone is told so.
-pub(crate) fn redeem(view: &mut View<'_>, asked: &Redeem, now: &Moment) -> Answer {
+pub(crate) fn redeem(view: &mut View<'_>, asked: &Redeem, rules: &Rules, now: &Moment) -> Answer {
     let Some((operation, call)) = found(view, &asked.caller, &asked.call_id) else {
         return Answer::Absent;
     };
@@ -218,6 +222,14 @@ pub(crate) fn redeem(view: &mut View<'_>, asked: &Redeem, now: &Moment) -> Answe
     }
     if now.now_us >= call.expires_us {
         return Answer::Late(Box::new(operation));
+    }
+    if asked.policies_revision != rules.policies_revision {
+        return Answer::Outdated;
+    }
+    // The last who asks before it is executed, and so the last at whom a policy can stop it.
+    let checkpoint = view.checkpoint(&operation.identity_id, &operation.checkpoint_id);
+    if let Some(refusal) = not_now(checkpoint, &asked.verdict) {
+        return refused(view, &operation, &refusal);
     }
     let call = ToolCall { redeemed_us: now.now_us, ..call };
     let payload = Payload::new()

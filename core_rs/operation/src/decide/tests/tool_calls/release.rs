@@ -281,3 +281,31 @@ fn what_nobody_took_is_not_redeemed() {
     assert_eq!(Answer::Conflict, Scene::approved().redeem());
     assert_eq!(Answer::Absent, Scene::new().redeem());
 }
+
+/// What policies would not let go any more is stopped by the last who asks, and not used up.
+#[test]
+fn a_release_is_judged_once_more_where_it_is_redeemed() {
+    for (mut scene, verdicts) in [
+        (Scene::of(passes()), [denied(), held()]),
+        (Scene::approved(), [denied(), gated(CheckpointType::CrossSphere)]),
+    ] {
+        released(scene.take(take(passes()))).unwrap();
+        for verdict in verdicts {
+            let answer = scene.redeem_by(verdict);
+
+            assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+            assert_eq!(LedgerDecision::Deny, scene.entries.last().unwrap().decision);
+        }
+        assert_eq!(0, scene.call().redeemed_us);
+        assert!(matches!(scene.redeem(), Answer::Redeemed { .. }));
+    }
+}
+
+/// What a person has approved covers what the policies ask for then.
+#[test]
+fn an_approved_release_is_redeemed_by_the_verdict_it_was_approved_for() {
+    let mut scene = Scene::approved();
+    released(scene.take(take(held()))).unwrap();
+
+    assert!(matches!(scene.redeem_by(held()), Answer::Redeemed { .. }));
+}

@@ -279,9 +279,16 @@ impl Scene {
     }
 
     pub(super) fn redeem(&mut self) -> Answer {
+        self.redeem_by(passes())
+    }
+
+    /// What somebody who executes it is told, where the policies say this by then.
+    pub(super) fn redeem_by(&mut self, verdict: Verdict) -> Answer {
         let principal = Principal { kind: PrincipalType::Service, id: "executor".to_owned() };
         let caller = Caller { principal, identity_id: ACME.to_owned(), acting_for: Vec::new() };
-        self.act(&Command::Redeem(Redeem { caller, call_id: "call-0".to_owned() })).answer
+        let (call_id, policies_revision) = ("call-0".to_owned(), "now".to_owned());
+        let asked = Redeem { caller, call_id, verdict, policies_revision };
+        self.act(&Command::Redeem(Box::new(asked))).answer
     }
 
     pub(super) fn operation(&self, id: &str) -> Operation {

@@ -94,9 +94,9 @@ class ToolCallServiceServicer:
 
     def RedeemRelease(self, request, context):
         """RedeemRelease verifies a release and uses it up, for a service that keeps no store of its own:
-        of all calls with one release exactly one is answered, all others are RELEASE_USED. Policies are
-        asked once more: what they would not let go any more is POLICY_DENIED, and is not used up. It
-        knows nothing of releases that are verified offline: an executor does one or the other.
+        of all calls with one release exactly one is answered, all others are RELEASE_USED. Policies
+        are asked once more: what they would not let go any more is POLICY_DENIED, and is not used up.
+        It knows nothing of releases that are verified offline: an executor does one or the other.
 
         Reasons: RELEASE_INVALID, RELEASE_EXPIRED, RELEASE_USED, POLICY_DENIED, RELEASE_UNAVAILABLE,
         IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.

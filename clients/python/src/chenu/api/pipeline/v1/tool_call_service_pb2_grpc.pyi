@@ -55,9 +55,9 @@ class ToolCallServiceStub:
     """
     RedeemRelease: _grpc.UnaryUnaryMultiCallable[_tool_call_service_pb2.RedeemReleaseRequest, _tool_call_service_pb2.RedeemReleaseResponse]
     """RedeemRelease verifies a release and uses it up, for a service that keeps no store of its own:
-    of all calls with one release exactly one is answered, all others are RELEASE_USED. Policies are
-    asked once more: what they would not let go any more is POLICY_DENIED, and is not used up. It
-    knows nothing of releases that are verified offline: an executor does one or the other.
+    of all calls with one release exactly one is answered, all others are RELEASE_USED. Policies
+    are asked once more: what they would not let go any more is POLICY_DENIED, and is not used up.
+    It knows nothing of releases that are verified offline: an executor does one or the other.
 
     Reasons: RELEASE_INVALID, RELEASE_EXPIRED, RELEASE_USED, POLICY_DENIED, RELEASE_UNAVAILABLE,
     IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
@@ -95,9 +95,9 @@ class ToolCallServiceAsyncStub(ToolCallServiceStub):
     """
     RedeemRelease: _aio.UnaryUnaryMultiCallable[_tool_call_service_pb2.RedeemReleaseRequest, _tool_call_service_pb2.RedeemReleaseResponse]  # type: ignore[assignment]
     """RedeemRelease verifies a release and uses it up, for a service that keeps no store of its own:
-    of all calls with one release exactly one is answered, all others are RELEASE_USED. Policies are
-    asked once more: what they would not let go any more is POLICY_DENIED, and is not used up. It
-    knows nothing of releases that are verified offline: an executor does one or the other.
+    of all calls with one release exactly one is answered, all others are RELEASE_USED. Policies
+    are asked once more: what they would not let go any more is POLICY_DENIED, and is not used up.
+    It knows nothing of releases that are verified offline: an executor does one or the other.
 
     Reasons: RELEASE_INVALID, RELEASE_EXPIRED, RELEASE_USED, POLICY_DENIED, RELEASE_UNAVAILABLE,
     IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
@@ -150,9 +150,9 @@ class ToolCallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tool_call_service_pb2.RedeemReleaseResponse, _abc.Awaitable[_tool_call_service_pb2.RedeemReleaseResponse]]:
         """RedeemRelease verifies a release and uses it up, for a service that keeps no store of its own:
-        of all calls with one release exactly one is answered, all others are RELEASE_USED. Policies are
-        asked once more: what they would not let go any more is POLICY_DENIED, and is not used up. It
-        knows nothing of releases that are verified offline: an executor does one or the other.
+        of all calls with one release exactly one is answered, all others are RELEASE_USED. Policies
+        are asked once more: what they would not let go any more is POLICY_DENIED, and is not used up.
+        It knows nothing of releases that are verified offline: an executor does one or the other.
 
         Reasons: RELEASE_INVALID, RELEASE_EXPIRED, RELEASE_USED, POLICY_DENIED, RELEASE_UNAVAILABLE,
         IDENTITY_BOUNDARY_VIOLATION, INVALID_FIELD, GOVERNANCE_UNAVAILABLE.
