@@ -1,5 +1,7 @@
 //! The calls of an answer, decided in the command that settles it: none reaches anybody before.
 
+use std::borrow::Cow;
+
 use chenu_engine::canonical;
 use chenu_engine::reasons::ErrorReason;
 use chenu_engine::vocabulary::{
@@ -39,17 +41,21 @@ struct Call<'a> {
 
 /// Decide every call of an answer: its rows and entry are put. What is left of the answer has the
 /// arguments of those that passed, and of no others; the parts say what became of theirs.
-pub(crate) fn decide(
-    asked: &Settle,
+pub(crate) fn decide<'a>(
+    asked: &'a Settle,
     view: &mut View<'_>,
     parent: &Operation,
     rules: &Rules,
     now: &Moment,
-) -> Decided<(Vec<Part>, Vec<StoredPart>)> {
-    let mut output = asked.output.clone();
+) -> Decided<(Cow<'a, [Part]>, Vec<StoredPart>)> {
+    // Lent where nothing is taken out: most answers have no calls, and may have megabytes.
+    let mut output = Cow::Borrowed(asked.output.as_slice());
     // What a failed answer proposes has been refused with it: its texts alone are kept.
     if asked.status != QueryState::Completed {
-        output.iter_mut().filter(|part| log::is_call(part)).for_each(|part| part.text.clear());
+        if output.iter().any(log::is_call) {
+            let calls = output.to_mut().iter_mut().filter(|part| log::is_call(part));
+            calls.for_each(|part| part.text.clear());
+        }
         let stored = log::stored(&output);
         return Ok((output, stored));
     }
@@ -72,11 +78,9 @@ pub(crate) fn decide(
     if calls.map(|(number, _)| number).any(|number| !is_decided(number)) {
         return Err(Broken::State("each call of an answer is decided on"));
     }
-    for (part, call) in &decided {
-        let at = usize::try_from(*part).ok().and_then(|at| output.get_mut(at));
-        if let Some(told) = at.filter(|_| call.state != ToolCallState::Passed) {
-            told.text.clear();
-        }
+    for (part, _) in decided.iter().filter(|(_, call)| call.state != ToolCallState::Passed) {
+        let at = usize::try_from(*part).ok().and_then(|at| output.to_mut().get_mut(at));
+        at.ok_or(NO_CALL)?.text.clear();
     }
     let mut stored = log::stored(&output);
     for (part, call) in decided {
