@@ -109,6 +109,8 @@ def _settings(
         "database": {"url": url},
         "identity": mint.settings,
         "limits": {"identity_limit": 0, "identity_burst": 0, "calls_per_s": 0},
+        # What is looked at here is what a provider says, and not who may see it.
+        "tools": {"unlisted": "allow"},
         "providers": {
             "catalog_dir": str(RECORDS),
             "enabled": list(providers),

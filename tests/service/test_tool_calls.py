@@ -16,11 +16,13 @@ from chenu.api.pipeline.v1 import event_pb2, message_pb2
 from chenu.api.pipeline.v1 import pipeline_service_pb2 as pb
 from chenu.api.pipeline.v1 import tool_call_service_pb2 as ts
 from chenu.release import MemoryReleaseStore, ReleaseError
-from tests.harness import Stage, staged
+from chenu_server.upstream import FakeUpstream
+from tests.harness import IDENTITY_ROLES, Stage, only, staged
 from tests.service.tools import (
     CANCELLED,
     CONFIGURED,
     HELD,
+    MODEL,
     PAID,
     PASSED,
     REFUSED,
@@ -80,8 +82,12 @@ async def test_until_its_release_the_arguments_stand_in_no_place_but_one(gated: 
     content = await person.call(person.checkpoints.GetCheckpointContent, asking)
     facts, arguments = (piece.data.decode() for piece in content.pieces)
 
+    machine = gated.client(roles=IDENTITY_ROLES)
+    never = await machine.fail(machine.checkpoints.GetCheckpointContent, asking)
+
     assert not [event for event in (*events, *watched) if SECRET in str(event)]
-    assert "ROLE_REQUIRED" == refused.reason
+    # A service with the role of an approver can decide on nothing, and is none.
+    assert ["ROLE_REQUIRED"] * 2 == [refused.reason, never.reason]
     assert action_pb2.OPERATION_KIND_TOOL_CALL == got.checkpoint.operation_kind
     assert ("tool", "refund") == (got.checkpoint.target.kind, got.checkpoint.target.id)
     assert SECRET not in str(got.checkpoint)
@@ -296,3 +302,53 @@ def _raw(value: object) -> bytes:
     if isinstance(value, bytes | memoryview):
         return bytes(value)
     return str(value).encode()
+
+
+async def test_what_a_model_proposes_is_nobodys_new_work(sqlite_url: str, tmp_path: Path) -> None:
+    """Also behind a start, which counts the asks of the last minutes from their rows."""
+    limited = {**CONFIGURED, "limits.identity_limit": 4, "limits.identity_burst": 4}
+    async with staged(sqlite_url, tmp_path, limited) as stage:
+        await stage.budget()
+        client = stage.client()
+        request = proposing(stage, *[("look", "{}")] * 8)
+        answer = (await client.call(client.pipeline.Query, request)).answer
+    async with staged(sqlite_url, tmp_path, limited) as stage:
+        again = await stage.client().query("Which day is it?")
+
+    assert 8 == len(answer.tool_calls)
+    assert message_pb2.QUERY_STATE_COMPLETED == again.query.state
+
+
+INSTANCE = "groq-a"
+
+
+async def test_who_forbids_a_provider_forbids_what_its_instances_propose(
+    database_url: str, tmp_path: Path
+) -> None:
+    """At the take as at the settlement, and what needs the provider has it at both."""
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "groq.cedar").write_text(
+        '@id("groq_alone") forbid (principal, action in Action::"call_tool", resource)'
+        ' unless { context.providers.contains("groq") };'
+    )
+
+    def of_instance(upstream: FakeUpstream) -> dict[str, Any]:
+        address = {"base_url": upstream.provider_url("groq"), "api_key": "sk-test-key"}
+        return {
+            **CONFIGURED,
+            "policies.operator_dir": str(folder),
+            "providers.instances": {INSTANCE: {"record": "groq", **address}},
+        }
+
+    async with staged(database_url, tmp_path, of_instance) as stage:
+        await stage.budget()
+        client = stage.client()
+        request = proposing(stage, ("look", "{}"))
+        request.routing.CopyFrom(only(INSTANCE, MODEL[1]))
+        response = await client.call(client.pipeline.Query, request)
+        (call,) = response.answer.tool_calls
+        got = await taken(client, call.call_id)
+
+    assert INSTANCE == response.answer.provider
+    assert (PASSED, "{}") == (call.state, got.arguments_json)

@@ -314,3 +314,20 @@ async def run(program: str, names: Mapping[str, Any]) -> None:
     ended = FunctionType(code, dict(names))()
     if code.co_flags & CO_COROUTINE:
         await ended
+
+
+def test_a_check_of_the_configuration_tells_of_key_and_schema_at_once(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Who mends one and starts again must not be told of the other only then."""
+    settings = load_settings(
+        None,
+        {
+            "database.url": sqlite_url,
+            "tools.release_key_file": str(tmp_path / "none.pem"),
+            "tools.named": {"look": {"effect": "read", "schema": "{not json"}},
+        },
+    )
+    found = problems_of(settings)
+
+    assert [1, 1] == [sum(named in each for each in found) for named in ("none.pem", "look")]

@@ -112,6 +112,8 @@ def _parts(settings: Settings) -> Iterator[Settings]:
     yield _with(bare, database=settings.database)
     for issuer in settings.identity.issuers:
         yield _with(bare, identity=_with(settings.identity, issuers=(issuer,)))
+    # The keys first, alone: a start that fails at a policy says nothing of them.
+    yield _with(bare, tools=_with(settings.tools, named={}))
     # Together: a policy about a call names the tool and its arguments.
     yield _with(bare, policies=settings.policies, tools=settings.tools)
     alone = _with(settings.providers, enabled=(), instances={})

@@ -90,12 +90,7 @@ class WriterGovernance:
 
     async def settle(self, settlement: Settlement) -> Operation:
         """See `pipeline.ports.Governance`."""
-        while True:
-            # Judged anew by the rules of that moment where a reload came between: each reload ends
-            # before the next one begins, so this ends too.
-            ended = await self._writer.submit(Settle(settlement, self._rules))
-            if ended is not None:
-                return cast(Operation, ended)
+        return cast(Operation, await self._writer.submit(Settle(settlement, self._rules)))
 
     async def cancel(self, query: Operation, by: Principal, reason: str) -> Operation:
         """See `pipeline.ports.Governance`."""

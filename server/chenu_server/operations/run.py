@@ -80,13 +80,8 @@ class Settle:
         plain |= {"calls": calls, "policies_revision": rules.policies.revision}
         return engine.Command({"Settle": plain}, rules.kernel)
 
-    def outcome(self, answer: Answer) -> Operation | None:
-        """The query as it ended; if a sweep ended it before, only its money is posted late.
-
-        None: a reload came between the verdicts on its calls and the command.
-        """
-        if answer.kind == "Outdated":
-            return None
+    def outcome(self, answer: Answer) -> Operation:
+        """The query as it ended; if a sweep ended it before, only its money is posted late."""
         query: Operation = answer.rows[0]
         return query
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, Protocol
+
+import structlog
 
 from chenu_server import asking, engine
 from chenu_server.asking import Plain
@@ -34,13 +36,15 @@ from chenu_server.pipeline.stored import Plan, plan_from, request_from
 from chenu_server.values import dataclass
 from chenu_server.vocabulary import CheckpointType, PartKind, ToolEffect
 
+_log = structlog.get_logger(__name__)
+
 SALT_BYTES: Final = 32
 SCHEMA_TAG: Final = "chenu.tool_schema.v1"
-RELOADS_MAX: Final = 3
-"""So often a call is judged anew because a reload came between."""
-
 UNLISTED: Final = "tools.unlisted"
 """What stands in the place of a policy's id where the configuration itself says no, or not yet."""
+
+SCHEMA_CHANGED: Final = "tools.schema_changed"
+"""Likewise, where the configuration is another than when the model was asked."""
 
 
 def proposals(output: tuple[Part, ...], proposing: Proposing | None, rules: Rules) -> list[Plain]:
@@ -57,13 +61,22 @@ def proposals(output: tuple[Part, ...], proposing: Proposing | None, rules: Rule
         proposing.providers,
     )
     declared = {tool.name: tool for tool in proposing.request.conversation.tools}
-    return [_proposal(at, part, declared[part.name], facts, rules) for at, part in calls]
+    held_to = proposing.schemas
+    return [
+        _proposal(at, part, declared[part.name], held_to.get(part.name, ""), facts, rules)
+        for at, part in calls
+    ]
 
 
-def _proposal(at: int, part: Part, declared: Tool, facts: Facts, rules: Rules) -> Plain:
+def _proposal(
+    at: int, part: Part, declared: Tool, held_to: str, facts: Facts, rules: Rules
+) -> Plain:
     configured = rules.tools.named.get(part.name)
     effect = rules.tools.effect_of(part.name, declared.effect)
-    schemas = (declared.parameters, configured.schema if configured else "")
+    judged = verdict(rules, facts, part.name, effect, part.text)
+    # A reload came while the model wrote: nobody has held its arguments to what is there now.
+    if held_to != (configured.schema if configured else ""):
+        judged = {"allowed": False, "denied_by": [SCHEMA_CHANGED], "checkpoints": []}
     return {
         "call_id": rules.make_id(),
         "part": at,
@@ -71,9 +84,9 @@ def _proposal(at: int, part: Part, declared: Tool, facts: Facts, rules: Rules) -
         # A release is for somebody: where nobody is named, for whoever is called as the tool is.
         "audience": (configured.audience if configured else "") or part.name,
         # Of both, in this order: what the arguments were held to is bound by the approval.
-        "schema_sha256": engine.digest(SCHEMA_TAG, schemas),
+        "schema_sha256": engine.digest(SCHEMA_TAG, (declared.parameters, held_to)),
         "salt": secrets.token_bytes(SALT_BYTES),
-        "verdict": verdict(rules, facts, part.name, effect, part.text),
+        "verdict": judged,
         "checkpoint_id": rules.make_id(),
     }
 
@@ -83,6 +96,12 @@ def verdict(rules: Rules, facts: Facts, tool: str, effect: ToolEffect, arguments
     said = rules.policies.evaluate_call(
         facts, name=tool, effect=effect, arguments=arguments.encode()
     )
+    if said.errors:
+        # The caller is told that it is denied; why a policy fails is its author's to know.
+        _log.error("policy_failed", tool=tool, policies=said.denied_by, errors=said.errors)
+    if said.unrepresentable:
+        # It tells names of the schema, and nothing of the arguments.
+        _log.warning("arguments_untold", tool=tool, at=said.unrepresentable)
     allowed, denied_by = said.allowed, list(said.denied_by)
     checkpoints = [tuple(each) for each in said.checkpoints]
     if tool not in rules.tools.named:
@@ -175,26 +194,18 @@ class WriterGate:
         facts: Facts,
         more: Plain,
     ) -> Answer:
-        call = found.call
-        for rules in self._anew():
-            # By what the operator says now that it does, where that is stricter.
-            effect = rules.tools.effect_of(call.tool, call.effect)
-            asked = {
-                "caller": asking.caller(caller),
-                "call_id": call.call_id,
-                "verdict": verdict(rules, facts, call.tool, effect, arguments),
-                "policies_revision": rules.policies.revision,
-                **more,
-            }
-            answer: Answer = await self._writer.submit(command(asked, rules))
-            if answer.kind != "Outdated":
-                return answer
-        raise GovernanceUnavailable
-
-    def _anew(self) -> Iterator[Rules]:
-        # Each time with the rules of that moment; more reloads than this in a row are none.
-        for _ in range(RELOADS_MAX):
-            yield self._rules()
+        call, rules = found.call, self._rules()
+        # By what the operator says now that it does, where that is stricter.
+        effect = rules.tools.effect_of(call.tool, call.effect)
+        asked = {
+            "caller": asking.caller(caller),
+            "call_id": call.call_id,
+            "verdict": verdict(rules, facts, call.tool, effect, arguments),
+            "policies_revision": rules.policies.revision,
+            **more,
+        }
+        answer: Answer = await self._writer.submit(command(asked, rules))
+        return answer
 
     async def _query_of(self, found: Standing) -> _Query:
         identity_id, query_id = found.call.identity_id, found.call.query_id
@@ -221,8 +232,8 @@ class _Query:
     def facts(self, caller: Caller) -> Facts:
         """What policies are told of it, and of who acts by its answer now."""
         plan = self.plan
-        providers = (self.row.provider,)
-        return subject.facts(caller, self.request, plan.analysis, plan.snapshot, providers)
+        names = plan.names_of(self.row.provider)
+        return subject.facts(caller, self.request, plan.analysis, plan.snapshot, names)
 
 
 class WithdrawnCalls:

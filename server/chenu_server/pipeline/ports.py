@@ -30,7 +30,7 @@ from chenu_server.pipeline.records import (
     QueryContent,
 )
 from chenu_server.providers.ports import Provider
-from chenu_server.values import dataclass
+from chenu_server.values import dataclass, field
 from chenu_server.vocabulary import QueryStatus
 
 # --- governance: what it is asked, and what it answers ----------------------------------------
@@ -176,13 +176,18 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposing:
-    """Whose answer proposes calls, as policies see it; `providers` are the names of who gave it."""
+    """Whose answer proposes calls, as policies see it.
+
+    `providers` are the names of who gave it; `schemas` those of the operator's, by tool, that its
+    calls were held to.
+    """
 
     caller: Caller
     request: QueryRequest
     analysis: Analysis
     snapshot: Snapshot
     providers: tuple[str, ...]
+    schemas: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from chenu_server.caller import Caller
@@ -56,6 +56,8 @@ class QueryState:
     ended: AttemptEnd | None = None
     output: Output = field(default_factory=Output)
     execution_started_ns: int = 0
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    """The operator's, by tool, that the last attempt's calls were held to."""
 
 
 class Run(Protocol):

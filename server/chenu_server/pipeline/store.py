@@ -22,7 +22,7 @@ from chenu_server.pipeline.tables import (
     QUERY_EVENTS_MAP,
     UNFINISHED,
 )
-from chenu_server.vocabulary import QueryStatus
+from chenu_server.vocabulary import OperationKind, QueryStatus
 
 
 class SqlQueries:
@@ -84,13 +84,15 @@ class SqlQueries:
 
     async def arrivals_since(self, since_us: int) -> Sequence[tuple[str, int]]:
         """Identity and arrival time of the asks of the last while, oldest first."""
-        since = (
+        asked, attached = (
             sa.select(table.c.identity_id, table.c.created_us).where(table.c.created_us >= since_us)
             # An ask that was attached to a waiting query has no row of its own there, and counted
             # as new work all the same.
             for table in (QUERIES, QUERY_ALIASES)
         )
-        arrived = sa.union_all(*since).subquery()
+        # What a model proposes was asked by nobody.
+        asked = asked.where(QUERIES.c.kind != OperationKind.TOOL_CALL)
+        arrived = sa.union_all(asked, attached).subquery()
         rows = await self._reader.rows(sa.select(arrived).order_by(arrived.c.created_us))
         return [(row.identity_id, row.created_us) for row in rows]
 

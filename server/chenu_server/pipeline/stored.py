@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -11,13 +12,14 @@ from chenu_server.pipeline.conversation import Conversation, asked
 from chenu_server.pipeline.conversation_stored import conversation_from
 from chenu_server.pipeline.model import (
     Analysis,
+    Candidate,
     ContextItem,
     Encoded,
     QueryRequest,
     Routing,
     Snapshot,
 )
-from chenu_server.values import dataclass
+from chenu_server.values import dataclass, field
 from chenu_server.vocabulary import Intent, Mode, Role, Sphere
 
 
@@ -66,6 +68,11 @@ class Plan:
     snapshot: Snapshot
     output_cap: int
     max_cost_nanousd: int
+    instances: Mapping[str, str] = field(default_factory=dict)
+
+    def names_of(self, provider: str) -> tuple[str, ...]:
+        """A provider's name and, of an instance, that of what it is one of, as policies know it."""
+        return tuple(filter(None, (provider, self.instances.get(provider, ""))))
 
 
 def plan_json(
@@ -91,7 +98,15 @@ def plan_json(
         "output_cap": encoded.output_cap,
         "max_cost_nanousd": encoded.max_cost_nanousd,
     }
+    # Only where there are any, which most plans have not.
+    if instances := {each.provider: each.instance_of for each in chain_of(encoded)}:
+        values["instances"] = instances
     return to_json(values).decode()
+
+
+def chain_of(encoded: Encoded) -> list[Candidate]:
+    """Those of the chain that are instances of another provider."""
+    return [each for each in encoded.route.chain if each.instance_of]
 
 
 def plan_from(text: str) -> Plan:
@@ -118,6 +133,7 @@ def plan_from(text: str) -> Plan:
         snapshot=snapshot,
         output_cap=values.get("output_cap", 0),
         max_cost_nanousd=values["max_cost_nanousd"],
+        instances=values.get("instances", {}),
     )
 
 

@@ -39,6 +39,13 @@ RUNNING = replace(
 ENDED = replace(RUNNING, status=QueryStatus.CANCELLED, event_count=RUNNING.event_count + 1)
 
 
+class NoCalls:
+    """Nothing that anybody proposed is held here."""
+
+    async def cancel(self, query: Operation, by: Principal, reason: str) -> None:
+        """Nothing to do."""
+
+
 class World:
     """A query as it is stored, and the process that runs it, which hears or does not."""
 
@@ -56,7 +63,7 @@ class World:
             cast(Any, self),
             cast(Any, self),
             open_log=self._open_log,
-            calls=cast(Any, None),
+            calls=NoCalls(),
             stops=self,
             within_s=0.05,
         )

@@ -40,6 +40,13 @@ START = Event(sequence=1, kind=EventKind.PIPELINE_START, time_us=1, body={})
 END = Event(sequence=2, kind=EventKind.PIPELINE_COMPLETE, time_us=2, body={})
 
 
+class NoCalls:
+    """Nothing that anybody proposed is held here."""
+
+    async def cancel(self, query: Operation, by: Principal, reason: str) -> None:
+        """Nothing to do."""
+
+
 @dataclass
 class World:
     """A pipeline whose lane D finds the first query under whatever id is asked."""
@@ -76,7 +83,7 @@ class World:
             limits=PipelineLimits(
                 deadline_s=30, abandon_after_s=30, running_max=self.running_max, tail_every_s=0
             ),
-            calls=cast(Any, None),
+            calls=NoCalls(),
         )
 
     def ask(self, request_id: str = "again") -> QueryRun:

@@ -99,9 +99,10 @@ class CheckpointService:
             IdentityBoundaryViolation: The checkpoint is not in the caller's identity.
         """
         checkpoint = await self.get(caller, checkpoint_id)
-        # Who asked is given a call's arguments once they are approved, and not before.
+        # Who asked is given a call's arguments once they are approved, and not before; and who can
+        # never decide on them is no approver, whatever its token says.
         if checkpoint.operation_kind is OperationKind.TOOL_CALL:
-            _check_role(caller)
+            _check_approver(caller)
         _check_concerned(caller, checkpoint)
         return await self._content.of(checkpoint)
 
@@ -273,11 +274,6 @@ def _check_approver(caller: Caller) -> None:
     # no violation.
     if not caller.is_user or Role.APPROVER not in caller.roles:
         raise RoleRequired(Role.APPROVER.value, "user")
-
-
-def _check_role(caller: Caller) -> None:
-    if Role.APPROVER not in caller.roles:
-        raise RoleRequired(Role.APPROVER.value)
 
 
 def _check_reason(asked: Resolution) -> None:

@@ -1,8 +1,10 @@
 """The Ed25519 keys that sign releases, all of them in one PEM file.
 
 The first signs new releases. The others stay while releases of theirs may be repeated or verified:
-to change the key, put a new one before the old, and take the old away once its last release has
-expired. `openssl genpkey -algorithm ed25519` writes one.
+to change the key of one server, put a new one before the old, and take the old away once its last
+release has expired. Of several servers each must know a key before any signs with it: put it behind
+the old one and restart them all, then before it and restart them again. `openssl genpkey -algorithm
+ed25519` writes one.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 | `sub`, `act` | for whom, and RFC 8693's chain of who acts for it; each a `type:id` |
 | `identity` | the identity that the call belongs to |
 | `tool`, `effect`, `basis` | what is called, what that does, and why it was let pass |
-| `schema_sha256` | of the tool's parameters, as the request declared them |
+| `schema_sha256` | of both schemas that the arguments were held to (ARCHITECTURE.md §8) |
 | `arguments_sha256` | of the arguments, byte for byte |
 | `action_digest` | what an approval was bound to |
 | `iat`, `exp` | whole seconds since 1970; `exp` is exclusive |

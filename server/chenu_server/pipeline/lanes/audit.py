@@ -99,6 +99,7 @@ def _proposing(query: QueryState) -> Proposing | None:
         snapshot=query.snapshot,
         # Who forbids a provider forbids its instances, whatever their names.
         providers=tuple(filter(None, (first.provider, first.instance_of))),
+        schemas=query.schemas,
     )
 
 

@@ -201,12 +201,12 @@ class ExecutionLane:
         await self._within_time(call, query, run)
         assert query.encoded is not None
         provider = _provider_of(call, query)
-        conversation = query.request.conversation
+        conversation, query.schemas = query.request.conversation, self._schemas()
         request = ChatRequest(
             model=call.candidate.model,
             prompt=query.encoded.prompt,
             output_cap=call.admitted.output_cap,
-            declared=declared(conversation, self._schemas()),
+            declared=declared(conversation, query.schemas),
             format=conversation.response_format.kind,
             schema=conversation.response_format.schema,
         )

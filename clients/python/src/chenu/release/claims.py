@@ -42,7 +42,7 @@ class Release:
     effect: Effect
     basis: Basis
     schema_sha256: str
-    """Of the tool's parameters, as the query declared them."""
+    """Of both schemas that the arguments were held to, the request's and the operator's."""
     arguments_sha256: str
     action_digest: str
     """What an approval was bound to."""
