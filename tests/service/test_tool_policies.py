@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chenu.aio import Client as Sdk
+from chenu.api.governance.v1 import audit_service_pb2 as ab
 from chenu.api.governance.v1 import checkpoint_pb2
 from chenu.api.governance.v1 import checkpoint_service_pb2 as cb
 from chenu.api.pipeline.v1 import conversation_pb2 as cp
@@ -131,13 +132,20 @@ async def test_what_a_later_policy_forbids_is_not_released_though_it_was_approve
     stop.write_text(STOP, encoding="utf-8")
     await reload(guided)
     denied = [await not_taken(client, each.call_id) for each in (passed, held)]
+    polled = [await not_taken(client, passed.call_id) for _ in range(5)]
+    entries = await person.call(person.audit.ListEntries, ab.ListEntriesRequest(page_size=200))
+    refusals = [
+        each.resource_id for each in entries.entries if each.decision == ab.LEDGER_DECISION_DENY
+    ]
     ended, withdrawn = await shown(client, held.call_id), await checkpoint(guided, held)
     stop.unlink()
     await reload(guided)
     again = await not_taken(client, held.call_id)
     mended = await taken(client, passed.call_id)
 
-    assert ["POLICY_DENIED"] * 3 == [*denied, again]
+    assert ["POLICY_DENIED"] * 8 == [*denied, again, *polled]
+    # Each once, however often it is asked for.
+    assert sorted([passed.call_id, held.call_id]) == sorted(refusals)
     assert (REFUSED, "POLICY_DENIED") == (ended.state, ended.reason)
     assert 0 == ended.take_time.ToMicroseconds()
     assert checkpoint_pb2.CHECKPOINT_STATE_CANCELLED == withdrawn.state

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from typing import Final, Protocol
 
 import structlog
@@ -40,6 +41,9 @@ _log = structlog.get_logger(__name__)
 
 SALT_BYTES: Final = 32
 SCHEMA_TAG: Final = "chenu.tool_schema.v1"
+REFUSED_MAX: Final = 4_096
+"""As many refusals are remembered, the latest ones."""
+
 UNLISTED: Final = "tools.unlisted"
 """What stands in the place of a policy's id where the configuration itself says no, or not yet."""
 
@@ -165,6 +169,7 @@ class WriterGate:
         self._writer = writer
         self._queries = queries
         self._rules = rules
+        self._refused: OrderedDict[Hashable, tuple[Rules, Answer]] = OrderedDict()
 
     async def take(self, caller: Caller, found: Standing, arguments: str, key_id: str) -> Standing:
         """See `governance.tools.ports.Gate`."""
@@ -195,6 +200,13 @@ class WriterGate:
         more: Plain,
     ) -> Answer:
         call, rules = found.call, self._rules()
+        # Asked again by the same rules it would be refused again, and entered again: who polls must
+        # not fill the ledger.
+        who = (caller.principal, caller.acting_for, caller.roles)
+        key = (command, call.key, *who)
+        before = self._refused.get(key)
+        if before is not None and before[0] is rules:
+            return before[1]
         # By what the operator says now that it does, where that is stricter.
         effect = rules.tools.effect_of(call.tool, call.effect)
         asked = {
@@ -205,6 +217,10 @@ class WriterGate:
             **more,
         }
         answer: Answer = await self._writer.submit(command(asked, rules))
+        if answer.kind == "Refused":
+            self._refused[key] = (rules, answer)
+            while len(self._refused) > REFUSED_MAX:
+                self._refused.popitem(last=False)
         return answer
 
     async def _query_of(self, found: Standing) -> _Query:
