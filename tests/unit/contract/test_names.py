@@ -216,3 +216,25 @@ def test_every_file_names_its_package_for_other_languages() -> None:
             options.java_multiple_files,
             options.java_package,
         )
+
+
+def test_no_file_has_its_class_of_java_named_as_anothers_message() -> None:
+    """`tool_call.proto` beside the message `ToolCall` of another file: both were ToolCall.java."""
+    declared = {
+        (file.package, each.name): file.name
+        for file in files()
+        for each in (*file.message_type, *file.enum_type, *file.service)
+    }
+    found = [
+        file.name
+        for file in files()
+        if declared.get((file.package, outer_class(file)), file.name) != file.name
+    ]
+
+    assert [] == found
+
+
+def outer_class(file: FileDescriptorProto) -> str:
+    """What Java calls a file itself; of one with such a message in it, something else."""
+    stem = file.name.rpartition("/")[2].removesuffix(".proto")
+    return file.options.java_outer_classname or "".join(it.capitalize() for it in stem.split("_"))
