@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
@@ -16,12 +16,6 @@ from uuid import uuid4
 import grpc
 import sqlalchemy as sa
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # no stubs
 
@@ -48,6 +42,7 @@ from chenu_server.caller import Principal
 from chenu_server.config import Settings, load_settings
 from chenu_server.governance.identity.model import Issuer
 from chenu_server.governance.identity.tokens import create_key, issue, read_key
+from chenu_server.governance.tools.release_keys import create_release_key
 from chenu_server.providers.catalog import Catalogue, load_catalogue
 from chenu_server.providers.prices import resolve_prices
 from chenu_server.upstream import FakeUpstream
@@ -387,11 +382,8 @@ def settings_for(database_url: str, key_file: Path, upstream: FakeUpstream) -> d
 def release_key(folder: Path) -> Path:
     """A file with a key that releases are signed with."""
     file = folder / "release.pem"
-    if not file.exists():
-        key = Ed25519PrivateKey.generate()
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        file.touch(mode=0o600)
-        file.write_bytes(pem)
+    with suppress(FileExistsError):
+        create_release_key(file)
     return file
 
 
