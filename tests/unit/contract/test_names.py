@@ -221,9 +221,7 @@ def test_every_file_names_its_package_for_other_languages() -> None:
 def test_no_file_has_its_class_of_java_named_as_anothers_message() -> None:
     """`tool_call.proto` beside the message `ToolCall` of another file: both were ToolCall.java."""
     declared = {
-        (file.package, each.name): file.name
-        for file in files()
-        for each in (*file.message_type, *file.enum_type, *file.service)
+        (file.package, name): file.name for file in files() for name in declared_names(file)
     }
     found = [
         file.name
@@ -232,6 +230,13 @@ def test_no_file_has_its_class_of_java_named_as_anothers_message() -> None:
     ]
 
     assert [] == found
+
+
+def declared_names(file: FileDescriptorProto) -> Iterator[str]:
+    """What stands at the top of a file."""
+    yield from (each.name for each in file.message_type)
+    yield from (each.name for each in file.enum_type)
+    yield from (each.name for each in file.service)
 
 
 def outer_class(file: FileDescriptorProto) -> str:
