@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -365,7 +366,15 @@ async def test_what_is_committed_after_its_caller_left_is_reported(
     loop = asyncio.get_running_loop()
 
     def leave(_point: str) -> None:
-        loop.call_soon_threadsafe(leaving.cancel)
+        left = threading.Event()
+
+        def cancel() -> None:
+            leaving.cancel()
+            left.set()
+
+        loop.call_soon_threadsafe(cancel)
+        # Until it has: on a busy machine the commit would be there first, and nobody had left.
+        assert left.wait(10)
 
     # Between its decision and its commit, on whichever path the store takes.
     with monkeypatch.context() as patched:
