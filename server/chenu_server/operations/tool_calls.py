@@ -262,12 +262,9 @@ class WithdrawnCalls:
     async def cancel(self, query: Operation, by: Principal, reason: str) -> None:
         """See `pipeline.ports.HeldCalls`."""
         # One that is taken meanwhile is left as it is: its command finds that it waits no more.
-        for call_id, checkpoint_id in await self._reader.open_of_query(*_ids(query)):
+        held = await self._reader.open_of_query(query.identity_id, query.request_id)
+        for call_id, checkpoint_id in held:
             await self._writer.submit(Cancel(query.identity_id, call_id, checkpoint_id, by, reason))
-
-
-def _ids(query: Operation) -> tuple[str, str]:
-    return query.identity_id, query.request_id
 
 
 class OpenCalls(Protocol):

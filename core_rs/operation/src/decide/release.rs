@@ -59,7 +59,7 @@ pub(crate) fn take(
     if call.taken_us != 0 {
         return Ok(as_taken(operation, call, now));
     }
-    // A reload came between the verdict and this command: it must be judged by what holds now.
+    // A verdict of other policies than those that are entered as having given it is nobody's.
     if asked.policies_revision != rules.policies_revision {
         return Ok(Answer::Outdated);
     }

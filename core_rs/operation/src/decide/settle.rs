@@ -50,8 +50,7 @@ pub(crate) fn decide(
     rules: &Rules,
     now: &Moment,
 ) -> Decided<Answer> {
-    // A reload came between the verdicts and this command: its calls must be judged by what holds
-    // now.
+    // Verdicts of other policies than those that are entered as having given them are nobody's.
     if !asked.calls.is_empty() && asked.policies_revision != rules.policies_revision {
         return Ok(Answer::Outdated);
     }
